@@ -1,0 +1,1 @@
+"""What the provider does, without Airflow: client, sources, retries, journal, upload engine."""
