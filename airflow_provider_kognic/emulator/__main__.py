@@ -1,0 +1,64 @@
+"""``python -m airflow_provider_kognic.emulator``: run the emulator until it is told to stop."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from airflow_provider_kognic.emulator.faults import Settings
+from airflow_provider_kognic.emulator.server import EmulatorServer, Options
+
+
+def _faults(given: str) -> Settings:
+    try:
+        text = given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8")
+        return Settings.model_validate_json(text)
+    except (OSError, ValidationError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_kognic.emulator", description="A local Kognic over real HTTP."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8080, help="TCP port, 0 for a free one (default: 8080)")
+    parser.add_argument(
+        "--database", type=Path, help="SQLite file to keep everything in (default: temporary)"
+    )
+    parser.add_argument("--seed-demo", action="store_true", help="make the demo datasets and client")
+    parser.add_argument("--faults", type=_faults, metavar="FILE|JSON", help="what to do wrong from the start")
+    parser.add_argument("--token-ttl", type=float, default=3600.0, metavar="SECONDS", help="default: 3600")
+    parser.add_argument("--predictions-listing", action="store_true", help="let predictions be listed")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the emulator; returns the exit status."""
+    given = _parser().parse_args(arguments)
+    options = Options(
+        host=given.host,
+        port=given.port,
+        database=given.database,
+        seed_demo=given.seed_demo,
+        token_ttl=given.token_ttl,
+        base=Settings(predictions_listing=given.predictions_listing),
+        settings=given.faults,
+    )
+    try:
+        emulator = EmulatorServer(options)
+    except (RuntimeError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: emulator.stop())
+    sys.stdout.write(f"Kognic emulator: {emulator.url}\n")
+    sys.stdout.flush()
+    emulator.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

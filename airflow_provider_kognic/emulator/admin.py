@@ -1,0 +1,232 @@
+"""The emulator's own switches under ``/__admin``, for its own machine only."""
+
+import ipaddress
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+import msgspec
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from airflow_provider_kognic.emulator import store
+from airflow_provider_kognic.emulator.errors import Refused
+from airflow_provider_kognic.emulator.faults import Settings
+from airflow_provider_kognic.emulator.state import state_of
+
+
+async def require_loopback(request: Request) -> None:
+    """Let only requests from this machine pass.
+
+    Raises:
+        Refused: 403, the peer is another machine.
+    """
+    peer = request.client.host if request.client else ""
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        address = None
+    mapped = getattr(address, "ipv4_mapped", None)
+    if address is None or not (mapped or address).is_loopback:
+        raise Refused(403, "The admin endpoints answer to this machine only")
+
+
+router = APIRouter(prefix="/__admin", dependencies=[Depends(require_loopback)])
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewDataset(_Body):
+    """A dataset to make.
+
+    Attributes:
+        name: Its name.
+        uuid: Its uuid; a new one when left out.
+        scenes: The uuids of its scenes.
+        count: Or how many scenes to make: ``uuid5(<dataset uuid>, "<index>")``.
+        annotated: Which scenes have an annotation: all, none, the first so many, or those listed.
+        segmentation: Whether it is a dataset with segmentation.
+    """
+
+    name: str = Field(min_length=1)
+    uuid: UUID | None = None
+    scenes: list[UUID] | None = None
+    count: int = Field(default=0, ge=0, le=1_000_000)
+    annotated: bool | int | list[UUID] = True
+    segmentation: bool = False
+
+
+class NewAnnotations(_Body):
+    """Scenes to annotate; those the dataset lacks are added to it.
+
+    Attributes:
+        scenes: Their uuids.
+    """
+
+    scenes: list[UUID]
+
+
+class NewClient(_Body):
+    """A client to let in.
+
+    Attributes:
+        client_id: Its id.
+        client_secret: Its secret.
+    """
+
+    client_id: str = Field(min_length=1)
+    client_secret: str = Field(min_length=1)
+
+
+def _json(content: object) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+# --- faults and stats ---
+
+
+@router.get("/faults")
+async def get_faults(request: Request) -> Response:
+    """The settings in force."""
+    return _json(state_of(request).faults.as_json())
+
+
+@router.put("/faults")
+@router.post("/faults")
+async def set_faults(request: Request, settings: Settings) -> Response:
+    """Replace all settings."""
+    faults = state_of(request).faults
+    faults.use(settings)
+    return _json(faults.as_json())
+
+
+@router.patch("/faults")
+async def change_faults(request: Request, settings: Settings) -> Response:
+    """Replace only the settings that are given."""
+    faults = state_of(request).faults
+    faults.change(settings)
+    return _json(faults.as_json())
+
+
+@router.delete("/faults")
+async def clear_faults(request: Request) -> Response:
+    """No faults any more, and all switches as at the start."""
+    faults = state_of(request).faults
+    faults.clear()
+    return _json(faults.as_json())
+
+
+@router.get("/stats")
+async def get_stats(request: Request) -> Response:
+    """The counters."""
+    return _json(state_of(request).stats.as_json())
+
+
+@router.delete("/stats")
+async def reset_stats(request: Request) -> Response:
+    """Set the counters back to nothing."""
+    stats = state_of(request).stats
+    stats.reset()
+    return _json(stats.as_json())
+
+
+# --- predictions and groups ---
+
+
+@router.get("/predictions")
+async def list_predictions(
+    request: Request,
+    group: str | None = None,
+    scene: str | None = None,
+    after: int = 0,
+    limit: int = 10_000,
+    *,
+    count_only: bool = False,
+) -> Response:
+    """Predictions, oldest first, and how many there are; ``next`` is the ``after`` of the page to come."""
+    database = state_of(request).database
+    answer: dict[str, Any] = {"count": await database.read(store.count_predictions, group, scene)}
+    if not count_only:
+        limit = max(1, min(limit, 10_000))
+        rows = await database.read(
+            store.predictions, group_uuid=group, scene_uuid=scene, after=after, limit=limit
+        )
+        answer["data"] = rows
+        answer["next"] = rows[-1]["seq"] if len(rows) == limit else None
+    return _json(answer)
+
+
+@router.get("/predictions/{prediction_uuid}/document")
+async def get_document(request: Request, prediction_uuid: str) -> Response:
+    """The ``openlabelContent`` of a prediction, byte for byte as it arrived."""
+    content = await state_of(request).database.read(store.document, prediction_uuid)
+    return Response(content, media_type="application/json")
+
+
+@router.delete("/predictions-groups/{group_uuid}")
+async def delete_group(request: Request, group_uuid: str) -> Response:
+    """Remove a predictions group with its predictions."""
+    return _json({"removed": await state_of(request).database.write(store.remove_group, group_uuid)})
+
+
+# --- datasets ---
+
+
+@router.get("/datasets")
+async def list_datasets(request: Request) -> Response:
+    """All datasets, with how much each holds."""
+    return _json({"data": await state_of(request).database.read(store.datasets)})
+
+
+@router.post("/datasets")
+async def create_dataset(request: Request, given: NewDataset) -> Response:
+    """Make a dataset."""
+    uuid = given.uuid or uuid4()
+    scenes = given.scenes if given.scenes is not None else [uuid5(uuid, str(i)) for i in range(given.count)]
+    if isinstance(given.annotated, list):
+        annotated = given.annotated
+    elif isinstance(given.annotated, bool):
+        annotated = scenes if given.annotated else []
+    else:
+        annotated = scenes[: given.annotated]
+    names = [str(scene) for scene in scenes]
+    await state_of(request).database.write(
+        store.add_dataset,
+        str(uuid),
+        given.name,
+        scenes=names,
+        annotated=[str(scene) for scene in annotated],
+        segmentation=given.segmentation,
+    )
+    return _json({"uuid": str(uuid), "name": given.name, "scenes": names})
+
+
+@router.get("/datasets/{dataset_uuid}/scenes")
+async def list_scenes(request: Request, dataset_uuid: str) -> Response:
+    """The scenes of a dataset, each with its number of annotations."""
+    return _json({"data": await state_of(request).database.read(store.scenes, dataset_uuid)})
+
+
+@router.post("/datasets/{dataset_uuid}/annotations")
+async def add_annotations(request: Request, dataset_uuid: str, given: NewAnnotations) -> Response:
+    """Annotate scenes."""
+    scenes = [str(scene) for scene in given.scenes]
+    added = await state_of(request).database.write(store.add_annotations, dataset_uuid, scenes)
+    return _json({"added": added})
+
+
+# --- clients and tokens ---
+
+
+@router.post("/clients")
+async def add_client(request: Request, given: NewClient) -> Response:
+    """Let a client in, or give a known one a new secret."""
+    await state_of(request).database.write(store.add_client, given.client_id, given.client_secret)
+    return _json({"client_id": given.client_id})
+
+
+@router.delete("/tokens")
+async def revoke_tokens(request: Request) -> Response:
+    """Revoke every token."""
+    return _json({"revoked": await state_of(request).tokens.revoke_all()})

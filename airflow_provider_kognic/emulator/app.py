@@ -1,0 +1,38 @@
+"""The emulator as an ASGI application."""
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from airflow_provider_kognic.emulator import admin, api, auth, page
+from airflow_provider_kognic.emulator.errors import Refused
+from airflow_provider_kognic.emulator.gate import Gate
+from airflow_provider_kognic.emulator.state import State
+
+
+def build_app(state: State) -> ASGIApp:
+    """Put the parts together around a state."""
+    # The documentation pages of FastAPI load their scripts from elsewhere; the emulator works offline.
+    app = FastAPI(title="Kognic emulator", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.emulator = state
+    app.include_router(auth.router)
+    app.include_router(api.router)
+    app.include_router(admin.router)
+    page.mount(app)
+
+    @app.exception_handler(Refused)
+    async def _refused(_request: Request, error: Refused) -> Response:
+        return JSONResponse({"message": error.message}, error.status, error.headers)
+
+    @app.exception_handler(HTTPException)
+    async def _http_error(_request: Request, error: HTTPException) -> Response:
+        return JSONResponse({"message": error.detail}, error.status_code, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, error: RequestValidationError) -> Response:
+        issues = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
+        return JSONResponse({"message": "; ".join(issues)}, 422)
+
+    return Gate(app, state)

@@ -1,0 +1,56 @@
+"""The demo datasets, with uuids that an example can compute for itself."""
+
+import sqlite3
+from uuid import UUID, uuid5
+
+from airflow_provider_kognic.emulator import store
+
+DATASET_UUID = "0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1a01"
+"""The dataset that ``--seed-demo`` makes for boxes and cuboids."""
+
+DATASET_NAME = "demo"
+SCENE_COUNT = 400
+"""How many scenes the demo dataset has, each with one annotation."""
+
+SEGMENTATION_DATASET_UUID = "0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1a02"
+"""The dataset with segmentation: its groups need a class mapping to take predictions with an image."""
+
+SEGMENTATION_DATASET_NAME = "demo-segmentation"
+SEGMENTATION_SCENE_COUNT = 50
+
+SCENE_NAMESPACE = UUID("0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1aff")
+"""Scene uuids are ``uuid5(SCENE_NAMESPACE, "<dataset name>/<index>")``."""
+
+CLIENT_ID = "emulator-demo-client"
+CLIENT_SECRET = "emulator-demo-secret"  # noqa: S105 (documented: it opens nothing but a local emulator)
+
+
+def scene_uuid(index: int) -> str:
+    """The uuid of a scene of the demo dataset.
+
+    Args:
+        index: 0 up to, not including, ``SCENE_COUNT``; others give uuids that the dataset does not have.
+    """
+    return str(uuid5(SCENE_NAMESPACE, f"{DATASET_NAME}/{index}"))
+
+
+def segmentation_scene_uuid(index: int) -> str:
+    """The uuid of a scene of the segmentation dataset, 0 up to, not including, its scene count."""
+    return str(uuid5(SCENE_NAMESPACE, f"{SEGMENTATION_DATASET_NAME}/{index}"))
+
+
+def seed(db: sqlite3.Connection) -> None:
+    """Make the client and both datasets where they are missing; nothing that exists is changed."""
+    if store.secret_digest(db, CLIENT_ID) is None:
+        store.add_client(db, CLIENT_ID, CLIENT_SECRET)
+    for uuid, name, scenes, segmentation in (
+        (DATASET_UUID, DATASET_NAME, [scene_uuid(i) for i in range(SCENE_COUNT)], False),
+        (
+            SEGMENTATION_DATASET_UUID,
+            SEGMENTATION_DATASET_NAME,
+            [segmentation_scene_uuid(i) for i in range(SEGMENTATION_SCENE_COUNT)],
+            True,
+        ),
+    ):
+        if store.dataset(db, uuid) is None:
+            store.add_dataset(db, uuid, name, scenes=scenes, annotated=scenes, segmentation=segmentation)

@@ -1,0 +1,357 @@
+"""The emulator for tests: on a real socket, in a thread or a process of its own."""
+
+import select
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import msgspec
+
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.auth import TOKEN_PATH
+from airflow_provider_kognic.emulator.faults import Settings
+from airflow_provider_kognic.emulator.server import EmulatorServer, Options
+
+# A process has to import everything first, on a machine that may be busy.
+_START_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+
+
+class _Thread:
+    """An emulator in a thread of this process."""
+
+    def __init__(self, options: Options) -> None:
+        self._server = EmulatorServer(options)
+        self.port = self._server.port
+        self._thread = threading.Thread(target=self._server.run, name="emulator", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.stop()
+        self._thread.join(_STOP_SECONDS)
+        if self._thread.is_alive():
+            raise RuntimeError(f"The emulator has not stopped within {_STOP_SECONDS:g} s")
+
+    def kill(self) -> None:
+        raise RuntimeError("A thread cannot be killed; start the emulator with process=True")
+
+
+class _Process:
+    """An emulator as a user starts it."""
+
+    def __init__(self, options: Options, settings: str) -> None:
+        command = [sys.executable, "-m", "airflow_provider_kognic.emulator", "--host", options.host]
+        command += ["--port", str(options.port), "--database", str(options.database)]
+        command += ["--token-ttl", str(options.token_ttl), "--faults", settings]
+        command += ["--seed-demo"] if options.seed_demo else []
+        command += ["--predictions-listing"] if options.base.predictions_listing else []
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own)
+        stdout = self._process.stdout
+        if stdout is None or not select.select([stdout], [], [], _START_SECONDS)[0]:
+            self.kill()
+            raise RuntimeError(f"The emulator has not started within {_START_SECONDS:g} s")
+        line = stdout.readline()
+        if not line:
+            self.kill()
+            raise RuntimeError("The emulator has not started: see its standard error")
+        self.port = int(line.rstrip().rpartition(":")[2])
+
+    def stop(self) -> None:
+        self._end(self._process.terminate)
+
+    def kill(self) -> None:
+        self._end(self._process.kill)
+
+    def _end(self, end: Any) -> None:
+        end()
+        self._process.wait(_STOP_SECONDS)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+class Emulator:
+    """A running emulator and its switches; made by ``running_emulator``.
+
+    Every method that talks to it raises ``httpx.HTTPStatusError`` when the emulator refuses.
+
+    Attributes:
+        client_id: Credentials that the emulator knows.
+        client_secret: Their secret.
+        dataset_uuid: The demo dataset, when it was seeded.
+        database: The file that everything is kept in.
+    """
+
+    client_id = demo.CLIENT_ID
+    client_secret = demo.CLIENT_SECRET
+    dataset_uuid = demo.DATASET_UUID
+
+    def __init__(self, options: Options, *, process: bool, settings: dict[str, Any]) -> None:
+        self._options = options
+        self._process = process
+        self._settings = settings
+        self._running: _Thread | _Process | None = None
+        self._http: httpx.Client | None = None
+        self.database = cast("Path", options.database)
+        self.port = options.port
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at its end; the same for API, auth server and page."""
+        return f"http://{self._options.host}:{self.port}"
+
+    def start(self) -> None:
+        """Start it again after ``stop`` or ``kill``: same port and database, faults as at the first start."""
+        if self._running is not None:
+            return
+        options = self._options
+        options = Options(**{**vars(options), "port": self.port})
+        if self._process:
+            self._running = _Process(options, msgspec.json.encode(self._settings).decode())
+        else:
+            self._running = _Thread(options)
+        self.port = self._running.port
+        self._http = httpx.Client(base_url=self.url, timeout=60.0, trust_env=False)
+        if self._process and not options.seed_demo:
+            self.add_client(self.client_id, self.client_secret)
+
+    def stop(self) -> None:
+        """Stop it as SIGTERM does; nothing happens when it is stopped."""
+        if self._running is not None:
+            self._close()
+            running, self._running = self._running, None
+            running.stop()
+
+    def kill(self) -> None:
+        """End it with SIGKILL.
+
+        Raises:
+            RuntimeError: It runs in a thread.
+        """
+        if self._running is not None:
+            self._running.kill()
+            self._running = None
+            self._close()
+
+    def restart(self) -> None:
+        """Stop it and start it again on the same port with the same database."""
+        self.stop()
+        self.start()
+
+    def _close(self) -> None:
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
+    def request(
+        self, method: str, path: str, *, json: Any = None, params: Mapping[str, Any] | None = None
+    ) -> httpx.Response:
+        """Send a request without a token, as to ``/__admin``.
+
+        Raises:
+            RuntimeError: The emulator is stopped.
+            httpx.HTTPStatusError: It refused.
+        """
+        if self._http is None:
+            raise RuntimeError("The emulator is stopped")
+        response = self._http.request(method, path, json=json, params=params)
+        response.raise_for_status()
+        return response
+
+    # --- faults and stats ---
+
+    def set_faults(self, settings: Mapping[str, Any] | None = None, /, **more: Any) -> dict[str, Any]:
+        """Replace all settings, given as one JSON object, as keywords, or both; returns those in force."""
+        given = {**(settings or {}), **more}
+        return self._json("PUT", "/__admin/faults", json=given)
+
+    def change_faults(self, **settings: Any) -> dict[str, Any]:
+        """Replace only these settings; returns those in force."""
+        return self._json("PATCH", "/__admin/faults", json=settings)
+
+    def faults(self) -> dict[str, Any]:
+        """The settings in force, and ``script_left``: how many requests the script still waits for."""
+        return self._json("GET", "/__admin/faults")
+
+    def clear_faults(self) -> None:
+        """No faults any more."""
+        self.request("DELETE", "/__admin/faults")
+
+    def stats(self) -> dict[str, Any]:
+        """The counters."""
+        return self._json("GET", "/__admin/stats")
+
+    def reset_stats(self) -> None:
+        """Set the counters back to nothing."""
+        self.request("DELETE", "/__admin/stats")
+
+    # --- what it holds ---
+
+    def predictions(self, group: str | None = None, scene: str | None = None) -> list[dict[str, Any]]:
+        """All predictions (of a group, of a scene), oldest first.
+
+        Returns:
+            Rows with ``uuid``, ``predictions_group_uuid``, ``scene_uuid``, ``size`` (bytes), ``created_at``
+            (seconds since the epoch) and ``seq``.
+        """
+        rows: list[dict[str, Any]] = []
+        after: int | None = 0
+        while after is not None:
+            page = self._json("GET", "/__admin/predictions", params=_given(group, scene) | {"after": after})
+            rows += page["data"]
+            after = page["next"]
+        return rows
+
+    def count_predictions(self, group: str | None = None, scene: str | None = None) -> int:
+        """How many predictions there are (of a group, of a scene)."""
+        params = _given(group, scene) | {"count_only": True}
+        return int(self._json("GET", "/__admin/predictions", params=params)["count"])
+
+    def document(self, prediction_uuid: str) -> bytes:
+        """The ``openlabelContent`` of a prediction, byte for byte as it arrived."""
+        return self.request("GET", f"/__admin/predictions/{prediction_uuid}/document").content
+
+    def create_dataset(
+        self,
+        name: str = "dataset",
+        *,
+        uuid: str | None = None,
+        scenes: Iterable[str] | None = None,
+        count: int = 0,
+        annotated: bool | int | Iterable[str] = True,
+        segmentation: bool = False,
+    ) -> dict[str, Any]:
+        """Make a dataset.
+
+        Args:
+            name: Its name.
+            uuid: Its uuid; a new one when None.
+            scenes: The uuids of its scenes.
+            count: Or how many scenes to make.
+            annotated: Which scenes have an annotation: all, none, the first so many, or those listed.
+            segmentation: Whether it is a dataset with segmentation.
+
+        Returns:
+            ``uuid``, ``name`` and ``scenes``.
+        """
+        body = {
+            "name": name,
+            "uuid": uuid,
+            "scenes": None if scenes is None else list(scenes),
+            "count": count,
+            "annotated": annotated if isinstance(annotated, int) else list(annotated),
+            "segmentation": segmentation,
+        }
+        return self._json("POST", "/__admin/datasets", json=body)
+
+    def annotate(self, dataset: str, scenes: Iterable[str]) -> None:
+        """Give each scene one more annotation; a new scene joins the dataset."""
+        self.request("POST", f"/__admin/datasets/{dataset}/annotations", json={"scenes": list(scenes)})
+
+    def create_group(
+        self,
+        dataset: str | None = None,
+        name: str = "group",
+        *,
+        class_mapping: list[dict[str, str]] | None = None,
+    ) -> str:
+        """Make a predictions group through the API (in the demo dataset by default); returns its uuid.
+
+        It counts in ``stats`` as any request does.
+        """
+        body: dict[str, Any] = {"name": name, "description": ""}
+        if class_mapping is not None:
+            body["classMapping"] = class_mapping
+        path = f"/v1/datasets/{dataset or self.dataset_uuid}/predictions-groups"
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        response = httpx.post(self.url + path, json=body, headers=headers, timeout=60.0, trust_env=False)
+        response.raise_for_status()
+        return str(response.json()["data"])
+
+    def delete_group(self, group: str) -> None:
+        """Remove a predictions group with its predictions."""
+        self.request("DELETE", f"/__admin/predictions-groups/{group}")
+
+    # --- clients and tokens ---
+
+    def token(self) -> str:
+        """A new access token for ``client_id``."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+        }
+        response = httpx.post(self.url + TOKEN_PATH, data=form, timeout=60.0, trust_env=False)
+        response.raise_for_status()
+        return str(response.json()["access_token"])
+
+    def add_client(self, client_id: str, client_secret: str) -> None:
+        """Let a client in, or give a known one a new secret."""
+        self.request(
+            "POST", "/__admin/clients", json={"client_id": client_id, "client_secret": client_secret}
+        )
+
+    def revoke_tokens(self) -> None:
+        """Revoke every token."""
+        self.request("DELETE", "/__admin/tokens")
+
+    def _json(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
+        return cast("dict[str, Any]", self.request(method, path, **kwargs).json())
+
+
+def _given(group: str | None, scene: str | None) -> dict[str, Any]:
+    return {name: value for name, value in (("group", group), ("scene", scene)) if value is not None}
+
+
+@contextmanager
+def running_emulator(
+    *,
+    database: Path | None = None,
+    port: int = 0,
+    seed_demo: bool = True,
+    faults: Mapping[str, Any] | None = None,
+    token_ttl: float = 3600.0,
+    predictions_listing: bool = False,
+    process: bool = False,
+) -> Iterator[Emulator]:
+    """Run an emulator for the time of a ``with`` block.
+
+    Args:
+        database: The SQLite file; None for a temporary one, which outlives a restart within the block.
+        port: The TCP port on 127.0.0.1; 0 picks a free one.
+        seed_demo: Make the demo datasets. Without them the client is made all the same.
+        faults: Settings to begin with, as for ``set_faults``.
+        token_ttl: Seconds that an access token is valid for.
+        predictions_listing: Let predictions be listed.
+        process: Run ``python -m airflow_provider_kognic.emulator`` instead of a thread: slower to start, but
+            it can be killed and does not share this interpreter.
+
+    Yields:
+        The running emulator.
+
+    Raises:
+        pydantic.ValidationError: ``faults`` are not as documented.
+        RuntimeError: It does not start.
+    """
+    settings = dict(faults or {})
+    with tempfile.TemporaryDirectory(prefix="kognic-emulator-") as folder:
+        options = Options(
+            port=port,
+            database=database or Path(folder, "emulator.sqlite3"),
+            seed_demo=seed_demo,
+            token_ttl=token_ttl,
+            base=Settings(predictions_listing=predictions_listing),
+            settings=Settings.model_validate(settings),
+            clients=((demo.CLIENT_ID, demo.CLIENT_SECRET),),
+        )
+        emulator = Emulator(options, process=process, settings=settings)
+        try:
+            yield emulator
+        finally:
+            emulator.stop()
