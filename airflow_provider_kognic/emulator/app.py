@@ -1,5 +1,7 @@
 """The emulator as an ASGI application."""
 
+from collections.abc import Mapping
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -22,13 +24,18 @@ def build_app(state: State) -> ASGIApp:
     app.include_router(admin.router)
     page.mount(app)
 
+    def answer(request: Request, status: int, message: str, headers: Mapping[str, str] | None) -> Response:
+        if request.url.path.startswith(("/v1/", "/v2/", "/__admin/")):
+            return JSONResponse({"message": message}, status, headers)
+        return page.error_page(status, message)
+
     @app.exception_handler(Refused)
-    async def _refused(_request: Request, error: Refused) -> Response:
-        return JSONResponse({"message": error.message}, error.status, error.headers)
+    async def _refused(request: Request, error: Refused) -> Response:
+        return answer(request, error.status, error.message, error.headers)
 
     @app.exception_handler(HTTPException)
-    async def _http_error(_request: Request, error: HTTPException) -> Response:
-        return JSONResponse({"message": error.detail}, error.status_code, error.headers)
+    async def _http_error(request: Request, error: HTTPException) -> Response:
+        return answer(request, error.status_code, str(error.detail), error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> Response:
