@@ -1,0 +1,191 @@
+"""How many requests may be in flight at this moment: all, fewer after a 429, none in an outage."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.errors import KognicError, KognicOutageError, KognicRateLimitError
+from airflow_provider_kognic.core.retries import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+logger = logging.getLogger(__name__)
+
+
+class Closed(Exception):  # noqa: N818 - tells those who wait to go home; no error
+    """Nobody is let in any more."""
+
+
+class Gate:
+    """Lets requests in, one slot each.
+
+    - A 429 halves the slots (once for all that were in flight together) and every answer brings some back, as
+      TCP does; a `Retry-After` keeps everybody out until then.
+    - After `outage_after` failures in a row without an answer that settles a prediction, nobody gets in. One
+      waiter asks the server something harmless, again and again with growing pauses; once that is answered it
+      goes in alone, and its success opens the gate for all. So an outage puts no more than a handful of
+      predictions in doubt.
+
+    Args:
+        slots: Most requests in flight.
+        probe: Asks the server something harmless; raises KognicError while it does not serve.
+        outage_timeout: Seconds after which an outage ends the run.
+        backoff: The pauses between the questions in an outage.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        *,
+        probe: Callable[[], Awaitable[None]],
+        outage_timeout: float,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.in_flight = 0
+        self._most = slots
+        self._limit = float(slots)
+        self._outage_after = 2 * slots
+        self._probe = probe
+        self._outage_timeout = outage_timeout
+        self._backoff = backoff or Backoff()
+        self._closed = False
+        self._changed = asyncio.Event()
+        self._blocked_until = 0.0
+        self._halved_at = 0.0
+        self._failures = 0
+        self._outage_began: float | None = None
+        self._outage_round = 0
+        self._probing = False
+        self._last_error: KognicError | None = None
+
+    async def enter(self) -> float:
+        """Wait for a slot and take it; give it back with one of `answered`, `failed` or `leave`.
+
+        Returns:
+            When it was taken, for `failed`.
+
+        Raises:
+            Closed: The gate was closed.
+            KognicOutageError: The outage has lasted for `outage_timeout`.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            if self._closed:
+                raise Closed
+            now = loop.time()
+            if self._outage_began is not None:
+                if self._probing:
+                    await self._wait(None)
+                elif await self._ask():
+                    self.in_flight += 1
+                    return loop.time()
+            elif now < self._blocked_until:
+                await self._wait(self._blocked_until - now)
+            elif self.in_flight >= int(self._limit):
+                await self._wait(None)
+            else:
+                self.in_flight += 1
+                return now
+
+    def answered(self) -> None:
+        """Give the slot back after an answer that shows a working server, whatever it said."""
+        self.in_flight -= 1
+        self._failures = 0
+        self._limit = min(self._most, self._limit + 1 / self._limit)
+        if self._outage_began is not None:
+            logger.info("Kognic answers again; going on.")
+            self._outage_began, self._outage_round, self._probing = None, 0, False
+        self._wake()
+
+    def failed(self, error: KognicError, entered: float) -> None:
+        """Give the slot back after a request that settled nothing.
+
+        Args:
+            error: What happened.
+            entered: What `enter` returned.
+        """
+        now = asyncio.get_running_loop().time()
+        self.in_flight -= 1
+        self._failures += 1
+        self._last_error = error
+        if isinstance(error, KognicRateLimitError) and entered >= self._halved_at:
+            self._limit = max(1.0, self._limit / 2)
+            self._halved_at = now
+        if error.retry_after:
+            self._blocked_until = max(
+                self._blocked_until, now + min(error.retry_after, self._backoff.most_asked)
+            )
+        if self._outage_began is not None:
+            self._probing = False  # the one that went in alone failed too
+        elif self._failures >= self._outage_after:
+            self._outage_began = now
+            logger.warning(
+                "%d requests in a row without success, the last: %s. Nothing is sent until Kognic answers; giving"
+                " up after %.0f s.",
+                self._failures,
+                error,
+                self._outage_timeout,
+            )
+        self._wake()
+
+    def leave(self) -> None:
+        """Give the slot back without a word about the server: the request was cut off from this side."""
+        self.in_flight -= 1
+        self._wake()
+
+    def close(self) -> None:
+        """Send everybody home who waits, and let nobody in."""
+        self._closed = True
+        self._wake()
+
+    async def _ask(self) -> bool:
+        """Pause, ask the server something harmless, and tell whether it answered."""
+        loop = asyncio.get_running_loop()
+        began = self._outage_began or loop.time()
+        self._probing = True
+        self._outage_round += 1
+        left = began + self._outage_timeout - loop.time()
+        asked_to = max(0.0, self._blocked_until - loop.time())
+        await self._wait(
+            min(max(self._backoff.delay(self._outage_round), asked_to), max(0.0, left)), all_of_it=True
+        )
+        if self._closed:
+            raise Closed
+        if loop.time() >= began + self._outage_timeout:
+            last = self._last_error
+            raise KognicOutageError(
+                f"no success for {self._outage_timeout:.0f} s; the last error: {last}",
+                status=None if last is None else last.status,
+                retry_after=None if last is None else last.retry_after,
+            ) from last
+        try:
+            await self._probe()
+        except KognicError as error:
+            if error.status is None or error.status >= 500 or error.status in {408, 429}:  # noqa: PLR2004 - HTTP
+                self._last_error = error
+                self._probing = False
+                self._wake()
+                return False
+            # Any other answer comes from a server that works; what it says of the probe is another matter.
+        return True
+
+    async def _wait(self, seconds: float | None, *, all_of_it: bool = False) -> None:
+        """Wait until something changes or the time is over; `all_of_it`: only closing ends it early."""
+        loop = asyncio.get_running_loop()
+        end = None if seconds is None else loop.time() + seconds
+        while not self._closed:
+            self._changed.clear()
+            left = None if end is None else end - loop.time()
+            if left is not None and left <= 0:
+                return
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), left)
+            if not all_of_it:
+                return
+
+    def _wake(self) -> None:
+        self._changed.set()

@@ -1,0 +1,460 @@
+"""The dataset API: a token in, records out, errors translated once.
+
+`KognicClient` makes single calls and waits for them (requests); `AsyncKognicClient` sends predictions, many
+at a time (httpx). Both take their token from one `TokenProvider`, and both read answers with the same
+functions.
+
+Endpoints and rules are those of Kognic's documentation ("Dataset exploration"). The names of the fields
+inside `data` are not documented: `models` reads them leniently.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from airflow_provider_kognic.core import transport
+from airflow_provider_kognic.core.errors import (
+    KognicAnswerError,
+    KognicError,
+    KognicInputError,
+    KognicNotFoundError,
+    KognicPermissionError,
+    KognicRateLimitError,
+    KognicRedirectError,
+    KognicRequestError,
+    KognicServerError,
+    KognicUnauthorizedError,
+)
+from airflow_provider_kognic.core.models import Annotation, Dataset, PredictionsGroup, is_uuid, parse_uuid
+from airflow_provider_kognic.core.retries import Backoff, may_repeat, parse_retry_after
+from airflow_provider_kognic.core.tokens import TokenProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    import httpx
+    import requests
+    from typing_extensions import Self
+
+    from airflow_provider_kognic.core.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+# Kognic's deprecated endpoints announce themselves with this header (as read by kognic-auth's clients).
+_SUNSET_HEADER = "sunset-date"
+
+
+def user_agent() -> str:
+    """Return what the requests call themselves."""
+    from airflow_provider_kognic import __version__
+
+    return f"airflow-provider-kognic/{__version__}"
+
+
+def request_body(scene_uuid: str, document: bytes) -> bytes:
+    """Wrap a document, as the bytes it is, into the body of `POST .../predictions`."""
+    return b'{"sceneUuid":"%s","openlabelContent":%s}' % (scene_uuid.encode("ascii"), document)
+
+
+def _error_of(status: int, headers: Mapping[str, str], body: bytes, method: str, url: str) -> KognicError:
+    """Turn an answer that is not 2xx into its error."""
+    message = transport.clean_message(body, headers.get("content-type"))
+    where: dict[str, Any] = {"status": status, "method": method, "url": url}
+    if 300 <= status < 400:  # noqa: PLR2004 - HTTP
+        target = headers.get("location", "nowhere")
+        return KognicRedirectError(
+            f"a redirect to {target.split('?')[0]}, which is not followed with a token. Check 'host'.",
+            **where,
+        )
+    if status == 429:  # noqa: PLR2004 - HTTP
+        return KognicRateLimitError(
+            message, retry_after=parse_retry_after(headers.get("retry-after")), **where
+        )
+    if status == 408 or status >= 500 or status < 200:  # noqa: PLR2004 - HTTP
+        return KognicServerError(message, retry_after=parse_retry_after(headers.get("retry-after")), **where)
+    kind = {
+        401: KognicUnauthorizedError,
+        403: KognicPermissionError,
+        404: KognicNotFoundError,
+    }.get(status, KognicRequestError)
+    return kind(message, **where)
+
+
+def _data_of(status: int, body: bytes, method: str, url: str) -> Any:
+    """Return what a 2xx answer carries in `data`."""
+    where: dict[str, Any] = {"status": status, "method": method, "url": url}
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        start = transport.clean_message(body, None)[:120]
+        raise KognicAnswerError(f"the answer is no JSON; it starts with {start!r}.", **where) from None
+    if not isinstance(parsed, dict) or "data" not in parsed:
+        raise KognicAnswerError("the answer has no 'data'.", **where)
+    return parsed["data"]
+
+
+def _rows_of(data: Any, url: str) -> list[Any]:
+    if not isinstance(data, list):
+        raise KognicAnswerError(f"'data' is no list but {type(data).__name__}.", method="GET", url=url)
+    return data
+
+
+def _created_uuid(data: Any, method: str, url: str) -> str:
+    """Read the uuid that a POST answers with; documented as the bare string in `data`."""
+    if isinstance(data, dict):
+        data = next((data[name] for name in ("uuid", "id") if data.get(name)), None)
+    if not is_uuid(data):
+        raise KognicAnswerError("'data' is no uuid of what was created.", method=method, url=url)
+    return str(data).lower()
+
+
+class _Deprecations:
+    """Logs each deprecated endpoint once, however many requests go there."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def look(self, headers: Mapping[str, str], method: str, url: str) -> None:
+        date = headers.get(_SUNSET_HEADER)
+        if date is None:
+            return
+        parts = urlsplit(url).path.split("/")
+        endpoint = f"{method} {'/'.join('{uuid}' if is_uuid(part) else part for part in parts)}"
+        if endpoint not in self._said:
+            self._said.add(endpoint)
+            logger.warning(
+                "Kognic will switch off %s at %s (header %s). Look for a newer version of this provider.",
+                endpoint,
+                date[:40],
+                _SUNSET_HEADER,
+            )
+
+
+class KognicClient:
+    """Single calls to the dataset API; safe in threads only where each thread has its own.
+
+    Args:
+        settings: Where Kognic is and how to reach it.
+        tokens: The token provider to share; a new one if None.
+        backoff: How often and how long to retry what may be repeated.
+        sleep: Waits that many seconds between tries; a test may shorten it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tokens: TokenProvider | None = None,
+        backoff: Backoff | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.settings = settings
+        self.tokens = tokens or TokenProvider(settings)
+        self._backoff = backoff or Backoff(attempts=5)
+        self._sleep = sleep
+        self._session: requests.Session | None = None
+        self._deprecations = _Deprecations()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        self.tokens.close()
+
+    def list_datasets(self) -> list[Dataset]:
+        """Return all datasets that the credentials may see; raises KognicError."""
+        url = f"{self.settings.base_url}/v2/datasets"
+        return [Dataset.from_api(row) for row in _rows_of(self._get(url), url)]
+
+    def get_dataset(self, name_or_uuid: str) -> Dataset:
+        """Find a dataset by its uuid or its exact name.
+
+        Raises:
+            KognicInputError: There is none, or several have that name.
+        """
+        datasets = self.list_datasets()
+        text = name_or_uuid.strip()
+        if is_uuid(text):
+            found = [dataset for dataset in datasets if dataset.uuid.lower() == text.lower()]
+        else:
+            found = [dataset for dataset in datasets if dataset.name == text]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            uuids = ", ".join(sorted(dataset.uuid for dataset in found))
+            raise KognicInputError(
+                f"{len(found)} datasets are named {text!r}: {uuids}. Give the uuid of one."
+            )
+        names = sorted(dataset.name for dataset in datasets)
+        shown = ", ".join(map(repr, names[:10])) + (", …" if len(names) > 10 else "")  # noqa: PLR2004 - a screenful
+        raise KognicInputError(
+            f"there is no dataset {text!r} among the {len(datasets)} that these credentials may see"
+            f"{': ' + shown if shown else ''}."
+        )
+
+    def list_predictions_groups(self, dataset_uuid: str) -> list[PredictionsGroup]:
+        """Return a dataset's predictions groups; raises KognicNotFoundError if the dataset is unknown."""
+        uuid = parse_uuid(dataset_uuid, "dataset")
+        url = f"{self.settings.base_url}/v1/datasets/{uuid}/predictions-groups"
+        return [PredictionsGroup.from_api(row) for row in _rows_of(self._get(url), url)]
+
+    def find_predictions_groups(self, dataset_uuid: str, name: str) -> list[PredictionsGroup]:
+        """Return the dataset's groups of exactly that name: names need not be unique."""
+        return [group for group in self.list_predictions_groups(dataset_uuid) if group.name == name]
+
+    def create_predictions_group(
+        self,
+        dataset_uuid: str,
+        name: str,
+        description: str | None = None,
+        class_mapping: Sequence[Mapping[str, str]] | None = None,
+    ) -> str:
+        """Create a predictions group and return its uuid.
+
+        Args:
+            dataset_uuid: The dataset's uuid.
+            name: The group's name, as shown in the app.
+            description: Text for people.
+            class_mapping: Rows `{"annotated": ..., "predicted": ...}`; a dataset with segmentation needs it.
+
+        Raises:
+            KognicAmbiguousError: It may have been created: list the groups before trying again.
+            KognicError: It was not created.
+        """
+        uuid = parse_uuid(dataset_uuid, "dataset")
+        body: dict[str, Any] = {"name": name, "description": description or ""}
+        if class_mapping is not None:
+            body["classMapping"] = [dict(row) for row in class_mapping]
+        url = f"{self.settings.base_url}/v1/datasets/{uuid}/predictions-groups"
+        return self._post(url, json.dumps(body).encode())
+
+    def iter_annotations(self, dataset_uuid: str) -> Iterator[Annotation]:
+        """Yield a dataset's annotations, a page at a time.
+
+        The documented paging is followed: `offset` grows by what came, until a page is empty.
+        """
+        uuid = parse_uuid(dataset_uuid, "dataset")
+        url = f"{self.settings.base_url}/v1/datasets/{uuid}/annotations"
+        offset = 0
+        while rows := _rows_of(self._get(url, {"offset": offset}), url):
+            for row in rows:
+                yield Annotation.from_api(row)
+            offset += len(rows)
+
+    def create_prediction(
+        self, predictions_group_uuid: str, scene_uuid: str, document: bytes | Mapping[str, Any]
+    ) -> str:
+        """Upload one prediction and return its uuid; for a few. A second call makes a second prediction.
+
+        Args:
+            predictions_group_uuid: The group's uuid.
+            scene_uuid: The scene's uuid; it must have annotations in the dataset.
+            document: `{"openlabel": ...}`, as a dict or as the bytes of its JSON, which are sent as they are.
+
+        Raises:
+            KognicAmbiguousError: It may have been created; sending it again may double it.
+            KognicError: It was not created.
+        """
+        group = parse_uuid(predictions_group_uuid, "predictions group")
+        scene = parse_uuid(scene_uuid, "scene")
+        content = document if isinstance(document, bytes) else json.dumps(document).encode()
+        url = f"{self.settings.base_url}/v1/predictions-groups/{group}/predictions"
+        return self._post(url, request_body(scene, content))
+
+    def _get(self, url: str, params: Mapping[str, int] | None = None) -> Any:
+        return self._repeat(lambda: self._once("GET", url, params=params), idempotent=True)
+
+    def _post(self, url: str, body: bytes) -> str:
+        return self._repeat(
+            lambda: _created_uuid(self._once("POST", url, body=body), "POST", url), idempotent=False
+        )
+
+    def _repeat(self, call: Callable[[], _T], *, idempotent: bool) -> _T:
+        """Call until it succeeds, may not be repeated, or was tried often enough."""
+        renewed = False
+        attempt = 1
+        while True:
+            try:
+                return call()
+            except KognicUnauthorizedError:
+                if renewed:
+                    raise
+                renewed = True
+                continue
+            except KognicError as error:
+                if not may_repeat(error, idempotent=idempotent) or attempt >= self._backoff.attempts:
+                    raise
+                wait = self._backoff.delay(attempt, error.retry_after)
+                logger.info("%s; try %d follows in %.1f s.", error, attempt + 1, wait)
+            attempt += 1
+            self._sleep(wait)
+
+    def _once(
+        self, method: str, url: str, *, params: Mapping[str, int] | None = None, body: bytes | None = None
+    ) -> Any:
+        import requests
+
+        session = self._open()
+        token = self.tokens.token()
+        headers = {"Authorization": f"Bearer {token}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            answer = session.request(
+                method,
+                url,
+                params=params,
+                data=body,
+                headers=headers,
+                timeout=(min(10.0, self.settings.timeout), self.settings.timeout),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise transport.as_requests_error(error, method, url) from error
+        self._deprecations.look(answer.headers, method, url)
+        if not 200 <= answer.status_code < 300:  # noqa: PLR2004 - HTTP
+            if answer.status_code == 401:  # noqa: PLR2004 - HTTP
+                self.tokens.reject(token)
+            said = self.tokens.redact(answer.content.decode("utf-8", "replace")).encode()
+            raise _error_of(answer.status_code, answer.headers, said, method, url)
+        return _data_of(answer.status_code, answer.content, method, url)
+
+    def _open(self) -> requests.Session:
+        if self._session is None:
+            import requests
+
+            session = requests.Session()
+            session.trust_env = False  # no netrc in place of our token; proxies are read below
+            session.verify = transport.trusted_certificates(self.settings.verify)
+            proxy = self.settings.proxy or transport.environment_proxy(self.settings.base_url)
+            if proxy:
+                session.proxies = {"http": proxy, "https": proxy}
+            session.headers["User-Agent"] = user_agent()
+            self._session = session
+        return self._session
+
+
+class AsyncKognicClient:
+    """Sends predictions, up to `settings.max_connections` at a time; an asynchronous context manager.
+
+    It talks to httpx's transport, below httpx's client: redirects, cookies and one log line a request, which
+    the client adds, are not wanted here, and cost a third of the time.
+
+    Args:
+        settings: Where Kognic is and how to reach it.
+        tokens: The token provider to share; a new one if None.
+    """
+
+    def __init__(self, settings: Settings, *, tokens: TokenProvider | None = None) -> None:
+        self.settings = settings
+        self.tokens = tokens or TokenProvider(settings)
+        self._transport: httpx.AsyncHTTPTransport | None = None
+        self._deprecations = _Deprecations()
+        timeout = settings.timeout
+        self._timeouts = {"connect": min(10.0, timeout), "read": timeout, "write": timeout, "pool": timeout}
+
+    async def __aenter__(self) -> Self:
+        import httpx
+
+        settings = self.settings
+        proxy = settings.proxy or transport.environment_proxy(settings.base_url)
+        try:
+            context = (
+                transport.ssl_context(settings.verify) if settings.base_url.startswith("https") else True
+            )
+        except OSError as error:
+            raise KognicInputError(
+                f"'verify' names no readable file of certificates ({settings.verify!r}): {error}."
+            ) from None
+        self._transport = httpx.AsyncHTTPTransport(
+            verify=context,
+            proxy=proxy,
+            trust_env=False,
+            limits=httpx.Limits(
+                max_connections=settings.max_connections,
+                max_keepalive_connections=settings.max_connections,
+                keepalive_expiry=5.0,
+            ),
+        )
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._transport is not None:
+            await self._transport.aclose()
+            self._transport = None
+
+    async def create_prediction(self, predictions_group_uuid: str, scene_uuid: str, document: bytes) -> str:
+        """Send one prediction, once, and return its uuid.
+
+        Nothing is retried here: what to do about an error is the caller's to decide (see `retries`). After a
+        401 the next call comes with a new token.
+
+        Args:
+            predictions_group_uuid: The group's uuid, lower case (`parse_uuid`).
+            scene_uuid: The scene's uuid, lower case.
+            document: The bytes of `{"openlabel": ...}`, sent as they are.
+
+        Raises:
+            KognicAmbiguousError: It may have been created.
+            KognicError: It was not created.
+        """
+        url = f"{self.settings.base_url}/v1/predictions-groups/{predictions_group_uuid}/predictions"
+        return _created_uuid(await self._once("POST", url, request_body(scene_uuid, document)), "POST", url)
+
+    async def probe(self) -> None:
+        """Ask for something harmless, to see whether the API serves at all; raises KognicError if not."""
+        await self._once("GET", f"{self.settings.base_url}/v2/datasets")
+
+    async def _once(self, method: str, url: str, body: bytes = b"") -> Any:
+        import httpx
+
+        if self._transport is None:
+            raise RuntimeError("AsyncKognicClient is an asynchronous context manager: use 'async with'.")
+        token = self.tokens.fresh()
+        if token is None:
+            token = await asyncio.to_thread(self.tokens.token)
+        headers = {
+            "authorization": f"Bearer {token}",
+            "user-agent": user_agent(),
+            "accept": "application/json",
+        }
+        if body:
+            headers["content-type"] = "application/json"
+        request = httpx.Request(
+            method, url, headers=headers, content=body, extensions={"timeout": self._timeouts}
+        )
+        try:
+            answer = await self._transport.handle_async_request(request)
+            try:
+                content = await answer.aread()
+            finally:
+                await answer.aclose()
+        except (httpx.HTTPError, OSError) as error:
+            raise transport.as_httpx_error(error, method, url) from error
+        self._deprecations.look(answer.headers, method, url)
+        if not 200 <= answer.status_code < 300:  # noqa: PLR2004 - HTTP
+            if answer.status_code == 401:  # noqa: PLR2004 - HTTP
+                self.tokens.reject(token)
+            said = self.tokens.redact(content.decode("utf-8", "replace")).encode()
+            raise _error_of(answer.status_code, answer.headers, said, method, url)
+        return _data_of(answer.status_code, content, method, url)

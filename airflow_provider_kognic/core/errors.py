@@ -1,0 +1,147 @@
+"""Everything that can go wrong, split by what the caller does about it.
+
+    KognicError
+    ├── KognicInputError            mend the argument, the path or the document
+    ├── KognicUnavailableError      retry: the request was certainly not executed
+    │   ├── KognicConnectionError   no connection was established (DNS, connect, proxy, pool)
+    │   │   └── KognicTLSError      ... because the certificate does not hold: mend it or `verify`
+    │   ├── KognicRateLimitError    429; `retry_after` says when
+    │   ├── KognicOutageError       an upload saw no success for too long
+    │   └── KognicStoppedError      an upload was asked to stop: killed, timed out
+    ├── KognicRequestError          mend the request: 400, 409, 413, 415, 422 and other 4xx
+    │   └── KognicNotFoundError     404
+    ├── KognicAuthError             mend the credentials or what they may do
+    │   ├── KognicCredentialsError  none, malformed, expired, or refused by the auth server
+    │   ├── KognicUnauthorizedError 401 from the API
+    │   └── KognicPermissionError   403
+    ├── KognicRedirectError         3xx: the host is wrong; nothing is followed, so no token travels
+    └── KognicAmbiguousError        look at the server: it may have executed the request
+        ├── KognicNoAnswerError     sent, but no answer came (time-out, reset)
+        ├── KognicServerError       408 or 5xx
+        └── KognicAnswerError       2xx, but the answer cannot be read
+
+No error carries a secret: tokens and client secrets are cut out of what a server says.
+"""
+
+from __future__ import annotations
+
+
+class KognicError(Exception):
+    """Base of all errors of this package.
+
+    Args:
+        message: What went wrong and what to do about it; the server's own words for an HTTP status.
+        status: HTTP status of the answer, or None where there was none.
+        method: HTTP method of the request, or None where none was made.
+        url: URL of the request without its query, or None.
+        retry_after: Seconds the server asked to wait (`Retry-After`), or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        method: str | None = None,
+        url: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.method = method
+        self.url = url
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        if self.method is None:
+            return self.message
+        answered = "" if self.status is None else f" answered {self.status}"
+        return f"{self.method} {self.url}{answered}: {self.message}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with the keyword arguments, which Exception's own way forgets."""
+        return _rebuild, (type(self), self.message, self.status, self.method, self.url, self.retry_after)
+
+
+def _rebuild(  # the positional mirror of KognicError.__init__
+    cls: type[KognicError],
+    message: str,
+    status: int | None,
+    method: str | None,
+    url: str | None,
+    retry_after: float | None,
+) -> KognicError:
+    return cls(message, status=status, method=method, url=url, retry_after=retry_after)
+
+
+class KognicInputError(KognicError, ValueError):
+    """An argument, a setting, a path or a document is wrong; nothing was sent."""
+
+
+class KognicUnavailableError(KognicError):
+    """The request was certainly not executed; the same request may be made again."""
+
+
+class KognicConnectionError(KognicUnavailableError):
+    """No connection was established, to the API or to the auth server."""
+
+
+class KognicTLSError(KognicConnectionError):
+    """The server's certificate does not hold."""
+
+
+class KognicRateLimitError(KognicUnavailableError):
+    """429: too many requests; `retry_after` says when to come back, where the server did."""
+
+
+class KognicOutageError(KognicUnavailableError):
+    """An upload saw no success for too long and ended; what it did not send can be sent later."""
+
+
+class KognicStoppedError(KognicUnavailableError):
+    """An upload was asked to stop; what it did not send can be sent later."""
+
+
+class KognicRequestError(KognicError):
+    """The server refused the request itself (4xx)."""
+
+
+class KognicNotFoundError(KognicRequestError):
+    """404."""
+
+
+class KognicAuthError(KognicError):
+    """The credentials are missing or wrong, or may not do this."""
+
+
+class KognicCredentialsError(KognicAuthError):
+    """No token is to be had with the credentials given."""
+
+
+class KognicUnauthorizedError(KognicAuthError):
+    """401 from the API."""
+
+
+class KognicPermissionError(KognicAuthError):
+    """403."""
+
+
+class KognicRedirectError(KognicError):
+    """A redirect where none is expected; it was not followed."""
+
+
+class KognicAmbiguousError(KognicError):
+    """The request may or may not have been executed."""
+
+
+class KognicNoAnswerError(KognicAmbiguousError):
+    """The request, or part of it, was sent and no answer came."""
+
+
+class KognicServerError(KognicAmbiguousError):
+    """408 or 5xx."""
+
+
+class KognicAnswerError(KognicAmbiguousError):
+    """A 2xx answer that cannot be read."""

@@ -1,0 +1,214 @@
+"""The records that the parts hand to each other: frozen facts, no behaviour but their own parsing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from airflow_provider_kognic.core.errors import KognicAnswerError, KognicInputError
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def is_uuid(text: object) -> bool:
+    """Tell whether `text` is a uuid in its usual form of 36 characters."""
+    return isinstance(text, str) and _UUID.fullmatch(text) is not None
+
+
+def parse_uuid(text: object, what: str) -> str:
+    """Return `text` as a lower-case uuid.
+
+    Args:
+        text: What should be a uuid of 36 characters (8-4-4-4-12 hexadecimal digits).
+        what: What it names, for the message: "dataset", "predictions group", "scene".
+
+    Raises:
+        KognicInputError: It is not one, so it must not become part of a URL.
+    """
+    stripped = text.strip() if isinstance(text, str) else text
+    if not isinstance(stripped, str) or not is_uuid(stripped):
+        raise KognicInputError(
+            f"{text!r} is no uuid of a {what}: expected 36 characters such as"
+            " 6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10."
+        )
+    return stripped.lower()
+
+
+def _first(row: Mapping[str, Any], *names: str) -> Any:
+    return next((row[name] for name in names if row.get(name) is not None), None)
+
+
+def _required(row: object, what: str, *names: str) -> str:
+    """Read a field leniently: the documentation does not name the fields of a row."""
+    value = _first(row, *names) if isinstance(row, Mapping) else None
+    if not isinstance(value, str) or not value:
+        shown = sorted(map(str, row)) if isinstance(row, Mapping) else type(row).__name__
+        raise KognicAnswerError(
+            f"a {what} without {' or '.join(repr(name) for name in names)}; it has {shown}."
+            " The API's rows may have changed: look for a newer version of this provider."
+        )
+    return value
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset; `raw` is the row as the API gave it."""
+
+    uuid: str
+    name: str
+    raw: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def from_api(cls, row: Any) -> Dataset:
+        """Read a row of `GET /v2/datasets`; raises KognicAnswerError if it names no uuid."""
+        uuid = _required(row, "dataset", "uuid", "id")
+        return cls(uuid=uuid, name=str(_first(row, "name") or ""), raw=row)
+
+
+@dataclass(frozen=True)
+class PredictionsGroup:
+    """A predictions group of a dataset; `raw` is the row as the API gave it."""
+
+    uuid: str
+    name: str
+    description: str | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_api(cls, row: Any) -> PredictionsGroup:
+        """Read a row of the groups listing; raises KognicAnswerError if it names no uuid."""
+        uuid = _required(row, "predictions group", "uuid", "id")
+        return cls(
+            uuid=uuid, name=str(_first(row, "name") or ""), description=_first(row, "description"), raw=row
+        )
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One annotation of a dataset; `raw` is the row as the API gave it. `uuid` may be empty."""
+
+    uuid: str
+    scene_uuid: str
+    raw: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def from_api(cls, row: Any) -> Annotation:
+        """Read a row of the annotations listing; raises KognicAnswerError if it names no scene."""
+        scene = _required(row, "annotation", "sceneUuid", "scene_uuid")
+        return cls(uuid=str(_first(row, "uuid", "id") or ""), scene_uuid=scene.lower(), raw=row)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One prediction of a source, not read yet.
+
+    Attributes:
+        scene_uuid: The scene that it predicts; lower case.
+        source: Where it stands, for people: a path, or a path and a line.
+        read: Returns the document's bytes (`{"openlabel": ...}`); raises Refused.
+    """
+
+    scene_uuid: str
+    source: str
+    read: Callable[[], bytes] = field(repr=False, compare=False)
+
+
+class Refused(Exception):  # noqa: N818 - a result that travels as an exception, not an error of the program
+    """A prediction that must not or could not be sent.
+
+    Args:
+        reason: An identifier: `not_a_uuid`, `duplicate_scene`, `unreadable`, `not_json`, `no_openlabel`,
+            `bad_row`.
+        message: What was found and what to do, for people.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Outcome(str, Enum):
+    """What became of a prediction.
+
+    `created`: the server answered with its uuid. `skipped`: an earlier attempt had created it, so nothing was
+    sent. `refused`: it was not accepted, here or by the server. `in_doubt`: sent, but whether the server
+    executed it is unknown. `unsent`: certainly not executed, because the run ended first.
+    """
+
+    CREATED = "created"
+    SKIPPED = "skipped"
+    REFUSED = "refused"
+    IN_DOUBT = "in_doubt"
+    UNSENT = "unsent"
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one prediction of the source.
+
+    Attributes:
+        scene_uuid: The scene, or an empty string where the source did not name one.
+        source: Where the prediction stood, for people.
+        outcome: What became of it.
+        prediction_uuid: What the server named it, for `created` and `skipped`.
+        status: HTTP status of the last answer, where there was one.
+        reason: An identifier of why: `http_422`, `not_json`, `duplicate_scene`, ...
+        message: The same for people.
+        attempts: How often it was sent.
+    """
+
+    scene_uuid: str
+    source: str
+    outcome: Outcome
+    prediction_uuid: str | None = None
+    status: int | None = None
+    reason: str | None = None
+    message: str | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How an upload went; the five counts add up to `total`.
+
+    Attributes:
+        predictions_group_uuid: Where to.
+        uploaded: Predictions that this run created.
+        skipped: Created by an earlier run.
+        refused: Not accepted, here or by the server.
+        in_doubt: Sent with unknown effect.
+        unsent: Not sent, because the run ended first.
+        duration_s: Seconds from start to end.
+    """
+
+    predictions_group_uuid: str
+    uploaded: int = 0
+    skipped: int = 0
+    refused: int = 0
+    in_doubt: int = 0
+    unsent: int = 0
+    duration_s: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """All predictions of the source."""
+        return self.uploaded + self.skipped + self.refused + self.in_doubt + self.unsent
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what goes through XCom: counts, `duration_s` (s) and `rate_per_s` (created per second)."""
+        rate = self.uploaded / self.duration_s if self.duration_s > 0 else 0.0
+        return {
+            "predictions_group_uuid": self.predictions_group_uuid,
+            "uploaded": self.uploaded,
+            "skipped": self.skipped,
+            "refused": self.refused,
+            "in_doubt": self.in_doubt,
+            "unsent": self.unsent,
+            "total": self.total,
+            "duration_s": round(self.duration_s, 3),
+            "rate_per_s": round(rate, 2),
+        }

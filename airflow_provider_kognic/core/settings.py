@@ -1,0 +1,139 @@
+"""Where Kognic is and how to reach it: validated once, before anything is sent."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_kognic.core.errors import KognicInputError
+
+DEFAULT_BASE_URL = "https://dataset.app.kognic.com"
+DEFAULT_AUTH_HOST = "https://auth.app.kognic.com"
+DEFAULT_APP_URL = "https://app.kognic.com"
+# Kognic's documentation: "something bigger than 10 might not work and is not recommended".
+MOST_CONNECTIONS = 10
+DEFAULT_TIMEOUT = 60.0
+
+Credentials = tuple[str, str] | Mapping[str, Any] | str | None
+"""(client id, client secret), a parsed credentials file, the path of one or `keyring://profile`, or None for
+kognic-auth's own search: environment, then keyring."""
+
+
+def is_loopback(hostname: str) -> bool:
+    """Tell whether a host name can only mean this machine."""
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return hostname.lower() == "localhost"
+
+
+def normalize_url(text: str, *, what: str, allow_http: bool) -> str:
+    """Return a base URL with a scheme and without a slash at its end.
+
+    Args:
+        text: A URL or a host, with or without scheme and trailing slash.
+        what: What it is called where it is configured, for the message.
+        allow_http: Let `http://` to other machines pass: tokens then travel in clear text.
+
+    Raises:
+        KognicInputError: It is no base URL, carries a user name, or would send secrets in clear text.
+    """
+    url = text.strip().rstrip("/")
+    if "://" not in url:
+        url = f"https://{url}"
+    try:
+        parts = urlsplit(url)
+        hostname = parts.hostname
+        _ = parts.port
+    except ValueError as error:
+        raise KognicInputError(f"{what} {text!r} is no URL: {error}.") from None
+    if parts.username is not None or parts.password is not None:
+        raise KognicInputError(f"{what} carries a user name or password; those belong in login and password.")
+    if parts.scheme not in {"http", "https"} or not hostname or any(c.isspace() for c in url):
+        raise KognicInputError(f"{what} {text!r} is no http(s) URL; expected one such as {DEFAULT_BASE_URL}.")
+    if parts.query or parts.fragment:
+        raise KognicInputError(f"{what} {text!r} must end before any '?' or '#'.")
+    if parts.scheme == "http" and not allow_http and not is_loopback(hostname):
+        raise KognicInputError(
+            f"{what} {url!r} would send credentials and tokens in clear text. Use https://, or set"
+            " 'allow_http' to true in the connection's extra if the network in between is trusted."
+        )
+    return url
+
+
+def check_connections(value: object, what: str = "max_connections") -> int:
+    """Return `value` as a number of connections.
+
+    Raises:
+        KognicInputError: It is not a whole number from 1 to 10.
+    """
+    number: object = value
+    if isinstance(value, str) and value.strip().isdecimal():
+        number = int(value)
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_CONNECTIONS:
+        raise KognicInputError(
+            f"{what} must be a whole number from 1 to {MOST_CONNECTIONS}, not {value!r}: Kognic's documentation"
+            " recommends at most 10 calls at a time ('something bigger than 10 might not work and is not"
+            " recommended')."
+        )
+    return number
+
+
+def check_seconds(value: object, what: str, *, zero: bool = False) -> float:
+    """Return `value` as seconds.
+
+    Raises:
+        KognicInputError: It is no finite number above 0 (or from 0 on, with `zero`).
+    """
+    try:
+        seconds = float(value)  # type: ignore[arg-type]  # whatever is no number is the except branch
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if isinstance(value, bool) or not math.isfinite(seconds) or seconds < 0 or (seconds == 0 and not zero):
+        raise KognicInputError(
+            f"{what} must be a number of seconds{'' if zero else ' above 0'}, not {value!r}."
+        )
+    return seconds
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where Kognic is and how to reach it.
+
+    Args:
+        base_url: The dataset API.
+        auth_host: The auth server.
+        credentials: See `Credentials`; never shown.
+        scopes: OAuth scopes to ask for; none leaves it to the credentials.
+        max_connections: Most requests in flight, 1 to 10.
+        timeout: Seconds without any progress after which a request counts as unanswered.
+        verify: Check certificates: true, false, or the path of a file of trusted certificates (PEM).
+        proxy: URL of a proxy for both servers; None for what the environment says. Never shown.
+        app_url: Base URL of the web app, or a template with `{dataset_uuid}` and `{predictions_group_uuid}`.
+        allow_http: Let tokens travel to other machines in clear text.
+
+    Raises:
+        KognicInputError: A value is out of its range, or a URL would send secrets in clear text.
+    """
+
+    base_url: str = DEFAULT_BASE_URL
+    auth_host: str = DEFAULT_AUTH_HOST
+    credentials: Credentials = field(default=None, repr=False)
+    scopes: tuple[str, ...] = ()
+    max_connections: int = MOST_CONNECTIONS
+    timeout: float = DEFAULT_TIMEOUT
+    verify: bool | str = True
+    proxy: str | None = field(default=None, repr=False)
+    app_url: str = DEFAULT_APP_URL
+    allow_http: bool = False
+
+    def __post_init__(self) -> None:
+        for name, what in (("base_url", "host"), ("auth_host", "auth_host")):
+            url = normalize_url(getattr(self, name), what=what, allow_http=self.allow_http)
+            object.__setattr__(self, name, url)
+        object.__setattr__(self, "max_connections", check_connections(self.max_connections))
+        object.__setattr__(self, "timeout", check_seconds(self.timeout, "timeout"))

@@ -1,0 +1,379 @@
+"""Where predictions come from: a folder, a glob, JSON lines, a manifest, or a list in memory.
+
+A source is read lazily: going through it yields predictions that are not read yet (or, for JSON lines, one
+row at a time). What is wrong with one entry is yielded in its place and does not end the source. Paths are
+anything that behaves like `pathlib.Path`, so the same code reads local disks and object stores.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result, is_uuid
+from airflow_provider_kognic.core.openlabel import check_content
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_JSON_LINES = (".jsonl", ".ndjson")
+_MAGIC = frozenset("*?[")
+
+
+class PathLike(Protocol):
+    """What is used of a path: `pathlib.Path` and Airflow's `ObjectStoragePath` both have it."""
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending, with its dot."""
+
+    @property
+    def parent(self) -> Any:
+        """The folder."""
+
+    def __truediv__(self, key: str) -> Any: ...
+
+    def exists(self) -> bool:
+        """Tell whether there is something."""
+
+    def is_dir(self) -> bool:
+        """Tell whether it is a folder."""
+
+    def iterdir(self) -> Any:
+        """Yield the paths in this folder."""
+
+    def glob(self, pattern: str) -> Any:
+        """Yield the paths below this folder that match."""
+
+    def open(self, mode: str = ...) -> Any:
+        """Open the file."""
+
+    def read_bytes(self) -> bytes:
+        """Read the file."""
+
+
+class Source(Protocol):
+    """Yields each prediction once, or the Result of an entry that cannot be sent."""
+
+    @property
+    def total(self) -> int | None:
+        """Number of entries, or None where it is not known before the end."""
+
+    def __iter__(self) -> Iterator[Prediction | Result]: ...
+
+
+def refusal(scene_uuid: str, source: str, why: Refused) -> Result:
+    """Return the result of an entry that is refused here, without asking the server."""
+    return Result(
+        scene_uuid=scene_uuid, source=source, outcome=Outcome.REFUSED, reason=why.reason, message=why.message
+    )
+
+
+def _prediction(scene: object, source: str, read: Callable[[], bytes], what: str) -> Prediction | Result:
+    text = scene.strip() if isinstance(scene, str) else scene
+    if isinstance(text, str) and is_uuid(text):
+        return Prediction(text.lower(), source, read)
+    shown = text if isinstance(text, str) else ""
+    return refusal(
+        shown,
+        source,
+        Refused(
+            "not_a_uuid", f"{what} is no scene uuid: {scene!r}. Name the file or row by its scene's uuid."
+        ),
+    )
+
+
+def _read(path: PathLike) -> bytes:
+    """Read one document.
+
+    Raises:
+        Refused: With the reason `unreadable`; object stores raise errors of many libraries.
+    """
+    try:
+        return path.read_bytes()
+    except Exception as error:
+        raise Refused("unreadable", f"cannot be read: {type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True)
+class FilesSource:
+    """Files named `<scene-uuid>.json` below a folder.
+
+    Args:
+        folder: The folder.
+        names: The files, relative to it, in the order of the upload.
+    """
+
+    folder: PathLike
+    names: Sequence[str]
+
+    @property
+    def total(self) -> int:
+        """Number of files."""
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Prediction | Result]:
+        for name in self.names:
+            path = self.folder / name
+            stem = name.rpartition("/")[2].removesuffix(".json")
+            yield _prediction(stem, str(path), partial(_read, path), "the file's name")
+
+
+@dataclass(frozen=True)
+class JSONLinesSource:
+    """A file of rows `{"sceneUuid": ..., "openlabelContent": {"openlabel": ...}}`, one a line.
+
+    Args:
+        path: The file, UTF-8.
+    """
+
+    path: PathLike
+
+    @property
+    def total(self) -> None:
+        """Unknown: the file is read once, as it is sent."""
+
+    def __iter__(self) -> Iterator[Prediction | Result]:
+        import msgspec
+
+        shape = msgspec.defstruct("Row", [("sceneUuid", Any), ("openlabelContent", msgspec.Raw)])
+        decode: Callable[[bytes], Any] = msgspec.json.Decoder(shape).decode
+        with _open(self.path) as file:
+            for number, line in enumerate(file, start=1):
+                where = f"{self.path}:{number}"
+                if not line.strip():
+                    continue
+                try:
+                    row = decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    why = Refused("bad_row", f"not a row with 'sceneUuid' and 'openlabelContent': {error}")
+                    yield refusal("", where, why)
+                    continue
+                content = bytes(row.openlabelContent)
+                yield _prediction(row.sceneUuid, where, partial(bytes, content), "'sceneUuid'")
+
+
+@dataclass(frozen=True)
+class RowsSource:
+    """Rows in memory, `{"sceneUuid": ..., "openlabelContent": {"openlabel": ...}}`: for a few small ones."""
+
+    rows: Sequence[Any]
+
+    @property
+    def total(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Prediction | Result]:
+        for number, row in enumerate(self.rows):
+            where = f"predictions[{number}]"
+            if not isinstance(row, Mapping) or "sceneUuid" not in row or "openlabelContent" not in row:
+                why = Refused("bad_row", "not a row with 'sceneUuid' and 'openlabelContent'.")
+                yield refusal("", where, why)
+                continue
+            content = row["openlabelContent"]
+            yield _prediction(row["sceneUuid"], where, partial(_encode, content), "'sceneUuid'")
+
+
+@dataclass(frozen=True)
+class ManifestSource:
+    """A CSV or JSON-lines file with the columns `scene_uuid` and `path`, paths relative to it.
+
+    Args:
+        path: The manifest, UTF-8.
+        resolve: Makes a path of one that starts with a scheme (`s3://...`).
+        count: Number of rows.
+    """
+
+    path: PathLike
+    resolve: Callable[[str], PathLike]
+    count: int
+
+    @property
+    def total(self) -> int:
+        """Number of rows."""
+        return self.count
+
+    def __iter__(self) -> Iterator[Prediction | Result]:
+        for number, row in _manifest_rows(self.path):
+            where = f"{self.path}:{number}"
+            scene, target = (
+                (row.get("scene_uuid"), row.get("path")) if isinstance(row, Mapping) else (None, None)
+            )
+            if not isinstance(target, str) or not target.strip():
+                yield refusal(
+                    scene if isinstance(scene, str) else "",
+                    where,
+                    Refused("bad_row", "a row without 'scene_uuid' or 'path'."),
+                )
+                continue
+            target = target.strip()
+            document = self.resolve(target) if "://" in target else self.path.parent / target
+            yield _prediction(scene, str(document), partial(_read, document), f"'scene_uuid' of {where}")
+
+
+def open_source(
+    predictions: PathLike | Sequence[Any] | None,
+    manifest: PathLike | None,
+    *,
+    resolve: Callable[[str], PathLike],
+) -> Source:
+    """Find out which kind of source is meant, and that it is there.
+
+    Args:
+        predictions: A folder, a glob or a file of JSON lines; or a list of rows.
+        manifest: A manifest instead.
+        resolve: Makes a path of one that starts with a scheme, for the rows of a manifest.
+
+    Raises:
+        KognicInputError: Both or neither is given, or there is nothing to be read.
+    """
+    if (predictions is None) == (manifest is None):
+        given = "neither is" if predictions is None else "both are"
+        raise KognicInputError(f"give either 'predictions' or 'manifest'; {given} given.")
+    if manifest is not None:
+        return _open_manifest(manifest, resolve)
+    if isinstance(predictions, (list, tuple)):
+        for row in predictions[:1]:
+            if isinstance(row, str):
+                raise KognicInputError(
+                    "'predictions' is a list of text; expected rows {'sceneUuid', 'openlabelContent'}. For a list"
+                    " of files, write a manifest, or map the task over folders or globs."
+                )
+        return RowsSource(predictions)
+    return _open_path(predictions)  # type: ignore[arg-type]  # None and sequences went above
+
+
+def unique(source: Source) -> Iterator[Prediction | Result]:
+    """Go through a source; of several entries of one scene the first wins, the others are refused."""
+    seen: set[bytes] = set()
+    for entry in source:
+        if isinstance(entry, Prediction):
+            key = bytes.fromhex(entry.scene_uuid.replace("-", ""))
+            if key in seen:
+                why = Refused(
+                    "duplicate_scene", "this scene stands earlier in the source; the first one counts."
+                )
+                yield refusal(entry.scene_uuid, entry.source, why)
+                continue
+            seen.add(key)
+        yield entry
+
+
+def read_document(prediction: Prediction) -> bytes:
+    """Read a prediction and check its content; raises Refused."""
+    document = prediction.read()
+    check_content(document)
+    return document
+
+
+def scenes_of(source: Source) -> list[str]:
+    """Return the scenes that a source names, each once, in its order; reads no documents of files."""
+    return [entry.scene_uuid for entry in unique(source) if isinstance(entry, Prediction)]
+
+
+def _open_path(path: PathLike) -> Source:
+    text = str(path)
+    try:
+        if path.is_dir():
+            names = (entry.name for entry in path.iterdir() if entry.name.endswith(".json"))
+            return FilesSource(path, sorted(names))
+        if path.exists():
+            if path.suffix.lower() in _JSON_LINES:
+                return JSONLinesSource(path)
+            return FilesSource(path.parent, [path.name])
+        if _MAGIC.intersection(text):
+            return _open_glob(path)
+    except KognicInputError:
+        raise
+    except Exception as error:
+        raise KognicInputError(
+            f"'predictions' cannot be read: {text}: {type(error).__name__}: {error}"
+        ) from error
+    raise KognicInputError(
+        f"'predictions' does not exist: {text}. Expected a folder or glob of <scene-uuid>.json, or a .jsonl file;"
+        " is it visible from the worker?"
+    )
+
+
+def _open_glob(path: PathLike) -> Source:
+    """Split a glob at its first magic part, so that an object store lists no more than it must."""
+    pattern: list[str] = []
+    base: PathLike = path
+    while _MAGIC.intersection(str(base)) and base.name:
+        pattern.insert(0, base.name)
+        base = base.parent
+    root = str(base).rstrip("/") + "/"
+    found = (str(entry) for entry in base.glob("/".join(pattern)))
+    return FilesSource(base, sorted(name.removeprefix(root) for name in found))
+
+
+def _open(path: PathLike) -> IO[bytes]:
+    try:
+        file: IO[bytes] = path.open("rb")
+    except Exception as error:
+        raise KognicInputError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
+    return file
+
+
+def _open_manifest(path: PathLike, resolve: Callable[[str], PathLike]) -> ManifestSource:
+    """Check a manifest's columns and count its rows, before anything is sent."""
+    return ManifestSource(path, resolve, sum(1 for _ in _manifest_rows(path)))
+
+
+def _manifest_rows(path: PathLike) -> Iterator[tuple[int, Any]]:
+    """Yield line number and row; a JSON line that cannot be read is yielded as None.
+
+    Raises:
+        KognicInputError: It is no such file, or its first row has not the columns.
+    """
+    with _open(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        try:
+            start = next((line for line in text if line.strip()), "")
+            text.seek(0)
+            if start.lstrip().startswith("{"):
+                _check_columns(path, _json_row(start))
+                yield from ((n, _json_row(line)) for n, line in enumerate(text, start=1) if line.strip())
+            else:
+                rows = csv.DictReader(text)
+                _check_columns(path, rows.fieldnames or ())
+                yield from ((rows.line_num, row) for row in rows)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise KognicInputError(f"the manifest {path} is neither CSV nor JSON lines: {error}") from error
+
+
+def _check_columns(path: PathLike, found: Any) -> None:
+    names = [str(name) for name in found or ()]
+    missing = [column for column in ("scene_uuid", "path") if column not in names]
+    if missing:
+        raise KognicInputError(
+            f"the manifest {path} has no column {' and '.join(map(repr, missing))}; it has"
+            f" {', '.join(map(repr, names)) or 'none'}. Expected 'scene_uuid' and 'path'."
+        )
+
+
+def _json_row(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _encode(content: object) -> bytes:
+    import msgspec
+
+    try:
+        return msgspec.json.encode(content)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Refused("not_json", f"cannot be written as JSON: {error}") from None
