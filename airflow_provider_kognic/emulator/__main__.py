@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     try:
         emulator = EmulatorServer(options)
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, sqlite3.Error) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,11 +1,11 @@
 """The emulator's own switches under ``/__admin``, for its own machine only."""
 
 import ipaddress
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4, uuid5
 
 import msgspec
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_provider_kognic.emulator import store
@@ -139,8 +139,8 @@ async def list_predictions(
     request: Request,
     group: str | None = None,
     scene: str | None = None,
-    after: int = 0,
-    limit: int = 10_000,
+    after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
     *,
     count_only: bool = False,
 ) -> Response:
@@ -148,7 +148,6 @@ async def list_predictions(
     database = state_of(request).database
     answer: dict[str, Any] = {"count": await database.read(store.count_predictions, group, scene)}
     if not count_only:
-        limit = max(1, min(limit, 10_000))
         rows = await database.read(
             store.predictions, group_uuid=group, scene_uuid=scene, after=after, limit=limit
         )

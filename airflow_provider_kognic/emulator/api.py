@@ -16,6 +16,10 @@ from airflow_provider_kognic.emulator.state import state_of
 router = APIRouter(dependencies=[Depends(require_token)])
 
 
+# SQLite counts in 64 bits.
+_OFFSET_DIGITS = 18
+
+
 def _enveloped(data: object) -> Response:
     return Response(msgspec.json.encode({"data": data}), media_type="application/json")
 
@@ -26,7 +30,7 @@ def _time(seconds: float) -> str:
 
 def _offset(request: Request) -> int:
     given = request.query_params.get("offset", "0")
-    if not (given.isascii() and given.isdigit()):
+    if not (given.isascii() and given.isdigit() and len(given) <= _OFFSET_DIGITS):
         raise Refused(400, f"offset must be a whole number from 0 on, not {given!r}")
     return int(given)
 

@@ -80,7 +80,7 @@ def scene_of(body: bytes) -> str | None:
     """The scene that a body posted to the predictions endpoint names; None when it names none."""
     try:
         return _prediction_body.decode(body).scene_uuid
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

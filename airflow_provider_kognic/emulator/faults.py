@@ -247,7 +247,7 @@ class Faults:
 
     def clear(self) -> None:
         """Come back to the settings that the emulator was started with, less their faults."""
-        self.use(Settings.model_construct(set()))
+        self.use(Settings())
 
     def as_json(self) -> dict[str, Any]:
         """The settings as they would be set, and how many requests the script still waits for."""

@@ -118,8 +118,8 @@ class Gate:
         plan = state.faults.plan(scope["method"], scope["path"], body)
         for kind in plan.kinds:
             state.stats.count_fault(kind)
-        if plan.delay:
-            await asyncio.sleep(plan.delay)
+        if plan.delay and await self._pause(plan.delay):
+            return None
         if plan.revoke:
             await state.tokens.revoke_all()
 
@@ -156,9 +156,20 @@ class Gate:
         self._late.add(task)
         task.add_done_callback(self._late.discard)
         if fault.answer:
-            return await asyncio.shield(task)
+            stopping = asyncio.create_task(self._stopping())
+            await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            return task.result() if task.done() else None
         await self._until_gone(receive, None)
         return None
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait; True as soon as the server stops meanwhile."""
+        try:
+            await asyncio.wait_for(self._state.stopping.wait(), seconds)
+        except asyncio.TimeoutError:
+            return False
+        return True
 
     async def _until_gone(self, receive: Receive, seconds: float | None) -> None:
         """Wait until the client leaves, the server stops, or the time is over."""

@@ -36,6 +36,8 @@ class _DroppableProtocol(HttpToolsProtocol):
         app = cast("ASGIApp", self.app)
 
         def drop(reset: bool) -> None:  # noqa: FBT001 (an ASGI extension has no keywords)
+            if cast("Transport", transport).is_closing():
+                return
             connection = transport.get_extra_info("socket")
             if reset and connection is not None:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS datasets (
 CREATE TABLE IF NOT EXISTS scenes (
     seq INTEGER PRIMARY KEY, dataset_uuid TEXT NOT NULL, uuid TEXT NOT NULL, UNIQUE (dataset_uuid, uuid)
 );
+CREATE INDEX IF NOT EXISTS scenes_in_order ON scenes (dataset_uuid, seq);
 CREATE TABLE IF NOT EXISTS annotations (
     seq INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, dataset_uuid TEXT NOT NULL,
     scene_uuid TEXT NOT NULL, created_at REAL NOT NULL
@@ -185,15 +186,37 @@ def require_dataset(db: sqlite3.Connection, dataset_uuid: str) -> dict[str, Any]
     return found
 
 
-def scenes(db: sqlite3.Connection, dataset_uuid: str) -> list[dict[str, Any]]:
-    """The scenes of a dataset in the order they were added, each with its number of annotations."""
+def count_scenes(db: sqlite3.Connection, dataset_uuid: str) -> tuple[int, int]:
+    """How many scenes a dataset has, and how many of them are annotated."""
+    total, annotated = db.execute(
+        """SELECT (SELECT count(*) FROM scenes WHERE dataset_uuid = :uuid),
+            (SELECT count(DISTINCT scene_uuid) FROM annotations WHERE dataset_uuid = :uuid)""",
+        {"uuid": dataset_uuid},
+    ).fetchone()
+    return int(total), int(annotated)
+
+
+def scenes(
+    db: sqlite3.Connection, dataset_uuid: str, *, offset: int = 0, limit: int = -1
+) -> list[dict[str, Any]]:
+    """The scenes of a dataset in the order they were added, each with its number of annotations.
+
+    Args:
+        db: The connection.
+        dataset_uuid: The dataset.
+        offset: How many to leave out at the beginning.
+        limit: How many at most; all when negative.
+
+    Raises:
+        Refused: 404, no such dataset.
+    """
     require_dataset(db, dataset_uuid)
     return _rows(
         db.execute(
             """SELECT uuid, (SELECT count(*) FROM annotations a
                     WHERE a.dataset_uuid = scenes.dataset_uuid AND a.scene_uuid = scenes.uuid) AS annotations
-            FROM scenes WHERE dataset_uuid = ? ORDER BY seq""",
-            (dataset_uuid,),
+            FROM scenes WHERE dataset_uuid = ? ORDER BY seq LIMIT ? OFFSET ?""",
+            (dataset_uuid, limit, offset),
         )
     )
 

