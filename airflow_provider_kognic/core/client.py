@@ -369,6 +369,7 @@ class AsyncKognicClient:
         self._idle: list[httpx.AsyncHTTPTransport] | None = None
         self._places = asyncio.Semaphore(settings.max_connections)
         self._deprecations = _Deprecations()
+        self._urls: dict[str, httpx.URL] = {}
         timeout = settings.timeout
         self._timeouts = {"connect": min(10.0, timeout), "read": timeout, "write": timeout, "pool": timeout}
 
@@ -378,9 +379,7 @@ class AsyncKognicClient:
         settings = self.settings
         proxy = settings.proxy or transport.environment_proxy(settings.base_url)
         try:
-            context = (
-                transport.ssl_context(settings.verify) if settings.base_url.startswith("https") else True
-            )
+            context = transport.ssl_context(settings.verify)
         except OSError as error:
             raise KognicInputError(
                 f"'verify' names no readable file of certificates ({settings.verify!r}): {error}."
@@ -436,8 +435,10 @@ class AsyncKognicClient:
         }
         if body:
             headers["content-type"] = "application/json"
+        if (parsed := self._urls.get(url)) is None:
+            parsed = self._urls[url] = httpx.URL(url)
         request = httpx.Request(
-            method, url, headers=headers, content=body, extensions={"timeout": self._timeouts}
+            method, parsed, headers=headers, content=body, extensions={"timeout": self._timeouts}
         )
         async with self._places:
             connection = self._idle.pop()  # the one used last: its connection is the least likely to be stale
