@@ -132,6 +132,8 @@ class EmulatorServer:
             server_header=False,
             access_log=False,
             log_config=None,
+            # Longer than clients keep idle connections: none shall meet one that is just being closed.
+            timeout_keep_alive=600,
             timeout_graceful_shutdown=1,
         )
         self._server = _Server(config, state)

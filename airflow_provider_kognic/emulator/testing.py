@@ -150,9 +150,16 @@ class Emulator:
             self._http = None
 
     def request(
-        self, method: str, path: str, *, json: Any = None, params: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        data: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a request without a token, as to ``/__admin``.
+        """Send a request, as to ``/__admin``; it carries a token only where ``headers`` do.
 
         Raises:
             RuntimeError: The emulator is stopped.
@@ -160,7 +167,7 @@ class Emulator:
         """
         if self._http is None:
             raise RuntimeError("The emulator is stopped")
-        response = self._http.request(method, path, json=json, params=params)
+        response = self._http.request(method, path, json=json, data=data, params=params, headers=headers)
         response.raise_for_status()
         return response
 
@@ -270,9 +277,7 @@ class Emulator:
             body["classMapping"] = class_mapping
         path = f"/v1/datasets/{dataset or self.dataset_uuid}/predictions-groups"
         headers = {"Authorization": f"Bearer {self.token()}"}
-        response = httpx.post(self.url + path, json=body, headers=headers, timeout=60.0, trust_env=False)
-        response.raise_for_status()
-        return str(response.json()["data"])
+        return str(self.request("POST", path, json=body, headers=headers).json()["data"])
 
     def delete_group(self, group: str) -> None:
         """Remove a predictions group with its predictions."""
@@ -287,9 +292,7 @@ class Emulator:
             "client_id": self.client_id,
             "client_secret": self.client_secret,
         }
-        response = httpx.post(self.url + TOKEN_PATH, data=form, timeout=60.0, trust_env=False)
-        response.raise_for_status()
-        return str(response.json()["access_token"])
+        return str(self.request("POST", TOKEN_PATH, data=form).json()["access_token"])
 
     def add_client(self, client_id: str, client_secret: str) -> None:
         """Let a client in, or give a known one a new secret."""

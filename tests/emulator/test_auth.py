@@ -47,7 +47,7 @@ def test_another_grant_is_refused(emulator: Emulator) -> None:
 
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer nonsense", "Basic abc", "Bearer \xff"])
 def test_no_valid_token_is_401(emulator: Emulator, header: str | None) -> None:
-    headers = {} if header is None else {"Authorization": header.encode("latin-1")}
+    headers = [] if header is None else [(b"Authorization", header.encode("latin-1"))]
     answer = httpx.get(f"{emulator.url}/v2/datasets", headers=headers)
     assert answer.status_code == 401
     assert answer.json()["message"]

@@ -35,8 +35,8 @@ def test_everything_that_others_wrote_is_escaped(emulator: Emulator, client: htt
     path = f"/v1/datasets/{dataset['uuid']}/predictions-groups"
     body = {"name": EVIL, "description": EVIL, "classMapping": [{"annotated": EVIL}]}
     group = client.post(path, json=body).json()["data"]
-    body = {"sceneUuid": dataset["scenes"][0], "openlabelContent": openlabel()}
-    uuid = client.post(f"/v1/predictions-groups/{group}/predictions", json=body).json()["data"]
+    prediction = {"sceneUuid": dataset["scenes"][0], "openlabelContent": openlabel()}
+    uuid = client.post(f"/v1/predictions-groups/{group}/predictions", json=prediction).json()["data"]
     base = f"/dataset/{dataset['uuid']}"
     for path in ("/", base, f"{base}/predictions/{group}", f"{base}/predictions/{group}/{uuid}"):
         text = page(emulator, path)
