@@ -113,7 +113,8 @@ class Settings:
         timeout: Seconds without any progress after which a request counts as unanswered.
         verify: Check certificates: true, false, or the path of a file of trusted certificates (PEM).
         proxy: URL of a proxy for both servers; None for what the environment says. Never shown.
-        app_url: Base URL of the web app, or a template with `{dataset_uuid}` and `{predictions_group_uuid}`.
+        app_url: Base URL of the web app, or a template of a predictions group's page in it, with the
+            placeholders `{dataset_uuid}` and `{predictions_group_uuid}`.
         allow_http: Let tokens travel to other machines in clear text.
 
     Raises:
@@ -137,3 +138,22 @@ class Settings:
             object.__setattr__(self, name, url)
         object.__setattr__(self, "max_connections", check_connections(self.max_connections))
         object.__setattr__(self, "timeout", check_seconds(self.timeout, "timeout"))
+        if "{" not in self.app_url:
+            # No secret goes there: a page of http is a matter of the browser.
+            base = normalize_url(self.app_url, what="app_url", allow_http=True)
+            object.__setattr__(self, "app_url", base)
+
+    def predictions_group_page(self, dataset_uuid: str | None, predictions_group_uuid: str) -> str | None:
+        """Return the URL of a predictions group in the web app, or None if the dataset is needed and unknown.
+
+        Kognic's documentation says that the uuid of a dataset follows `dataset/` in the app's URL and that of a
+        predictions group `predictions/`; the whole path is an assumption, which a template in `app_url` replaces.
+        """
+        template = self.app_url
+        if "{" not in template:
+            template += "/dataset/{dataset_uuid}/predictions/{predictions_group_uuid}"
+        if dataset_uuid is None and "{dataset_uuid}" in template:
+            return None
+        return template.replace("{dataset_uuid}", dataset_uuid or "").replace(
+            "{predictions_group_uuid}", predictions_group_uuid
+        )

@@ -91,13 +91,19 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason: str | None = None
+        self.drain = _DRAIN
         self._listener: Callable[[], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def request(self, reason: str) -> None:
-        """Ask for it; the first reason stays."""
+    def request(self, reason: str, drain: float = _DRAIN) -> None:
+        """Ask for it; the first reason stays.
+
+        Args:
+            reason: Why, for the message.
+            drain: Seconds that requests in flight get to come back.
+        """
         if self.reason is None:
-            self.reason = reason
+            self.reason, self.drain = reason, drain
         loop, listener = self._loop, self._listener
         if loop is not None and listener is not None:
             with contextlib.suppress(RuntimeError):  # the loop has just closed: the upload is over
@@ -203,7 +209,7 @@ class _Upload:
         senders = [asyncio.create_task(self._sender()) for _ in range(self._connections)]
         readers = [asyncio.create_task(self._reader(number)) for number in range(self._connections)]
         talker = asyncio.create_task(self._progress.log_every(log_every, self._gate))
-        watcher = asyncio.create_task(self._cut_off(readers))
+        watcher = asyncio.create_task(self._cut_off(readers, stop))
         try:
             await asyncio.wait(readers)
             for _ in senders:
@@ -482,11 +488,11 @@ class _Upload:
         for _ in range(self._connections):  # readers that wait for room
             self._slots.release()
 
-    async def _cut_off(self, readers: list[asyncio.Task[None]]) -> None:
+    async def _cut_off(self, readers: list[asyncio.Task[None]], stop: Stop) -> None:
         """When asked to stop, give what is in flight a moment, then end it."""
         await self._stopping.wait()
         if isinstance(self._stopped, KognicStoppedError):
-            await asyncio.sleep(_DRAIN)
+            await asyncio.sleep(stop.drain)
             for task in (*readers, *self._posting):
                 if task is not None:
                     task.cancel()

@@ -1,0 +1,114 @@
+"""Whether an upload as a whole succeeded, and what to say if not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.errors import KognicInputError, KognicUnavailableError
+
+if TYPE_CHECKING:
+    from airflow_provider_kognic.core.uploader import Report
+
+_PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
+_SHOWN_REASONS = 5
+_SHOWN_RESULTS = 3
+
+
+@dataclass(frozen=True)
+class MaxFailures:
+    """How many predictions may be refused.
+
+    Attributes:
+        amount: A count, or a percentage of the total.
+        percent: Which of the two it is.
+    """
+
+    amount: float
+    percent: bool = False
+
+    @classmethod
+    def parse(cls, value: object) -> MaxFailures:
+        """Read a count (`3`, `"3"`) or a percentage (`"2%"`).
+
+        Raises:
+            KognicInputError: It is neither.
+        """
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return cls(value)
+        if isinstance(value, str):
+            if value.strip().isdecimal():
+                return cls(int(value))
+            match = _PERCENT.fullmatch(value)
+            if match and float(match[1]) <= 100:  # noqa: PLR2004 - percent
+                return cls(float(match[1]), percent=True)
+        raise KognicInputError(
+            f"max_failures must be a count such as 3 or a share such as '2%', not {value!r}."
+        )
+
+    def allows(self, refused: int, total: int) -> bool:
+        """Tell whether that many of the total may be refused."""
+        return refused <= (total * self.amount / 100 if self.percent else self.amount)
+
+    def __str__(self) -> str:
+        return f"{self.amount:g}{' %' if self.percent else ''}"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an upload failed.
+
+    Attributes:
+        message: For people: the counts, the first reasons, what to do.
+        retry: Whether trying the same again later can help.
+    """
+
+    message: str
+    retry: bool
+
+
+def judge(report: Report, max_failures: MaxFailures, *, allow_empty: bool) -> Failure | None:
+    """Decide whether the upload succeeded; None if it did."""
+    summary = report.summary
+    if report.stopped is None and summary.total == 0:
+        if allow_empty:
+            return None
+        return Failure(
+            "the source holds no predictions: no <scene-uuid>.json in the folder, or no rows. Set allow_empty=True"
+            " if that may be.",
+            retry=False,
+        )
+    over = not max_failures.allows(summary.refused, summary.total)
+    if report.stopped is None and not over and not summary.in_doubt and not summary.unsent:
+        return None
+    counts = (
+        f"of {summary.total:,} predictions {summary.uploaded:,} created, {summary.skipped:,} skipped,"
+        f" {summary.refused:,} refused (allowed: {max_failures}), {summary.in_doubt:,} in doubt,"
+        f" {summary.unsent:,} unsent"
+    )
+    parts = [
+        f"The upload ended early: {report.stopped}" if report.stopped else "The upload is incomplete",
+        counts,
+    ]
+    if summary.in_doubt:
+        parts.append(
+            "Those in doubt were sent and their answer was lost: the server may have created them, so they are"
+            " not sent again. Compare them with the predictions group in the app"
+        )
+    reasons = [(reason, n) for reason, n in report.reasons.items() if reason != "run_ended"]
+    if reasons:
+        shown = ", ".join(f"{reason} ({n:,})" for reason, n in reasons[:_SHOWN_REASONS])
+        parts.append(f"Reasons: {shown}{', …' if len(reasons) > _SHOWN_REASONS else ''}")
+    parts += [
+        f"{result.outcome.value}: scene {result.scene_uuid or 'unknown'} ({result.source}): {result.message}"
+        for result in report.first[:_SHOWN_RESULTS]
+    ]
+    message = ". ".join(part.rstrip(". ") for part in parts) + "."
+    # Without a journal, a later attempt would send again what is in doubt: only what is unsent calls for one.
+    retry = (
+        isinstance(report.stopped, KognicUnavailableError)
+        if report.stopped is not None
+        else summary.unsent > 0
+    )
+    return Failure(message, retry)
