@@ -104,15 +104,15 @@
       Object.assign(camera, figure(camera.stream, camera.note));
       column.append(camera.figure);
     }
-    column.append(byId("details"));
-    views.append(column);
+    if (cameras.length) views.append(column);
     if (top) {
       const { left, right, back, front } = top.extent;
       Object.assign(top, figure("From above", `${Math.round(right - left)} x ${Math.round(front - back)} m, forward is up`));
       views.append(top.figure);
     }
-    views.classList.toggle("both", Boolean(top));
+    views.classList.toggle("both", Boolean(cameras.length && top));
     if (!cameras.length && !top) views.append(element("p", "There is nothing to draw in this document.", { class: "empty" }));
+    views.append(byId("details"));
     const slider = byId("slider");
     slider.max = Math.max(0, frames.length - 1);
     slider.disabled = frames.length < 2;
