@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result, is_uuid
@@ -55,7 +55,7 @@ class PathLike(Protocol):
     def glob(self, pattern: str) -> Any:
         """Yield the paths below this folder that match."""
 
-    def open(self, mode: str = ...) -> Any:
+    def open(self, mode: Literal["rb"], /) -> Any:
         """Open the file."""
 
     def read_bytes(self) -> bytes:

@@ -1,0 +1,114 @@
+"""What Airflow learns of this provider without importing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_NAME = "Kognic"
+_LINK = "airflow_provider_kognic.links.kognic.KognicPredictionsGroupLink"
+
+HIDDEN_FIELDS = ["schema"]
+RELABELING = {
+    "host": "Dataset API",
+    "login": "Client id",
+    "password": "Client secret or credentials JSON",
+}
+PLACEHOLDERS = {
+    "host": "https://dataset.app.kognic.com",
+    "login": "empty if the password is a credentials JSON",
+    "password": "empty for kognic-auth's own search (environment, keyring)",
+}
+
+# The form's own fields; every one is a key of the connection's extra. Airflow >= 3.2 reads them from here, 3.0
+# and 3.1 from the hook, which makes them from these too.
+CONN_FIELDS: dict[str, dict[str, Any]] = {
+    "auth_host": {
+        "label": "Auth server",
+        "description": "Base URL of the auth server; https://auth.app.kognic.com if empty.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "credentials": {
+        "label": "Credentials file",
+        "description": "Path of a credentials JSON file on the workers, or keyring://profile, in place of client"
+        " id and secret. Never the JSON itself: this field is shown.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "scopes": {
+        "label": "Scopes",
+        "description": "OAuth scopes to ask for, separated by spaces; those of the credentials if empty.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "max_connections": {
+        "label": "Most connections",
+        "description": "Requests in flight of one task, 1 to 10; Kognic advises against more than 10.",
+        "schema": {"type": ["integer", "null"], "default": 10, "minimum": 1, "maximum": 10},
+    },
+    "timeout": {
+        "label": "Time-out (s)",
+        "description": "Seconds without an answer after which a request counts as unanswered.",
+        "schema": {"type": ["number", "null"], "default": 60},
+    },
+    "verify": {
+        "label": "Verify certificates",
+        "description": "true, false, or the path of a file of trusted certificates (PEM) on the workers.",
+        "schema": {"type": ["string", "null"], "default": "true"},
+    },
+    "proxy": {
+        "label": "Proxy",
+        "description": "URL of a proxy for API and auth server; the environment's (HTTPS_PROXY) if empty.",
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
+    "app_url": {
+        "label": "Web app",
+        "description": "Base URL of Kognic's web app, or a template of a group's page with {dataset_uuid} and"
+        " {predictions_group_uuid}; https://app.kognic.com if empty.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "allow_http": {
+        "label": "Allow http",
+        "description": "Let credentials and tokens travel in clear text to other machines: for tests in a"
+        " trusted network.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, as Airflow's `provider_info.schema.json` describes it."""
+    from airflow_provider_kognic import __version__
+
+    def modules(*names: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "integration-name": _NAME,
+                "python-modules": [f"airflow_provider_kognic.{name}" for name in names],
+            }
+        ]
+
+    return {
+        "package-name": "airflow-provider-kognic",
+        "name": _NAME,
+        "description": "Kognic, the annotation platform for autonomous driving: upload of predictions.",
+        "versions": [__version__],
+        "integrations": [
+            {"integration-name": _NAME, "external-doc-url": "https://docs.kognic.com", "tags": ["service"]}
+        ],
+        "hooks": modules("hooks.kognic"),
+        "operators": modules("operators.predictions"),
+        "sensors": modules("sensors.predictions"),
+        "triggers": modules("triggers.predictions"),
+        "connection-types": [
+            {
+                "connection-type": "kognic",
+                "hook-class-name": "airflow_provider_kognic.hooks.kognic.KognicHook",
+                "hook-name": _NAME,
+                "conn-fields": CONN_FIELDS,
+                "ui-field-behaviour": {
+                    "hidden-fields": HIDDEN_FIELDS,
+                    "relabeling": RELABELING,
+                    "placeholders": PLACEHOLDERS,
+                },
+            }
+        ],
+        "extra-links": [_LINK],
+    }

@@ -1,0 +1,310 @@
+"""An Airflow connection of the type `kognic` becomes a client of the dataset API."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_kognic.core.errors import (
+    KognicAuthError,
+    KognicConnectionError,
+    KognicCredentialsError,
+    KognicError,
+    KognicInputError,
+    KognicPermissionError,
+    KognicTLSError,
+)
+from airflow_provider_kognic.core.settings import (
+    DEFAULT_APP_URL,
+    DEFAULT_AUTH_HOST,
+    DEFAULT_BASE_URL,
+    DEFAULT_TIMEOUT,
+    MOST_CONNECTIONS,
+    Credentials,
+    Settings,
+    check_connections,
+)
+from airflow_provider_kognic.get_provider_info import CONN_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from airflow_provider_kognic.core.client import AsyncKognicClient, KognicClient
+    from airflow_provider_kognic.core.models import Annotation, Dataset, PredictionsGroup
+
+
+# What the Test button says of an error: the first that matches.
+_PARTS: tuple[tuple[type[KognicError], str], ...] = (
+    (KognicTLSError, "TLS"),
+    (KognicConnectionError, "Network"),
+    (KognicCredentialsError, "Credentials"),
+    (
+        KognicPermissionError,
+        (
+            "Permission: a token was issued, but these credentials may not list datasets; ask your Kognic contact"
+            " which rights the client has"
+        ),
+    ),
+    (
+        KognicAuthError,
+        "Credentials: a token was issued, but the API does not accept it; check host and auth_host",
+    ),
+    (KognicInputError, "Connection settings"),
+    (KognicError, "API"),
+)
+
+
+class KognicHook(BaseHook):
+    """Talks to Kognic's dataset API with the credentials of a connection.
+
+    The connection: `host` is the dataset API's base URL; `login` and `password` are client id and secret, or
+    `login` is empty and `password` holds the whole credentials JSON; with neither, kognic-auth searches the
+    environment and the keyring. The rest is in `extra`, see `CONN_FIELDS` in `get_provider_info`.
+
+    Every method raises a `KognicError` (`airflow_provider_kognic.core.errors`). Calls that are idempotent are
+    retried; POSTs only where they were certainly not executed.
+
+    Args:
+        kognic_conn_id: The connection's id.
+    """
+
+    conn_name_attr = "kognic_conn_id"
+    default_conn_name = "kognic_default"
+    conn_type = "kognic"
+    hook_name = "Kognic"
+
+    def __init__(self, kognic_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kognic_conn_id = kognic_conn_id
+
+    @classmethod
+    async def from_connection_id(cls, kognic_conn_id: str) -> KognicHook:
+        """Make a hook where the connection can only be read asynchronously: in a trigger."""
+        hook = cls(kognic_conn_id)
+        if hasattr(cls, "aget_connection"):  # Airflow >= 3.1
+            connection = await cls.aget_connection(kognic_conn_id)
+        else:
+            from asgiref.sync import sync_to_async
+
+            connection = await sync_to_async(cls.get_connection)(kognic_conn_id)
+        hook.settings = settings_of(connection)
+        return hook
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The connection, validated; raises KognicInputError."""
+        return settings_of(self.get_connection(self.kognic_conn_id))
+
+    @cached_property
+    def client(self) -> KognicClient:
+        """The client for single calls; its token provider serves the asynchronous client too."""
+        from airflow_provider_kognic.core.client import KognicClient
+
+        return KognicClient(self.settings)
+
+    def get_conn(self) -> KognicClient:
+        """Return the client for single calls."""
+        return self.client
+
+    def list_datasets(self) -> list[Dataset]:
+        """Return all datasets that the credentials may see."""
+        return self.client.list_datasets()
+
+    def get_dataset(self, name_or_uuid: str) -> Dataset:
+        """Find a dataset by its uuid or its exact name; raises KognicInputError if none or several match."""
+        return self.client.get_dataset(name_or_uuid)
+
+    def list_predictions_groups(self, dataset_uuid: str) -> list[PredictionsGroup]:
+        """Return a dataset's predictions groups."""
+        return self.client.list_predictions_groups(dataset_uuid)
+
+    def find_predictions_groups(self, dataset_uuid: str, name: str) -> list[PredictionsGroup]:
+        """Return the dataset's predictions groups of exactly that name."""
+        return self.client.find_predictions_groups(dataset_uuid, name)
+
+    def create_predictions_group(
+        self,
+        dataset_uuid: str,
+        name: str,
+        description: str | None = None,
+        class_mapping: Sequence[Mapping[str, str]] | Mapping[str | None, str | None] | None = None,
+    ) -> str:
+        """Create a predictions group and return its uuid.
+
+        Args:
+            dataset_uuid: The dataset's uuid.
+            name: The group's name.
+            description: Text for people.
+            class_mapping: The API's rows, or a dict annotated -> predicted; needed for segmentation.
+
+        Raises:
+            KognicAmbiguousError: It may have been created: list the groups before trying again.
+            KognicError: It was not created.
+        """
+        from airflow_provider_kognic.core.class_mapping import class_mapping_rows
+
+        rows = class_mapping_rows(class_mapping)
+        return self.client.create_predictions_group(dataset_uuid, name, description, rows)
+
+    def iter_annotations(self, dataset_uuid: str) -> Iterator[Annotation]:
+        """Yield a dataset's annotations, fetching a page at a time."""
+        return self.client.iter_annotations(dataset_uuid)
+
+    def create_prediction(
+        self, predictions_group_uuid: str, scene_uuid: str, document: bytes | Mapping[str, Any]
+    ) -> str:
+        """Upload one prediction and return its uuid: for a few; `UploadPredictionsOperator` is for many.
+
+        Args:
+            predictions_group_uuid: The group's uuid.
+            scene_uuid: The scene's uuid.
+            document: `{"openlabel": ...}`, as a dict or as the bytes of its JSON.
+
+        Raises:
+            KognicAmbiguousError: It may have been created; a second call may double it.
+            KognicError: It was not created.
+        """
+        return self.client.create_prediction(predictions_group_uuid, scene_uuid, document)
+
+    @asynccontextmanager
+    async def async_client(self, max_connections: int | None = None) -> AsyncIterator[AsyncKognicClient]:
+        """Open the client that sends many predictions at a time; `async with hook.async_client() as client`.
+
+        Args:
+            max_connections: Most requests in flight, 1 to 10; the connection's if None.
+        """
+        from airflow_provider_kognic.core.client import AsyncKognicClient
+
+        settings = self.settings
+        if max_connections is not None:
+            settings = replace(settings, max_connections=check_connections(max_connections))
+        async with AsyncKognicClient(settings, tokens=self.client.tokens) as client:
+            yield client
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Fetch a token and list the datasets; Airflow calls this for the form's Test button.
+
+        Returns:
+            True and how many datasets are visible, or False, which part failed, and what to check.
+        """
+        try:
+            return True, self._try_out()
+        except KognicError as error:
+            part = next(part for kind, part in _PARTS if isinstance(error, kind))
+            return False, f"{part}: {error}"
+        except Exception as error:  # noqa: BLE001 - the button must answer
+            return False, f"Unexpected {type(error).__name__}: {error}"
+
+    def _try_out(self) -> str:
+        from airflow_provider_kognic.core.client import KognicClient
+        from airflow_provider_kognic.core.retries import Backoff
+
+        # Someone waits in front of the form: no long time-outs, one more try.
+        settings = replace(self.settings, timeout=min(self.settings.timeout, 10.0))
+        with KognicClient(settings, backoff=Backoff(attempts=2, most_asked=2.0)) as client:
+            visible = len(client.list_datasets())
+        return f"Connected to {settings.base_url}: {visible} {'dataset' if visible == 1 else 'datasets'} visible."
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return the form's labels, for Airflow 3.0 and 3.1."""
+        return {"hidden_fields": HIDDEN_FIELDS, "relabeling": RELABELING, "placeholders": PLACEHOLDERS}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's own fields, for Airflow 3.0 and 3.1."""
+        from wtforms import BooleanField, IntegerField, StringField
+
+        kinds = {"boolean": BooleanField, "integer": IntegerField}
+        return {
+            name: kinds.get(spec["schema"]["type"][0], StringField)(
+                spec["label"], description=spec["description"], default=spec["schema"].get("default")
+            )
+            for name, spec in CONN_FIELDS.items()
+        }
+
+
+def settings_of(connection: Any) -> Settings:
+    """Read an Airflow connection.
+
+    Args:
+        connection: Anything with `host`, `port`, `schema`, `login`, `password` and `extra_dejson`.
+
+    Raises:
+        KognicInputError: A field cannot be used; the message names it and never shows a secret.
+    """
+    extra = {key: value for key, value in connection.extra_dejson.items() if value not in (None, "")}
+    scopes = extra.get("scopes", ())
+    if isinstance(scopes, str):
+        scopes = scopes.replace(",", " ").split()
+    return Settings(
+        base_url=_base_url(connection),
+        auth_host=str(extra.get("auth_host", DEFAULT_AUTH_HOST)),
+        credentials=_credentials(connection, extra),
+        scopes=tuple(map(str, scopes)),
+        max_connections=extra.get("max_connections", MOST_CONNECTIONS),
+        timeout=extra.get("timeout", DEFAULT_TIMEOUT),
+        verify=_flag(extra.get("verify", True)),
+        proxy=None if "proxy" not in extra else str(extra["proxy"]),
+        app_url=str(extra.get("app_url", DEFAULT_APP_URL)),
+        allow_http=_flag(extra.get("allow_http", False)) is True,
+    )
+
+
+def _flag(value: Any) -> bool | str:
+    """Read what a form or a URI makes of true and false; anything else is left as the text it is."""
+    words: dict[str, bool] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    return words.get(str(value).strip().lower(), str(value))
+
+
+def _base_url(connection: Any) -> str:
+    host = (connection.host or "").strip()
+    if not host:
+        return DEFAULT_BASE_URL
+    scheme, separator, rest = host.rpartition("://")
+    if not separator and connection.schema in ("http", "https"):
+        scheme, separator = connection.schema, "://"
+    # The connection form sends port 0 for a field that was left empty.
+    if connection.port:
+        place, slash, path = rest.partition("/")
+        if place.rpartition("]")[2].find(":") < 0:
+            rest = f"{place}:{connection.port}{slash}{path}"
+    return f"{scheme}{separator}{rest}"
+
+
+def _credentials(connection: Any, extra: Mapping[str, Any]) -> Credentials:
+    login, password = (connection.login or "").strip(), connection.password or ""
+    path = str(extra.get("credentials", "")).strip()
+    if path.startswith("{"):
+        raise KognicInputError(
+            "'credentials' in the connection's extra holds the credentials themselves, but extras are shown. Put"
+            " the JSON into the password, with an empty login, and replace the client secret: it may have been"
+            " seen."
+        )
+    if path and (login or password):
+        raise KognicInputError(
+            "the connection has both 'credentials' in its extra and a login or password; keep one."
+        )
+    if path:
+        return path
+    if login and password:
+        return login, password
+    if login:
+        raise KognicInputError("the connection has a login (client id) but no password (client secret).")
+    if not password:
+        return None
+    try:
+        parsed = json.loads(password)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise KognicInputError(
+            "the connection's login is empty, so its password must be a credentials JSON, and it is none. Put the"
+            " client id into login, or the whole JSON file's text into password."
+        )
+    return parsed

@@ -1,0 +1,315 @@
+"""Operators that make predictions groups and fill them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowTaskTimeout,
+    BaseOperator,
+)
+
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicUnavailableError
+from airflow_provider_kognic.core.groups import check_if_exists, ensure_predictions_group
+from airflow_provider_kognic.core.judgement import MaxFailures, judge
+from airflow_provider_kognic.core.models import is_uuid, parse_uuid
+from airflow_provider_kognic.core.settings import check_connections, check_seconds
+from airflow_provider_kognic.hooks.kognic import KognicHook
+from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
+from airflow_provider_kognic.storage import to_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
+
+    from airflow_provider_kognic.core.sources import Source
+    from airflow_provider_kognic.core.uploader import Report, Stop
+
+
+def _is_template(value: Any) -> bool:
+    """Tell whether a value is only known when the task runs: Jinja text, or another task's result."""
+    return "{{" in value or "{%" in value if isinstance(value, str) else hasattr(value, "resolve")
+
+
+def _as_airflow(error: KognicError) -> AirflowException:
+    """Return the exception that makes Airflow retry what may help, and fail at once what will not."""
+    kind = AirflowException if isinstance(error, KognicUnavailableError) else AirflowFailException
+    return kind(str(error))
+
+
+class CreatePredictionsGroupOperator(BaseOperator):
+    """Makes sure of a predictions group in a dataset and returns its uuid.
+
+    A create whose answer was lost is settled by listing the groups by name, before anything is sent again.
+
+    Args:
+        dataset: The dataset's uuid or exact name (templated).
+        name: The group's name (templated).
+        description: Text for people, used when the group is created (templated).
+        class_mapping: Needed for a dataset with segmentation: the API's list of rows
+            `{"annotated": ..., "predicted": ...}`, or a dict annotated -> predicted, in which None stands for a
+            class that the other side does not have (templated).
+        if_exists: What to do about groups of that name: `reuse` the one there is (fails if there are several),
+            `fail`, or `create` another (templated).
+        kognic_conn_id: The connection (templated).
+
+    Raises:
+        AirflowFailException: A wrong argument, credentials, an unknown dataset, several groups of the name.
+        AirflowException: Kognic cannot be reached; a retry may help.
+    """
+
+    template_fields: Sequence[str] = (
+        "dataset",
+        "name",
+        "description",
+        "class_mapping",
+        "if_exists",
+        "kognic_conn_id",
+    )
+    template_fields_renderers = {"class_mapping": "json"}  # noqa: RUF012 - as in BaseOperator
+    operator_extra_links = (KognicPredictionsGroupLink(),)
+    ui_color = "#e6e0f8"
+
+    def __init__(
+        self,
+        *,
+        dataset: str,
+        name: str,
+        description: str | None = None,
+        class_mapping: Sequence[Mapping[str, str]] | Mapping[str | None, str | None] | None = None,
+        if_exists: str = "reuse",
+        kognic_conn_id: str = KognicHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("retries", 2)
+        super().__init__(**kwargs)
+        self.dataset = dataset
+        self.name = name
+        self.description = description
+        self.class_mapping = class_mapping
+        self.if_exists = if_exists
+        self.kognic_conn_id = kognic_conn_id
+        if not _is_template(if_exists):
+            check_if_exists(if_exists)
+
+    def execute(self, context: Context) -> str:
+        """Return the uuid of the group."""
+        from airflow_provider_kognic.core.class_mapping import class_mapping_rows
+
+        try:
+            rows = class_mapping_rows(self.class_mapping)
+            check_if_exists(self.if_exists)
+            hook = KognicHook(self.kognic_conn_id)
+            dataset = hook.get_dataset(self.dataset)
+            uuid = ensure_predictions_group(
+                hook.client,
+                dataset.uuid,
+                self.name,
+                description=self.description,
+                class_mapping=rows,
+                if_exists=self.if_exists,
+            )
+        except KognicError as error:
+            raise _as_airflow(error) from error
+        KognicPredictionsGroupLink.persist(context, hook.settings.predictions_group_page(dataset.uuid, uuid))
+        return uuid
+
+
+class UploadPredictionsOperator(BaseOperator):
+    """Uploads predictions, one OpenLABEL document a scene, into a predictions group.
+
+    Each prediction is sent at most once in a run unless it was certainly not executed, and each gets one outcome:
+    `created`, `skipped`, `refused`, `in_doubt` or `unsent`. A document that is refused does not stop the others.
+    The task fails at the end if more than `max_failures` are refused, or if any is in doubt or unsent.
+
+    Args:
+        predictions: A folder or glob of `<scene-uuid>.json`, a `.jsonl` file of rows
+            `{"sceneUuid", "openlabelContent"}`, on the worker's disk or any object store
+            (`s3://connection@bucket/folder`); or a list of such rows, for a few (templated).
+        predictions_group_uuid: The group's uuid (templated).
+        manifest: Instead of `predictions`: a CSV or JSON-lines file with the columns `scene_uuid` and `path`,
+            paths relative to it (templated).
+        dataset: The group's dataset, uuid or exact name: lets the task check that the group is there before it
+            sends anything, and link to it (templated).
+        max_connections: Most requests in flight, 1 to 10; the connection's setting if None (templated).
+        max_failures: How many predictions may be refused: a count, or a share such as `"2%"` (templated).
+        allow_empty: Whether a source without any prediction is a success.
+        outage_timeout: Seconds without any success after which the run ends, for Airflow to retry.
+        kognic_conn_id: The connection (templated).
+
+    Returns (and on failure leaves in the XCom `summary`) counts, never documents: `predictions_group_uuid`,
+    `uploaded`, `skipped`, `refused`, `in_doubt`, `unsent`, `total`, `duration_s`, `rate_per_s`.
+
+    Raises:
+        AirflowFailException: What a retry cannot mend: input, credentials, permission, refusals, doubt.
+        AirflowException: What it may: an outage, predictions unsent, the task stopped.
+    """
+
+    template_fields: Sequence[str] = (
+        "predictions",
+        "predictions_group_uuid",
+        "manifest",
+        "dataset",
+        "max_connections",
+        "max_failures",
+        "kognic_conn_id",
+    )
+    operator_extra_links = (KognicPredictionsGroupLink(),)
+    ui_color = "#e6e0f8"
+
+    def __init__(
+        self,
+        *,
+        predictions: str | ObjectStoragePath | Sequence[Mapping[str, Any]] | None = None,
+        predictions_group_uuid: str,
+        manifest: str | ObjectStoragePath | None = None,
+        dataset: str | None = None,
+        max_connections: int | str | None = None,
+        max_failures: int | str = 0,
+        allow_empty: bool = False,
+        outage_timeout: float = 600.0,
+        kognic_conn_id: str = KognicHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("retries", 2)
+        super().__init__(**kwargs)
+        self.predictions = predictions
+        self.predictions_group_uuid = predictions_group_uuid
+        self.manifest = manifest
+        self.dataset = dataset
+        self.max_connections = max_connections
+        self.max_failures = max_failures
+        self.allow_empty = allow_empty
+        self.outage_timeout = check_seconds(outage_timeout, "outage_timeout", zero=True)
+        self.kognic_conn_id = kognic_conn_id
+        self._stop: Stop | None = None
+        self._check_arguments()
+
+    def _check_arguments(self) -> None:
+        """Say what is wrong as early as it can be known: where the DAG file is parsed."""
+        if self.max_connections is not None and not _is_template(self.max_connections):
+            check_connections(self.max_connections)
+        if not _is_template(self.max_failures):
+            MaxFailures.parse(self.max_failures)
+        if (self.predictions is None) == (self.manifest is None):
+            given = "neither is" if self.predictions is None else "both are"
+            raise KognicInputError(f"give either 'predictions' or 'manifest'; {given} given.")
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Upload, and return the counts."""
+        started = time.monotonic()
+        try:
+            max_failures = MaxFailures.parse(self.max_failures)
+            group = parse_uuid(self.predictions_group_uuid, "predictions group")
+            source = self._source()
+            hook = KognicHook(self.kognic_conn_id)
+            connections = check_connections(self.max_connections or hook.settings.max_connections)
+            dataset_uuid = self._dataset_of(hook, group)
+            KognicPredictionsGroupLink.persist(
+                context, hook.settings.predictions_group_page(dataset_uuid, group)
+            )
+            self._warn_of_an_earlier_try(context)
+            report = asyncio.run(self._upload(hook, source, group, dataset_uuid, connections, started))
+        except KognicError as error:
+            raise _as_airflow(error) from error
+        failure = judge(report, max_failures, allow_empty=self.allow_empty)
+        summary = report.summary.to_dict()
+        if failure is None:
+            return summary
+        self._push(context, summary)
+        if self._stop is not None and self._stop.reason == _TIMED_OUT:
+            raise AirflowTaskTimeout(failure.message)
+        raise (AirflowException if failure.retry else AirflowFailException)(failure.message)
+
+    def on_kill(self) -> None:
+        """End the upload in order when the task is killed, marked failed or cleared."""
+        if self._stop is not None:
+            self._stop.request("the task was asked to end (killed, marked, cleared or timed out)")
+
+    def _source(self) -> Source:
+        from airflow_provider_kognic.core.sources import open_source
+
+        predictions: Any = self.predictions
+        if predictions is not None and not isinstance(predictions, (list, tuple)):
+            predictions = to_path(predictions)
+        manifest = None if self.manifest is None else to_path(self.manifest)
+        return open_source(predictions, manifest, resolve=to_path)
+
+    def _dataset_of(self, hook: KognicHook, group: str) -> str | None:
+        """Return the dataset's uuid if one is given, having seen that the group is one of its own."""
+        if self.dataset is None:
+            return None
+        uuid = hook.get_dataset(self.dataset).uuid
+        if not _has_group(hook, uuid, group):
+            raise KognicInputError(
+                f"the dataset {self.dataset} has no predictions group {group}: it is gone, or of another dataset."
+            )
+        return uuid
+
+    def _warn_of_an_earlier_try(self, context: Context) -> None:
+        ti: Any = context["ti"]
+        if (ti.try_number or 1) > 1:
+            self.log.warning(
+                "This is try %d. What an earlier try created is not known here and is sent again: check the"
+                " predictions group for duplicates, or start over with a new group.",
+                ti.try_number,
+            )
+
+    async def _upload(
+        self,
+        hook: KognicHook,
+        source: Source,
+        group: str,
+        dataset_uuid: str | None,
+        connections: int,
+        started: float,
+    ) -> Report:
+        from airflow_provider_kognic.core.uploader import Stop, upload
+
+        async def group_exists() -> bool:
+            return await asyncio.to_thread(_has_group, hook, str(dataset_uuid), group)
+
+        self._stop = stop = Stop()
+        self._end_before_the_timeout(stop, started)
+        self.log.info("Uploading to predictions group %s with %d connections.", group, connections)
+        async with hook.async_client(connections) as client:
+            return await upload(
+                source,
+                client,
+                predictions_group_uuid=group,
+                max_connections=connections,
+                outage_timeout=self.outage_timeout,
+                group_exists=None if dataset_uuid is None else group_exists,
+                stop=stop,
+            )
+
+    def _end_before_the_timeout(self, stop: Stop, started: float) -> None:
+        """End in order a little before Airflow's alarm, which would tear the run apart at any instruction."""
+        if self.execution_timeout is None:
+            return
+        allowed = self.execution_timeout.total_seconds()
+        margin = min(5.0, allowed / 2)
+        left = max(0.0, allowed - margin - (time.monotonic() - started))
+        asyncio.get_running_loop().call_later(left, stop.request, _TIMED_OUT, margin * 0.6)
+
+    def _push(self, context: Context, summary: dict[str, Any]) -> None:
+        ti: Any = context["ti"]
+        try:
+            ti.xcom_push(key="summary", value=summary)
+        except Exception:  # whatever keeps the summary from being stored must not hide why the upload failed
+            self.log.exception("The summary could not be stored in XCom: %s", summary)
+
+
+_TIMED_OUT = "the task's execution_timeout is nearly over"
+
+
+def _has_group(hook: KognicHook, dataset_uuid: str, group: str) -> bool:
+    return any(
+        is_uuid(found.uuid) and found.uuid.lower() == group
+        for found in hook.list_predictions_groups(dataset_uuid)
+    )

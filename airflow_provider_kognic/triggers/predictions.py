@@ -1,0 +1,148 @@
+"""Triggers that wait for predictions groups and for annotated scenes.
+
+They only ever make GETs: a trigger may run twice, after a restart of the triggerer, and no harm comes of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_kognic.core.errors import KognicError
+from airflow_provider_kognic.core.retries import may_repeat
+from airflow_provider_kognic.core.waiting import DatasetScenesQuestion, PredictionsGroupQuestion
+from airflow_provider_kognic.hooks.kognic import KognicHook
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from airflow_provider_kognic.core.client import KognicClient
+
+
+class _KognicTrigger(BaseTrigger):
+    """Asks a question every `poke_interval` seconds until it has an answer.
+
+    The event is `{"answer": ...}`, or `{"error": message}` for an error that asking again will not mend.
+    Transient ones are logged and asked over.
+    """
+
+    def __init__(self, *, poke_interval: float, kognic_conn_id: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow gives no types here
+        self.poke_interval = poke_interval
+        self.kognic_conn_id = kognic_conn_id
+
+    @abstractmethod
+    def ask(self, client: KognicClient) -> tuple[Any, str]:
+        """Return the answer, or None, and a sentence for the log; runs in a thread."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event."""
+        said = ""
+        while True:
+            try:
+                hook = await KognicHook.from_connection_id(self.kognic_conn_id)
+                answer, sentence = await asyncio.to_thread(self._ask, hook)
+            except KognicError as error:
+                if not may_repeat(error, idempotent=True):
+                    yield TriggerEvent({"error": str(error)})
+                    return
+                self.log.warning(
+                    "Kognic cannot be asked now, trying again in %g s: %s", self.poke_interval, error
+                )
+            else:
+                if sentence != said:
+                    self.log.info("%s", sentence)
+                    said = sentence
+                if answer is not None:
+                    yield TriggerEvent({"answer": answer})
+                    return
+            await asyncio.sleep(self.poke_interval)
+
+    def _ask(self, hook: KognicHook) -> tuple[Any, str]:
+        with hook.client as client:
+            return self.ask(client)
+
+
+class PredictionsGroupTrigger(_KognicTrigger):
+    """Fires when a predictions group exists; the answer is its uuid.
+
+    Args:
+        dataset: The dataset's uuid or exact name.
+        name: The group's name, or None.
+        predictions_group_uuid: The group's uuid, or None.
+        poke_interval: Seconds between two looks.
+        kognic_conn_id: The connection.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: str,
+        name: str | None = None,
+        predictions_group_uuid: str | None = None,
+        poke_interval: float = 60.0,
+        kognic_conn_id: str = KognicHook.default_conn_name,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, kognic_conn_id=kognic_conn_id)
+        self.question = PredictionsGroupQuestion(dataset, name, predictions_group_uuid)
+
+    def ask(self, client: KognicClient) -> tuple[str | None, str]:
+        """Return the group's uuid or None, and a sentence for the log."""
+        return self.question.ask(client)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the triggerer makes this trigger from."""
+        return (
+            "airflow_provider_kognic.triggers.predictions.PredictionsGroupTrigger",
+            {
+                "dataset": self.question.dataset,
+                "name": self.question.name,
+                "predictions_group_uuid": self.question.predictions_group_uuid,
+                "poke_interval": self.poke_interval,
+                "kognic_conn_id": self.kognic_conn_id,
+            },
+        )
+
+
+class DatasetScenesTrigger(_KognicTrigger):
+    """Fires when a dataset has annotations for scenes; the answer is their number.
+
+    Args:
+        dataset: The dataset's uuid or exact name.
+        scene_uuids: The scenes waited for; empty for any.
+        min_count: How many suffice; None for all that are named, or one.
+        poke_interval: Seconds between two looks.
+        kognic_conn_id: The connection.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: str,
+        scene_uuids: Sequence[str] = (),
+        min_count: int | None = None,
+        poke_interval: float = 60.0,
+        kognic_conn_id: str = KognicHook.default_conn_name,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, kognic_conn_id=kognic_conn_id)
+        self.question = DatasetScenesQuestion(dataset, scene_uuids, min_count)
+
+    def ask(self, client: KognicClient) -> tuple[int | None, str]:
+        """Return the number of scenes or None, and a sentence for the log."""
+        return self.question.ask(client)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the triggerer makes this trigger from."""
+        return (
+            "airflow_provider_kognic.triggers.predictions.DatasetScenesTrigger",
+            {
+                "dataset": self.question.dataset,
+                "scene_uuids": list(self.question.scene_uuids),
+                "min_count": self.question.min_count,
+                "poke_interval": self.poke_interval,
+                "kognic_conn_id": self.kognic_conn_id,
+            },
+        )
