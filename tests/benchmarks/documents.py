@@ -1,0 +1,115 @@
+"""The documents that the benchmarks send: OpenLABEL with 2D boxes and cuboids, of a given size."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import uuid
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SMALL = 15_000
+LARGE = 700_000
+# Files differ, but not all of them: the rest are hard links, so that 20,000 documents cost no disk.
+_DISTINCT = 20
+_OBJECTS_A_FRAME = 30
+_CLASSES = ("Car", "Van", "Truck", "Pedestrian", "Cyclist", "Tram")
+
+
+def _uuid(source: random.Random) -> str:
+    return str(uuid.UUID(int=source.getrandbits(128), version=4))
+
+
+def _boxes(source: random.Random) -> dict[str, Any]:
+    """Return one object's box in the camera's picture and cuboid in the lidar's space, each with a score."""
+
+    def attributes(stream: str) -> dict[str, Any]:
+        score = round(source.uniform(0.3, 1.0), 3)
+        return {
+            "text": [{"name": "stream", "val": stream}],
+            "num": [{"name": "confidence", "val": score}],
+        }
+
+    box = [round(source.uniform(0, 1200), 2) for _ in range(4)]
+    cuboid = [round(source.uniform(-60, 60), 4) for _ in range(10)]
+    return {
+        "object_data": {
+            "bbox": [{"name": "box2D", "val": box, "attributes": attributes("CAM_FRONT")}],
+            "cuboid": [{"name": "box3D", "val": cuboid, "attributes": attributes("@lidar")}],
+        }
+    }
+
+
+def document(size: int, seed: int) -> bytes:
+    """Return a prediction of about `size` bytes: as many frames of 30 objects as it takes, none for less.
+
+    Args:
+        size: Bytes, reached within one object (some 500 bytes).
+        seed: The same seed gives the same document.
+    """
+    source = random.Random(seed)
+    objects: dict[str, Any] = {}
+    frames: dict[str, Any] = {}
+    openlabel = {
+        "metadata": {"schema_version": "1.0.0"},
+        "streams": {"CAM_FRONT": {"type": "camera"}, "@lidar": {"type": "lidar"}},
+        "objects": objects,
+        "frames": frames,
+    }
+    names: list[str] = []
+    length = 0
+    while length < size:
+        number = len(frames)
+        frame: dict[str, Any] = {}
+        stamp = {"timestamp": 100 * number, "external_id": "", "streams": {}}
+        frames[str(number)] = {"frame_properties": stamp, "objects": frame}
+        for index in range(_OBJECTS_A_FRAME):
+            if index == len(names):
+                names.append(_uuid(source))
+                kind = source.choice(_CLASSES)
+                objects[names[index]] = {"name": f"{kind}{index}", "type": kind}
+                length += 100
+            frame[names[index]] = boxes = _boxes(source)
+            length += len(json.dumps(boxes)) + 42
+            if length >= size:
+                break
+    return json.dumps({"openlabel": openlabel}).encode()
+
+
+def scenes(count: int) -> Iterator[str]:
+    """Yield so many scene uuids, the same every time."""
+    source = random.Random(count)
+    for _ in range(count):
+        yield _uuid(source)
+
+
+def make_folder(folder: Path, count: int, size: int) -> Path:
+    """Fill a new folder with `count` files `<scene-uuid>.json` of about `size` bytes, and return it."""
+    folder.mkdir()
+    originals: list[Path] = []
+    for number, scene in enumerate(scenes(count)):
+        path = folder / f"{scene}.json"
+        if number < _DISTINCT:
+            path.write_bytes(document(size, number))
+            originals.append(path)
+            continue
+        try:
+            os.link(originals[number % _DISTINCT], path)
+        except OSError:  # no hard links there, or no more of them
+            shutil.copyfile(originals[number % _DISTINCT], path)
+    return folder
+
+
+def make_json_lines(path: Path, count: int, size: int) -> Path:
+    """Write a `.jsonl` file of `count` rows with documents of about `size` bytes, and return its path."""
+    contents = [document(size, number) for number in range(min(_DISTINCT, count))]
+    with path.open("wb") as file:
+        for number, scene in enumerate(scenes(count)):
+            content = contents[number % len(contents)]
+            file.write(b'{"sceneUuid": "%s", "openlabelContent": %s}\n' % (scene.encode(), content))
+    return path

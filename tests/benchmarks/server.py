@@ -1,0 +1,108 @@
+"""A faultless stand-in for Kognic that costs little itself, so that the clients are what is measured.
+
+`python -m tests.benchmarks.server` prints its port and serves on loopback until its standard input ends. It
+answers the token endpoint and every GET, and takes predictions without looking into them. `GET
+/__reset?latency=0.05` sets the seconds before each answer and the counts to zero; `GET /__stats` tells them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import resource
+import sys
+import uuid
+from dataclasses import dataclass
+
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length:\s*(\d+)")
+_LIMIT = 1 << 20
+_PREDICTIONS = b"/predictions"
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+@dataclass
+class _Counts:
+    latency: float = 0.0
+    posts: int = 0
+    received: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+    connections: int = 0
+    cpu_before: float = 0.0
+
+
+class _Server:
+    def __init__(self) -> None:
+        self._counts = _Counts()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection's requests, one after the other."""
+        self._counts.connections += 1
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = _LENGTH.search(head)
+                size = int(length[1]) if length else 0
+                if size:
+                    await reader.readexactly(size)
+                method, target, _ = head.split(b" ", 2)
+                writer.write(await self._answer(method, target, size))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, method: bytes, target: bytes, size: int) -> bytes:
+        counts = self._counts
+        if target.startswith(b"/__reset"):
+            latency = float(target.partition(b"latency=")[2])
+            self._counts = _Counts(latency=latency, cpu_before=_cpu())
+            return _ok({})
+        if target == b"/__stats":
+            cpu = _cpu() - counts.cpu_before
+            return _ok(
+                {
+                    "posts": counts.posts,
+                    "received": counts.received,
+                    "most_in_flight": counts.most_in_flight,
+                    "connections": counts.connections,
+                    "cpu_s": cpu,
+                }
+            )
+        if target.endswith(_PREDICTIONS) and method == b"POST":
+            counts.in_flight += 1
+            counts.most_in_flight = max(counts.most_in_flight, counts.in_flight)
+            if counts.latency:
+                await asyncio.sleep(counts.latency)
+            counts.in_flight -= 1
+            counts.posts += 1
+            counts.received += size
+            return _ok({"data": str(uuid.uuid4())})
+        if method == b"POST":
+            return _ok({"access_token": uuid.uuid4().hex, "token_type": "Bearer", "expires_in": 3600})
+        return _ok({"data": []})
+
+
+def _ok(value: object) -> bytes:
+    body = json.dumps(value).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return head + body
+
+
+async def _main() -> None:
+    server = await asyncio.start_server(_Server().serve, "127.0.0.1", 0, limit=_LIMIT)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    end = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), end.set)
+    await end.wait()  # whoever started it is gone, or done
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())
