@@ -57,6 +57,8 @@ class CreatePredictionsGroupOperator(BaseOperator):
         if_exists: What to do about groups of that name: `reuse` the one there is (fails if there are several),
             `fail`, or `create` another (templated).
         kognic_conn_id: The connection (templated).
+        retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (in
+            older Airflows, such as 3.0, `partial()` does not read this: mapped tasks have Airflow's own default).
 
     Raises:
         AirflowFailException: A wrong argument, credentials, an unknown dataset, several groups of the name.
@@ -84,10 +86,10 @@ class CreatePredictionsGroupOperator(BaseOperator):
         class_mapping: Sequence[Mapping[str, str]] | Mapping[str | None, str | None] | None = None,
         if_exists: str = "reuse",
         kognic_conn_id: str = KognicHook.default_conn_name,
+        retries: int | None = 2,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retries", 2)
-        super().__init__(**kwargs)
+        super().__init__(retries=retries, **kwargs)
         self.dataset = dataset
         self.name = name
         self.description = description
@@ -141,6 +143,8 @@ class UploadPredictionsOperator(BaseOperator):
         allow_empty: Whether a source without any prediction is a success.
         outage_timeout: Seconds without any success after which the run ends, for Airflow to retry.
         kognic_conn_id: The connection (templated).
+        retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (in
+            older Airflows, such as 3.0, `partial()` does not read this: mapped tasks have Airflow's own default).
 
     Returns (and on failure leaves in the XCom `summary`) counts, never documents: `predictions_group_uuid`,
     `uploaded`, `skipped`, `refused`, `in_doubt`, `unsent`, `total`, `duration_s`, `rate_per_s`.
@@ -174,10 +178,10 @@ class UploadPredictionsOperator(BaseOperator):
         allow_empty: bool = False,
         outage_timeout: float = 600.0,
         kognic_conn_id: str = KognicHook.default_conn_name,
+        retries: int | None = 2,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retries", 2)
-        super().__init__(**kwargs)
+        super().__init__(retries=retries, **kwargs)
         self.predictions = predictions
         self.predictions_group_uuid = predictions_group_uuid
         self.manifest = manifest

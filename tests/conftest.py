@@ -1,0 +1,234 @@
+"""One real Airflow for all tests: a temporary AIRFLOW_HOME, a SQLite database, Dags run with `dag.test()`."""
+
+import atexit
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_kognic.emulator.testing import Emulator
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+# Airflow reads these when it is first imported, so they are set before any test module is. Other processes that
+# a test starts (schedulers, commands) get them too.
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="kognic-airflow-home-"))
+atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW", "KOGNIC_"))]:
+    del os.environ[_name]
+os.environ.update(
+    AIRFLOW_HOME=str(AIRFLOW_HOME),
+    AIRFLOW__CORE__DAGS_FOLDER=str(AIRFLOW_HOME / "dags"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="False",
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{AIRFLOW_HOME}/airflow.db",
+    AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
+    NO_PROXY="127.0.0.1,localhost",
+)
+
+Connection = Emulator | Mapping[str, Any] | str
+
+
+def connection_json(connection: Connection) -> str:
+    """A connection as an environment variable holds it."""
+    import json
+
+    if isinstance(connection, str):
+        return connection
+    if isinstance(connection, Emulator):
+        connection = emulator_connection(connection)
+    return json.dumps({"conn_type": "kognic", **connection})
+
+
+def emulator_connection(emulator: Emulator, **extra: Any) -> dict[str, Any]:
+    """The connection to an emulator; keywords go into its extra."""
+    return {
+        "conn_type": "kognic",
+        "host": emulator.url,
+        "login": emulator.client_id,
+        "password": emulator.client_secret,
+        "extra": {"auth_host": emulator.url, **extra},
+    }
+
+
+@dataclass(frozen=True)
+class DagResult:
+    """What a person sees of a Dag run."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    output: str
+    tasks: Mapping[tuple[str, int], Any]
+
+    def task_state(self, task_id: str, map_index: int = -1) -> str:
+        return str(self.tasks[task_id, map_index].state)
+
+    def tries(self, task_id: str, map_index: int = -1) -> int:
+        return int(self.tasks[task_id, map_index].try_number)
+
+    def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        """The value of an XCom, or None."""
+        return self.xcoms(task_id, map_index).get(key)
+
+    def xcoms(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """All XComs of a task."""
+        from airflow.models.xcom import XComModel
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        with create_session() as session:
+            rows = session.scalars(
+                select(XComModel).where(
+                    XComModel.dag_id == self.dag_id,
+                    XComModel.run_id == self.run_id,
+                    XComModel.task_id == task_id,
+                    XComModel.map_index == map_index,
+                )
+            )
+            return {row.key: XComModel.deserialize_value(row) for row in rows}
+
+    def rendered(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """The rendered template fields, as the UI shows them."""
+        from airflow.models.renderedtifields import RenderedTaskInstanceFields
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        fields = RenderedTaskInstanceFields
+        with create_session() as session:
+            row = session.scalar(
+                select(fields).where(
+                    fields.dag_id == self.dag_id,
+                    fields.run_id == self.run_id,
+                    fields.task_id == task_id,
+                    fields.map_index == map_index,
+                )
+            )
+            return dict(row.rendered_fields) if row else {}
+
+
+RunDag = Callable[..., DagResult]
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> Path:
+    """Make Airflow's database, once; returns AIRFLOW_HOME."""
+    (AIRFLOW_HOME / "dags").mkdir(exist_ok=True)
+    with warnings.catch_warnings():
+        # Airflow's own: SQLAlchemy's and alembic's deprecations, its migration of its own tables.
+        warnings.simplefilter("ignore")
+        from airflow.utils import db
+
+        db.initdb()
+    return AIRFLOW_HOME
+
+
+def load_dags(path: Path) -> dict[str, "DAG"]:
+    """Parse a file as Airflow does; fails on import errors."""
+    try:
+        from airflow.dag_processing.dagbag import DagBag  # Airflow >= 3.2
+    except ImportError:
+        from airflow.models.dagbag import DagBag
+
+    options: dict[str, Any] = {"include_examples": False, "safe_mode": False}
+    bag = DagBag(str(path), **options)
+    assert not bag.import_errors, bag.import_errors
+    dags: dict[str, Any] = dict(bag.dags)
+    return dags
+
+
+def write_dag(dag: "DAG") -> None:
+    """Make a Dag known to the database, as the Dag processor would."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.models.serialized_dag import SerializedDagModel
+
+    try:
+        from airflow.serialization.definitions.dag import SerializedDAG as Writer  # Airflow >= 3.2
+    except ImportError:
+        from airflow.models.dag import DAG as Writer  # noqa: N811 - the older name of the same
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+
+    if dag.relative_fileloc is None:
+        dag.relative_fileloc = "defined_in_a_test.py"
+    lazy: Any = LazyDeserializedDAG
+    if hasattr(lazy, "from_dag"):
+        written = lazy.from_dag(dag)
+    else:
+        from airflow.serialization.serialized_objects import SerializedDAG
+
+        written = lazy(data=SerializedDAG.to_dict(dag))
+    writer: Any = Writer
+    DagBundlesManager().sync_bundles_to_db()
+    writer.bulk_write_to_db("dags-folder", None, [written])
+    SerializedDagModel.write_dag(written, bundle_name="dags-folder")
+
+
+@pytest.fixture
+def run_dag(airflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> RunDag:
+    """Run a Dag to its end, in this process: `run_dag(dag_or_file, conf=..., connection=...)`."""
+
+    def run(
+        dag: "DAG | Path",
+        *,
+        conf: dict[str, Any] | None = None,
+        connection: Connection | None = None,
+        connections: Mapping[str, Connection] | None = None,
+    ) -> DagResult:
+        """Run it.
+
+        Args:
+            dag: A Dag, or a file that defines one.
+            conf: The run's configuration.
+            connection: What `kognic_default` is: an emulator, fields, or a URI.
+            connections: More connections, by id.
+        """
+        given = dict(connections or {})
+        if connection is not None:
+            given["kognic_default"] = connection
+        for name, value in given.items():
+            monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", connection_json(value))
+        with warnings.catch_warnings():
+            # Airflow and what it stands on warn of their own doings; ours, those of Dag files and of tests stay errors.
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", module=r"airflow_provider_kognic|unusual_prefix_|tests?[._]")
+            if isinstance(dag, Path):
+                (dag,) = load_dags(dag).values()
+            write_dag(dag)
+            written = StringIO()
+            with ExitStack() as stack:
+                stack.enter_context(redirect_stdout(written))
+                stack.enter_context(redirect_stderr(written))
+                handler = logging.StreamHandler(written)
+                handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+                root = logging.getLogger()
+                root.addHandler(handler)
+                stack.callback(root.removeHandler, handler)
+                done: Any = dag.test(run_conf=conf)
+        return _result(done, written.getvalue())
+
+    return run
+
+
+def _result(run: Any, output: str) -> DagResult:
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        rows = session.scalars(
+            select(TaskInstance).where(TaskInstance.dag_id == run.dag_id, TaskInstance.run_id == run.run_id)
+        ).all()
+        tasks = {(row.task_id, row.map_index): row for row in rows}
+        session.expunge_all()
+    state = getattr(run.state, "value", run.state)
+    return DagResult(run.dag_id, run.run_id, str(state), output, tasks)
