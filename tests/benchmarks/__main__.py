@@ -130,17 +130,18 @@ def _child(module: str, *arguments: str) -> tuple[dict[str, Any], float, float]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", f"{__package__}.{module}", *arguments],
+        [sys.executable, "-m", f"{__package__}.{module}", *arguments],
         cwd=_ROOT,
         env=_environment(),
-        stdout=subprocess.PIPE,
+        capture_output=True,  # authlib warns about httpx whatever the filters say
         text=True,
         check=False,
     )
     wall = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
-        raise BrokenRunError(f"{module} {' '.join(arguments)} ended with exit code {done.returncode}.")
+        what = f"{module} {' '.join(arguments)}"
+        raise BrokenRunError(f"{what} ended with exit code {done.returncode}:\n{done.stderr}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return json.loads(done.stdout.splitlines()[-1]), wall, cpu
 
