@@ -14,7 +14,8 @@ import asyncio
 import json
 import logging
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core import transport
@@ -35,7 +36,7 @@ from airflow_provider_kognic.core.retries import Backoff, may_repeat, parse_retr
 from airflow_provider_kognic.core.tokens import TokenProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     import httpx
@@ -101,6 +102,30 @@ def _data_of(status: int, body: bytes, method: str, url: str) -> Any:
     return parsed["data"]
 
 
+def _data_or_error(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    method: str,
+    url: str,
+    redact: Callable[[str], str],
+) -> Any:
+    """Return what a 2xx answer carries in `data`; raises the error of any other, without secrets."""
+    try:
+        if 200 <= status < 300:  # noqa: PLR2004 - HTTP
+            return _data_of(status, body, method, url)
+        raise _error_of(status, headers, redact(body.decode("utf-8", "replace")).encode(), method, url)
+    except KognicError as error:
+        raise_clean(error, None, redact)
+
+
+def raise_clean(error: KognicError, cause: Exception | None, redact: Callable[[str], str]) -> NoReturn:
+    """Raise `error` without secrets; its cause goes along only if it shows none."""
+    if redact(error.message) != error.message:
+        raise error.with_message(redact(error.message)) from None
+    raise error from cause
+
+
 def _rows_of(data: Any, url: str) -> list[Any]:
     if not isinstance(data, list):
         raise KognicAnswerError(f"'data' is no list but {type(data).__name__}.", method="GET", url=url)
@@ -114,6 +139,10 @@ def _created_uuid(data: Any, method: str, url: str) -> str:
     if not is_uuid(data):
         raise KognicAnswerError("'data' is no uuid of what was created.", method=method, url=url)
     return str(data).lower()
+
+
+class CancelledBeforeSending(asyncio.CancelledError):
+    """The call was cancelled while it waited for a token or a connection: nothing was sent."""
 
 
 class _Deprecations:
@@ -158,7 +187,7 @@ class KognicClient:
     ) -> None:
         self.settings = settings
         self.tokens = tokens or TokenProvider(settings)
-        self._backoff = backoff or Backoff(attempts=5)
+        self._backoff = backoff or Backoff(attempts=5, most_asked=60.0)  # somebody waits for it
         self._sleep = sleep
         self._session: requests.Session | None = None
         self._deprecations = _Deprecations()
@@ -327,14 +356,13 @@ class KognicClient:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise transport.as_requests_error(error, method, url) from error
+            raise_clean(transport.as_requests_error(error, method, url), error, self.tokens.redact)
         self._deprecations.look(answer.headers, method, url)
-        if not 200 <= answer.status_code < 300:  # noqa: PLR2004 - HTTP
-            if answer.status_code == 401:  # noqa: PLR2004 - HTTP
-                self.tokens.reject(token)
-            said = self.tokens.redact(answer.content.decode("utf-8", "replace")).encode()
-            raise _error_of(answer.status_code, answer.headers, said, method, url)
-        return _data_of(answer.status_code, answer.content, method, url)
+        if answer.status_code == 401:  # noqa: PLR2004 - HTTP
+            self.tokens.reject(token)
+        return _data_or_error(
+            answer.status_code, answer.headers, answer.content, method, url, self.tokens.redact
+        )
 
     def _open(self) -> requests.Session:
         if self._session is None:
@@ -342,8 +370,8 @@ class KognicClient:
 
             session = requests.Session()
             session.trust_env = False  # no netrc in place of our token; proxies are read below
-            session.verify = transport.trusted_certificates(self.settings.verify)
-            proxy = self.settings.proxy or transport.environment_proxy(self.settings.base_url)
+            session.verify = transport.readable_certificates(self.settings.verify)
+            proxy = transport.proxy_for(self.settings.base_url, self.settings.proxy)
             if proxy:
                 session.proxies = {"http": proxy, "https": proxy}
             session.headers["User-Agent"] = user_agent()
@@ -367,6 +395,7 @@ class AsyncKognicClient:
         self.settings = settings
         self.tokens = tokens or TokenProvider(settings)
         self._idle: list[httpx.AsyncHTTPTransport] | None = None
+        self._threads: ThreadPoolExecutor | None = None
         self._places = asyncio.Semaphore(settings.max_connections)
         self._deprecations = _Deprecations()
         self._urls: dict[str, httpx.URL] = {}
@@ -377,13 +406,8 @@ class AsyncKognicClient:
         import httpx
 
         settings = self.settings
-        proxy = settings.proxy or transport.environment_proxy(settings.base_url)
-        try:
-            context = transport.ssl_context(settings.verify)
-        except OSError as error:
-            raise KognicInputError(
-                f"'verify' names no readable file of certificates ({settings.verify!r}): {error}."
-            ) from None
+        proxy = transport.proxy_for(settings.base_url, settings.proxy)
+        context = transport.ssl_context(settings.verify)
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=5.0)
         self._idle = [
             httpx.AsyncHTTPTransport(verify=context, proxy=proxy, trust_env=False, limits=limits)
@@ -397,6 +421,9 @@ class AsyncKognicClient:
         for idle in self._idle or ():
             await idle.aclose()
         self._idle = None
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
 
     async def create_prediction(self, predictions_group_uuid: str, scene_uuid: str, document: bytes) -> str:
         """Send one prediction, once, and return its uuid.
@@ -412,6 +439,7 @@ class AsyncKognicClient:
         Raises:
             KognicAmbiguousError: It may have been created.
             KognicError: It was not created.
+            CancelledBeforeSending: The task was cancelled, and it was not created.
         """
         url = f"{self.settings.base_url}/v1/predictions-groups/{predictions_group_uuid}/predictions"
         return _created_uuid(await self._once("POST", url, request_body(scene_uuid, document)), "POST", url)
@@ -420,14 +448,26 @@ class AsyncKognicClient:
         """Ask for something harmless, to see whether the API serves at all; raises KognicError if not."""
         await self._once("GET", f"{self.settings.base_url}/v2/datasets")
 
+    async def _token(self) -> str:
+        """Fetch a token without stopping the event loop, in threads that nobody waits for at the end."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self.settings.max_connections, "kognic-token")
+        loop = asyncio.get_running_loop()
+        return await self._before_sending(loop.run_in_executor(self._threads, self.tokens.token))
+
+    @staticmethod
+    async def _before_sending(step: Awaitable[_T]) -> _T:
+        try:
+            return await step
+        except asyncio.CancelledError:
+            raise CancelledBeforeSending from None
+
     async def _once(self, method: str, url: str, body: bytes = b"") -> Any:
         import httpx
 
         if self._idle is None:
             raise RuntimeError("AsyncKognicClient is an asynchronous context manager: use 'async with'.")
-        token = self.tokens.fresh()
-        if token is None:
-            token = await asyncio.to_thread(self.tokens.token)
+        token = self.tokens.fresh() or await self._token()
         headers = {
             "authorization": f"Bearer {token}",
             "user-agent": user_agent(),
@@ -440,7 +480,8 @@ class AsyncKognicClient:
         request = httpx.Request(
             method, parsed, headers=headers, content=body, extensions={"timeout": self._timeouts}
         )
-        async with self._places:
+        await self._before_sending(self._places.acquire())
+        try:
             connection = self._idle.pop()  # the one used last: its connection is the least likely to be stale
             try:
                 answer = await connection.handle_async_request(request)
@@ -449,13 +490,12 @@ class AsyncKognicClient:
                 finally:
                     await answer.aclose()
             except (httpx.HTTPError, OSError) as error:
-                raise transport.as_httpx_error(error, method, url) from error
+                raise_clean(transport.as_httpx_error(error, method, url), error, self.tokens.redact)
             finally:
                 self._idle.append(connection)
+        finally:
+            self._places.release()
         self._deprecations.look(answer.headers, method, url)
-        if not 200 <= answer.status_code < 300:  # noqa: PLR2004 - HTTP
-            if answer.status_code == 401:  # noqa: PLR2004 - HTTP
-                self.tokens.reject(token)
-            said = self.tokens.redact(content.decode("utf-8", "replace")).encode()
-            raise _error_of(answer.status_code, answer.headers, said, method, url)
-        return _data_of(answer.status_code, content, method, url)
+        if answer.status_code == 401:  # noqa: PLR2004 - HTTP
+            self.tokens.reject(token)
+        return _data_or_error(answer.status_code, answer.headers, content, method, url, self.tokens.redact)

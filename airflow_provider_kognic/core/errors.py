@@ -59,6 +59,10 @@ class KognicError(Exception):
         answered = "" if self.status is None else f" answered {self.status}"
         return f"{self.method} {self.url}{answered}: {self.message}"
 
+    def with_message(self, message: str) -> KognicError:
+        """Return the same error with other words."""
+        return _rebuild(type(self), message, self.status, self.method, self.url, self.retry_after)
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with the keyword arguments, which Exception's own way forgets."""
         return _rebuild, (type(self), self.message, self.status, self.method, self.url, self.retry_after)

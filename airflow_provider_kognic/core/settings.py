@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +50,7 @@ def normalize_url(text: str, *, what: str, allow_http: bool) -> str:
         parts = urlsplit(url)
         hostname = parts.hostname
         _ = parts.port
+        (hostname or "").encode("idna")
     except ValueError as error:
         raise KognicInputError(f"{what} {text!r} is no URL: {error}.") from None
     if parts.username is not None or parts.password is not None:
@@ -57,12 +59,34 @@ def normalize_url(text: str, *, what: str, allow_http: bool) -> str:
         raise KognicInputError(f"{what} {text!r} is no http(s) URL; expected one such as {DEFAULT_BASE_URL}.")
     if parts.query or parts.fragment:
         raise KognicInputError(f"{what} {text!r} must end before any '?' or '#'.")
+    scheme, host_and_path = url.split("://", 1)
+    url = f"{scheme}://{re.sub('/{2,}', '/', host_and_path)}"
     if parts.scheme == "http" and not allow_http and not is_loopback(hostname):
         raise KognicInputError(
             f"{what} {url!r} would send credentials and tokens in clear text. Use https://, or set"
             " 'allow_http' to true in the connection's extra if the network in between is trusted."
         )
     return url
+
+
+def check_proxy(url: str, what: str) -> str:
+    """Return the URL of a proxy.
+
+    Raises:
+        KognicInputError: It is not one of an HTTP proxy; the message does not show it, as it may hold a password.
+    """
+    text = url.strip()
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        _ = parts.port
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise KognicInputError(
+            f"{what} is no URL of an HTTP proxy; expected http://[user:password@]host:port."
+        )
+    return text if "://" in text else f"http://{text}"
 
 
 def check_connections(value: object, what: str = "max_connections") -> int:
@@ -138,6 +162,9 @@ class Settings:
             object.__setattr__(self, name, url)
         object.__setattr__(self, "max_connections", check_connections(self.max_connections))
         object.__setattr__(self, "timeout", check_seconds(self.timeout, "timeout"))
+        if isinstance(self.verify, str) and not self.verify.strip():
+            raise KognicInputError("verify is empty; expected true, false, or a file of certificates (PEM).")
+        object.__setattr__(self, "proxy", check_proxy(self.proxy, "proxy") if self.proxy else None)
         if "{" not in self.app_url:
             # No secret goes there: a page of http is a matter of the browser.
             base = normalize_url(self.app_url, what="app_url", allow_http=True)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 import threading
 import time
+from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 from airflow_provider_kognic.core.errors import (
     KognicConnectionError,
     KognicCredentialsError,
     KognicError,
+    KognicInputError,
     KognicRedirectError,
 )
 from airflow_provider_kognic.core.transport import (
     as_requests_error,
     clean_message,
-    environment_proxy,
-    trusted_certificates,
+    proxy_for,
+    readable_certificates,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +51,7 @@ class TokenProvider:
         self._token: tuple[str, float] | None = None  # value, time.monotonic() from which it is too old
         self._failure: tuple[float, KognicError] | None = None  # time.monotonic() of its end, what it was
         self._session: Any = None
-        self._secrets: set[str] = set()
+        self._secrets: tuple[str, ...] = ()
 
     def fresh(self) -> str | None:
         """Return the token if one is at hand and not about to expire; never waits."""
@@ -82,6 +88,13 @@ class TokenProvider:
             text = text.replace(secret, "***")
         return text
 
+    def _keep_secret(self, secret: str) -> None:
+        """Have `redact` cut this out from now on, also as it looks in a form, in JSON and in HTML."""
+        forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], escape(secret)}
+        known = forms.union(self._secrets)
+        # Replaced as a whole: another thread may be going through it.
+        self._secrets = tuple(sorted(known, key=len, reverse=True))
+
     def close(self) -> None:
         """Close the connection to the auth server."""
         with self._lock:
@@ -97,11 +110,13 @@ class TokenProvider:
             self._failure = (time.monotonic(), error)
             raise
         value = str(fetched["access_token"])
-        self._secrets.add(value)
+        self._keep_secret(value)
         try:
             life = float(fetched["expires_in"])
         except (KeyError, TypeError, ValueError):
             life = float("inf")  # no expiry given: a 401 will tell
+        if not math.isfinite(life):
+            life = float("inf")
         # Never below a moment, or a server that says 0 would be asked for ever.
         self._token = (value, started + max(life - min(_EARLY, life * _EARLY_SHARE), 1.0))
 
@@ -121,21 +136,33 @@ class TokenProvider:
                 method="POST",
                 url=url,
             ) from None
-        except requests.RequestException as error:
-            translated = as_requests_error(error, "POST", url)
-            message = self.redact(f"no token: {translated.message}")
-            raise (
-                type(translated) if isinstance(translated, KognicConnectionError) else KognicConnectionError
-            )(message, method="POST", url=url) from error
-        except (AuthlibBaseError, ValueError) as error:
+        except (
+            *(AuthlibBaseError, requests.exceptions.InvalidJSONError),
+            # Whatever else the libraries stumble over in an answer of the wrong shape.
+            *(ValueError, TypeError, AttributeError, ArithmeticError),
+        ) as error:
             raise KognicCredentialsError(
                 self.redact(f"the auth server's answer is no token: {error}. Check 'auth_host'."),
                 method="POST",
                 url=url,
             ) from None
-        if not token.get("access_token"):
+        except requests.RequestException as error:
+            translated = as_requests_error(error, "POST", url)
+            message = self.redact(f"no token: {translated.message}")
+            certain = isinstance(translated, (KognicConnectionError, KognicInputError))
+            kind = type(translated) if certain else KognicConnectionError
+            # What a garbled answer holds is quoted in the library's error: then it does not go along.
+            raise kind(message, method="POST", url=url) from (
+                error if self.redact(translated.message) == translated.message else None
+            )
+        value = token.get("access_token")
+        if isinstance(value, str) and value:
+            self._keep_secret(value)
+        if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):  # what a header can carry
             raise KognicCredentialsError(
-                "the auth server's answer holds no access_token. Check 'auth_host'.", method="POST", url=url
+                "the auth server's answer holds no usable access_token. Check 'auth_host'.",
+                method="POST",
+                url=url,
             )
         return token
 
@@ -146,7 +173,9 @@ class TokenProvider:
         status = response.status_code
         if status < 400:  # noqa: PLR2004 - HTTP
             return response
-        message = self.redact(clean_message(response.content, response.headers.get("content-type")))
+        # Once before it is cut short, and once more after what JSON and HTML escape is resolved.
+        said = self.redact(response.content.decode("utf-8", "replace")).encode()
+        message = self.redact(clean_message(said, response.headers.get("content-type")))
         where = {"status": status, "method": "POST", "url": self._session.token_url}
         if status == 429 or status == 408 or status >= 500:  # noqa: PLR1714, PLR2004 - HTTP
             raise KognicConnectionError(
@@ -166,17 +195,21 @@ class TokenProvider:
         from requests.adapters import HTTPAdapter
 
         settings = self._settings
-        session = RequestsAuthSession(
-            auth=self._credentials(),
-            host=settings.auth_host,
-            scopes=list(settings.scopes) or None,
-            default_timeout=settings.timeout,
-        )
+        credentials = self._credentials()
+        try:
+            session = RequestsAuthSession(
+                auth=credentials,
+                host=settings.auth_host,
+                scopes=list(settings.scopes) or None,
+                default_timeout=settings.timeout,
+            )
+        except ValueError as error:  # they have expired
+            raise KognicCredentialsError(f"the credentials cannot be used: {error}.") from None
         oauth = session.oauth_session
         oauth.max_redirects = 0  # requests would repeat the client secret to wherever it is sent
         oauth.trust_env = False  # what the environment says is read once, for both clients alike
-        oauth.verify = trusted_certificates(settings.verify)
-        proxy = settings.proxy or environment_proxy(settings.auth_host)
+        oauth.verify = readable_certificates(settings.verify)
+        proxy = proxy_for(settings.auth_host, settings.proxy)
         if proxy:
             oauth.proxies = {"http": proxy, "https": proxy}
         # The engine and the client retry by the one table; kognic-auth's own retries would multiply with them.
@@ -188,6 +221,11 @@ class TokenProvider:
         from kognic.auth.credentials_parser import get_credentials_from_system, resolve_any_credentials
 
         given = self._settings.credentials
+        if isinstance(given, str) and given.lstrip().startswith("{"):  # the libraries' errors would show it
+            raise KognicCredentialsError(
+                "'credentials' holds JSON, expected the path of a file or keyring://profile. Put the JSON into the"
+                " connection's password, with an empty login."
+            )
         try:
             found = (
                 get_credentials_from_system()
@@ -207,5 +245,5 @@ class TokenProvider:
                 " with KOGNIC_CLIENT_SECRET, nor the system keyring does. Set login and password of the"
                 " connection."
             )
-        self._secrets.add(found.client_secret)
+        self._keep_secret(str(found.client_secret))
         return found

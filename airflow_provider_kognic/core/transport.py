@@ -6,14 +6,17 @@ import os
 import re
 import socket
 import ssl
+import traceback
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import (
     KognicConnectionError,
     KognicError,
+    KognicInputError,
     KognicNoAnswerError,
     KognicTLSError,
 )
+from airflow_provider_kognic.core.settings import check_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +25,22 @@ if TYPE_CHECKING:
     import requests
 
 _LONGEST_MESSAGE = 500
+# The other side hung up: nothing is wrong with its certificate, and the next try may succeed.
+_TLS_HANGUPS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
-def environment_proxy(url: str) -> str | None:
-    """Return the proxy that the environment (`HTTPS_PROXY`, `NO_PROXY`, ...) names for `url`, if any."""
+def proxy_for(url: str, given: str | None) -> str | None:
+    """Return the proxy to use for `url`: the given one, else what the environment names, if any.
+
+    Raises:
+        KognicInputError: The environment (`HTTPS_PROXY`, `ALL_PROXY`, ...) names none that can be used.
+    """
     from requests.utils import get_environ_proxies, select_proxy
 
-    return select_proxy(url, get_environ_proxies(url, no_proxy=None))
+    if given:
+        return given
+    found = select_proxy(url, get_environ_proxies(url, no_proxy=None))
+    return check_proxy(found, "the proxy that the environment names") if found else None
 
 
 def trusted_certificates(verify: bool | str) -> bool | str:  # noqa: FBT001 - as requests spells it
@@ -36,26 +48,43 @@ def trusted_certificates(verify: bool | str) -> bool | str:  # noqa: FBT001 - as
 
     True means what the environment names (`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `SSL_CERT_FILE`), else the
     bundle that comes with requests: so both libraries trust the same.
+
+    Raises:
+        KognicInputError: The file or folder is not there.
     """
-    if verify is not True:
-        return verify
+    if verify is False:
+        return False
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
     names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-    return next((path for name in names if (path := os.environ.get(name))), DEFAULT_CA_BUNDLE_PATH)
+    named = {"verify": verify} if verify is not True else {name: os.environ.get(name) for name in names}
+    what, path = next(((what, path) for what, path in named.items() if path), ("", DEFAULT_CA_BUNDLE_PATH))
+    if what and not os.path.exists(path):  # noqa: PTH110 - cheap, and as requests does
+        raise KognicInputError(f"{what!r} names no file of certificates: {path}.")
+    return path
+
+
+def readable_certificates(verify: bool | str) -> bool | str:  # noqa: FBT001 - as requests spells it
+    """Return `trusted_certificates`; raises KognicInputError also if a given file holds none."""
+    if isinstance(verify, str):
+        ssl_context(verify)  # requests would say so in the middle of a connection
+    return trusted_certificates(verify)
 
 
 def ssl_context(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - as requests spells it
-    """Build the context that httpx uses; raises OSError if the file of certificates cannot be read."""
+    """Build the context that httpx uses; raises KognicInputError if the certificates cannot be read."""
     trusted = trusted_certificates(verify)
     if trusted is False:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
-    if os.path.isdir(str(trusted)):  # noqa: PTH112 - cheap, and as requests does
-        return ssl.create_default_context(capath=str(trusted))
-    return ssl.create_default_context(cafile=str(trusted))
+    try:
+        if os.path.isdir(str(trusted)):  # noqa: PTH112 - cheap, and as requests does
+            return ssl.create_default_context(capath=str(trusted))
+        return ssl.create_default_context(cafile=str(trusted))
+    except OSError as error:
+        raise KognicInputError(f"the certificates in {trusted} cannot be read: {error}.") from None
 
 
 def clean_message(body: bytes, content_type: str | None) -> str:
@@ -76,7 +105,8 @@ def clean_message(body: bytes, content_type: str | None) -> str:
         )
         text = said if isinstance(said, str) else json.dumps(said)
     elif "html" in (content_type or "") or text.lstrip()[:1] == "<":
-        text = re.sub(r"(?s)<(script|style)\b.*?</\1>|<[^>]*>", " ", text)
+        # Each alternative also ends at the end of the text, or a page of "<" would take seconds.
+        text = re.sub(r"(?s)<(script|style)\b.*?(?:</\1>|\Z)|<[^<>]*(?:>|\Z)", " ", text)
     text = " ".join(text.split())
     return (
         text[:_LONGEST_MESSAGE] + ("…" if len(text) > _LONGEST_MESSAGE else "") if text else "(empty answer)"
@@ -98,13 +128,22 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         todo += [current.__cause__, getattr(current, "reason", None), *current.args]
 
 
+def _in_handshake(error: BaseException) -> bool:
+    """Tell whether an error arose in Python's TLS handshake, when no byte of the request had been sent."""
+    return any(
+        frame.f_code.co_name == "do_handshake"
+        for cause in _causes(error)
+        for frame, _ in traceback.walk_tb(cause.__traceback__)
+    )
+
+
 def _find(error: BaseException, *kinds: type[BaseException]) -> BaseException | None:
     return next((cause for cause in _causes(error) if isinstance(cause, kinds)), None)
 
 
 def _not_connected(error: Exception, method: str, url: str, host: str) -> KognicConnectionError:
     """Say which part of reaching the server failed."""
-    if _find(error, ssl.SSLError):
+    if (broken := _find(error, ssl.SSLError)) and not isinstance(broken, _TLS_HANGUPS):
         cause = _find(error, ssl.SSLCertVerificationError) or _find(error, ssl.SSLError)
         return KognicTLSError(
             f"TLS with {host} failed: {cause}. Check 'verify' (a file with your organisation's certificates),"
@@ -121,6 +160,14 @@ def _not_connected(error: Exception, method: str, url: str, host: str) -> Kognic
     return KognicConnectionError(message, method=method, url=url)
 
 
+def _not_a_request(error: Exception, method: str, url: str) -> KognicInputError:
+    return KognicInputError(
+        f"no request can be made of this: {error}. Check 'host', 'auth_host' and 'proxy'.",
+        method=method,
+        url=url,
+    )
+
+
 def _host(url: str) -> str:
     from urllib.parse import urlsplit
 
@@ -131,15 +178,27 @@ def as_requests_error(error: requests.RequestException, method: str, url: str) -
     """Translate an exception of requests.
 
     Returns:
-        KognicConnectionError only where no byte of the request can have been sent.
+        KognicConnectionError or KognicInputError only where no byte of the request can have been sent.
     """
     import requests
+    from requests import exceptions as wrong
     from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+    if isinstance(
+        error,
+        (
+            wrong.InvalidURL,
+            wrong.InvalidSchema,
+            wrong.MissingSchema,
+            wrong.InvalidHeader,
+            wrong.URLRequired,
+        ),
+    ):
+        return _not_a_request(error, method, url)
     never = isinstance(error, (requests.ConnectTimeout, requests.exceptions.ProxyError)) or _find(
         error, NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError
     )
-    if never:
+    if never or _in_handshake(error):
         return _not_connected(error, method, url, _host(url))
     if isinstance(error, requests.Timeout):
         return KognicNoAnswerError("sent, but no answer came in time.", method=method, url=url)
@@ -150,14 +209,15 @@ def as_httpx_error(error: httpx.HTTPError | OSError, method: str, url: str) -> K
     """Translate an exception of httpx, or one of the operating system that it lets through.
 
     Returns:
-        KognicConnectionError only where no byte of the request can have been sent.
+        KognicConnectionError or KognicInputError only where no byte of the request can have been sent.
     """
     import httpx
 
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)):
         return _not_connected(error, method, url, _host(url))
-    if isinstance(error, httpx.UnsupportedProtocol):
-        return KognicConnectionError(str(error), method=method, url=url)
+    # httpcore raises LocalProtocolError only where it puts the head of a request together.
+    if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
+        return _not_a_request(error, method, url)
     if isinstance(error, httpx.TimeoutException):
         return KognicNoAnswerError("sent, but no answer came in time.", method=method, url=url)
     return KognicNoAnswerError(
