@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicError, KognicOutageError, KognicRateLimitError
-from airflow_provider_kognic.core.retries import Backoff
+from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -60,6 +60,7 @@ class Gate:
         self._outage_began: float | None = None
         self._outage_round = 0
         self._probing = False
+        self._question: asyncio.Future[None] | None = None
         self._last_error: KognicError | None = None
 
     async def enter(self) -> float:
@@ -120,7 +121,8 @@ class Gate:
                 self._blocked_until, now + min(error.retry_after, self._backoff.most_asked)
             )
         if self._outage_began is not None:
-            self._probing = False  # the one that went in alone failed too
+            if entered >= self._outage_began:
+                self._probing = False  # the one that went in alone failed too, not one from before the outage
         elif self._failures >= self._outage_after:
             self._outage_began = now
             logger.warning(
@@ -140,6 +142,8 @@ class Gate:
     def close(self) -> None:
         """Send everybody home who waits, and let nobody in."""
         self._closed = True
+        if self._question is not None:
+            self._question.cancel()
         self._wake()
 
     async def _ask(self) -> bool:
@@ -162,15 +166,23 @@ class Gate:
                 status=None if last is None else last.status,
                 retry_after=None if last is None else last.retry_after,
             ) from last
+        self._question = asyncio.ensure_future(self._probe())
         try:
-            await self._probe()
+            await self._question
+        except asyncio.CancelledError:
+            if not self._closed:
+                raise
+            raise Closed from None
         except KognicError as error:
-            if error.status is None or error.status >= 500 or error.status in {408, 429}:  # noqa: PLR2004 - HTTP
+            if verdict(error) in {Verdict.AGAIN, Verdict.IN_DOUBT}:
                 self._last_error = error
                 self._probing = False
                 self._wake()
                 return False
             # Any other answer comes from a server that works; what it says of the probe is another matter.
+        finally:
+            self._question.cancel()  # where this task itself was cancelled
+            self._question = None
         return True
 
     async def _wait(self, seconds: float | None, *, all_of_it: bool = False) -> None:

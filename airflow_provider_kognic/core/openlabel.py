@@ -44,6 +44,10 @@ def check_content(document: bytes) -> None:
         raise Refused("not_json", f"not well-formed JSON: {error}{_hint(document)}") from None
     except RecursionError:
         raise Refused("not_json", "nested too deeply to be a prediction.") from None
+    try:
+        document.isascii() or document.decode()  # msgspec does not look into strings that it only walks over
+    except UnicodeDecodeError as error:
+        raise Refused("not_json", f"not UTF-8: {error}.") from None
     if bytes(parsed.openlabel)[:1] != b"{":
         raise Refused("no_openlabel", "'openlabel' is not an object.")
 

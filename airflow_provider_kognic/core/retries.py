@@ -10,7 +10,7 @@ from enum import Enum
 
 from airflow_provider_kognic.core.errors import (
     KognicAmbiguousError,
-    KognicCredentialsError,
+    KognicAuthError,
     KognicError,
     KognicInputError,
     KognicNotFoundError,
@@ -48,12 +48,13 @@ RULES = (
     Rule("connection never established (DNS, connect, pool), or 429", KognicUnavailableError, Verdict.AGAIN),
     Rule("401", KognicUnauthorizedError, Verdict.AGAIN_WITH_NEW_TOKEN),
     Rule("403", KognicPermissionError, Verdict.STOP),
-    Rule("no token for these credentials", KognicCredentialsError, Verdict.STOP),
+    Rule("no token for these credentials", KognicAuthError, Verdict.STOP),
     Rule("redirect", KognicRedirectError, Verdict.STOP),
     Rule("404", KognicNotFoundError, Verdict.STOP_IF_GROUP_UNKNOWN),
     Rule("400, 409, 413, 415, 422, other 4xx", KognicRequestError, Verdict.REFUSED),
     Rule("time-out after sending, reset, 408, 5xx, unreadable 2xx", KognicAmbiguousError, Verdict.IN_DOUBT),
     Rule("a setting or argument is wrong", KognicInputError, Verdict.STOP),
+    Rule("anything else", KognicError, Verdict.IN_DOUBT),
 )
 
 
@@ -114,8 +115,8 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
         return float(text)
     try:
         date = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=timezone.utc)
+        return max(0.0, (date - (now or datetime.now(timezone.utc))).total_seconds())
+    except (TypeError, ValueError, ArithmeticError, IndexError):  # what the parser lets through for odd dates
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=timezone.utc)
-    return max(0.0, (date - (now or datetime.now(timezone.utc))).total_seconds())

@@ -7,6 +7,7 @@ anything that behaves like `pathlib.Path`, so the same code reads local disks an
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -17,7 +18,6 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result, is_uuid
-from airflow_provider_kognic.core.openlabel import check_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,6 +151,8 @@ class JSONLinesSource:
         with _open(self.path) as file:
             for number, line in enumerate(file, start=1):
                 where = f"{self.path}:{number}"
+                if number == 1:
+                    line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
                 if not line.strip():
                     continue
                 try:
@@ -270,13 +272,6 @@ def unique(source: Source) -> Iterator[Prediction | Result]:
         yield entry
 
 
-def read_document(prediction: Prediction) -> bytes:
-    """Read a prediction and check its content; raises Refused."""
-    document = prediction.read()
-    check_content(document)
-    return document
-
-
 def scenes_of(source: Source) -> list[str]:
     """Return the scenes that a source names, each once, in its order; reads no documents of files."""
     return [entry.scene_uuid for entry in unique(source) if isinstance(entry, Prediction)]
@@ -307,10 +302,13 @@ def _open_path(path: PathLike) -> Source:
 
 
 def _open_glob(path: PathLike) -> Source:
-    """Split a glob at its first magic part, so that an object store lists no more than it must."""
+    """Split a glob at its first magic part, so that an object store lists no more than it must.
+
+    A folder that exists under such a name (`run[1]`) is no pattern.
+    """
     pattern: list[str] = []
     base: PathLike = path
-    while _MAGIC.intersection(str(base)) and base.name:
+    while _MAGIC.intersection(str(base)) and base.name and not (pattern and base.is_dir()):
         pattern.insert(0, base.name)
         base = base.parent
     root = str(base).rstrip("/") + "/"

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_kognic.core.admission import Closed, Gate
+from airflow_provider_kognic.core.client import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import (
     KognicError,
     KognicInputError,
@@ -30,10 +31,11 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.journal import NoJournal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result, Summary
+from airflow_provider_kognic.core.openlabel import check_content
 from airflow_provider_kognic.core.progress import Progress
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
 from airflow_provider_kognic.core.settings import MOST_CONNECTIONS, check_connections
-from airflow_provider_kognic.core.sources import read_document, refusal, unique
+from airflow_provider_kognic.core.sources import refusal, unique
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -50,6 +52,7 @@ _SAME_REFUSALS = 20
 _DRAIN = 3.0
 _COUNTING_WHEN_STOPPED = 1.0
 _COUNTING = 60.0
+_COUNTING_STEP = 0.2
 _SHOWN = 20
 _PORTION = 1000
 _NOT_FOUND = 404
@@ -139,7 +142,7 @@ async def upload(
         journal: Remembers across attempts; None for no memory.
         max_connections: Most requests in flight, 1 to 10.
         outage_timeout: Seconds without any success after which an outage ends the run.
-        backoff: How often and how long to retry what was certainly not executed.
+        backoff: How often and how long to retry what was certainly not executed, and the pauses in an outage.
         group_exists: Tells whether the group is in its dataset; asked after a 404. None if that is not known.
         on_result: Called with each result, in the event loop, in the order in which they come.
         stop: Lets others end the run in order.
@@ -157,7 +160,12 @@ async def upload(
         group=predictions_group_uuid,
         journal=journal or NoJournal(),
         connections=check_connections(max_connections),
-        gate=Gate(check_connections(max_connections), probe=client.probe, outage_timeout=outage_timeout),
+        gate=Gate(
+            check_connections(max_connections),
+            probe=client.probe,
+            outage_timeout=outage_timeout,
+            backoff=backoff,
+        ),
         backoff=backoff or Backoff(),
         group_exists=group_exists,
         on_result=on_result,
@@ -191,25 +199,30 @@ class _Upload:
         self._group_exists = group_exists
         self._group_known = False
         self._held_404: list[Result] = []
-        self._reading: dict[int, Prediction] = {}
-        self._posting: set[asyncio.Task[object] | None] = set()
-        self._progress = Progress(source.total)
+        self._reading: dict[int, Prediction | Result] = {}
+        self._cuttable: set[asyncio.Task[object] | None] = set()
+        self._total = source.total
+        self._progress = Progress(self._total)
         self._slots = asyncio.Semaphore(2 * connections)
         self._ready: asyncio.Queue[tuple[Prediction, bytes] | None] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="kognic-read")
         self._stopped: KognicError | None = None
         self._stopping = asyncio.Event()
+        self._asked = asyncio.Event()
         self._reasons: Counter[str] = Counter()
         self._first: list[Result] = []
         self._same: tuple[object, int] = (None, 0)
 
     async def run(self, stop: Stop, log_every: float) -> Report:
         started = time.monotonic()
-        stop.listen(lambda: self._halt(KognicStoppedError(stop.reason or "asked to stop")))
+        stop.listen(lambda: self._asked_to_stop(stop))
         senders = [asyncio.create_task(self._sender()) for _ in range(self._connections)]
         readers = [asyncio.create_task(self._reader(number)) for number in range(self._connections)]
         talker = asyncio.create_task(self._progress.log_every(log_every, self._gate))
-        watcher = asyncio.create_task(self._cut_off(readers, stop))
+        watchers = [
+            asyncio.create_task(self._end_reading(readers)),
+            asyncio.create_task(self._cut_off(readers, stop)),
+        ]
         try:
             await asyncio.wait(readers)
             for _ in senders:
@@ -218,9 +231,10 @@ class _Upload:
             self._judge_held_404()
             await self._count_the_rest()
         finally:
-            for task in (*senders, *readers, talker, watcher):
+            tasks = (*senders, *readers, *watchers, talker)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*senders, *readers, talker, watcher, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             # A thread may hang in a read: the run must not wait for it.
             self._threads.shutdown(wait=False, cancel_futures=True)
         counts = self._progress.counts
@@ -266,41 +280,69 @@ class _Upload:
         """Read the next prediction of the source; runs in a thread."""
         with self._entries_lock:
             entry = next(self._entries, None)
-            if isinstance(entry, Prediction):
+            if entry is not None:
                 self._reading[reader] = entry
         if not isinstance(entry, Prediction):
             return entry
         try:
-            return entry, read_document(entry)
+            document = entry.read()
+            check_content(document)
         except Refused as why:
             return refusal(entry.scene_uuid, entry.source, why)
+        return entry, document
 
     async def _count_the_rest(self) -> None:
         """After an early end, give what is left of the source its outcome: unsent."""
         if self._stopped is None:
             return
-        limit = _COUNTING_WHEN_STOPPED if isinstance(self._stopped, KognicStoppedError) else _COUNTING
-        deadline = time.monotonic() + limit
+        for result in self._take_unread():
+            self._settle(result)
+        began = time.monotonic()
+        # A thread of its own, which nobody waits for: the source may hang.
+        thread = ThreadPoolExecutor(1, thread_name_prefix="kognic-count")
+        call: asyncio.Future[tuple[list[Result], bool]] | None = None
         counted = False
-        while not counted and time.monotonic() < deadline:
-            call = asyncio.get_running_loop().run_in_executor(None, self._take_rest, deadline)
-            results, counted = await call
-            for result in results:
-                self._settle(result)
-        if not counted:
+        while not counted and time.monotonic() - began < self._counting_limit():
+            if call is None:
+                call = asyncio.get_running_loop().run_in_executor(thread, self._take_rest)
+            await asyncio.wait({call}, timeout=_COUNTING_STEP)
+            if call.done():
+                results, counted = call.result()
+                call = None
+                for result in results:
+                    self._settle(result)
+        if call is not None:
+            call.cancel()
+        thread.shutdown(wait=False, cancel_futures=True)
+        missing = 0 if self._total is None else max(0, self._total - self._progress.done)
+        if missing:  # the source broke or was too slow, but said how much it holds
+            self._progress.counts[Outcome.UNSENT] += missing
+            self._reasons["run_ended"] += missing
+        elif not counted:
             logger.warning("The rest of the source could not be counted in time: 'total' is too low.")
 
-    def _take_rest(self, deadline: float) -> tuple[list[Result], bool]:
+    def _counting_limit(self) -> float:
+        return _COUNTING_WHEN_STOPPED if self._asked.is_set() else _COUNTING
+
+    def _take_unread(self) -> list[Result]:
+        """Take what readers that were cut off had begun to read."""
+        entries = list(self._reading.values())
+        self._reading.clear()
+        return [self._unsent_or_result(entry) for entry in entries]
+
+    def _unsent_or_result(self, entry: Prediction | Result) -> Result:
+        return entry if isinstance(entry, Result) else _unsent(entry, f"the run ended first: {self._stopped}")
+
+    def _take_rest(self) -> tuple[list[Result], bool]:
         """Take a portion of what nobody reads any more, and tell whether it was the last; runs in a thread."""
-        message = f"the run ended first: {self._stopped}"
-        if not self._entries_lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        if not self._entries_lock.acquire(timeout=_COUNTING_STEP):
             return [], False
+        until = time.monotonic() + _COUNTING_STEP
         try:
-            results = [_unsent(entry, message) for entry in self._reading.values()]
-            self._reading.clear()
+            results = self._take_unread()
             for entry in self._entries:
-                results.append(entry if isinstance(entry, Result) else _unsent(entry, message))
-                if len(results) >= _PORTION or time.monotonic() > deadline:
+                results.append(self._unsent_or_result(entry))
+                if len(results) >= _PORTION or time.monotonic() > until:
                     return results, False
         except Exception:
             logger.exception("The rest of the source cannot be read.")
@@ -323,10 +365,9 @@ class _Upload:
                 result = _unsent(prediction, f"the run ended first: {error}")
             except Closed:
                 result = _unsent(prediction, f"the run ended first: {self._stopped}")
-            except Exception as error:
-                logger.exception("Sending %s failed unexpectedly.", prediction.source)
+            except Exception as error:  # noqa: BLE001 - a bug of ours must not lose a prediction
                 message = f"unexpected {type(error).__name__}: {error}"
-                self._halt(error if isinstance(error, KognicError) else KognicError(message))
+                self._broken(f"Sending {prediction.source} failed unexpectedly", error)
                 result = replace(_unsent(prediction, message), outcome=Outcome.IN_DOUBT, reason="unexpected")
             if result is not None:
                 self._settle(result)
@@ -337,10 +378,14 @@ class _Upload:
         """Send one prediction until its outcome is known; None if it is held back for `_judge_held_404`."""
         if self._stopped is not None:
             raise Closed
-        known = await self._journal.created_before(prediction, document)
-        if known is not None:
-            return _result(prediction, Outcome.SKIPPED, 0, uuid=known)
-        await self._journal.intend(prediction, document)
+        try:
+            known = await self._journal.created_before(prediction, document)
+            if known is not None:
+                return _result(prediction, Outcome.SKIPPED, 0, uuid=known)
+            await self._journal.intend(prediction, document)
+        except Exception as error:
+            self._broken("The journal cannot be used", error)
+            raise Closed from error
         attempt, renewed = 0, False
         while True:
             attempt += 1
@@ -358,7 +403,10 @@ class _Upload:
                 result = await self._after(answer, decided, prediction, attempt)
                 break
             self._progress.retries += 1
-        await self._journal.record(result)
+        try:
+            await self._journal.record(result)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what the server answered stays true
+            self._broken("The journal cannot be written", error)
         if result.status == _NOT_FOUND and result.outcome is Outcome.REFUSED and not self._group_known:
             self._hold(result)
             return None
@@ -373,7 +421,7 @@ class _Upload:
         """
         entered = await self._gate.enter()
         task = asyncio.current_task()
-        self._posting.add(task)
+        self._cuttable.add(task)
         try:
             uuid = await self._client.create_prediction(self._group, prediction.scene_uuid, document)
         except KognicError as error:
@@ -382,16 +430,18 @@ class _Upload:
             else:
                 self._gate.answered()
             return error
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cut:
             self._gate.leave()
             if self._stopped is None:
                 raise
+            if isinstance(cut, CancelledBeforeSending):
+                raise Closed from None
             return KognicNoAnswerError("sent, and cut off while its answer was awaited.")
         except Exception:
             self._gate.leave()
             raise
         finally:
-            self._posting.discard(task)
+            self._cuttable.discard(task)
         self._gate.answered()
         return uuid
 
@@ -418,14 +468,24 @@ class _Upload:
 
     async def _group_is_missing(self) -> bool:
         """After a 404: tell whether the listing says that the group is unknown; False where it cannot tell."""
-        if not self._group_known and self._group_exists is not None:
-            try:
-                self._group_known = await self._group_exists()
-            except KognicError as error:
-                logger.warning("Whether the predictions group exists cannot be asked: %s", error)
-            else:
-                return not self._group_known
-        return False
+        if self._group_known or self._group_exists is None:
+            return False
+        task = asyncio.current_task()
+        self._cuttable.add(task)
+        try:
+            known = await self._group_exists()
+        except KognicError as error:
+            logger.warning("Whether the predictions group exists cannot be asked: %s", error)
+            return False
+        except asyncio.CancelledError:
+            if self._stopped is None:
+                raise
+            return False
+        finally:
+            self._cuttable.discard(task)
+        if known:
+            self._answered_otherwise()
+        return not known
 
     def _hold(self, result: Result) -> None:
         """Keep a 404 back while every answer so far was one: it may be about the group or about the scene."""
@@ -434,7 +494,7 @@ class _Upload:
             self._judge_held_404()
 
     def _answered_otherwise(self) -> None:
-        """An answer that is not 404: so the group exists, and the 404s so far were about their scenes."""
+        """The group exists, so the 404s so far were about their scenes."""
         self._group_known = True
         for result in self._held_404:
             self._settle(result)
@@ -488,14 +548,33 @@ class _Upload:
         for _ in range(self._connections):  # readers that wait for room
             self._slots.release()
 
+    def _asked_to_stop(self, stop: Stop) -> None:
+        self._halt(KognicStoppedError(stop.reason or "asked to stop"))
+        self._asked.set()
+
+    def _broken(self, what: str, error: Exception) -> None:
+        """End the run because of something that is neither Kognic's nor a prediction's fault."""
+        logger.error("%s.", what, exc_info=error)
+        self._halt(
+            error
+            if isinstance(error, KognicError)
+            else KognicError(f"{what}: {type(error).__name__}: {error}")
+        )
+
+    async def _end_reading(self, readers: list[asyncio.Task[None]]) -> None:
+        """After an early end, give what is being read a moment, then leave it: it is not sent anyway."""
+        await self._stopping.wait()
+        await asyncio.sleep(_DRAIN)
+        for reader in readers:
+            reader.cancel()
+
     async def _cut_off(self, readers: list[asyncio.Task[None]], stop: Stop) -> None:
         """When asked to stop, give what is in flight a moment, then end it."""
-        await self._stopping.wait()
-        if isinstance(self._stopped, KognicStoppedError):
-            await asyncio.sleep(stop.drain)
-            for task in (*readers, *self._posting):
-                if task is not None:
-                    task.cancel()
+        await self._asked.wait()
+        await asyncio.sleep(stop.drain)
+        for task in (*readers, *self._cuttable):
+            if task is not None:
+                task.cancel()
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(asyncio.TimeoutError):
@@ -519,7 +598,11 @@ class _Upload:
                 if len(self._first) == _SHOWN:
                     logger.warning("Further ones are counted, not shown.")
         if self._on_result is not None:
-            self._on_result(result)
+            try:
+                self._on_result(result)
+            except Exception as error:  # noqa: BLE001 - the caller's; it must not stop the accounting
+                self._on_result = None
+                self._broken("'on_result' failed", error)
 
 
 def _result(
