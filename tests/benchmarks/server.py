@@ -52,8 +52,8 @@ class _Server:
                     await reader.readexactly(size)
                 method, target, _ = head.split(b" ", 2)
                 writer.write(await self._answer(method, target, size))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client is done, or the run is over
         finally:
             writer.close()
 
