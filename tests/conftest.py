@@ -7,8 +7,9 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,13 +136,9 @@ def airflow_database() -> Path:
 
 def load_dags(path: Path) -> dict[str, "DAG"]:
     """Parse a file as Airflow does; fails on import errors."""
-    try:
-        from airflow.dag_processing.dagbag import DagBag  # Airflow >= 3.2
-    except ImportError:
-        from airflow.models.dagbag import DagBag
-
+    dag_bag: Any = _first_of("airflow.dag_processing.dagbag:DagBag", "airflow.models.dagbag:DagBag")
     options: dict[str, Any] = {"include_examples": False, "safe_mode": False}
-    bag = DagBag(str(path), **options)
+    bag = dag_bag(str(path), **options)
     assert not bag.import_errors, bag.import_errors
     dags: dict[str, Any] = dict(bag.dags)
     return dags
@@ -151,26 +148,28 @@ def write_dag(dag: "DAG") -> None:
     """Make a Dag known to the database, as the Dag processor would."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.serialization import serialized_objects
 
-    try:
-        from airflow.serialization.definitions.dag import SerializedDAG as Writer  # Airflow >= 3.2
-    except ImportError:
-        from airflow.models.dag import DAG as Writer  # noqa: N811 - the older name of the same
-    from airflow.serialization.serialized_objects import LazyDeserializedDAG
-
+    writer = _first_of("airflow.serialization.definitions.dag:SerializedDAG", "airflow.models.dag:DAG")
     if dag.relative_fileloc is None:
         dag.relative_fileloc = "defined_in_a_test.py"
-    lazy: Any = LazyDeserializedDAG
-    if hasattr(lazy, "from_dag"):
+    lazy: Any = serialized_objects.LazyDeserializedDAG
+    if hasattr(lazy, "from_dag"):  # Airflow >= 3.1
         written = lazy.from_dag(dag)
     else:
-        from airflow.serialization.serialized_objects import SerializedDAG
-
-        written = lazy(data=SerializedDAG.to_dict(dag))
-    writer: Any = Writer
+        written = lazy(data=vars(serialized_objects)["SerializedDAG"].to_dict(dag))
     DagBundlesManager().sync_bundles_to_db()
     writer.bulk_write_to_db("dags-folder", None, [written])
     SerializedDagModel.write_dag(written, bundle_name="dags-folder")
+
+
+def _first_of(*names: str) -> Any:
+    """Import the first of `module:attribute` that this version of Airflow has."""
+    for name in names:
+        module, _, attribute = name.partition(":")
+        with suppress(ImportError, AttributeError):
+            return getattr(import_module(module), attribute)
+    raise ImportError(f"none of {', '.join(names)}")
 
 
 @pytest.fixture
@@ -198,7 +197,8 @@ def run_dag(airflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> RunDag:
         for name, value in given.items():
             monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", connection_json(value))
         with warnings.catch_warnings():
-            # Airflow and what it stands on warn of their own doings; ours, those of Dag files and of tests stay errors.
+            # Airflow and what it stands on warn of their own doings; warnings of ours, of Dag files and of tests
+            # stay errors.
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", module=r"airflow_provider_kognic|unusual_prefix_|tests?[._]")
             if isinstance(dag, Path):
