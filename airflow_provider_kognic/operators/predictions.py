@@ -36,6 +36,17 @@ def _is_template(value: Any) -> bool:
     return "{{" in value or "{%" in value if isinstance(value, str) else hasattr(value, "resolve")
 
 
+def _text(value: Any, what: str) -> str:
+    """Return rendered text; native rendering (`render_template_as_native_obj`) makes a number of `20260131`.
+
+    Raises:
+        KognicInputError: It is something else, such as None where a template found nothing.
+    """
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return str(value)
+    raise KognicInputError(f"{what} must be text, not {value!r}.")
+
+
 def _as_airflow(error: KognicError) -> AirflowException:
     """Return the exception that makes Airflow retry what may help, and fail at once what will not."""
     kind = AirflowException if isinstance(error, KognicUnavailableError) else AirflowFailException
@@ -107,12 +118,13 @@ class CreatePredictionsGroupOperator(BaseOperator):
             rows = class_mapping_rows(self.class_mapping)
             check_if_exists(self.if_exists)
             hook = KognicHook(self.kognic_conn_id)
-            dataset = hook.get_dataset(self.dataset)
+            name = _text(self.name, "'name'")
+            dataset = hook.get_dataset(_text(self.dataset, "'dataset'"))
             uuid = ensure_predictions_group(
                 hook.client,
                 dataset.uuid,
-                self.name,
-                description=self.description,
+                name,
+                description=None if self.description is None else str(self.description),
                 class_mapping=rows,
                 if_exists=self.if_exists,
             )
@@ -206,19 +218,28 @@ class UploadPredictionsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, and return the counts."""
+        from airflow_provider_kognic.core.uploader import Stop
+
         started = time.monotonic()
+        # Before anything else, so that no SIGTERM is lost: one that comes while Kognic is asked for the group ends
+        # the upload before its first prediction.
+        self._stop = Stop()
         try:
             max_failures = MaxFailures.parse(self.max_failures)
             group = parse_uuid(self.predictions_group_uuid, "predictions group")
             source = self._source()
             hook = KognicHook(self.kognic_conn_id)
-            connections = check_connections(self.max_connections or hook.settings.max_connections)
+            connections = hook.settings.max_connections
+            if self.max_connections is not None:
+                connections = check_connections(self.max_connections)
             dataset_uuid = self._dataset_of(hook, group)
             KognicPredictionsGroupLink.persist(
                 context, hook.settings.predictions_group_page(dataset_uuid, group)
             )
             self._warn_of_an_earlier_try(context)
-            report = asyncio.run(self._upload(hook, source, group, dataset_uuid, connections, started))
+            report = asyncio.run(
+                self._upload(hook, source, group, dataset_uuid, connections, started, self._stop)
+            )
         except KognicError as error:
             raise _as_airflow(error) from error
         failure = judge(report, max_failures, allow_empty=self.allow_empty)
@@ -226,7 +247,7 @@ class UploadPredictionsOperator(BaseOperator):
         if failure is None:
             return summary
         self._push(context, summary)
-        if self._stop is not None and self._stop.reason == _TIMED_OUT:
+        if self._stop.reason == _TIMED_OUT:
             raise AirflowTaskTimeout(failure.message)
         raise (AirflowException if failure.retry else AirflowFailException)(failure.message)
 
@@ -248,7 +269,7 @@ class UploadPredictionsOperator(BaseOperator):
         """Return the dataset's uuid if one is given, having seen that the group is one of its own."""
         if self.dataset is None:
             return None
-        uuid = hook.get_dataset(self.dataset).uuid
+        uuid = hook.get_dataset(_text(self.dataset, "'dataset'")).uuid
         if not _has_group(hook, uuid, group):
             raise KognicInputError(
                 f"the dataset {self.dataset} has no predictions group {group}: it is gone, or of another dataset."
@@ -272,13 +293,13 @@ class UploadPredictionsOperator(BaseOperator):
         dataset_uuid: str | None,
         connections: int,
         started: float,
+        stop: Stop,
     ) -> Report:
-        from airflow_provider_kognic.core.uploader import Stop, upload
+        from airflow_provider_kognic.core.uploader import upload
 
         async def group_exists() -> bool:
             return await asyncio.to_thread(_has_group, hook, str(dataset_uuid), group)
 
-        self._stop = stop = Stop()
         self._end_before_the_timeout(stop, started)
         self.log.info("Uploading to predictions group %s with %d connections.", group, connections)
         async with hook.async_client(connections) as client:

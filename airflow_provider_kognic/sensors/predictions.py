@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
+    AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -64,7 +65,12 @@ class _KognicSensor(BaseSensorOperator):
         """Wait, on the worker or in the triggerer."""
         if not self.deferrable:
             return self.found(context, super().execute(context))
-        first = self.poke(context)
+        try:
+            first = self.poke(context)
+        except AirflowFailException as error:  # as BaseSensorOperator.execute does
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(f"Skipping, as soft_fail or never_fail ask: {error}") from error
+            raise
         if first.is_done:
             return self.found(context, first.xcom_value)
         return self.defer(
