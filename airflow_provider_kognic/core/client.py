@@ -121,9 +121,13 @@ def _data_or_error(
 
 def raise_clean(error: KognicError, cause: Exception | None, redact: Callable[[str], str]) -> NoReturn:
     """Raise `error` without secrets; its cause goes along only if it shows none."""
-    if redact(error.message) != error.message:
-        raise error.with_message(redact(error.message)) from None
-    raise error from cause
+    try:
+        if redact(error.message) != error.message:
+            raise error.with_message(redact(error.message)) from None
+        raise error from cause
+    finally:
+        # The traceback holds this frame: a frame that holds the error would keep the document until gc comes by.
+        del error, cause
 
 
 def _rows_of(data: Any, url: str) -> list[Any]:

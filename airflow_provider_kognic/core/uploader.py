@@ -425,6 +425,7 @@ class _Upload:
         try:
             uuid = await self._client.create_prediction(self._group, prediction.scene_uuid, document)
         except KognicError as error:
+            _forget_frames(error)
             if verdict(error) in {Verdict.AGAIN, Verdict.IN_DOUBT}:
                 self._gate.failed(error, entered)
             else:
@@ -615,6 +616,14 @@ def _result(
     uuid: str | None = None,
 ) -> Result:
     return Result(prediction.scene_uuid, prediction.source, outcome, uuid, status, reason, message, attempts)
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Drop the tracebacks: an error that is kept, in a log record or a report, must not keep its document."""
+    current: BaseException | None = error
+    while current is not None:
+        current.__traceback__ = None
+        current = current.__cause__ or current.__context__
 
 
 def _unsent(prediction: Prediction, message: str) -> Result:
