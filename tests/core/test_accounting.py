@@ -1,0 +1,265 @@
+"""Whatever goes wrong, every prediction has one outcome, and the outcome is true."""
+
+import asyncio
+import gc
+import json
+import weakref
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.journal import NoJournal
+from airflow_provider_kognic.core.models import Outcome, Prediction, Result
+from airflow_provider_kognic.core.sources import RowsSource
+from airflow_provider_kognic.core.uploader import upload
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.testing import Emulator
+
+from .support import Listed, check_truth, content, rows, settings_for, upload_all
+
+SCENE_FAULTS = st.sampled_from(
+    [
+        {"kind": "ok"},
+        {"kind": "429"},
+        {"kind": "429", "retry_after": 0},
+        {"kind": "503_before"},
+        {"kind": "503_after"},
+        {"kind": "504_after"},
+        {"kind": "drop_before"},
+        {"kind": "drop_before", "reset": True},
+        {"kind": "drop_after"},
+        {"kind": "drop_after", "reset": True},
+        {"kind": "html_error", "commit": True},
+        {"kind": "html_error"},
+        {"kind": "garbage"},
+        {"kind": "no_data"},
+        {"kind": "revoke_tokens"},
+        {"kind": "status", "status": 404},
+        {"kind": "status", "status": 409},
+        {"kind": "status", "status": 408},
+        {"kind": "status", "status": 422},
+        {"kind": "status", "status": 403},
+        {"kind": "redirect", "location": "/elsewhere"},
+    ]
+)
+SCRIPTS = st.lists(
+    st.builds(lambda fault, times: {**fault, "times": times}, SCENE_FAULTS, st.integers(1, 4)), max_size=10
+)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(script=SCRIPTS, connections=st.integers(1, 4), outage_timeout=st.sampled_from([0.05, 30.0]))
+def test_any_script_of_faults(
+    emulator: Emulator, script: list[dict[str, Any]], connections: int, outage_timeout: float
+) -> None:
+    """Created, refused, in doubt and unsent partition the source, and the server agrees."""
+    emulator.clear_faults()
+    group = emulator.create_group()
+    emulator.set_faults(script=script)
+    emulator.reset_stats()
+    run = upload_all(
+        rows(16),
+        settings_for(emulator, max_connections=connections),
+        group,
+        outage_timeout=outage_timeout,
+    )
+    emulator.clear_faults()
+    assert len(run.results) == 16
+    assert len(run.outcomes) == 16
+    check_truth(run, emulator, group)
+    if not run.scenes(Outcome.IN_DOUBT):
+        stored = {row["scene_uuid"] for row in emulator.predictions(group)}
+        assert stored == run.scenes(Outcome.CREATED)
+    if run.report.stopped is None and not run.scenes(Outcome.IN_DOUBT) | run.scenes(Outcome.REFUSED):
+        assert not run.scenes(Outcome.UNSENT)
+    assert emulator.stats()["most_in_flight"] <= connections
+    assert emulator.stats()["rejected_too_many"] == 0
+
+
+@pytest.mark.parametrize("connections", [1, 4, 10])
+def test_requests_in_flight_are_bounded(emulator: Emulator, group: str, connections: int) -> None:
+    """All connections are used, and never more than allowed."""
+    emulator.set_faults(rules=[{"kind": "latency", "seconds": 0.02}])
+    run = upload_all(rows(100), settings_for(emulator, max_connections=connections), group)
+    assert run.counts() == (100, 0, 0, 0)
+    assert emulator.stats()["most_in_flight"] == connections
+
+
+@pytest.mark.parametrize("connections", [1, 10])
+def test_documents_in_memory_are_bounded(emulator: Emulator, group: str, connections: int) -> None:
+    """However slow the server, no more than twice as many documents as connections are in memory."""
+    alive: weakref.WeakSet[Any] = weakref.WeakSet()
+    most = 0
+
+    class Token:
+        """Lives as long as the document that holds it."""
+
+    class Held(bytes):
+        token: Token
+
+    def read(number: int) -> bytes:
+        nonlocal most
+        document = Held(json.dumps(content(number)).encode())
+        document.token = Token()
+        alive.add(document.token)
+        most = max(most, len(alive))
+        return document
+
+    emulator.set_faults(rules=[{"kind": "latency", "seconds": 0.01}, {"kind": "429", "probability": 0.1}])
+
+    class Lazy:
+        total = 200
+
+        def __iter__(self) -> Iterator[Prediction | Result]:
+            for i in range(200):
+                yield Prediction(demo.scene_uuid(i), f"{i}", lambda i=i: read(i))  # type: ignore[misc]
+
+    run = upload_all(Lazy(), settings_for(emulator, max_connections=connections), group)
+    assert run.counts() == (200, 0, 0, 0)
+    assert most <= 2 * connections + 1
+    gc.collect()
+    assert len(alive) <= 1
+
+
+class Broken:
+    """A source that breaks off."""
+
+    def __init__(self, total: int | None) -> None:
+        self.total = total
+
+    def __iter__(self) -> Iterator[Prediction | Result]:
+        for i in range(20):
+            yield Prediction(demo.scene_uuid(i), f"{i}", lambda: json.dumps(content()).encode())
+        raise OSError("the disk is gone")
+
+
+def test_a_source_that_breaks_off(emulator: Emulator, group: str) -> None:
+    """What was read is sent or unsent, what is missing is unsent if the number is known, the error is said."""
+    run = upload_all(Broken(30), settings_for(emulator), group)
+    assert isinstance(run.report.stopped, KognicInputError)
+    assert "the disk is gone" in str(run.report.stopped)
+    assert run.report.summary.total == 30
+    check_truth(run, emulator, group)
+    assert upload_all(Broken(None), settings_for(emulator), group).report.summary.total == 20
+
+
+def test_a_read_that_fails_unexpectedly_loses_nothing(emulator: Emulator, group: str) -> None:
+    """Even an error that no read should raise leaves every prediction with an outcome."""
+
+    def fail() -> bytes:
+        raise MemoryError
+
+    entries: list[Any] = [Prediction(demo.scene_uuid(i), f"{i}", fail) for i in range(30)]
+    run = upload_all(Listed(entries, 30), settings_for(emulator), group)
+    assert run.counts() == (0, 0, 0, 30)
+    assert isinstance(run.report.stopped, KognicInputError)
+
+
+def test_on_result_that_fails_ends_the_run(emulator: Emulator, group: str) -> None:
+    """A callback that raises ends the upload in order; nothing hangs, the counts stay right."""
+    from airflow_provider_kognic.core.client import AsyncKognicClient
+
+    async def run() -> Any:
+        def fail(_result: Result) -> None:
+            raise RuntimeError("no room for results")
+
+        async with AsyncKognicClient(settings_for(emulator)) as client:
+            return await upload(rows(100), client, predictions_group_uuid=group, on_result=fail)
+
+    report = asyncio.run(run())
+    assert "no room for results" in str(report.stopped)
+    assert report.summary.total == 100
+    assert report.summary.uploaded == emulator.count_predictions(group)
+
+
+class BadJournal(NoJournal):
+    def __init__(self, when: str) -> None:
+        self._when = when
+        self.told: Counter[str] = Counter()
+
+    def _do(self, what: str) -> None:
+        self.told[what] += 1
+        if what == self._when:
+            raise OSError("journal is full")
+
+    async def created_before(self, prediction: Prediction, document: bytes) -> str | None:
+        self._do("created_before")
+        return None
+
+    async def intend(self, prediction: Prediction, document: bytes) -> None:
+        self._do("intend")
+
+    async def record(self, result: Result) -> None:
+        self._do("record")
+
+
+@pytest.mark.parametrize("when", ["created_before", "intend"])
+def test_a_journal_that_fails_before_sending(emulator: Emulator, group: str, when: str) -> None:
+    """What could not be noted is not sent; it is unsent, not in doubt, and the run ends."""
+    run = upload_all(rows(50), settings_for(emulator), group, journal=BadJournal(when))
+    assert run.counts() == (0, 0, 0, 50)
+    assert "journal is full" in str(run.report.stopped)
+    assert emulator.stats()["prediction_posts"] == 0
+
+
+def test_a_journal_that_fails_afterwards(emulator: Emulator, group: str) -> None:
+    """What the server answered stays true, and the run ends."""
+    run = upload_all(rows(50), settings_for(emulator), group, journal=BadJournal("record"))
+    created, refused, in_doubt, _ = run.counts()
+    assert 1 <= created <= 20
+    assert (refused, in_doubt) == (0, 0)
+    assert isinstance(run.report.stopped, KognicError)
+    check_truth(run, emulator, group)
+
+
+def test_what_an_earlier_run_created_is_skipped(emulator: Emulator, group: str) -> None:
+    """A journal that knows a prediction keeps it from being sent."""
+
+    class Knows(NoJournal):
+        async def created_before(self, prediction: Prediction, document: bytes) -> str | None:
+            return prediction.scene_uuid if prediction.scene_uuid == demo.scene_uuid(3) else None
+
+    run = upload_all(rows(10), settings_for(emulator), group, journal=Knows())
+    assert run.report.summary.skipped == 1
+    assert run.report.summary.uploaded == 9
+    assert emulator.stats()["prediction_posts"] == 9
+
+
+@pytest.mark.parametrize("connections", [0, 11, True, "ten", 2.5, None])
+def test_connections_out_of_range(emulator: Emulator, group: str, connections: Any) -> None:
+    """More than ten connections are refused with Kognic's reason, before anything is sent."""
+    with pytest.raises(KognicInputError, match=r"from 1 to 10.*documentation"):
+        upload_all(rows(1), settings_for(emulator), group, max_connections=connections)
+    assert emulator.stats()["requests"] == {}
+
+
+def test_progress_is_logged(emulator: Emulator, group: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Every few seconds a line says how far it is, how fast, and how long it will take; the last line sums up."""
+    caplog.set_level("INFO", "airflow_provider_kognic")
+    emulator.set_faults(rules=[{"kind": "latency", "seconds": 0.05}])
+    upload_all(rows(80), settings_for(emulator), group, log_every=0.1)
+    lines = [record.message for record in caplog.records if "predictions" in record.message]
+    assert any("of 80 predictions" in line and "left" in line and "in flight" in line for line in lines)
+    assert lines[-1].startswith("Ended after ")
+    assert "80 created, 0 skipped, 0 refused, 0 in doubt, 0 unsent" in lines[-1]
+
+
+def test_the_log_shows_no_more_than_the_first(
+    emulator: Emulator, group: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ten thousand bad files do not fill the log: the first twenty are named, all are counted."""
+    bad = RowsSource([{"sceneUuid": f"bad-{i}", "openlabelContent": {}} for i in range(60)])
+    run = upload_all(bad, settings_for(emulator), group)
+    shown = [record for record in caplog.records if record.message.startswith("refused: ")]
+    assert len(shown) == 20
+    assert len(run.report.first) == 20
+    assert run.report.reasons == {"not_a_uuid": 60}
