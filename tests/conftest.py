@@ -1,12 +1,14 @@
 """One real Airflow for all tests: a temporary AIRFLOW_HOME, a SQLite database, Dags run with `dag.test()`."""
 
 import atexit
+import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_kognic.emulator.testing import Emulator
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -42,8 +45,6 @@ Connection = Emulator | Mapping[str, Any] | str
 
 def connection_json(connection: Connection) -> str:
     """A connection as an environment variable holds it."""
-    import json
-
     if isinstance(connection, str):
         return connection
     if isinstance(connection, Emulator):
@@ -232,3 +233,61 @@ def _result(run: Any, output: str) -> DagResult:
         session.expunge_all()
     state = getattr(run.state, "value", run.state)
     return DagResult(run.dag_id, run.run_id, str(state), output, tasks)
+
+
+DOCUMENT: dict[str, Any] = {
+    "openlabel": {
+        "metadata": {"schema_version": "1.0.0"},
+        "streams": {"CAM": {"type": "camera"}},
+        "frames": {"0": {"frame_properties": {"timestamp": 0, "external_id": "", "streams": {}}}},
+    }
+}
+
+
+@pytest.fixture(scope="session")
+def _shared_server() -> Iterator[Emulator]:
+    with running_emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def server(_shared_server: Emulator) -> Iterator[Emulator]:
+    """A local Kognic that all tests share, with no faults and fresh counters."""
+    _shared_server.clear_faults()
+    _shared_server.reset_stats()
+    yield _shared_server
+    _shared_server.clear_faults()
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    """A valid, small prediction."""
+    return DOCUMENT
+
+
+@pytest.fixture
+def write_predictions(tmp_path: Path) -> Callable[..., Path]:
+    """Write documents of the demo dataset's first scenes: `write_predictions(5)` returns their folder."""
+
+    def write(count: int, folder: Path = tmp_path / "predictions", *, first: int = 0) -> Path:
+        folder.mkdir(exist_ok=True)
+        for number in range(first, first + count):
+            (folder / f"{demo.scene_uuid(number)}.json").write_text(json.dumps(DOCUMENT))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def connection_to() -> Callable[..., dict[str, Any]]:
+    """The fields of a connection to an emulator; keywords go into its extra."""
+    return emulator_connection
+
+
+@pytest.fixture
+def dag(request: pytest.FixtureRequest) -> "DAG":
+    """An empty Dag named after the test, whose tasks are tried once."""
+    from airflow.sdk import DAG
+
+    name = re.sub(r"\W+", "_", request.node.name).strip("_")[:200]
+    return DAG(name, schedule=None, default_args={"retries": 0})

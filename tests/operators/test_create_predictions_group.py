@@ -1,0 +1,277 @@
+"""CreatePredictionsGroupOperator, as a Dag runs it."""
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.testing import Emulator
+from airflow_provider_kognic.operators.predictions import CreatePredictionsGroupOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+RunDag = Callable[..., Any]
+GROUPS = f"/v1/datasets/{demo.DATASET_UUID}/predictions-groups"
+
+
+@pytest.fixture
+def name() -> str:
+    return f"group {uuid.uuid4()}"
+
+
+def groups(server: Emulator, name: str, dataset: str = demo.DATASET_UUID) -> list[dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {server.token()}"}
+    path = f"/v1/datasets/{dataset}/predictions-groups"
+    rows = server.request("GET", path, headers=headers).json()["data"]
+    return [row for row in rows if row["name"] == name]
+
+
+def posted_groups(server: Emulator) -> int:
+    return sum(
+        sum(answers.values())
+        for route, answers in server.stats()["requests"].items()
+        if route.startswith("POST") and route.endswith("predictions-groups")
+    )
+
+
+def create(dag: "DAG", **kwargs: Any) -> None:
+    kwargs = {"task_id": "create", "dataset": "demo", **kwargs}
+    CreatePredictionsGroupOperator(dag=dag, **kwargs)
+
+
+@pytest.mark.parametrize("dataset", ["demo", demo.DATASET_UUID, demo.DATASET_UUID.upper()])
+def test_it_makes_a_group_and_returns_and_links_it(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str, dataset: str
+) -> None:
+    create(dag, dataset=dataset, name=name, description="what for")
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    (group,) = groups(server, name)
+    assert run.xcom("create") == group["uuid"]
+    assert group["description"] == "what for"
+    link = f"https://app.kognic.com/dataset/{demo.DATASET_UUID}/predictions/{group['uuid']}"
+    assert run.xcom("create", "kognic_predictions_group_link") == link
+
+
+@pytest.mark.parametrize(("if_exists", "number"), [("reuse", 1), ("create", 2), ("fail", 1)])
+def test_a_group_of_that_name_is_reused_doubled_or_an_error_as_asked(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str, if_exists: str, number: int
+) -> None:
+    first = server.create_group(name=name)
+    create(dag, name=name, if_exists=if_exists)
+
+    run = run_dag(dag, connection=server)
+
+    assert len(groups(server, name)) == number
+    if if_exists == "fail":
+        assert run.state == "failed"
+        assert f"there already is a predictions group '{name}': {first}" in run.output
+    else:
+        assert run.state == "success"
+        assert (run.xcom("create") == first) is (if_exists == "reuse")
+
+
+def test_of_several_groups_of_that_name_none_is_guessed_and_a_retry_does_not_help(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str
+) -> None:
+    both = [server.create_group(name=name) for _ in range(2)]
+    create(dag, name=name, retries=2, retry_delay=timedelta(0))
+
+    run = run_dag(dag, connection=server)
+
+    assert (run.task_state("create"), run.tries("create")) == ("failed", 1)
+    assert all(group in run.output for group in both)
+
+
+@pytest.mark.parametrize("dataset", ["no such dataset", "00000000-0000-4000-8000-000000000000"])
+def test_an_unknown_dataset_fails_at_once_and_says_which_there_are(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str, dataset: str
+) -> None:
+    create(dag, dataset=dataset, name=name, retries=2, retry_delay=timedelta(0))
+
+    run = run_dag(dag, connection=server)
+
+    assert (run.task_state("create"), run.tries("create")) == ("failed", 1)
+    assert f"there is no dataset '{dataset}'" in run.output
+    assert "'demo-segmentation'" in run.output
+
+
+@pytest.mark.parametrize(
+    ("mapping", "rows"),
+    [
+        ([{"annotated": "oak", "predicted": "tree"}], [{"annotated": "oak", "predicted": "tree"}]),
+        (
+            {"oak": "tree", "only_in_annotations": None, "{{ dag.dag_id[:4] }}": "{{ dag.dag_id[:4] }}"},
+            [
+                {"annotated": "oak", "predicted": "tree"},
+                {"annotated": "only_in_annotations"},
+                {"annotated": "{{ dag.dag_id[:4] }}", "predicted": "test"},
+            ],
+        ),
+        (
+            {None: "only_in_predictions", "_background": "_background"},
+            [{"predicted": "only_in_predictions"}, {"annotated": "_background", "predicted": "_background"}],
+        ),
+    ],
+)
+def test_a_class_mapping_is_sent_as_rows(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str, mapping: Any, rows: Any
+) -> None:
+    create(dag, dataset="demo-segmentation", name=name, class_mapping=mapping)
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    (group,) = groups(server, name, demo.SEGMENTATION_DATASET_UUID)
+    assert group["classMapping"] == rows
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ([], "class_mapping is empty"),
+        ({}, "class_mapping is empty"),
+        ([{}], "row 0: neither 'annotated' nor 'predicted' is given"),
+        ([{"annotated": "a"}, {"anotated": "b"}], "row 1: unknown key 'anotated'"),
+        ([{"annotated": 3}], "row 0: 'annotated' is 3"),
+        ("oak=tree", "class_mapping is str"),
+    ],
+)
+def test_a_bad_class_mapping_fails_before_any_request(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str, mapping: Any, message: str
+) -> None:
+    create(dag, name=name, class_mapping=mapping, retries=2, retry_delay=timedelta(0))
+
+    run = run_dag(dag, connection=server)
+
+    assert (run.task_state("create"), run.tries("create")) == ("failed", 1)
+    assert message in run.output
+    assert server.stats()["requests"] == {}
+    assert server.stats()["token_requests"] == 0
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "503_after", "garbage", "no_data"])
+def test_a_create_whose_answer_is_lost_makes_one_group(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str, kind: str
+) -> None:
+    server.set_faults(script=[{"kind": kind, "match": {"method": "POST", "path": "groups$"}}])
+    create(dag, name=name)
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    assert [group["uuid"] for group in groups(server, name)] == [run.xcom("create")]
+    assert posted_groups(server) == 1
+
+
+def test_a_create_that_was_not_executed_is_sent_again(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_kognic.core.groups._LOOK_AFTER", (0.0, 0.1))
+    server.set_faults(script=[{"kind": "503_before", "match": {"method": "POST", "path": "groups$"}}])
+    create(dag, name=name)
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    assert [group["uuid"] for group in groups(server, name)] == [run.xcom("create")]
+    assert posted_groups(server) == 2
+
+
+def test_its_arguments_are_templates(run_dag: RunDag, dag: "DAG", server: Emulator, name: str) -> None:
+    create(
+        dag,
+        dataset="{{ dag_run.conf.dataset }}",
+        name="{{ dag_run.conf.name }}",
+        description="of {{ dag_run.conf.dataset }}",
+        class_mapping=[{"annotated": "{{ dag_run.conf.dataset }}"}],
+        if_exists="{{ dag_run.conf.if_exists }}",
+        kognic_conn_id="{{ dag_run.conf.conn }}",
+    )
+    conf = {"dataset": "demo", "name": name, "if_exists": "create", "conn": "kognic_other"}
+
+    run = run_dag(dag, conf=conf, connections={"kognic_other": server})
+
+    assert run.state == "success", run.output
+    (group,) = groups(server, name)
+    assert group["description"] == "of demo"
+    assert group["classMapping"] == [{"annotated": "demo"}]
+    assert run.rendered("create")["name"] == name
+
+
+def test_a_wrong_if_exists_is_an_error_when_the_dag_is_parsed_or_rendered(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str
+) -> None:
+    with pytest.raises(KognicInputError, match="if_exists must be one of 'reuse', 'fail', 'create'"):
+        create(dag, name=name, if_exists="replace")
+    create(dag, task_id="rendered", name=name, if_exists="{{ 'replace' }}")
+
+    run = run_dag(dag, connection=server)
+
+    assert run.task_state("rendered") == "failed"
+    assert "if_exists must be one of" in run.output
+
+
+def test_native_rendering_may_make_a_number_of_a_name_but_not_nothing(
+    run_dag: RunDag, server: Emulator
+) -> None:
+    from airflow.sdk import DAG
+
+    number = uuid.uuid4().int % 10**9 + 10**9
+    with DAG("native", schedule=None, render_template_as_native_obj=True, default_args={"retries": 0}) as dag:
+        create(dag, name=f"{{{{ {number} }}}}", description="{{ 7 }}")
+        create(dag, task_id="nothing", name="{{ none }}")
+
+    run = run_dag(dag, connection=server)
+
+    assert run.task_state("create") == "success", run.output
+    (group,) = groups(server, str(number))
+    assert group["description"] == "7"
+    assert run.task_state("nothing") == "failed"
+    assert "'name' must be text, not None" in run.output
+
+
+def test_it_is_retried_when_kognic_cannot_be_reached(
+    run_dag: RunDag, dag: "DAG", name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_kognic.core.retries.Backoff.delay", lambda *_: 0.0)
+    create(dag, name=name, retries=1, retry_delay=timedelta(0))
+    nowhere = {"host": "https://kognic.invalid", "login": "a", "password": "b", "extra": {}}
+
+    run = run_dag(dag, connection=nowhere)
+
+    assert (run.task_state("create"), run.tries("create")) == ("failed", 2)
+
+
+def test_wrong_credentials_are_not_retried_and_the_secret_is_not_shown(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str, connection_to: Callable[..., dict[str, Any]]
+) -> None:
+    create(dag, name=name, retries=1, retry_delay=timedelta(0))
+
+    run = run_dag(dag, connection={**connection_to(server), "password": "wrong-secret-48151623"})
+
+    assert (run.task_state("create"), run.tries("create")) == ("failed", 1)
+    assert "the auth server refuses the credentials" in run.output
+    # Airflow 3.0 shows, in a run within the process only, what its own masker is told.
+    said = [line for line in run.output.splitlines() if "MaskSecret" not in line]
+    assert "wrong-secret-48151623" not in "\n".join(said)
+
+
+def test_retries_are_two_unless_the_task_or_the_dag_say_otherwise() -> None:
+    from airflow.sdk import DAG
+
+    with DAG("silent", schedule=None) as silent:
+        create(silent, name="n")
+        create(silent, task_id="own", name="n", retries=5)
+    with DAG("says", schedule=None, default_args={"retries": 0}) as says:
+        create(says, name="n")
+        create(says, task_id="own", name="n", retries=5)
+
+    assert [task.retries for task in (*silent.tasks, *says.tasks)] == [2, 5, 0, 5]
