@@ -25,7 +25,7 @@ def test_the_pages_lead_from_the_datasets_to_a_prediction(emulator: Emulator, po
     assert f'href="{path}/predictions/{group}/{uuid}"' in page(emulator, f"{path}/predictions/{group}")
     shown = page(emulator, f"{path}/predictions/{group}/{uuid}")
     assert demo.scene_uuid(0) in shown
-    assert f'data-document="{path}/predictions/{group}/{uuid}/openlabel.json"' in shown
+    assert f'href="{path}/predictions/{group}/{uuid}/openlabel.json"' in shown
     document = httpx.get(f"{emulator.url}{path}/predictions/{group}/{uuid}/openlabel.json")
     assert document.json() == openlabel()
 

@@ -152,7 +152,11 @@ async def show_prediction(
     """One prediction, drawn by the script of the page."""
     dataset, group = await _dataset_and_group(request, dataset_uuid, group_uuid)
     prediction = await _prediction(request, group_uuid, prediction_uuid)
-    return _render("prediction.html", dataset=dataset, group=group, prediction=prediction)
+    document = await state_of(request).database.read(store.document, prediction_uuid)
+    # In the page itself, so that the drawing is there when the page has loaded. A '<' can only stand in a string
+    # of the document, where its escape means the same; as it is, it could end the script element.
+    embedded = document.decode("utf-8", "replace").replace("<", "\\u003c")
+    return _render("prediction.html", dataset=dataset, group=group, prediction=prediction, embedded=embedded)
 
 
 @router.get("/dataset/{dataset_uuid}/predictions/{group_uuid}/{prediction_uuid}/openlabel.json")

@@ -298,10 +298,8 @@
     draw();
   }
 
-  async function start() {
-    const answer = await fetch(viewer.dataset.document);
-    if (!answer.ok) throw new Error(`the document cannot be loaded (${answer.status})`);
-    read((await answer.json()).openlabel ?? {});
+  function start() {
+    read(JSON.parse(byId("document").textContent).openlabel ?? {});
     build();
     const wanted = decodeURIComponent(/^#frame=(.+)$/.exec(location.hash)?.[1] ?? "");
     current = Math.max(0, frames.findIndex((frame) => frame.id === wanted));
@@ -320,5 +318,9 @@
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   }
 
-  start().catch((error) => problem(`This document cannot be drawn: ${error.message}.`));
+  try {
+    start();
+  } catch (error) {
+    problem(`This document cannot be drawn: ${error.message}.`);
+  }
 })();
