@@ -1,0 +1,139 @@
+"""Uploading in batches that share one bound on connections.
+
+The story: a big upload is cut into batches, so that a batch that fails is retried (and looked at) by itself. Each
+batch is a manifest, a CSV file with the columns `scene_uuid` and `path`, and a mapped task of its own, so several
+run at the same time on several workers. But Kognic advises against more than 10 calls at a time, counted over all
+of them, and `max_connections` only bounds one task.
+
+An Airflow pool bounds them together: it has as many slots as connections are allowed, and each task takes as many
+slots as it has connections. With 10 slots and 5 connections a task, two batches are uploaded at any time and the
+others wait. Let every task that uploads with the same credentials, in any DAG, use the same pool. Make it once:
+
+    airflow pools set kognic 10 "connections to Kognic"
+
+(or in the UI, Admin > Pools). Without the pool, Airflow never starts the mapped tasks.
+
+`retries` is given to `partial()`: what `UploadPredictionsOperator` would choose by itself (2) does not reach mapped
+tasks, as Airflow fills in its own default (0) first.
+
+What else it needs: the connection `kognic_default`, and a folder that all workers see: the Airflow variable
+`kognic_predictions_folder`, else one in the temporary folder. To make it yours, replace `write_predictions` with
+where your predictions are.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import tempfile
+from collections.abc import Iterable  # noqa: TC003 - Airflow may evaluate the annotations of tasks
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+from airflow.sdk import Param, Variable, dag, task
+
+from airflow_provider_kognic.operators.predictions import (
+    CreatePredictionsGroupOperator,
+    UploadPredictionsOperator,
+)
+
+POOL = "kognic"
+CONNECTIONS = 5
+
+# The emulator's demo datasets number their scenes like this; yours come from your own data.
+SCENE_NAMESPACE = UUID("0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1aff")
+
+
+def predict(scene_uuid: str) -> dict[str, Any]:
+    """Stand in for a model: one car in one frame, in OpenLABEL."""
+    car = str(uuid5(UUID(scene_uuid), "car"))
+    attributes = {
+        "text": [{"name": "stream", "val": "front"}],
+        "num": [{"name": "confidence", "val": 0.9}],
+    }
+    bbox = {"name": "front", "val": [960.0, 600.0, 240.0, 180.0], "attributes": attributes}
+    return {
+        "openlabel": {
+            "metadata": {"schema_version": "1.0.0"},
+            "streams": {"front": {"type": "camera"}},
+            "objects": {car: {"name": "car", "type": "Car"}},
+            "frames": {
+                "0": {
+                    "frame_properties": {"timestamp": 0, "external_id": "", "streams": {}},
+                    "objects": {car: {"object_data": {"bbox": [bbox]}}},
+                }
+            },
+        }
+    }
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    doc_md=__doc__,
+    tags=["kognic", "example"],
+    params={
+        "dataset": Param("demo", type="string", description="The dataset's name or uuid."),
+        "scenes": Param(
+            240, type="integer", minimum=1, description="How many scenes to make predictions for."
+        ),
+        "batch_size": Param(60, type="integer", minimum=1, description="Predictions in a batch."),
+    },
+)
+def kognic_mapped_batches() -> None:
+    """Make predictions, cut them into batches, upload the batches."""
+
+    @task
+    def write_predictions(run_id: str | None = None, params: dict[str, Any] | None = None) -> str:
+        given = params or {}
+        temporary = str(Path(tempfile.gettempdir(), "kognic-predictions"))
+        root = Variable.get("kognic_predictions_folder", default=temporary)
+        folder = Path(root, "batches_" + re.sub(r"[^\w.-]", "_", str(run_id)))
+        folder.mkdir(parents=True, exist_ok=True)
+        for index in range(given["scenes"]):
+            scene = str(uuid5(SCENE_NAMESPACE, f"{given['dataset']}/{index}"))
+            (folder / f"{scene}.json").write_text(json.dumps(predict(scene)), encoding="utf-8")
+        return str(folder)
+
+    @task
+    def make_batches(folder: str, params: dict[str, Any] | None = None) -> list[str]:
+        size = (params or {})["batch_size"]
+        documents = sorted(Path(folder).glob("*.json"))
+        manifests = []
+        for start in range(0, len(documents), size):
+            manifest = Path(folder, f"batch-{start // size:04}.csv")
+            with manifest.open("w", encoding="utf-8", newline="") as file:
+                rows = csv.writer(file)
+                rows.writerow(["scene_uuid", "path"])
+                # A path is relative to the manifest, which lies beside the documents.
+                rows.writerows([document.stem, document.name] for document in documents[start : start + size])
+            manifests.append(str(manifest))
+        return manifests
+
+    @task
+    def add_up(summaries: Iterable[dict[str, Any]]) -> dict[str, int]:
+        counts = ("uploaded", "skipped", "refused", "in_doubt", "unsent", "total")
+        batches = list(summaries)
+        return {count: sum(summary[count] for summary in batches) for count in counts}
+
+    group = CreatePredictionsGroupOperator(
+        task_id="create_group", dataset="{{ params.dataset }}", name="batches, {{ run_id }}"
+    )
+    folder: Any = write_predictions()
+    manifests: Any = make_batches(folder)
+    upload = UploadPredictionsOperator.partial(
+        task_id="upload_batch",
+        predictions_group_uuid=group.output,
+        dataset="{{ params.dataset }}",
+        max_connections=CONNECTIONS,
+        pool=POOL,
+        pool_slots=CONNECTIONS,
+        retries=2,
+    ).expand(manifest=manifests)
+    summaries: Any = upload.output
+    add_up(summaries)
+
+
+kognic_mapped_batches()

@@ -1,0 +1,194 @@
+"""The examples are parsed as Airflow does and run to their end against the emulator."""
+
+import json
+import runpy
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
+
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+FILES = sorted(EXAMPLES.glob("*.py"))
+
+RunDag = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def kognic() -> Iterator[Emulator]:
+    with running_emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the examples write to."""
+    monkeypatch.setenv("AIRFLOW_VAR_KOGNIC_PREDICTIONS_FOLDER", str(tmp_path))
+    return tmp_path
+
+
+def dags_of(name: str) -> dict[str, Any]:
+    """The Dags that a file defines, by id, read with every warning an error."""
+    from airflow.sdk import DAG
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # The operators are imported first: what Airflow itself warns of is not the examples' business.
+        defined = runpy.run_path(str(EXAMPLES / name))
+    builders = [value for value in defined.values() if getattr(value, "__wrapped__", None)]
+    dags = [builder() for builder in builders]
+    assert all(isinstance(dag, DAG) for dag in dags)
+    for task in (task for dag in dags for task in dag.tasks if not task.is_mapped):
+        task.retry_delay = timedelta(0)  # a task that fails shall not keep the tests waiting
+    return {dag.dag_id: dag for dag in dags}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_an_example_is_parsed_without_errors_and_warnings(file: Path, airflow_database: Path) -> None:
+    import airflow_provider_kognic.operators.predictions
+    import airflow_provider_kognic.sensors.predictions  # noqa: F401
+
+    dags = dags_of(file.name)
+
+    assert dags
+    assert all(dag.doc_md for dag in dags.values())
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_an_example_does_not_need_the_emulators_package(file: Path) -> None:
+    assert "airflow_provider_kognic.emulator" not in file.read_text(encoding="utf-8")
+
+
+def test_what_the_model_wrote_is_announced_and_uploaded_once_a_scene(
+    run_dag: RunDag, kognic: Emulator, folder: Path
+) -> None:
+    dags = dags_of("example_inference_to_kognic.py")
+
+    inferred = run_dag(dags["kognic_inference"], connection=kognic)
+    assert inferred.state == "success", inferred.output
+    extra = newest_event_extra("kognic_predictions")
+    assert extra["dataset"] == "demo"
+    assert extra["scenes"] == len(list(Path(extra["folder"]).glob("*.json"))) >= 200
+    assert Path(extra["folder"]).parent == folder
+
+    # `dag.test()` makes a run by hand: it takes the folder from the params.
+    uploaded = run_dag(dags["kognic_upload"], connection=kognic, conf={"folder": extra["folder"]})
+    assert uploaded.state == "success", uploaded.output
+    summary = uploaded.xcom("upload")
+    assert summary["uploaded"] == summary["total"] == extra["scenes"]
+    assert_once_a_scene(kognic, summary["predictions_group_uuid"], extra["scenes"])
+
+
+def test_the_upload_takes_the_newest_event_of_the_asset(
+    airflow_database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from airflow.sdk import Asset
+
+    batch = dags_of("example_inference_to_kognic.py")["kognic_upload"].get_task("batch").python_callable
+    events = [
+        SimpleNamespace(extra={"dataset": "demo", "folder": name, "scenes": 1}) for name in ("old", "new")
+    ]
+
+    assert batch(triggering_asset_events={Asset("kognic_predictions"): events}) == {
+        "dataset": "demo",
+        "folder": "new",
+    }
+    assert "replaced old" in caplog.text
+
+
+def test_a_run_by_hand_without_a_folder_says_what_is_missing(airflow_database: Path) -> None:
+    batch = dags_of("example_inference_to_kognic.py")["kognic_upload"].get_task("batch").python_callable
+
+    with pytest.raises(ValueError, match="param 'folder'"):
+        batch(params={"dataset": "demo", "folder": None}, triggering_asset_events={})
+
+
+def test_mapped_batches_upload_everything_and_keep_their_retries(
+    run_dag: RunDag, kognic: Emulator, folder: Path
+) -> None:
+    make_pool("kognic", 10)
+    (dag,) = dags_of("example_mapped_batches.py").values()
+
+    result = run_dag(dag, connection=kognic)
+
+    assert result.state == "success", result.output
+    assert result.xcom("add_up") == {
+        "uploaded": 240,
+        "skipped": 0,
+        "refused": 0,
+        "in_doubt": 0,
+        "unsent": 0,
+        "total": 240,
+    }
+    assert_once_a_scene(kognic, result.xcom("create_group"), 240)
+    batches = [task for (task_id, _), task in result.tasks.items() if task_id == "upload_batch"]
+    assert len(batches) == 4
+    for task in batches:
+        assert (task.pool, task.pool_slots, task.max_tries) == ("kognic", 5, 2)
+
+
+def test_segmentation_uploads_bitmaps_with_a_class_mapping(
+    run_dag: RunDag, kognic: Emulator, folder: Path
+) -> None:
+    (dag,) = dags_of("example_segmentation.py").values()
+
+    result = run_dag(dag, connection=kognic)
+
+    assert result.state == "success", result.output
+    group = result.xcom("create_group")
+    assert result.xcom("upload")["uploaded"] == demo.SEGMENTATION_SCENE_COUNT
+    rows = kognic.predictions(group)
+    assert {row["scene_uuid"] for row in rows} == {
+        demo.segmentation_scene_uuid(index) for index in range(demo.SEGMENTATION_SCENE_COUNT)
+    }
+    assert_bitmap_matches_its_ontology(json.loads(kognic.document(rows[0]["uuid"])))
+
+
+def test_every_class_of_the_segmentation_model_is_mapped() -> None:
+    defined = runpy.run_path(str(EXAMPLES / "example_segmentation.py"))
+
+    assert set(defined["CLASSES"].values()) <= set(defined["CLASS_MAPPING"].values())
+
+
+def assert_once_a_scene(kognic: Emulator, group: str, count: int) -> None:
+    scenes = [row["scene_uuid"] for row in kognic.predictions(group)]
+    assert sorted(scenes) == sorted(demo.scene_uuid(index) for index in range(count))
+
+
+def assert_bitmap_matches_its_ontology(document: dict[str, Any]) -> None:
+    import base64
+
+    from PIL import Image
+
+    openlabel = document["openlabel"]
+    (found,) = openlabel["frames"]["0"]["objects"].values()
+    (image,) = found["object_data"]["image"]
+    with Image.open(BytesIO(base64.b64decode(image["val"]))) as picture:
+        assert (picture.format, picture.mode) == ("PNG", "L")
+        levels = {str(level) for level, amount in enumerate(picture.histogram()) if amount}
+    assert levels == set(openlabel["ontologies"]["0"]["classifications"])
+
+
+def make_pool(name: str, slots: int) -> None:
+    from airflow.models.pool import Pool
+
+    Pool.create_or_update_pool(name, slots=slots, description="", include_deferred=False)
+
+
+def newest_event_extra(asset: str) -> dict[str, Any]:
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        events = select(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+        event = session.scalars(events.where(AssetModel.name == asset).order_by(AssetEvent.id.desc())).first()
+        assert event is not None
+        return dict(event.extra)
