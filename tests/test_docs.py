@@ -1,0 +1,92 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def _rows(page: str, start: str) -> list[list[str]]:
+    """The rows of the first table after `start`, without its head."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    after = text[text.index(start) :]
+    table = re.search(r"(?:^\|.*\n)+", after, re.MULTILINE)
+    assert table is not None
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].splitlines()[2:]]
+
+
+def test_the_table_of_errors_is_the_one_that_decides() -> None:
+    """The table in the docs has the rows of the table in the code, in its order."""
+    from airflow_provider_kognic.core.retries import RULES
+
+    assert _rows("uploading.md", "<!-- table of RULES -->") == [[r.happened, r.verdict.value] for r in RULES]
+
+
+def _own_arguments(operator: type[Any]) -> set[str]:
+    return {
+        name
+        for name, parameter in inspect.signature(operator.__init__).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def _classes() -> list[tuple[str, str, type[Any]]]:
+    from airflow_provider_kognic.operators import predictions as operators
+    from airflow_provider_kognic.sensors import predictions as sensors
+
+    return [
+        ("groups.md", "# Predictions groups", operators.CreatePredictionsGroupOperator),
+        ("uploading.md", "## Parameters", operators.UploadPredictionsOperator),
+        ("sensors.md", "## PredictionsGroupSensor", sensors.PredictionsGroupSensor),
+        ("sensors.md", "## DatasetScenesSensor", sensors.DatasetScenesSensor),
+    ]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_every_parameter_is_documented_with_whether_it_is_templated(number: int) -> None:
+    """A page's table of parameters names each once, and says `yes` for exactly the templated ones."""
+    page, start, operator = _classes()[number]
+    rows = {row[0].strip("`"): row[-1] for row in _rows(page, start)}
+    assert set(rows) == _own_arguments(operator)
+    assert {name for name, templated in rows.items() if templated == "yes"} == set(operator.template_fields)
+
+
+def test_every_extra_of_the_connection_is_documented() -> None:
+    """The page on the connection has a row for each field of the form."""
+    from airflow_provider_kognic.get_provider_info import CONN_FIELDS
+
+    assert [row[0].strip("`") for row in _rows("connection.md", "Everything else is in")] == list(CONN_FIELDS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link names a file that is there, and a heading in it where it names one."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), f"{page.name}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
+            assert anchor in slugs, f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_in_the_docs_is_python(page: Path) -> None:
+    """Every block marked as Python parses, and what it imports from this package is there."""
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("airflow_provider_kognic"):
+                module = __import__(str(node.module), fromlist=["_"])
+                for name in node.names:
+                    assert hasattr(module, name.name), f"{page.name}: {node.module}.{name.name}"
