@@ -16,6 +16,9 @@ def to_path(value: Any) -> PathLike:
 
     Args:
         value: Text, or a path object, which is returned as it is unless it is a local ObjectStoragePath.
+
+    Raises:
+        KognicInputError: Airflow knows no store of that scheme, or the text cannot be a path in it.
     """
     text = str(value)
     if "://" not in text:
@@ -26,4 +29,11 @@ def to_path(value: Any) -> PathLike:
         return cast("PathLike", value)
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    return cast("PathLike", ObjectStoragePath(text))
+    from airflow_provider_kognic.core.errors import KognicInputError
+
+    try:
+        return cast("PathLike", ObjectStoragePath(text))
+    except Exception as error:  # stores raise errors of many libraries
+        raise KognicInputError(
+            f"{text} cannot be opened: {type(error).__name__}: {error}. Is the provider of that store installed?"
+        ) from error

@@ -132,6 +132,15 @@ def airflow_database() -> Path:
         from airflow.utils import db
 
         db.initdb()
+        import structlog
+    if not structlog.is_configured():  # Airflow 3.0 leaves it as it is when a Dag runs in this process
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
+        structlog.configure(
+            processors=[structlog.stdlib.add_log_level, structlog.processors.StackInfoRenderer(), renderer],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        )
     return AIRFLOW_HOME
 
 

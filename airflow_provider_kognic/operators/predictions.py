@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -23,7 +24,7 @@ from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.storage import to_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
 
@@ -104,6 +105,9 @@ class CreatePredictionsGroupOperator(BaseOperator):
         self.dataset = dataset
         self.name = name
         self.description = description
+        if isinstance(class_mapping, Mapping) and None in class_mapping:
+            # The key None cannot be written into the serialized Dag; rows say the same.
+            class_mapping = [{"annotated": a, "predicted": p} for a, p in class_mapping.items()]  # type: ignore[dict-item]
         self.class_mapping = class_mapping
         self.if_exists = if_exists
         self.kognic_conn_id = kognic_conn_id
