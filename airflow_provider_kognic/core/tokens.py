@@ -129,7 +129,8 @@ class TokenProvider:
         url = self._session.token_url
         try:
             self._session.invalidate_token()
-            token: Mapping[str, Any] = self._session.ensure_token()
+            # Not its `ensure_token`, which stumbles over an answer without `expires_in` (as RFC 6749 allows).
+            token: Mapping[str, Any] = self._session.oauth_session.fetch_access_token(url=url)
         except requests.TooManyRedirects:
             raise KognicRedirectError(
                 "the auth server redirects, which is not followed with credentials. Check 'auth_host'.",
