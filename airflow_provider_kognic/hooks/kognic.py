@@ -218,15 +218,18 @@ class KognicHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's own fields, for Airflow 3.0 and 3.1."""
-        from wtforms import BooleanField, IntegerField, StringField
+        from wtforms import BooleanField, IntegerField, PasswordField, StringField
 
-        kinds = {"boolean": BooleanField, "integer": IntegerField}
-        return {
-            name: kinds.get(spec["schema"]["type"][0], StringField)(
-                spec["label"], description=spec["description"], default=spec["schema"].get("default")
-            )
-            for name, spec in CONN_FIELDS.items()
-        }
+        def field(spec: dict[str, Any]) -> Any:
+            schema = spec["schema"]
+            default = schema.get("default")
+            kind = {"boolean": BooleanField, "integer": IntegerField}.get(schema["type"][0])
+            if kind is None:  # wtforms' other numbers are not known to Airflow's form
+                kind = PasswordField if schema.get("format") == "password" else StringField
+                default = None if default is None else str(default)
+            return kind(spec["label"], description=spec["description"], default=default)
+
+        return {name: field(spec) for name, spec in CONN_FIELDS.items()}
 
 
 def settings_of(connection: Any) -> Settings:

@@ -110,7 +110,10 @@ def test_every_kind_of_source_is_uploaded(
 @pytest.fixture
 def in_memory(write_predictions: Write) -> Iterator[str]:
     """A folder in an object store with three predictions."""
+    from airflow.sdk.io import attach
+
     store = import_module("fsspec").filesystem("memory")
+    attach(protocol="memory", fs=store)  # Airflow 3.0 knows only the schemes of installed providers
     store.mkdirs("/predictions")
     for path in write_predictions(3).iterdir():
         store.pipe_file(f"/predictions/{path.name}", path.read_bytes())
