@@ -80,6 +80,8 @@ class Progress:
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 10:  # noqa: PLR2004 - seconds
+        return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:  # noqa: PLR2004 - seconds
         return f"{whole} s"
