@@ -43,7 +43,7 @@ def normalize_url(text: str, *, what: str, allow_http: bool) -> str:
     Raises:
         KognicInputError: It is no base URL, carries a user name, or would send secrets in clear text.
     """
-    url = text.strip().rstrip("/")
+    url = text.strip()
     if "://" not in url:
         url = f"https://{url}"
     try:
@@ -60,7 +60,7 @@ def normalize_url(text: str, *, what: str, allow_http: bool) -> str:
     if parts.query or parts.fragment:
         raise KognicInputError(f"{what} {text!r} must end before any '?' or '#'.")
     scheme, host_and_path = url.split("://", 1)
-    url = f"{scheme}://{re.sub('/{2,}', '/', host_and_path)}"
+    url = f"{scheme}://{re.sub('/{2,}', '/', host_and_path).rstrip('/')}"
     if parts.scheme == "http" and not allow_http and not is_loopback(hostname):
         raise KognicInputError(
             f"{what} {url!r} would send credentials and tokens in clear text. Use https://, or set"
