@@ -1,0 +1,375 @@
+"""Where predictions come from, and what is said of those that cannot be read."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
+from airflow_provider_kognic.core.sources import RowsSource, Source, open_source, scenes_of, unique
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.testing import Emulator
+
+from .support import check_truth, content, settings_for, upload_all
+
+
+def open_(predictions: Any = None, manifest: Any = None) -> Source:
+    return open_source(predictions, manifest, resolve=Path)
+
+
+def write(folder: Path, count: int, first: int = 0) -> list[str]:
+    """Write documents of the first scenes; returns the scenes in the order of a source."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scenes = [demo.scene_uuid(i) for i in range(first, first + count)]
+    for i, scene in enumerate(scenes, start=first):
+        (folder / f"{scene}.json").write_text(json.dumps(content(i)))
+    return sorted(scenes)
+
+
+def reasons(source: Source) -> dict[str, str | None]:
+    """What each entry that is no prediction is refused for, by the end of its name."""
+    return {Path(entry.source).name: entry.reason for entry in unique(source) if isinstance(entry, Result)}
+
+
+def predictions(source: Source) -> Iterator[Prediction]:
+    return (entry for entry in unique(source) if isinstance(entry, Prediction))
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    """The JSON files directly in a folder, in the order of their names; other files do not count."""
+    scenes = write(tmp_path / "a", 5)
+    write(tmp_path / "a" / "deeper", 1, first=9)
+    (tmp_path / "a" / "README.txt").write_text("")
+    source = open_(tmp_path / "a")
+    assert source.total == 5
+    assert scenes_of(source) == scenes
+    assert [entry.source for entry in predictions(source)] == [
+        str(tmp_path / "a" / f"{scene}.json") for scene in scenes
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [("*.json", 2), ("**/*.json", 6), ("*/*.json", 4), ("b?/*.json", 4), ("b[1]/*.json", 2), ("no*", 0)],
+)
+def test_globs(tmp_path: Path, pattern: str, found: int) -> None:
+    """Stars, double stars, question marks and brackets work as in a shell."""
+    write(tmp_path, 2)
+    write(tmp_path / "b1", 2, first=2)
+    write(tmp_path / "b2", 2, first=4)
+    source = open_(tmp_path / pattern)
+    assert source.total == found
+    assert len(scenes_of(source)) == found
+
+
+@pytest.mark.parametrize("name", ["run[1]", "what?", "a*b", "[x"])
+def test_folders_whose_names_look_like_globs(tmp_path: Path, name: str) -> None:
+    """A folder that exists is meant as it is named, also in front of a glob."""
+    scenes = write(tmp_path / name / "in", 3)
+    write(tmp_path / "run1" / "in", 1, first=7)
+    assert scenes_of(open_(tmp_path / name / "in")) == scenes
+    assert scenes_of(open_(tmp_path / name / "in" / "*.json")) == scenes
+    assert scenes_of(open_(tmp_path / name / "*" / "*.json")) == scenes
+    assert scenes_of(open_(tmp_path / name / "in" / f"{scenes[0]}.json")) == scenes[:1]
+
+
+def test_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders and globs may be relative to the working directory."""
+    scenes = write(tmp_path / "a", 2)
+    monkeypatch.chdir(tmp_path)
+    for given in ("a", "a/*.json", "*/*.json", "./a"):
+        assert [p.read() for p in predictions(open_(Path(given)))]
+        assert scenes_of(open_(Path(given))) == scenes
+
+
+def test_an_empty_folder_is_an_empty_source(tmp_path: Path) -> None:
+    """Whether that is an error is not the source's to say."""
+    assert open_(tmp_path).total == 0
+    assert scenes_of(open_(tmp_path / "*.json")) == []
+
+
+def test_a_path_that_is_not_there(tmp_path: Path) -> None:
+    """The message names the path and what was expected."""
+    with pytest.raises(KognicInputError, match=r"does not exist: .*nowhere.*visible from the worker"):
+        open_(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("given", "said"), [((None, None), "neither"), (([], "m"), "both")])
+def test_both_or_neither(given: tuple[Any, Any], said: str) -> None:
+    """Exactly one of the two kinds of source is given."""
+    with pytest.raises(KognicInputError, match=f"{said} (is|are) given"):
+        open_(*given)
+
+
+def test_names_that_are_no_uuid(tmp_path: Path) -> None:
+    """Such a file is refused and named; an upper-case uuid is one."""
+    for name in ("scene-1", "", "x" * 36, demo.scene_uuid(1).replace("-", ""), f" {demo.scene_uuid(2)}x"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    (tmp_path / f"{demo.scene_uuid(0).upper()}.json").write_text(json.dumps(content()))
+    source = open_(tmp_path)
+    assert set(reasons(source).values()) == {"not_a_uuid"}
+    assert len(reasons(source)) == 5
+    assert scenes_of(source) == [demo.scene_uuid(0)]
+
+
+BAD_DOCUMENTS = {
+    "empty": (b"", "not_json", "empty"),
+    "blank": (b" \n\t", "not_json", "empty"),
+    "truncated": (b'{"openlabel": {"frames": {', "not_json", "truncated"),
+    "not JSON": (b"scene: 1", "not_json", "malformed"),
+    "not UTF-8": (b'{"openlabel": {"a": "\xff\xfe"}}', "not_json", "not UTF-8"),
+    "not UTF-8 outside": (b'{"\xff": 1, "openlabel": {}}', "not_json", "UTF-8"),
+    "latin-1": ('{"openlabel": {"a": "é"}}'.encode("latin-1"), "not_json", "not UTF-8"),
+    "UTF-16": ('{"openlabel": {}}'.encode("utf-16"), "not_json", "UTF-16"),
+    "byte order mark": (b'\xef\xbb\xbf{"openlabel": {}}', "not_json", "byte order mark"),
+    "two documents": (b'{"openlabel": {}} {"openlabel": {}}', "not_json", "trailing"),
+    "NaN": (b'{"openlabel": {"a": NaN}}', "not_json", "malformed"),
+    "list": (b'[{"openlabel": {}}]', "no_openlabel", "object with the key 'openlabel'"),
+    "no openlabel": (b'{"frames": {}}', "no_openlabel", "openlabel"),
+    "openlabel is null": (b'{"openlabel": null}', "no_openlabel", "not an object"),
+    "openlabel is a list": (b'{"openlabel": []}', "no_openlabel", "not an object"),
+    "text": (b'"openlabel"', "no_openlabel", "openlabel"),
+    "deep": (b'{"openlabel":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not_json", "deep"),
+}
+
+
+def test_bad_documents_are_refused_each_for_its_reason(
+    emulator: Emulator, group: str, tmp_path: Path
+) -> None:
+    """One bad document never hides the others: each has its reason, the good ones arrive."""
+    good = write(tmp_path, 3)
+    expected = {}
+    for i, (raw, reason, said) in enumerate(BAD_DOCUMENTS.values(), start=10):
+        (tmp_path / f"{demo.scene_uuid(i)}.json").write_bytes(raw)
+        expected[demo.scene_uuid(i)] = (reason, said)
+    unreadable = demo.scene_uuid(50)
+    (tmp_path / f"{unreadable}.json").mkdir()
+    expected[unreadable] = ("unreadable", "IsADirectoryError")
+    dangling = demo.scene_uuid(51)
+    (tmp_path / f"{dangling}.json").symlink_to(tmp_path / "gone")
+    expected[dangling] = ("unreadable", "FileNotFoundError")
+    run = upload_all(open_(tmp_path), settings_for(emulator), group)
+    assert run.scenes(Outcome.CREATED) == set(good)
+    refused = {r.scene_uuid: r for r in run.results if r.outcome is Outcome.REFUSED}
+    assert {scene: result.reason for scene, result in refused.items()} == {
+        scene: reason for scene, (reason, _) in expected.items()
+    }
+    for scene, (_, said) in expected.items():
+        assert said in str(refused[scene].message)
+    assert run.report.stopped is None
+    assert emulator.stats()["prediction_posts"] == 3
+
+
+def test_documents_arrive_as_the_bytes_they_are(emulator: Emulator, group: str, tmp_path: Path) -> None:
+    """Spaces, order, escapes and digits of a file are not touched on the way."""
+    raw = b'{\n "openlabel" : {"metadata": {"schema_version":"1.0.0", "comment":"\\u00e9 \xc3\xa9 1.50"} } }'
+    (tmp_path / f"{demo.scene_uuid(0)}.json").write_bytes(raw)
+    run = upload_all(open_(tmp_path), settings_for(emulator), group)
+    (result,) = run.results
+    assert emulator.document(str(result.prediction_uuid)) == raw
+
+
+def row(number: int, **more: Any) -> dict[str, Any]:
+    return {"sceneUuid": demo.scene_uuid(number), "openlabelContent": content(number), **more}
+
+
+def test_json_lines(emulator: Emulator, group: str, tmp_path: Path) -> None:
+    """One row a line; blank lines are skipped, bad ones refused with their number, a byte order mark is none."""
+    file = tmp_path / "predictions.jsonl"
+    lines = [
+        "\ufeff" + json.dumps(row(0)),
+        "",
+        json.dumps(row(1, other="columns may be there")),
+        "{broken",
+        json.dumps({"sceneUuid": demo.scene_uuid(2)}),
+        json.dumps({**row(3), "sceneUuid": 7}),
+        json.dumps({**row(4), "openlabelContent": {"frames": {}}}),
+        json.dumps([1]),
+        "   ",
+        json.dumps(row(1)),
+        json.dumps({**row(5), "sceneUuid": demo.scene_uuid(5).upper()}),
+    ]
+    file.write_text("\r\n".join(lines))
+    run = upload_all(open_(file), settings_for(emulator), group)
+    assert run.scenes(Outcome.CREATED) == {demo.scene_uuid(i) for i in (0, 1, 5)}
+    refused = {result.source.rpartition(":")[2]: result.reason for result in run.results if result.reason}
+    assert refused == {
+        "4": "bad_row",
+        "5": "bad_row",
+        "6": "not_a_uuid",
+        "7": "no_openlabel",
+        "8": "bad_row",
+        "10": "duplicate_scene",
+    }
+    check_truth(run, emulator, group)
+
+
+def test_json_lines_keep_bytes(tmp_path: Path) -> None:
+    """A document within a line is sent as the bytes it is there."""
+    file = tmp_path / "predictions.ndjson"
+    raw = b'{"openlabel" : { "a":1.50}}'
+    file.write_bytes(b'{"sceneUuid":"%s", "openlabelContent":%s }\n' % (demo.scene_uuid(0).encode(), raw))
+    (prediction,) = predictions(open_(file))
+    assert prediction.read() == raw
+
+
+def test_a_list_of_rows(emulator: Emulator, group: str) -> None:
+    """Rows in memory; what is no row or cannot be JSON is refused, the first of one scene wins."""
+    rows = [row(0), row(0), "text", {"sceneUuid": demo.scene_uuid(1)}, row(2) | {"openlabelContent": {1j: 2}}]
+    run = upload_all(RowsSource(rows), settings_for(emulator), group)
+    assert run.scenes(Outcome.CREATED) == {demo.scene_uuid(0)}
+    assert run.report.reasons == {"bad_row": 2, "duplicate_scene": 1, "not_json": 1}
+
+
+def test_a_list_of_paths_is_refused() -> None:
+    """A list of text is a misunderstanding that is cleared up at once."""
+    with pytest.raises(KognicInputError, match="manifest"):
+        open_(["a.json", "b.json"])
+
+
+CSV = "scene_uuid,path\n{0},a/{0}.json\n{1},{folder}/a/{1}.json\n{2},a/gone.json\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CSV,
+        "\ufeff" + CSV,
+        CSV.replace("\n", "\r\n"),
+        CSV.replace("\n", "\n\n"),
+        'path,other,"scene_uuid"\na/{0}.json,1,{0}\n"{folder}/a/{1}.json","x, y",{1}\na/gone.json,,{2}\n',
+        (
+            '{{"scene_uuid": "{0}", "path": "a/{0}.json", "more": 1}}\n\n'
+            '{{"scene_uuid": "{1}", "path": "{folder}/a/{1}.json"}}\n{{"scene_uuid":"{2}","path":"a/gone.json"}}'
+        ),
+        (
+            '\ufeff\n{{"path": "a/{0}.json", "scene_uuid": "{0}"}}\n'
+            '{{"scene_uuid": "{1}", "path": " a/{1}.json "}}\n'
+            '{{"scene_uuid": "{2}", "path": "a/gone.json"}}'
+        ),
+    ],
+    ids=[
+        "plain",
+        "byte order mark",
+        "CRLF",
+        "blank lines",
+        "quotes and columns",
+        "JSON lines",
+        "JSON, blank first",
+    ],
+)
+def test_manifests(emulator: Emulator, group: str, tmp_path: Path, text: str) -> None:
+    """CSV or JSON lines, paths relative to the manifest or absolute; a missing file is refused."""
+    write(tmp_path / "a", 3)
+    (tmp_path / "a" / f"{demo.scene_uuid(2)}.json").unlink()
+    scenes = [demo.scene_uuid(i) for i in range(3)]
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_bytes(text.format(*scenes, folder=tmp_path).encode())
+    source = open_(None, manifest)
+    assert source.total == 3
+    run = upload_all(source, settings_for(emulator), group)
+    assert run.scenes(Outcome.CREATED) == set(scenes[:2])
+    (missing,) = run.report.first
+    assert (missing.scene_uuid, missing.reason) == (scenes[2], "unreadable")
+    assert "gone.json" in missing.source
+
+
+def test_bad_rows_of_a_manifest(tmp_path: Path) -> None:
+    """Rows without path or with a bad uuid are refused with their line; duplicates after the first too."""
+    scene = demo.scene_uuid(0)
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(f"scene_uuid,path\n{scene}\nnobody,x.json\n{scene},x.json\n{scene},y.json\n,z.json\n")
+    found = [entry for entry in unique(open_(None, manifest)) if isinstance(entry, Result)]
+    assert [entry.reason for entry in found] == ["bad_row", "not_a_uuid", "duplicate_scene", "not_a_uuid"]
+    assert found[0].source.endswith("m.csv:2")
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", "no column 'scene_uuid' and 'path'; it has none"),
+        (b"scene,path\na,b\n", "no column 'scene_uuid'; it has 'scene', 'path'"),
+        (b"scene_uuid;path\na;b\n", "it has 'scene_uuid;path'"),
+        (b'{"scene_uuid": "a"}\n', "no column 'path'"),
+        (b"scene_uuid,path\n\xff\xfe,b\n", "neither CSV nor JSON lines"),
+        (b'\x89PNG\x0d\x0a"', "neither|no column"),
+    ],
+)
+def test_a_manifest_that_is_none(tmp_path: Path, raw: bytes, said: str) -> None:
+    """Said before anything is sent, with the columns that are there."""
+    manifest = tmp_path / "m.csv"
+    manifest.write_bytes(raw)
+    with pytest.raises(KognicInputError, match=said):
+        open_(None, manifest)
+    with pytest.raises(KognicInputError, match="cannot be read"):
+        open_(None, tmp_path / "gone.csv")
+
+
+def test_a_source_that_cannot_be_listed() -> None:
+    """Errors of an object store's library become one sentence with the path."""
+
+    class Store:
+        name = "predictions"
+
+        def is_dir(self) -> bool:
+            raise PermissionError("AccessDenied: bucket")
+
+        def __str__(self) -> str:
+            return "s3://bucket/predictions"
+
+    with pytest.raises(KognicInputError, match=r"s3://bucket/predictions: PermissionError: AccessDenied"):
+        open_(Store())
+
+
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_object_stores(emulator: Emulator, group: str, tmp_path: Path, scheme: str) -> None:
+    """Folders, globs, JSON lines and manifests are read through Airflow's ObjectStoragePath alike."""
+    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io import attach
+    from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
+
+    attach("memory", fs=MemoryFileSystem())
+    base = ObjectStoragePath(f"file://{tmp_path}/x" if scheme == "file" else f"memory://bucket{tmp_path}/x")
+    (base / "deep").mkdir(parents=True, exist_ok=True)
+    scenes = [demo.scene_uuid(i) for i in range(4)]
+    for i, scene in enumerate(scenes):
+        with (base / ("deep" if i % 2 else "") / f"{scene}.json").open("wb") as file:
+            file.write(json.dumps(content(i)).encode())
+    with (base / "rows.jsonl").open("wb") as file:
+        file.write("\n".join(json.dumps(row(i)) for i in range(10, 14)).encode())
+    with (base / "m.csv").open("wb") as file:
+        absolute = f"{base}/deep/{scenes[1]}.json"
+        file.write(f"scene_uuid,path\n{scenes[0]},{scenes[0]}.json\n{scenes[1]},{absolute}\n".encode())
+
+    def opened(predictions: Any = None, manifest: Any = None) -> Source:
+        return open_source(predictions, manifest, resolve=ObjectStoragePath)
+
+    assert set(scenes_of(opened(base))) == {scenes[0], scenes[2]}
+    assert set(scenes_of(opened(base / "*.json"))) == {scenes[0], scenes[2]}
+    assert set(scenes_of(opened(base / "**" / "*.json"))) >= {scenes[1], scenes[3]}
+    assert set(scenes_of(opened(base / "deep" / "*.json"))) == {scenes[1], scenes[3]}
+    assert set(scenes_of(opened(base / "d*" / "*.json"))) == {scenes[1], scenes[3]}
+    assert scenes_of(opened(None, base / "m.csv")) == scenes[:2]
+    with pytest.raises(KognicInputError, match="does not exist"):
+        opened(base / "nowhere")
+    for source, count in ((opened(base), 2), (opened(base / "rows.jsonl"), 4)):
+        assert upload_all(source, settings_for(emulator), group).counts() == (count, 0, 0, 0)
+    manifest = opened(None, base / "m.csv")
+    assert [len(prediction.read()) for prediction in predictions(manifest)] == [
+        len(json.dumps(content()))
+    ] * 2
+
+
+def test_reading_is_lazy(tmp_path: Path) -> None:
+    """Going through a folder reads no document; one that vanished meanwhile is refused when it is read."""
+    write(tmp_path, 2)
+    source = open_(tmp_path)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    for prediction in predictions(source):
+        with pytest.raises(Refused, match="FileNotFoundError"):
+            prediction.read()

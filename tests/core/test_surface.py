@@ -1,0 +1,218 @@
+"""What the core offers, what it stands on, and where it runs."""
+
+import ast
+import importlib
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import airflow_provider_kognic.core
+from airflow_provider_kognic.emulator.testing import Emulator
+
+CORE = Path(str(airflow_provider_kognic.core.__file__)).parent
+MODULES = sorted(path.stem for path in CORE.glob("*.py") if path.stem != "__init__")
+REPOSITORY = CORE.parent.parent
+
+
+def run_python(code: str, **environment: str) -> str:
+    """Run code in an interpreter that has imported nothing yet, warnings as errors; returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def imports_of(module: str) -> set[str]:
+    """Every module that a file imports anywhere, those for type checking left out."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            found.add(str(node.module))
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse((CORE / f"{module}.py").read_text()))
+    return found
+
+
+def inside(module: str) -> set[str]:
+    """The core's modules that one of them imports."""
+    prefix = "airflow_provider_kognic.core."
+    return {
+        name.removeprefix(prefix).partition(".")[0]
+        for name in imports_of(module)
+        if name.startswith(prefix) and name.removeprefix(prefix).partition(".")[0] in MODULES
+    }
+
+
+# What each module may stand on, directly.
+ALLOWED = {
+    "errors": set(),
+    "models": {"errors"},
+    "settings": {"errors"},
+    "retries": {"errors"},
+    "class_mapping": {"errors"},
+    "openlabel": {"models"},
+    "sources": {"errors", "models"},
+    "journal": set(),
+    "progress": {"models"},
+    "transport": {"errors", "settings"},
+    "tokens": {"errors", "transport", "retries"},
+    "client": {"errors", "models", "retries", "tokens", "transport"},
+    "admission": {"errors", "retries"},
+    "groups": {"errors"},
+    "judgement": {"errors"},
+    "waiting": {"errors", "models"},
+    "uploader": {
+        *("admission", "client", "errors", "journal", "models", "openlabel", "progress", "retries"),
+        *("settings", "sources"),
+    },
+}
+
+
+def test_every_module_has_its_place() -> None:
+    """A new module says what it stands on."""
+    assert set(MODULES) == set(ALLOWED)
+
+
+@pytest.mark.parametrize("module", sorted(ALLOWED))
+def test_imports_run_one_way(module: str) -> None:
+    """Imports inside the core go down only; client, sources, journal and openlabel do not know each other."""
+    assert inside(module) <= ALLOWED[module]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_of_airflow_or_the_emulator(module: str) -> None:
+    """The core imports neither, not even within a function."""
+    assert not [
+        name
+        for name in imports_of(module)
+        if name.partition(".")[0] == "airflow" or name.startswith("airflow_provider_kognic.emulator")
+    ]
+
+
+def test_importing_the_core_imports_no_airflow() -> None:
+    """Nor does it happen by way of something else; and the HTTP libraries wait until they are needed."""
+    imports = "; ".join(f"import airflow_provider_kognic.core.{module}" for module in MODULES)
+    loaded = run_python(f"{imports}; import sys; print(*sys.modules)").split()
+    heavy = {"airflow", "httpx", "httpx2", "requests", "kognic", "authlib", "pandas"}
+    assert heavy.isdisjoint(name.partition(".")[0] for name in loaded)
+
+
+def test_the_core_speaks_python_3_10() -> None:
+    """Every module parses as Python 3.10."""
+    for module in MODULES:
+        ast.parse((CORE / f"{module}.py").read_text(), feature_version=(3, 10))
+
+
+PUBLIC = {
+    "client": {"AsyncKognicClient", "CancelledBeforeSending", "KognicClient", "raise_clean", "request_body"}
+    | {"user_agent"},
+    "errors": {
+        *("KognicAmbiguousError", "KognicAnswerError", "KognicAuthError", "KognicConnectionError"),
+        *("KognicCredentialsError", "KognicError", "KognicInputError", "KognicNoAnswerError"),
+        *("KognicNotFoundError", "KognicOutageError", "KognicPermissionError", "KognicRateLimitError"),
+        *("KognicRedirectError", "KognicRequestError", "KognicServerError", "KognicStoppedError"),
+        *("KognicTLSError", "KognicUnauthorizedError", "KognicUnavailableError"),
+    },
+    "journal": {"Journal", "NoJournal"},
+    "models": {"Annotation", "Dataset", "Outcome", "Prediction", "PredictionsGroup", "Refused", "Result"}
+    | {"Summary", "is_uuid", "parse_uuid"},
+    "retries": {"Backoff", "Rule", "Verdict", "may_repeat", "parse_retry_after", "verdict"},
+    "settings": {"Settings", "check_connections", "check_proxy", "check_seconds", "is_loopback"}
+    | {"normalize_url"},
+    "sources": {"FilesSource", "JSONLinesSource", "ManifestSource", "PathLike", "RowsSource", "Source"}
+    | {"open_source", "refusal", "scenes_of", "unique"},
+    "tokens": {"TokenProvider"},
+    "uploader": {"PredictionsClient", "Report", "Stop", "upload"},
+}
+
+
+@pytest.mark.parametrize("module", sorted(PUBLIC))
+def test_the_public_surface(module: str) -> None:
+    """What others may build on changes only on purpose, and all of it is documented."""
+    loaded = importlib.import_module(f"airflow_provider_kognic.core.{module}")
+    own = {
+        name: thing
+        for name, thing in vars(loaded).items()
+        if not name.startswith("_") and getattr(thing, "__module__", None) == loaded.__name__
+    }
+    assert set(own) == PUBLIC[module]
+    assert not [name for name, thing in own.items() if not thing.__doc__]
+
+
+UPLOAD = """
+import asyncio, json, os, sys
+from airflow_provider_kognic.core.client import AsyncKognicClient, KognicClient
+from airflow_provider_kognic.core.settings import Settings
+from airflow_provider_kognic.core.sources import RowsSource
+from airflow_provider_kognic.core.uploader import upload
+{before}
+given = json.loads(os.environ["GIVEN"])
+settings = Settings(
+    base_url=given["url"], auth_host=given["url"], credentials=tuple(given["credentials"]), timeout=2
+)
+
+async def main():
+    async with AsyncKognicClient(settings) as client:
+        assert type(client._idle[0]).__module__.startswith("httpx."), type(client._idle[0])
+        source = RowsSource(given["rows"])
+        return await upload(source, client, predictions_group_uuid=given["group"])
+
+with KognicClient(settings) as client:
+    assert client.list_datasets()
+report = asyncio.run(main())
+print(json.dumps([report.summary.to_dict(), sorted({{name.partition(".")[0] for name in sys.modules}})]))
+"""
+
+
+@pytest.mark.parametrize("imported_first", [True, False])
+def test_it_works_beside_httpx2(emulator: Emulator, group: str, *, imported_first: bool) -> None:
+    """With httpx2 installed, or even imported, an upload still goes through httpx, and its errors are understood.
+
+    It runs wherever httpx2 is importable, as it is beside the oldest Airflow in the project's CI, which sets
+    KOGNIC_TESTS_NEED_HTTPX2=1 so that this test cannot be skipped there unnoticed.
+    """
+    import json
+
+    from airflow_provider_kognic.emulator import demo
+
+    if importlib.util.find_spec("httpx2") is None:
+        assert os.environ.get("KOGNIC_TESTS_NEED_HTTPX2", "0") == "0", "httpx2 is not installed"
+        pytest.skip("httpx2 is not installed")
+    lost = demo.scene_uuid(1)
+    refused = demo.scene_uuid(2)
+    emulator.set_faults(
+        rules=[
+            {"kind": "hang", "seconds": 30, "match": {"scene": lost}},
+            {"kind": "drop_after", "match": {"scene": refused}},
+        ]
+    )
+    document = {"openlabel": {"metadata": {"schema_version": "1.0.0"}}}
+    given = {
+        "url": emulator.url,
+        "credentials": [emulator.client_id, emulator.client_secret],
+        "group": group,
+        "rows": [{"sceneUuid": demo.scene_uuid(i), "openlabelContent": document} for i in range(12)],
+    }
+    code = UPLOAD.format(before="import httpx2, httpcore2" if imported_first else "")
+    summary, modules = json.loads(run_python(code, GIVEN=json.dumps(given)))
+    assert (summary["uploaded"], summary["in_doubt"], summary["total"]) == (10, 2, 12)
+    assert ("httpx2" in modules) == imported_first
