@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,10 @@ def test_the_connection_form_has_every_field_named_and_described(
     airflow_database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     form = connection_form(caplog)
+    if form["standard_fields"] is None:
+        # Airflow 3.0 and 3.1 import the form's fields from wtforms, which comes with the FAB provider only.
+        assert find_spec("wtforms") is None
+        pytest.skip("this Airflow shows no provider's own fields without wtforms")
 
     standard = form["standard_fields"]
     assert standard["host"]["title"] == "Dataset API"

@@ -14,7 +14,6 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -552,16 +551,25 @@ def test_a_certificate_that_nobody_trusts_is_said_to_be_that(
 
 @pytest.mark.filterwarnings("ignore:ProvidersManager.hooks is deprecated")  # by Airflow of itself
 def test_airflows_own_test_of_a_connection_asks_the_hook(
-    airflow_database: Path, server: Emulator, connection_to: Callable[..., dict[str, Any]]
+    connect: Callable[..., KognicHook], server: Emulator, connection_to: Callable[..., dict[str, Any]]
 ) -> None:
     model: Any = import_module("airflow.models.connection").Connection
     fields = connection_to(server)
-    good = model(conn_id="kognic_tried", **{**fields, "extra": json.dumps(fields["extra"])})
-    done, message = good.test_connection()
-    assert (done, message.startswith(f"Connected to {server.url}")) == (True, True), message
-    bad = model(uri=f"kognic://id:{SECRET}@{quote(server.url, safe='')}?auth_host={quote(server.url)}")
-    done, message = bad.test_connection()
-    assert (done, message.startswith("Credentials: ")) == (False, True), message
+    for password, start in ((server.client_secret, f"Connected to {server.url}"), (SECRET, "Credentials: ")):
+        connect({**fields, "password": password})
+        done, message = model(conn_id="kognic_default", conn_type="kognic").test_connection()
+        assert (done, message.startswith(start)) == (password != SECRET, True), message
+
+
+def test_the_uri_that_airflow_makes_of_a_form_means_the_same(
+    connect: Callable[..., KognicHook], server: Emulator, connection_to: Callable[..., dict[str, Any]]
+) -> None:
+    """The form's Test button hands the connection over as such a URI, with port 0."""
+    model: Any = import_module("airflow.models.connection").Connection
+    fields = connection_to(server, timeout=3, verify="false", max_connections=4)
+    uri = model(**{**fields, "port": 0, "schema": "", "extra": json.dumps(fields["extra"])}).get_uri()
+
+    assert connect(uri).settings == connect(fields).settings
 
 
 def test_no_secret_is_shown_by_the_hook_or_its_settings(hook: KognicHook, server: Emulator) -> None:
