@@ -53,7 +53,7 @@ SCRIPTS = st.lists(
 
 
 @settings(
-    max_examples=40,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -89,8 +89,8 @@ def test_any_script_of_faults(
 def test_requests_in_flight_are_bounded(emulator: Emulator, group: str, connections: int) -> None:
     """All connections are used, and never more than allowed."""
     emulator.set_faults(rules=[{"kind": "latency", "seconds": 0.02}])
-    run = upload_all(rows(100), settings_for(emulator, max_connections=connections), group)
-    assert run.counts() == (100, 0, 0, 0)
+    run = upload_all(rows(40), settings_for(emulator, max_connections=connections), group)
+    assert run.counts() == (40, 0, 0, 0)
     assert emulator.stats()["most_in_flight"] == connections
 
 
@@ -114,17 +114,17 @@ def test_documents_in_memory_are_bounded(emulator: Emulator, group: str, connect
         most = max(most, len(alive))
         return document
 
-    emulator.set_faults(rules=[{"kind": "latency", "seconds": 0.01}, {"kind": "429", "probability": 0.1}])
+    emulator.set_faults(rules=[{"kind": "latency", "seconds": 0.005}, {"kind": "429", "probability": 0.1}])
 
     class Lazy:
-        total = 200
+        total = 100
 
         def __iter__(self) -> Iterator[Prediction | Result]:
-            for i in range(200):
+            for i in range(100):
                 yield Prediction(demo.scene_uuid(i), f"{i}", lambda i=i: read(i))  # type: ignore[misc]
 
     run = upload_all(Lazy(), settings_for(emulator, max_connections=connections), group)
-    assert run.counts() == (200, 0, 0, 0)
+    assert run.counts() == (100, 0, 0, 0)
     assert most <= 2 * connections + 1
     gc.collect()
     assert len(alive) <= 1

@@ -47,7 +47,8 @@ def test_recovery_goes_on_to_the_end(emulator: Emulator, group: str) -> None:
     created, refused, in_doubt, unsent = run.counts()
     assert run.report.stopped is None
     assert (refused, unsent) == (0, 0)
-    assert 20 <= in_doubt <= 29
+    # Twenty in a row, nine in flight with the last of them, and nine mixed with the last successes.
+    assert 20 <= in_doubt <= 38
     assert created == 150 - in_doubt
     check_truth(run, emulator, group)
 

@@ -325,7 +325,12 @@ def test_a_source_that_cannot_be_listed() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["memory", "file"])
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning",
+    "ignore::PendingDeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore::UserWarning",
+)
 def test_object_stores(emulator: Emulator, group: str, tmp_path: Path, scheme: str) -> None:
     """Folders, globs, JSON lines and manifests are read through Airflow's ObjectStoragePath alike."""
     from airflow.sdk import ObjectStoragePath

@@ -172,7 +172,7 @@ settings = Settings(
 
 async def main():
     async with AsyncKognicClient(settings) as client:
-        assert type(client._idle[0]).__module__.startswith("httpx."), type(client._idle[0])
+        assert type(client._idle[0]).__module__.partition(".")[0] == "httpx", type(client._idle[0])
         source = RowsSource(given["rows"])
         return await upload(source, client, predictions_group_uuid=given["group"])
 
