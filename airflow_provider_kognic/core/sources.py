@@ -149,7 +149,8 @@ class JSONLinesSource:
         shape = msgspec.defstruct("Row", [("sceneUuid", Any), ("openlabelContent", msgspec.Raw)])
         decode: Callable[[bytes], Any] = msgspec.json.Decoder(shape).decode
         with _open(self.path) as file:
-            for number, line in enumerate(file, start=1):
+            # Not `for line in file`: the files of Airflow 3.0's ObjectStoragePath cannot be iterated over.
+            for number, line in enumerate(iter(file.readline, b""), start=1):
                 where = f"{self.path}:{number}"
                 if number == 1:
                     line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
