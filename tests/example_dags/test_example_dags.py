@@ -89,17 +89,9 @@ def test_what_the_model_wrote_is_announced_and_uploaded_once_a_scene(
 def test_the_upload_takes_the_newest_event_of_the_asset(
     airflow_database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from airflow.sdk import Asset
-
     batch = dags_of("example_inference_to_kognic.py")["kognic_upload"].get_task("batch").python_callable
-    events = [
-        SimpleNamespace(extra={"dataset": "demo", "folder": name, "scenes": 1}) for name in ("old", "new")
-    ]
 
-    assert batch(triggering_asset_events={Asset("kognic_predictions"): events}) == {
-        "dataset": "demo",
-        "folder": "new",
-    }
+    assert batch(triggering_asset_events=events_in("old", "new")) == {"dataset": "demo", "folder": "new"}
     assert "replaced old" in caplog.text
 
 
@@ -107,7 +99,7 @@ def test_a_run_by_hand_without_a_folder_says_what_is_missing(airflow_database: P
     batch = dags_of("example_inference_to_kognic.py")["kognic_upload"].get_task("batch").python_callable
 
     with pytest.raises(ValueError, match="param 'folder'"):
-        batch(params={"dataset": "demo", "folder": None}, triggering_asset_events={})
+        batch(params={"dataset": "demo", "folder": None}, triggering_asset_events=events_in())
 
 
 def test_mapped_batches_upload_everything_and_keep_their_retries(
@@ -174,6 +166,18 @@ def assert_bitmap_matches_its_ontology(document: dict[str, Any]) -> None:
         assert (picture.format, picture.mode) == ("PNG", "L")
         levels = {str(level) for level, amount in enumerate(picture.histogram()) if amount}
     assert levels == set(openlabel["ontologies"]["0"]["classifications"])
+
+
+def events_in(*folders: str) -> Any:
+    """The events that started a run, as a task sees them."""
+    from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
+
+    asset = SimpleNamespace(name="kognic_predictions", uri="kognic_predictions")
+    events: Any = [
+        SimpleNamespace(asset=asset, source_aliases=[], extra={"dataset": "demo", "folder": folder})
+        for folder in folders
+    ]
+    return TriggeringAssetEventsAccessor.build(events)
 
 
 def make_pool(name: str, slots: int) -> None:
