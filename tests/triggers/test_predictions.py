@@ -1,0 +1,174 @@
+"""The triggers: made from what they serialize to, run against the emulator, and never a POST."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.testing import Emulator
+from airflow_provider_kognic.triggers.predictions import DatasetScenesTrigger, PredictionsGroupTrigger
+
+
+@pytest.fixture(autouse=True)
+def _connection(
+    airflow_database: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    server: Emulator,
+    connection_to: Callable[..., dict[str, Any]],
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_KOGNIC_DEFAULT", json.dumps(connection_to(server)))
+    monkeypatch.setattr("airflow_provider_kognic.core.retries.Backoff.delay", lambda *_: 0.0)
+
+
+def made_again(trigger: Any) -> Any:
+    """The trigger as the triggerer makes it from the database."""
+    path, kwargs = trigger.serialize()
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)(**json.loads(json.dumps(kwargs)))
+
+
+async def first_event(trigger: Any, seconds: float = 20.0) -> Any:
+    events = trigger.run()
+    event = await asyncio.wait_for(anext_of(events), seconds)
+    await events.aclose()
+    return event.payload
+
+
+async def anext_of(events: Any) -> Any:
+    return await events.__anext__()
+
+
+def posts(server: Emulator) -> int:
+    """POSTs to the API; fetching a token is one to the auth server."""
+    return sum(
+        sum(answers.values())
+        for route, answers in server.stats()["requests"].items()
+        if not route.startswith("GET") and "oauth/token" not in route
+    )
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        PredictionsGroupTrigger(dataset="demo", name="n", poke_interval=1.5, kognic_conn_id="other"),
+        PredictionsGroupTrigger(dataset="demo", predictions_group_uuid=demo.DATASET_UUID),
+        DatasetScenesTrigger(dataset="demo"),
+        DatasetScenesTrigger(dataset="demo", scene_uuids=[demo.scene_uuid(0)], min_count=1),
+    ],
+)
+def test_a_trigger_made_from_what_it_serializes_to_is_the_same(trigger: Any) -> None:
+    assert made_again(trigger).serialize() == trigger.serialize()
+
+
+@pytest.mark.parametrize("by", ["name", "predictions_group_uuid"])
+def test_a_group_fires_the_trigger(server: Emulator, by: str) -> None:
+    name = str(uuid.uuid4())
+    group = server.create_group(name=name)
+    server.reset_stats()
+    trigger = PredictionsGroupTrigger(dataset="demo", **{by: name if by == "name" else group})  # type: ignore[arg-type]
+
+    assert asyncio.run(first_event(made_again(trigger))) == {"answer": group}
+    assert posts(server) == 0
+
+
+def test_a_trigger_fires_when_what_it_waits_for_comes(server: Emulator) -> None:
+    made = server.create_dataset(str(uuid.uuid4()), count=3, annotated=1)
+    trigger = DatasetScenesTrigger(dataset=made["uuid"], scene_uuids=made["scenes"], poke_interval=0.05)
+
+    async def wait() -> Any:
+        waiting = asyncio.create_task(first_event(made_again(trigger)))
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+        await asyncio.to_thread(server.annotate, made["uuid"], made["scenes"])
+        return await waiting
+
+    assert asyncio.run(wait()) == {"answer": 3}
+    assert posts(server) == 0
+
+
+def test_a_trigger_that_is_ended_and_made_again_goes_on(server: Emulator) -> None:
+    """So it survives a restart of the triggerer."""
+    name = str(uuid.uuid4())
+    trigger = PredictionsGroupTrigger(dataset="demo", name=name, poke_interval=0.05)
+
+    async def interrupted() -> None:
+        waiting = asyncio.create_task(first_event(trigger))
+        await asyncio.sleep(0.3)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(interrupted())
+    group = server.create_group(name=name)
+
+    assert asyncio.run(first_event(made_again(trigger))) == {"answer": group}
+
+
+@pytest.mark.parametrize("kind", ["503_before", "drop_before", "html_error", "garbage", "429"])
+def test_passing_troubles_are_waited_out(server: Emulator, kind: str) -> None:
+    server.set_faults(script=[{"kind": kind, "times": 12, "match": {"method": "GET"}}])
+    trigger = DatasetScenesTrigger(dataset="demo", poke_interval=0.05)
+
+    assert asyncio.run(first_event(trigger)) == {"answer": 1}
+    assert posts(server) == 0
+
+
+def test_an_api_that_is_away_for_a_while_is_waited_for(server: Emulator) -> None:
+    trigger = DatasetScenesTrigger(dataset="demo", poke_interval=0.05)
+
+    async def wait() -> Any:
+        await asyncio.to_thread(server.stop)
+        try:
+            waiting = asyncio.create_task(first_event(trigger))
+            await asyncio.sleep(0.5)
+        finally:
+            await asyncio.to_thread(server.start)
+        return await waiting
+
+    assert asyncio.run(wait()) == {"answer": 1}
+
+
+@pytest.mark.parametrize(
+    ("faults", "dataset", "message"),
+    [
+        ([], "nope", "there is no dataset 'nope'"),
+        ([{"kind": "status", "status": 403, "match": {"method": "GET"}}], "demo", "answered 403"),
+        ([{"kind": "status", "status": 401, "match": {"method": "GET"}}], "demo", "answered 401"),
+    ],
+)
+def test_what_waiting_cannot_mend_is_an_event_at_once(
+    server: Emulator, faults: list[dict[str, Any]], dataset: str, message: str
+) -> None:
+    server.set_faults(rules=faults)
+    event = asyncio.run(first_event(PredictionsGroupTrigger(dataset=dataset, name="n", poke_interval=60)))
+
+    assert message in event["error"]
+    assert posts(server) == 0
+
+
+def test_a_trigger_does_not_hold_up_its_event_loop(server: Emulator) -> None:
+    server.set_faults(rules=[{"kind": "latency", "seconds": 0.5, "match": {"method": "GET"}}])
+
+    async def longest_pause() -> float:
+        loop = asyncio.get_running_loop()
+        waiting = asyncio.create_task(first_event(DatasetScenesTrigger(dataset="demo")))
+        longest, last = 0.0, loop.time()
+        while not waiting.done():
+            await asyncio.sleep(0.01)
+            longest, last = max(longest, loop.time() - last), loop.time()
+        return longest
+
+    asyncio.run(longest_pause())  # imports
+    assert asyncio.run(longest_pause()) < 0.4
+
+
+def test_a_trigger_refuses_what_no_sensor_would_give_it() -> None:
+    with pytest.raises(KognicInputError):
+        PredictionsGroupTrigger(dataset="demo")
