@@ -128,12 +128,19 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         todo += [current.__cause__, getattr(current, "reason", None), *current.args]
 
 
-def _in_handshake(error: BaseException) -> bool:
-    """Tell whether an error arose in Python's TLS handshake, when no byte of the request had been sent."""
+def _before_the_request(error: BaseException) -> bool:
+    """Tell whether an error arose in a TLS handshake or while a proxy was asked for a tunnel.
+
+    The libraries' exceptions do not tell these from a lost answer; the frames of their tracebacks do. Where those
+    look different in another version, this is False: doubt.
+    """
     return any(
-        frame.f_code.co_name == "do_handshake"
+        frame.f_code.co_name in {"do_handshake", "_tunnel"}
+        or getattr(frame.f_locals.get("self"), "_connected", None)
+        is False  # httpcore's connection in a tunnel
         for cause in _causes(error)
         for frame, _ in traceback.walk_tb(cause.__traceback__)
+        if frame.f_code.co_name in {"do_handshake", "_tunnel"} or "http_proxy" in frame.f_code.co_filename
     )
 
 
@@ -195,10 +202,11 @@ def as_requests_error(error: requests.RequestException, method: str, url: str) -
         ),
     ):
         return _not_a_request(error, method, url)
-    never = isinstance(error, (requests.ConnectTimeout, requests.exceptions.ProxyError)) or _find(
+    # Not every ProxyError: urllib3 says so too of an answer that was lost in a tunnel.
+    never = isinstance(error, requests.ConnectTimeout) or _find(
         error, NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError
     )
-    if never or _in_handshake(error):
+    if never or _before_the_request(error):
         return _not_connected(error, method, url, _host(url))
     if isinstance(error, requests.Timeout):
         return KognicNoAnswerError("sent, but no answer came in time.", method=method, url=url)
@@ -213,7 +221,8 @@ def as_httpx_error(error: httpx.HTTPError | OSError, method: str, url: str) -> K
     """
     import httpx
 
-    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)):
+    never = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError))
+    if never or _before_the_request(error):
         return _not_connected(error, method, url, _host(url))
     # httpcore raises LocalProtocolError only where it puts the head of a request together.
     if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):

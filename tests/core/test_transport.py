@@ -280,6 +280,46 @@ def test_a_proxy_that_refuses(emulator: Emulator, tokens: TokenProvider, send: S
 
 
 @both
+@pytest.mark.parametrize("how", ["hang", "close", "garbage"])
+def test_a_proxy_that_misbehaves(emulator: Emulator, tokens: TokenProvider, send: Send, how: str) -> None:
+    """A tunnel that never came to be carried no request: no doubt, whatever the proxy does."""
+
+    def hello(connection: socket.socket) -> None:
+        read_request(connection)
+        if how == "hang":
+            time.sleep(1)
+        if how == "garbage":
+            connection.sendall(b"what is CONNECT?\r\n\r\n")
+
+    with raw_server(always(b""), hello=hello) as proxy:
+        settings = settings_for(emulator, base_url="https://kognic.invalid", proxy=proxy.url, timeout=0.4)
+        with pytest.raises(KognicConnectionError) as caught:
+            send(settings, tokens)
+    assert verdict(caught.value) is Verdict.AGAIN
+
+
+@both
+def test_a_tunnel_that_breaks_after_the_request(
+    emulator: Emulator, tokens: TokenProvider, send: Send, certificate: tuple[Path, Path]
+) -> None:
+    """Once the request went through the tunnel, a lost answer is doubt as without a proxy."""
+
+    def answer(connection: socket.socket, _request: Request) -> None:
+        connection.close()
+
+    with (
+        raw_server(answer, tls=tls_context(certificate)) as server,
+        raw_server(always(b""), hello=_proxy(200, [], relay_to=server.port)) as proxy,
+    ):
+        settings = settings_for(
+            emulator, base_url=server.url, verify=str(certificate[0]), proxy=proxy.url, timeout=2
+        )
+        with pytest.raises(KognicAmbiguousError):
+            send(settings, tokens)
+    assert len(server.requests) == 1
+
+
+@both
 def test_a_proxy_that_is_not_there(emulator: Emulator, tokens: TokenProvider, send: Send) -> None:
     """Nor does one that cannot be reached leave doubt."""
     settings = settings_for(
