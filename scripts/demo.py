@@ -338,7 +338,7 @@ def main() -> int:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     (ROOT / ".demo").mkdir(exist_ok=True)
     demonstration = Demo(Path(tempfile.mkdtemp(prefix="run-", dir=ROOT / ".demo")))
-    succeeded, status = False, 1
+    succeeded, keep, status = False, False, 1
     try:
         for number in signals:
             signal.signal(number, stop)
@@ -351,7 +351,7 @@ def main() -> int:
         status = 0 if succeeded and asked.number == signal.SIGINT else 128 + asked.number
         say()
     except (DemoError, OSError, KeyError, ValueError) as error:
-        succeeded, status = False, 1
+        keep, status = True, 1
         demonstration.print_logs()
         print(f"The demo has failed: {error}", file=sys.stderr, flush=True)
     finally:
@@ -359,10 +359,10 @@ def main() -> int:
             signal.signal(number, signal.SIG_IGN)
         say("Stopping Airflow and the emulator ...")
         demonstration.end()
-        if succeeded:
-            shutil.rmtree(demonstration.folder, ignore_errors=True)
-        else:
+        if keep:
             say(f"Its files are still in {demonstration.folder}")
+        else:
+            shutil.rmtree(demonstration.folder, ignore_errors=True)
     return status
 
 
