@@ -188,14 +188,14 @@ def test_it_works_beside_httpx2(emulator: Emulator, group: str, *, imported_firs
     """With httpx2 installed, or even imported, an upload still goes through httpx, and its errors are understood.
 
     It runs wherever httpx2 is importable, as it is beside the oldest Airflow in the project's CI, which sets
-    KOGNIC_TESTS_NEED_HTTPX2=1 so that this test cannot be skipped there unnoticed.
+    TESTS_NEED_HTTPX2=1 so that this test cannot be skipped there unnoticed.
     """
     import json
 
     from airflow_provider_kognic.emulator import demo
 
     if importlib.util.find_spec("httpx2") is None:
-        assert os.environ.get("KOGNIC_TESTS_NEED_HTTPX2", "0") == "0", "httpx2 is not installed"
+        assert os.environ.get("TESTS_NEED_HTTPX2", "0") == "0", "httpx2 is not installed"
         pytest.skip("httpx2 is not installed")
     lost = demo.scene_uuid(1)
     refused = demo.scene_uuid(2)
