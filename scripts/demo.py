@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 INFERENCE, UPLOAD = "kognic_inference", "kognic_upload"
 LEAST_PREDICTIONS = 200
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 EMULATOR_SECONDS = 60
 AIRFLOW_SECONDS = 300
 RUN_SECONDS = 240
@@ -50,9 +52,10 @@ class Asked(BaseException):
         self.number = number
 
 
-def say(text: str = "") -> None:
-    """Print at once."""
-    print(text, flush=True)
+def say(text: str = "", *, error: bool = False) -> None:
+    """Print at once; a terminal that is gone keeps nothing from being ended."""
+    with suppress(OSError):
+        print(text, file=sys.stderr if error else sys.stdout, flush=True)
 
 
 def ask(method: str, url: str, *, body: Any = None, token: str | None = None) -> Any:
@@ -175,9 +178,13 @@ class Demo:
         return process
 
     def end(self) -> None:
-        """End everything, last started first."""
+        """End everything, last started first; then whatever else was started with this demo's AIRFLOW_HOME."""
         for process in reversed(self.processes):
             process.end()
+        for left in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if left.environ().get("AIRFLOW_HOME") == self.env["AIRFLOW_HOME"]:
+                    left.kill()
 
     def wait(self, what: str, seconds: float, look: Callable[[], Any]) -> Any:
         """Look again and again until there is something.
@@ -324,23 +331,24 @@ class Demo:
             self.folder.glob("airflow/logs/dag_id=*/**/*.log"), key=lambda log: log.stat().st_mtime
         )
         for log in (*logs, *tasks[-2:]):
-            print(f"--- the end of {log} ---\n{tail(log, 40)}\n", file=sys.stderr, flush=True)
+            say(f"--- the end of {log} ---\n{tail(log, 40)}\n", error=True)
 
 
 def stop(number: int, _frame: object) -> None:
-    """End the demo in order on a signal."""
+    """End the demo in order on a signal; once is enough."""
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
     raise Asked(number)
 
 
 def main() -> int:
     """Run the demo; returns the exit status."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     (ROOT / ".demo").mkdir(exist_ok=True)
     demonstration = Demo(Path(tempfile.mkdtemp(prefix="run-", dir=ROOT / ".demo")))
     succeeded, keep, status = False, False, 1
     try:
-        for number in signals:
+        for number in SIGNALS:
             signal.signal(number, stop)
         demonstration.run()
         succeeded, status = True, 0
@@ -353,9 +361,9 @@ def main() -> int:
     except (DemoError, OSError, KeyError, ValueError) as error:
         keep, status = True, 1
         demonstration.print_logs()
-        print(f"The demo has failed: {error}", file=sys.stderr, flush=True)
+        say(f"The demo has failed: {error}", error=True)
     finally:
-        for number in signals:
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         say("Stopping Airflow and the emulator ...")
         demonstration.end()
