@@ -85,14 +85,15 @@ class KognicHook(BaseHook):
     @classmethod
     async def from_connection_id(cls, kognic_conn_id: str) -> KognicHook:
         """Make a hook where the connection can only be read asynchronously: in a trigger."""
+        from asgiref.sync import sync_to_async
+
         hook = cls(kognic_conn_id)
         if hasattr(cls, "aget_connection"):  # Airflow >= 3.1
             connection = await cls.aget_connection(kognic_conn_id)
         else:
-            from asgiref.sync import sync_to_async
-
             connection = await sync_to_async(cls.get_connection)(kognic_conn_id)
-        hook.settings = settings_of(connection)
+        # Reading the extras makes Airflow tell its supervisor what to mask, which must not happen on the loop.
+        hook.settings = await sync_to_async(settings_of)(connection)
         return hook
 
     @cached_property

@@ -82,6 +82,7 @@ class Airflow:
             "AIRFLOW__API__SECRET_KEY": "of a test",
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__API_AUTH__JWT_SECRET": uuid.uuid4().hex * 3,
+            "AIRFLOW__API_AUTH__JWT_ISSUER": "a test",  # without one, Airflow 3.0 fails beside a new PyJWT
             "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
