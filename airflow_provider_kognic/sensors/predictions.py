@@ -67,14 +67,15 @@ class _KognicSensor(BaseSensorOperator):
             return self.found(context, super().execute(context))
         try:
             first = self.poke(context)
-        except AirflowFailException as error:  # as BaseSensorOperator.execute does
-            if self.soft_fail or self.never_fail:
+            trigger = None if first.is_done else self.trigger()
+        except (AirflowFailException, KognicError) as error:
+            if self.soft_fail or self.never_fail:  # as BaseSensorOperator.execute does
                 raise AirflowSkipException(f"Skipping, as soft_fail or never_fail ask: {error}") from error
-            raise
-        if first.is_done:
+            raise AirflowFailException(str(error)) from error
+        if trigger is None:
             return self.found(context, first.xcom_value)
         return self.defer(
-            trigger=self.trigger(),
+            trigger=trigger,
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout),
         )
@@ -124,16 +125,19 @@ class PredictionsGroupSensor(_KognicSensor):
 
     def question(self) -> PredictionsGroupQuestion:
         """Return what to ask."""
-        return PredictionsGroupQuestion(self.dataset, self.name, self.predictions_group_uuid)
+        # Native rendering makes a number of a name such as 20260131.
+        name = None if self.name is None else str(self.name)
+        return PredictionsGroupQuestion(str(self.dataset), name, self.predictions_group_uuid)
 
     def trigger(self) -> BaseTrigger:
         """Return the trigger that asks the same."""
         from airflow_provider_kognic.triggers.predictions import PredictionsGroupTrigger
 
+        question = self.question()
         return PredictionsGroupTrigger(
-            dataset=self.dataset,
-            name=self.name,
-            predictions_group_uuid=self.predictions_group_uuid,
+            dataset=question.dataset,
+            name=question.name,
+            predictions_group_uuid=question.predictions_group_uuid,
             poke_interval=self.poke_interval,
             kognic_conn_id=self.kognic_conn_id,
         )
@@ -142,7 +146,7 @@ class PredictionsGroupSensor(_KognicSensor):
         """Return the group's uuid, having linked to it."""
         hook = KognicHook(self.kognic_conn_id)
         try:
-            dataset = hook.get_dataset(self.dataset).uuid
+            dataset = hook.get_dataset(str(self.dataset)).uuid
         except KognicError as error:
             self.log.warning("No link to the group: %s", error)
         else:
@@ -191,16 +195,17 @@ class DatasetScenesSensor(_KognicSensor):
 
     def question(self) -> DatasetScenesQuestion:
         """Return what to ask; the source is read on the worker, where its files are."""
-        return DatasetScenesQuestion(self.dataset, self._scenes(), self.min_count)
+        return DatasetScenesQuestion(str(self.dataset), self._scenes(), self.min_count)
 
     def trigger(self) -> BaseTrigger:
         """Return the trigger that asks the same."""
         from airflow_provider_kognic.triggers.predictions import DatasetScenesTrigger
 
+        question = self.question()
         return DatasetScenesTrigger(
-            dataset=self.dataset,
-            scene_uuids=self._scenes(),
-            min_count=self.question().min_count,
+            dataset=question.dataset,
+            scene_uuids=question.scene_uuids,
+            min_count=question.min_count,
             poke_interval=self.poke_interval,
             kognic_conn_id=self.kognic_conn_id,
         )

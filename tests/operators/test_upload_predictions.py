@@ -101,6 +101,9 @@ def test_every_kind_of_source_is_uploaded(
     assert counts(run.xcom("upload")) == {"uploaded": 5, "total": 5}
     assert run.xcom("upload")["predictions_group_uuid"] == group
     assert run.xcom("upload", "summary") is None
+    for shown in (run.output, json.dumps(run.rendered("upload")), json.dumps(run.xcoms("upload"))):
+        assert server.client_secret not in shown
+        assert "schema_version" not in shown
     scenes = {row["scene_uuid"] for row in server.predictions(group)}
     assert scenes == {demo.scene_uuid(number) for number in range(5)}
     link = f"https://app.kognic.com/dataset/{demo.DATASET_UUID}/predictions/{group}"

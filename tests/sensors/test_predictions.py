@@ -254,6 +254,21 @@ def test_its_arguments_are_templates(run_dag: RunDag, dag: "DAG", server: Emulat
     assert run.xcom("wait") == group, run.output
 
 
+@both_ways
+def test_native_rendering_may_make_a_number_of_a_name(
+    run_dag: RunDag, server: Emulator, way: dict[str, Any]
+) -> None:
+    from airflow.sdk import DAG
+
+    name = str(uuid.uuid4().int % 10**9 + 10**9)
+    kind = "_".join(map(str, way))
+    with DAG(f"native_{kind}", schedule=None, render_template_as_native_obj=True) as dag:
+        group_sensor(dag, name=f"{{{{ {name} }}}}", **way)
+    group = server.create_group(name=name)
+
+    assert run_dag(dag, connection=server).xcom("wait") == group
+
+
 # --- DatasetScenesSensor ---
 
 
