@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -301,21 +302,28 @@ class UploadPredictionsOperator(BaseOperator):
     ) -> Report:
         from airflow_provider_kognic.core.uploader import upload
 
+        # A thread of its own: asyncio.run would wait for one of asyncio's, however long a listing hangs.
+        thread = ThreadPoolExecutor(1, "kognic-group")
+
         async def group_exists() -> bool:
-            return await asyncio.to_thread(_has_group, hook, str(dataset_uuid), group)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(thread, _has_group, hook, str(dataset_uuid), group)
 
         self._end_before_the_timeout(stop, started)
         self.log.info("Uploading to predictions group %s with %d connections.", group, connections)
-        async with hook.async_client(connections) as client:
-            return await upload(
-                source,
-                client,
-                predictions_group_uuid=group,
-                max_connections=connections,
-                outage_timeout=self.outage_timeout,
-                group_exists=None if dataset_uuid is None else group_exists,
-                stop=stop,
-            )
+        try:
+            async with hook.async_client(connections) as client:
+                return await upload(
+                    source,
+                    client,
+                    predictions_group_uuid=group,
+                    max_connections=connections,
+                    outage_timeout=self.outage_timeout,
+                    group_exists=None if dataset_uuid is None else group_exists,
+                    stop=stop,
+                )
+        finally:
+            thread.shutdown(wait=False, cancel_futures=True)
 
     def _end_before_the_timeout(self, stop: Stop, started: float) -> None:
         """End in order a little before Airflow's alarm, which would tear the run apart at any instruction."""
