@@ -64,6 +64,15 @@ def failed_at_once(run: Any, message: str) -> bool:
     return True
 
 
+def skip_if_airflow_cannot_reschedule_here(way: dict[str, Any]) -> None:
+    import airflow
+
+    if way.get("mode") == "reschedule" and airflow.__version__.startswith("3.0."):
+        pytest.skip(
+            "Airflow 3.0 reads a task's first date of rescheduling as text where a Dag runs in one process"
+        )
+
+
 # --- PredictionsGroupSensor ---
 
 
@@ -90,6 +99,7 @@ def test_a_group_that_is_there_is_found(
 def test_a_group_that_is_made_later_is_waited_for(
     run_dag: RunDag, dag: "DAG", server: Emulator, way: dict[str, Any]
 ) -> None:
+    skip_if_airflow_cannot_reschedule_here(way)
     name = str(uuid.uuid4())
     group_sensor(dag, name=name, **way)
 
@@ -283,6 +293,7 @@ def dataset(server: Emulator) -> dict[str, Any]:
 def test_scenes_are_waited_for_and_missing_ones_named(
     run_dag: RunDag, dag: "DAG", server: Emulator, dataset: dict[str, Any], way: dict[str, Any]
 ) -> None:
+    skip_if_airflow_cannot_reschedule_here(way)
     scenes = dataset["scenes"]
     scenes_sensor(dag, dataset=dataset["name"], scene_uuids=[scenes[0].upper(), *scenes[1:4]], **way)
 
