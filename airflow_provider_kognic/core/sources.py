@@ -213,16 +213,25 @@ class ManifestSource:
             scene, target = (
                 (row.get("scene_uuid"), row.get("path")) if isinstance(row, Mapping) else (None, None)
             )
-            if not isinstance(target, str) or not target.strip():
-                yield refusal(
-                    scene if isinstance(scene, str) else "",
-                    where,
-                    Refused("bad_row", "a row without 'scene_uuid' or 'path'."),
-                )
-                continue
-            target = target.strip()
-            document = self.resolve(target) if "://" in target else self.path.parent / target
-            yield _prediction(scene, str(document), partial(_read, document), f"'scene_uuid' of {where}")
+            try:
+                document = self._document(target)
+            except Refused as why:
+                yield refusal(scene if isinstance(scene, str) else "", where, why)
+            else:
+                what = f"'scene_uuid' of {where}"
+                yield _prediction(scene, str(document), partial(_read, document), what)
+
+    def _document(self, target: Any) -> PathLike:
+        if not isinstance(target, str) or not target.strip():
+            raise Refused("bad_row", "a row without 'scene_uuid' or 'path'.")
+        target = target.strip()
+        if "://" not in target:
+            document: PathLike = self.path.parent / target
+            return document
+        try:
+            return self.resolve(target)
+        except Exception as error:  # an unknown scheme, a provider that is not installed
+            raise Refused("unreadable", f"no path can be made of {target}: {error}") from error
 
 
 def open_source(

@@ -378,3 +378,24 @@ def test_reading_is_lazy(tmp_path: Path) -> None:
     for prediction in predictions(source):
         with pytest.raises(Refused, match="FileNotFoundError"):
             prediction.read()
+
+
+def test_a_manifest_row_of_an_unknown_scheme_is_refused_and_the_next_one_read(tmp_path: Path) -> None:
+    """One row that no path can be made of does not end the source."""
+
+    def resolve(text: str) -> Path:
+        raise ValueError(f"no filesystem for {text}")
+
+    good = "0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1a01"
+    (tmp_path / "good.json").write_text('{"openlabel": {}}', encoding="utf-8")
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text(
+        f"scene_uuid,path\n0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1a02,odd://x/y.json\n{good},good.json\n",
+        encoding="utf-8",
+    )
+    first, second = open_source(None, manifest, resolve=resolve)
+    assert isinstance(first, Result)
+    assert (first.reason, first.source) == ("unreadable", f"{manifest}:2")
+    assert "odd://x/y.json" in str(first.message)
+    assert isinstance(second, Prediction)
+    assert second.scene_uuid == good
