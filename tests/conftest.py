@@ -254,18 +254,24 @@ DOCUMENT: dict[str, Any] = {
 
 
 @pytest.fixture(scope="session")
-def _shared_server() -> Iterator[Emulator]:
+def shared_emulator() -> Iterator[Emulator]:
     with running_emulator() as emulator:
         yield emulator
 
 
 @pytest.fixture
-def server(_shared_server: Emulator) -> Iterator[Emulator]:
-    """A local Kognic that all tests share, with no faults and fresh counters."""
-    _shared_server.clear_faults()
-    _shared_server.reset_stats()
-    yield _shared_server
-    _shared_server.clear_faults()
+def emulator(shared_emulator: Emulator) -> Iterator[Emulator]:
+    """The emulator that all tests share, with no faults and fresh counters."""
+    shared_emulator.clear_faults()
+    shared_emulator.reset_stats()
+    yield shared_emulator
+    shared_emulator.clear_faults()
+
+
+@pytest.fixture
+def server(emulator: Emulator) -> Emulator:
+    """The same, as the tests of operators and sensors call it: Kognic is a server to them."""
+    return emulator
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from airflow_provider_kognic.emulator import demo, store
 from airflow_provider_kognic.emulator.app import build_app
-from airflow_provider_kognic.emulator.auth import Tokens
 from airflow_provider_kognic.emulator.database import Database
 from airflow_provider_kognic.emulator.documents import require_openlabel_extra
 from airflow_provider_kognic.emulator.faults import Faults, Settings
 from airflow_provider_kognic.emulator.state import State
+from airflow_provider_kognic.emulator.tokens import Tokens
 
 # Closing a socket that lingers for zero seconds sends a reset in place of an orderly end.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)

@@ -10,8 +10,8 @@ from airflow_provider_kognic.emulator.stats import Stats
 if TYPE_CHECKING:
     from fastapi import Request
 
-    from airflow_provider_kognic.emulator.auth import Tokens
     from airflow_provider_kognic.emulator.faults import Faults
+    from airflow_provider_kognic.emulator.tokens import Tokens
 
 
 @dataclass

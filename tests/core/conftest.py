@@ -1,25 +1,9 @@
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
-
-
-@pytest.fixture(scope="session")
-def shared_emulator() -> Iterator[Emulator]:
-    with running_emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(shared_emulator: Emulator) -> Iterator[Emulator]:
-    """The emulator that all tests share, with no faults and fresh counters."""
-    shared_emulator.clear_faults()
-    shared_emulator.reset_stats()
-    yield shared_emulator
-    shared_emulator.clear_faults()
+from airflow_provider_kognic.emulator.testing import Emulator
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from airflow_provider_kognic.emulator import demo
-from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
+from airflow_provider_kognic.emulator.testing import Emulator
 
 Post = Callable[..., httpx.Response]
 
@@ -37,21 +37,6 @@ def openlabel(kind: str = "bbox", value: Any = None) -> dict[str, Any]:
             },
         }
     }
-
-
-@pytest.fixture(scope="session")
-def shared_emulator() -> Iterator[Emulator]:
-    with running_emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(shared_emulator: Emulator) -> Iterator[Emulator]:
-    """The emulator that all tests share, with no faults and fresh counters."""
-    shared_emulator.clear_faults()
-    shared_emulator.reset_stats()
-    yield shared_emulator
-    shared_emulator.clear_faults()
 
 
 @pytest.fixture

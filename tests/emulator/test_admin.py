@@ -11,11 +11,11 @@ from starlette.types import ASGIApp
 
 from airflow_provider_kognic.emulator import demo, store
 from airflow_provider_kognic.emulator.app import build_app
-from airflow_provider_kognic.emulator.auth import Tokens
 from airflow_provider_kognic.emulator.database import Database
 from airflow_provider_kognic.emulator.faults import Faults, Settings
 from airflow_provider_kognic.emulator.state import State
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
+from airflow_provider_kognic.emulator.tokens import Tokens
 
 from .conftest import Post
 
