@@ -195,6 +195,8 @@ def _faulty_answer(fault: Fault) -> Answer:
         return Answer.of(status, page.encode(), "text/html", headers)
     if fault.kind == "garbage":
         return Answer.of(status, fault.body.encode(), "application/json", headers)
+    if fault.kind == "no_data" and status == 204:  # noqa: PLR2004 (No Content: a body would be read as the next answer)
+        return Answer.of(status, b"", "application/json", headers)
     if fault.kind == "no_data":
         return Answer.of_json(status, {"result": "ok"}, headers)
     return Answer.of_json(status, {"message": fault.message}, headers)

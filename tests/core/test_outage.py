@@ -41,15 +41,16 @@ def test_recovery_goes_on_to_the_end(emulator: Emulator, group: str) -> None:
     """When the server is back, everything that was not sent into the outage is created."""
     emulator.set_faults(
         script=[{"kind": "ok", "times": 20}],
-        rules=[everything("503_before", times=40)],
+        rules=[everything("503_before", times=200)],
     )
-    run = upload_all(rows(150), settings_for(emulator), group)
+    run = upload_all(rows(300), settings_for(emulator), group)
     created, refused, in_doubt, unsent = run.counts()
     assert run.report.stopped is None
     assert (refused, unsent) == (0, 0)
-    # Twenty in a row, nine in flight with the last of them, and nine mixed with the last successes.
-    assert 20 <= in_doubt <= 38
-    assert created == 150 - in_doubt
+    # How many 503 mix with the last slow successes is up to the server; then it is noticed, and only asked for.
+    assert 20 <= in_doubt < 100
+    assert emulator.stats()["requests"]["GET /v2/datasets"]["503"] > 100 - in_doubt
+    assert created == 300 - in_doubt
     check_truth(run, emulator, group)
 
 
