@@ -32,6 +32,6 @@ class KognicPredictionsGroupLink(BaseOperatorLink):
             context: The task's context.
             url: The page of the predictions group, or None where it is not known.
         """
-        if url is not None:
-            ti: Any = context["ti"]
+        ti: Any = context.get("ti")
+        if url is not None and ti is not None:
             ti.xcom_push(key=cls().xcom_key, value=url)

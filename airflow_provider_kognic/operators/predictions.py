@@ -282,8 +282,8 @@ class UploadPredictionsOperator(BaseOperator):
         return uuid
 
     def _warn_of_an_earlier_try(self, context: Context) -> None:
-        ti: Any = context["ti"]
-        if (ti.try_number or 1) > 1:
+        ti: Any = context.get("ti")  # not there where someone calls execute({}) to try it out
+        if ti is not None and (ti.try_number or 1) > 1:
             self.log.warning(
                 "This is try %d. What an earlier try created is not known here and is sent again: check the"
                 " predictions group for duplicates, or start over with a new group.",
@@ -335,9 +335,8 @@ class UploadPredictionsOperator(BaseOperator):
         asyncio.get_running_loop().call_later(left, stop.request, _TIMED_OUT, margin * 0.6)
 
     def _push(self, context: Context, summary: dict[str, Any]) -> None:
-        ti: Any = context["ti"]
         try:
-            ti.xcom_push(key="summary", value=summary)
+            context["ti"].xcom_push(key="summary", value=summary)
         except Exception:  # whatever keeps the summary from being stored must not hide why the upload failed
             self.log.exception("The summary could not be stored in XCom: %s", summary)
 
