@@ -83,7 +83,7 @@ def judge(report: Report, max_failures: MaxFailures, *, allow_empty: bool) -> Fa
     if report.stopped is None and not over and not summary.in_doubt and not summary.unsent:
         return None
     counts = (
-        f"of {summary.total:,} predictions {summary.uploaded:,} created, {summary.skipped:,} skipped,"
+        f"{summary.total:,} predictions: {summary.uploaded:,} created, {summary.skipped:,} skipped,"
         f" {summary.refused:,} refused (allowed: {max_failures}), {summary.in_doubt:,} in doubt,"
         f" {summary.unsent:,} unsent"
     )

@@ -113,7 +113,7 @@ def test_the_message_has_counts_reasons_and_the_first_predictions() -> None:
     failure = verdict("1%", uploaded=1990, refused=30, in_doubt=2, unsent=1)
     assert failure is not None
     for part in (
-        "of 2,023 predictions 1,990 created, 0 skipped, 30 refused (allowed: 1 %), 2 in doubt, 1 unsent",
+        "2,023 predictions: 1,990 created, 0 skipped, 30 refused (allowed: 1 %), 2 in doubt, 1 unsent",
         "because_refused (30), because_in_doubt (2), because_unsent (1)",
         "refused: scene unknown (refused.json): so it is",
         "not sent again. Compare them with the predictions group",
