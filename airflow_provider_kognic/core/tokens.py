@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # A token is renewed this many seconds before it expires, or at four fifths of a shorter life.
 _EARLY = 60.0
 _EARLY_SHARE = 0.2
+_SHORTEST_SECRET = 6
 
 
 class TokenProvider:
@@ -89,7 +90,12 @@ class TokenProvider:
         return text
 
     def _keep_secret(self, secret: str) -> None:
-        """Have `redact` cut this out from now on, also as it looks in a form, in JSON and in HTML."""
+        """Have `redact` cut this out from now on, also as it looks in a form, in JSON and in HTML.
+
+        Not what is too short to be one: it would be cut out of ordinary words.
+        """
+        if len(secret) < _SHORTEST_SECRET:
+            return
         forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], escape(secret)}
         known = forms.union(self._secrets)
         # Replaced as a whole: another thread may be going through it.

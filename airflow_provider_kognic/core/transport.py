@@ -8,6 +8,7 @@ import socket
 import ssl
 import traceback
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core.errors import (
     KognicConnectionError,
@@ -16,7 +17,7 @@ from airflow_provider_kognic.core.errors import (
     KognicNoAnswerError,
     KognicTLSError,
 )
-from airflow_provider_kognic.core.settings import check_proxy
+from airflow_provider_kognic.core.settings import check_proxy, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +33,16 @@ _TLS_HANGUPS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 def proxy_for(url: str, given: str | None) -> str | None:
     """Return the proxy to use for `url`: the given one, else what the environment names, if any.
 
+    None for plain http to this machine: a proxy would see what must not leave it, and could not reach it.
+
     Raises:
         KognicInputError: The environment (`HTTPS_PROXY`, `ALL_PROXY`, ...) names none that can be used.
     """
     from requests.utils import get_environ_proxies, select_proxy
 
+    parts = urlsplit(url)
+    if parts.scheme == "http" and is_loopback(parts.hostname or ""):
+        return None
     if given:
         return given
     found = select_proxy(url, get_environ_proxies(url, no_proxy=None))
@@ -176,8 +182,6 @@ def _not_a_request(error: Exception, method: str, url: str) -> KognicInputError:
 
 
 def _host(url: str) -> str:
-    from urllib.parse import urlsplit
-
     return urlsplit(url).netloc
 
 

@@ -336,7 +336,8 @@ def test_an_echoed_client_secret_is_never_shown(emulator: Emulator, status: int,
 
 def test_a_proxy_password_is_never_shown(emulator: Emulator) -> None:
     """Neither in settings nor in an error."""
-    settings = settings_for(emulator, proxy="http://user:hidden-password@127.0.0.1:9")
+    elsewhere = {"auth_host": "http://192.0.2.1", "allow_http": True}  # to this machine no proxy is used
+    settings = settings_for(emulator, proxy="http://user:hidden-password@127.0.0.1:9", **elsewhere)
     assert "hidden-password" not in repr(settings)
     with pytest.raises(KognicConnectionError) as caught:
         TokenProvider(settings).token()

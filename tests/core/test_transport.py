@@ -23,7 +23,7 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
 from airflow_provider_kognic.core.settings import Settings
 from airflow_provider_kognic.core.tokens import TokenProvider
-from airflow_provider_kognic.core.transport import clean_message
+from airflow_provider_kognic.core.transport import clean_message, proxy_for
 from airflow_provider_kognic.emulator.testing import Emulator
 
 from .support import (
@@ -438,3 +438,15 @@ def test_the_async_client_is_a_context_manager(emulator: Emulator, tokens: Token
     client: Any = AsyncKognicClient(settings_for(emulator), tokens=tokens)
     with pytest.raises(RuntimeError, match="async with"):
         asyncio.run(client.probe())
+
+
+def test_no_proxy_sees_what_is_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain http to loopback is allowed because it does not leave the machine: so no proxy, given or found."""
+    monkeypatch.setenv("HTTP_PROXY", "http://192.0.2.1:3128")
+    monkeypatch.setenv("http_proxy", "http://192.0.2.1:3128")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for host in ("127.0.0.1:8080", "localhost", "[::1]:80"):
+        assert proxy_for(f"http://{host}", None) is None
+        assert proxy_for(f"http://{host}", "http://192.0.2.2:3128") is None
+    assert proxy_for("http://example.test", None) == "http://192.0.2.1:3128"
