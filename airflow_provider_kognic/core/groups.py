@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Literal, get_args
 
-from airflow_provider_kognic.core.errors import KognicAmbiguousError, KognicInputError
+from airflow_provider_kognic.core.errors import KognicAmbiguousError, KognicError, KognicInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,17 +73,27 @@ def ensure_predictions_group(
             uuid = client.create_predictions_group(dataset_uuid, name, description, class_mapping)
         except KognicAmbiguousError as error:
             logger.warning("Whether the group %r was created is unknown (%s); looking for it.", name, error)
+            seen = None
             for pause in _LOOK_AFTER:
                 sleep(pause)
-                found = client.find_predictions_groups(dataset_uuid, name)
-                if new := [group for group in found if group.uuid not in known]:
+                seen = _look(client, dataset_uuid, name)
+                if new := [group for group in seen or () if group.uuid not in known]:
                     return _the_only(new, name, class_mapping)
-            if post == _POSTS:
+            if post == _POSTS or seen is None:
                 raise
         else:
             logger.info("Created predictions group %r: %s", name, uuid)
             return uuid
     raise AssertionError("the last round returns or raises")
+
+
+def _look(client: KognicClient, dataset_uuid: str, name: str) -> list[PredictionsGroup] | None:
+    """Return the groups of that name; None where they cannot be listed, which does not mean that there is none."""
+    try:
+        return client.find_predictions_groups(dataset_uuid, name)
+    except KognicError as error:
+        logger.warning("The predictions groups cannot be listed now: %s", error)
+        return None
 
 
 def _the_only(
