@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicInputError, KognicUnavailableError
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.retries import may_repeat
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.uploader import Report
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 _SHOWN_REASONS = 5
 _SHOWN_RESULTS = 3
+_SHOWN_IN_DOUBT = 40
 
 
 @dataclass(frozen=True)
@@ -91,24 +94,25 @@ def judge(report: Report, max_failures: MaxFailures, *, allow_empty: bool) -> Fa
         f"The upload ended early: {report.stopped}" if report.stopped else "The upload is incomplete",
         counts,
     ]
-    if summary.in_doubt:
+    if report.in_doubt:
+        scenes = ", ".join(result.scene_uuid for result in report.in_doubt[:_SHOWN_IN_DOUBT])
+        more = summary.in_doubt - _SHOWN_IN_DOUBT
         parts.append(
             "Those in doubt were sent and their answer was lost: the server may have created them, so they are"
-            " not sent again. Compare them with the predictions group in the app"
+            " not sent again. Compare these scenes with the predictions group in the app:"
+            f" {scenes}{f' and {more:,} more, which the log names' if more > 0 else ''}"
         )
     reasons = [(reason, n) for reason, n in report.reasons.items() if reason != "run_ended"]
     if reasons:
         shown = ", ".join(f"{reason} ({n:,})" for reason, n in reasons[:_SHOWN_REASONS])
         parts.append(f"Reasons: {shown}{', …' if len(reasons) > _SHOWN_REASONS else ''}")
+    # What fails the task comes first: doubt always does, a refusal only where there are too many.
+    first = sorted(report.first, key=lambda result: result.outcome is Outcome.REFUSED and not over)
     parts += [
         f"{result.outcome.value}: scene {result.scene_uuid or 'unknown'} ({result.source}): {result.message}"
-        for result in report.first[:_SHOWN_RESULTS]
+        for result in first[:_SHOWN_RESULTS]
     ]
     message = ". ".join(part.rstrip(". ") for part in parts) + "."
     # Without a journal, a later attempt would send again what is in doubt: only what is unsent calls for one.
-    retry = (
-        isinstance(report.stopped, KognicUnavailableError)
-        if report.stopped is not None
-        else summary.unsent > 0
-    )
+    retry = may_repeat(report.stopped, idempotent=False) if report.stopped is not None else summary.unsent > 0
     return Failure(message, retry)

@@ -54,6 +54,7 @@ _COUNTING_WHEN_STOPPED = 1.0
 _COUNTING = 60.0
 _COUNTING_STEP = 0.2
 _SHOWN = 20
+_KEPT_IN_DOUBT = 1000
 _PORTION = 1000
 _NOT_FOUND = 404
 _VARIABLE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+")
@@ -78,12 +79,14 @@ class Report:
         stopped: Why the run ended before its source did, or None.
         reasons: How often each reason of a prediction that is neither created nor skipped occurred.
         first: The first of those results, at most 20.
+        in_doubt: The results in doubt, at most a thousand.
     """
 
     summary: Summary
     stopped: KognicError | None
     reasons: dict[str, int]
     first: tuple[Result, ...]
+    in_doubt: tuple[Result, ...] = ()
 
 
 class Stop:
@@ -199,6 +202,10 @@ class _Upload:
         self._group_exists = group_exists
         self._group_known = False
         self._held_404: list[Result] = []
+        self._404_in_a_row = 0
+        self._in_post = 0
+        self._may_send = asyncio.Event()
+        self._may_send.set()
         self._reading: dict[int, Prediction | Result] = {}
         self._cuttable: set[asyncio.Task[object] | None] = set()
         self._total = source.total
@@ -211,6 +218,7 @@ class _Upload:
         self._asked = asyncio.Event()
         self._reasons: Counter[str] = Counter()
         self._first: list[Result] = []
+        self._in_doubt: list[Result] = []
         self._same: tuple[object, int] = (None, 0)
 
     async def run(self, stop: Stop, log_every: float) -> Report:
@@ -248,7 +256,8 @@ class _Upload:
             duration_s=time.monotonic() - started,
         )
         self._progress.log(self._gate, final=True)
-        return Report(summary, self._stopped, dict(self._reasons.most_common()), tuple(self._first))
+        reasons = dict(self._reasons.most_common())
+        return Report(summary, self._stopped, reasons, tuple(self._first), tuple(self._in_doubt))
 
     # Reading
 
@@ -371,6 +380,7 @@ class _Upload:
                 result = replace(_unsent(prediction, message), outcome=Outcome.IN_DOUBT, reason="unexpected")
             if result is not None:
                 self._settle(result)
+            self._judge_when_quiet()
             del work, document  # not while waiting for the next one
             self._slots.release()
 
@@ -419,9 +429,12 @@ class _Upload:
             Closed: The run ended while it waited: nothing was sent.
             KognicOutageError: The outage has lasted too long: nothing was sent.
         """
+        self._judge_when_quiet()
+        await self._may_send.wait()
         entered = await self._gate.enter()
         task = asyncio.current_task()
         self._cuttable.add(task)
+        self._in_post += 1
         try:
             uuid = await self._client.create_prediction(self._group, prediction.scene_uuid, document)
         except KognicError as error:
@@ -442,6 +455,7 @@ class _Upload:
             self._gate.leave()
             raise
         finally:
+            self._in_post -= 1
             self._cuttable.discard(task)
         self._gate.answered()
         return uuid
@@ -453,6 +467,7 @@ class _Upload:
         reason = f"http_{error.status}" if error.status else type(error).__name__.removeprefix("Kognic")
         refused = _result(prediction, Outcome.REFUSED, attempt, error.status, reason, error.message)
         if decided is Verdict.IN_DOUBT:
+            self._same = (None, 0)
             return replace(refused, outcome=Outcome.IN_DOUBT)
         if decided is Verdict.AGAIN:  # often enough
             return replace(refused, outcome=Outcome.UNSENT)
@@ -469,7 +484,12 @@ class _Upload:
 
     async def _group_is_missing(self) -> bool:
         """After a 404: tell whether the listing says that the group is unknown; False where it cannot tell."""
-        if self._group_known or self._group_exists is None:
+        self._404_in_a_row += 1
+        if self._404_in_a_row >= _SAME_REFUSALS:  # it may have been deleted meanwhile: look again
+            self._404_in_a_row = 0
+        elif self._group_known:
+            return False
+        if self._group_exists is None:
             return False
         task = asyncio.current_task()
         self._cuttable.add(task)
@@ -491,24 +511,31 @@ class _Upload:
     def _hold(self, result: Result) -> None:
         """Keep a 404 back while every answer so far was one: it may be about the group or about the scene."""
         self._held_404.append(result)
-        if len(self._held_404) >= self._connections:
+        if len(self._held_404) >= _SAME_REFUSALS:
+            self._may_send.clear()  # what is in flight may still be answered otherwise
+
+    def _judge_when_quiet(self) -> None:
+        """Where enough 404s are held back and nothing is in flight any more, the group is unknown."""
+        if not self._may_send.is_set() and self._in_post == 0:
             self._judge_held_404()
 
     def _answered_otherwise(self) -> None:
         """The group exists, so the 404s so far were about their scenes."""
         self._group_known = True
-        for result in self._held_404:
+        self._404_in_a_row = 0
+        held, self._held_404 = self._held_404, []
+        for result in held:
             self._settle(result)
-        self._held_404.clear()
+        self._may_send.set()
 
     def _judge_held_404(self) -> None:
         """Where all answers were 404, it is the group that is unknown."""
         if not self._held_404:
             return
-        self._halt(self._unknown_group(KognicNotFoundError(self._held_404[-1].message or "")))
-        for result in self._held_404:
+        held, self._held_404 = self._held_404, []
+        self._halt(self._unknown_group(KognicNotFoundError(held[-1].message or "")))
+        for result in held:
             self._settle(replace(result, outcome=Outcome.UNSENT))
-        self._held_404.clear()
 
     def _unknown_group(self, error: KognicError) -> KognicError:
         return KognicNotFoundError(
@@ -545,6 +572,7 @@ class _Upload:
         self._stopped = error
         logger.error("The upload ends early: %s", error)
         self._stopping.set()
+        self._may_send.set()
         self._gate.close()
         for _ in range(self._connections):  # readers that wait for room
             self._slots.release()
@@ -587,8 +615,14 @@ class _Upload:
         if result.outcome not in {Outcome.CREATED, Outcome.SKIPPED}:
             reason = result.reason or result.outcome.value
             self._reasons[reason] += 1
-            if len(self._first) < _SHOWN and reason != "run_ended":
+            shown = len(self._first) < _SHOWN and reason != "run_ended"
+            if shown:
                 self._first.append(result)
+            if result.outcome is Outcome.IN_DOUBT and len(self._in_doubt) < _KEPT_IN_DOUBT:
+                self._in_doubt.append(result)
+            if (
+                shown or result.outcome is Outcome.IN_DOUBT
+            ):  # all of those: nothing but the log knows them later
                 logger.warning(
                     "%s: scene %s (%s): %s",
                     result.outcome.value,
@@ -596,8 +630,8 @@ class _Upload:
                     result.source,
                     result.message,
                 )
-                if len(self._first) == _SHOWN:
-                    logger.warning("Further ones are counted, not shown.")
+            if shown and len(self._first) == _SHOWN:
+                logger.warning("Further ones that are refused or unsent are counted, not shown.")
         if self._on_result is not None:
             try:
                 self._on_result(result)

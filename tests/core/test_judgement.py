@@ -25,7 +25,8 @@ def report(stopped: KognicError | None = None, **counts: int) -> Report:
         if counts.get(outcome.value)
     )
     reasons = {str(result.reason): counts[result.outcome.value] for result in first}
-    return Report(Summary(GROUP, **counts), stopped, reasons, first)
+    in_doubt = tuple(result for result in first if result.outcome is Outcome.IN_DOUBT)
+    return Report(Summary(GROUP, **counts), stopped, reasons, first, in_doubt)
 
 
 def verdict(max_failures: Any = 0, *, allow_empty: bool = False, **kwargs: Any) -> Failure | None:
@@ -116,7 +117,7 @@ def test_the_message_has_counts_reasons_and_the_first_predictions() -> None:
         "2,023 predictions: 1,990 created, 0 skipped, 30 refused (allowed: 1 %), 2 in doubt, 1 unsent",
         "because_refused (30), because_in_doubt (2), because_unsent (1)",
         "refused: scene unknown (refused.json): so it is",
-        "not sent again. Compare them with the predictions group",
+        "not sent again. Compare these scenes with the predictions group in the app:",
     ):
         assert part in failure.message
     assert ".." not in failure.message

@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.errors import (
     KognicRequestError,
     KognicUnauthorizedError,
 )
+from airflow_provider_kognic.core.judgement import MaxFailures, judge
 from airflow_provider_kognic.core.models import Outcome, Prediction
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.sources import RowsSource
@@ -180,7 +181,68 @@ def test_404_of_everything_means_the_group(emulator: Emulator) -> None:
     assert run.counts() == (0, 0, 0, 200)
     assert isinstance(run.report.stopped, KognicNotFoundError)
     assert "predictions_group_uuid" in str(run.report.stopped)
-    assert emulator.stats()["prediction_posts"] <= 2 * 10
+    assert emulator.stats()["prediction_posts"] <= 20 + 10
+
+
+@pytest.mark.parametrize("connections", [1, 10])
+def test_scenes_that_the_server_does_not_know_do_not_pass_for_an_unknown_group(
+    emulator: Emulator, group: str, connections: int
+) -> None:
+    """Nineteen 404s before the first prediction that is created are nineteen refusals, whatever is in flight."""
+    faults = [{"kind": "status", "status": 404, "match": {"scene": demo.scene_uuid(n)}} for n in range(19)]
+    emulator.set_faults(rules=faults)
+    run = upload_all(rows(60), settings_for(emulator, max_connections=connections), group)
+    assert run.report.stopped is None
+    assert run.counts() == (41, 19, 0, 0)
+
+
+def test_an_answer_in_flight_can_still_tell_that_the_group_exists(emulator: Emulator, group: str) -> None:
+    """Twenty 404s are not judged before the slower requests beside them are answered."""
+    faults = [{"kind": "status", "status": 404, "match": {"scene": demo.scene_uuid(n)}} for n in range(1, 25)]
+    slow = {"kind": "latency", "seconds": 0.5, "match": {"scene": demo.scene_uuid(0)}}
+    emulator.set_faults(rules=[slow, *faults])
+    run = upload_all(rows(60), settings_for(emulator), group)
+    assert run.report.stopped is None
+    assert run.counts() == (36, 24, 0, 0)
+
+
+def test_a_group_that_is_deleted_meanwhile_ends_the_run(emulator: Emulator, group: str) -> None:
+    """Where the listing can be asked, it is asked again after twenty 404s in a row."""
+
+    async def group_exists() -> bool:
+        return emulator.count_predictions(group) < 30
+
+    emulator.set_faults(script=[{"kind": "ok", "times": 30}], rules=[{"kind": "status", "status": 404}])
+    settings = settings_for(emulator, max_connections=1)
+    run = upload_all(rows(200), settings, group, group_exists=group_exists)
+    assert isinstance(run.report.stopped, KognicNotFoundError)
+    assert emulator.stats()["prediction_posts"] == 30 + 20
+    assert run.counts() == (30, 19, 0, 151)
+
+
+def test_twenty_in_a_row_means_in_a_row(emulator: Emulator, group: str) -> None:
+    """Ten refusals, a lost answer and ten refusals more are no pattern."""
+    refused = {"kind": "status", "status": 422, "times": 10}
+    emulator.set_faults(script=[refused, {"kind": "503_before"}, refused])
+    run = upload_all(rows(25), settings_for(emulator, max_connections=1), group)
+    assert run.report.stopped is None
+    assert run.counts() == (4, 20, 1, 0)
+
+
+def test_every_prediction_in_doubt_is_named(
+    emulator: Emulator, group: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many others were refused before: nothing but log and message knows them afterwards."""
+    faults = [{"kind": "status", "status": 422, "match": {"scene": demo.scene_uuid(n)}} for n in range(1, 31)]
+    lost = [{"kind": "503_before", "match": {"scene": demo.scene_uuid(n)}} for n in (40, 41)]
+    emulator.set_faults(rules=[*faults, *lost])
+    run = upload_all(rows(50), settings_for(emulator), group)
+    assert run.counts() == (18, 30, 2, 0)
+    failure = judge(run.report, MaxFailures(50), allow_empty=False)
+    assert failure is not None
+    for number in (40, 41):
+        assert demo.scene_uuid(number) in failure.message
+        assert f"in_doubt: scene {demo.scene_uuid(number)}" in caplog.text
 
 
 def test_404_of_everything_in_a_small_source(emulator: Emulator) -> None:
