@@ -28,6 +28,7 @@ from airflow_provider_kognic.core.errors import (
     KognicRateLimitError,
     KognicRedirectError,
     KognicRequestError,
+    KognicRowError,
     KognicServerError,
     KognicUnauthorizedError,
 )
@@ -63,6 +64,20 @@ def user_agent() -> str:
 def request_body(scene_uuid: str, document: bytes) -> bytes:
     """Wrap a document, as the bytes it is, into the body of `POST .../predictions`."""
     return b'{"sceneUuid":"%s","openlabelContent":%s}' % (scene_uuid.encode("ascii"), document)
+
+
+def _content(document: object) -> bytes:
+    """Return the JSON of a document; raises KognicInputError if it has none."""
+    if isinstance(document, (bytes, bytearray)):
+        return bytes(document)
+    if not isinstance(document, dict):
+        raise KognicInputError(
+            f"a document is a dict or the bytes of its JSON, not {type(document).__name__}."
+        )
+    try:
+        return json.dumps(document, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise KognicInputError(f"the document cannot be written as JSON: {error}.") from None
 
 
 def _error_of(status: int, headers: Mapping[str, str], body: bytes, method: str, url: str) -> KognicError:
@@ -222,6 +237,8 @@ class KognicClient:
         Raises:
             KognicInputError: There is none, or several have that name.
         """
+        if not isinstance(name_or_uuid, str) or not name_or_uuid.strip():
+            raise KognicInputError(f"a dataset's name or uuid is needed, not {name_or_uuid!r}.")
         datasets = self.list_datasets()
         text = name_or_uuid.strip()
         if is_uuid(text):
@@ -286,10 +303,19 @@ class KognicClient:
         uuid = parse_uuid(dataset_uuid, "dataset")
         url = f"{self.settings.base_url}/v1/datasets/{uuid}/annotations"
         offset = 0
+        last: list[Any] = []
         while rows := _rows_of(self._get(url, {"offset": offset}), url):
+            if rows == last:
+                raise KognicRowError(
+                    "two pages of the listing are the same: it does not follow 'offset' any more. Look for a newer"
+                    " version of this provider.",
+                    method="GET",
+                    url=url,
+                )
             for row in rows:
                 yield Annotation.from_api(row)
             offset += len(rows)
+            last = rows
 
     def create_prediction(
         self, predictions_group_uuid: str, scene_uuid: str, document: bytes | Mapping[str, Any]
@@ -307,9 +333,8 @@ class KognicClient:
         """
         group = parse_uuid(predictions_group_uuid, "predictions group")
         scene = parse_uuid(scene_uuid, "scene")
-        content = document if isinstance(document, bytes) else json.dumps(document).encode()
         url = f"{self.settings.base_url}/v1/predictions-groups/{group}/predictions"
-        return self._post(url, request_body(scene, content))
+        return self._post(url, request_body(scene, _content(document)))
 
     def _get(self, url: str, params: Mapping[str, int] | None = None) -> Any:
         return self._repeat(lambda: self._once("GET", url, params=params), idempotent=True)
@@ -429,24 +454,29 @@ class AsyncKognicClient:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
 
-    async def create_prediction(self, predictions_group_uuid: str, scene_uuid: str, document: bytes) -> str:
+    async def create_prediction(
+        self, predictions_group_uuid: str, scene_uuid: str, document: bytes | Mapping[str, Any]
+    ) -> str:
         """Send one prediction, once, and return its uuid.
 
         Nothing is retried here: what to do about an error is the caller's to decide (see `retries`). After a
         401 the next call comes with a new token.
 
         Args:
-            predictions_group_uuid: The group's uuid, lower case (`parse_uuid`).
-            scene_uuid: The scene's uuid, lower case.
-            document: The bytes of `{"openlabel": ...}`, sent as they are.
+            predictions_group_uuid: The group's uuid.
+            scene_uuid: The scene's uuid.
+            document: `{"openlabel": ...}`, as the bytes of its JSON, which are sent as they are, or as a dict.
 
         Raises:
             KognicAmbiguousError: It may have been created.
             KognicError: It was not created.
             CancelledBeforeSending: The task was cancelled, and it was not created.
         """
-        url = f"{self.settings.base_url}/v1/predictions-groups/{predictions_group_uuid}/predictions"
-        return _created_uuid(await self._once("POST", url, request_body(scene_uuid, document)), "POST", url)
+        group = parse_uuid(predictions_group_uuid, "predictions group")
+        scene = parse_uuid(scene_uuid, "scene")
+        url = f"{self.settings.base_url}/v1/predictions-groups/{group}/predictions"
+        body = request_body(scene, _content(document))
+        return _created_uuid(await self._once("POST", url, body), "POST", url)
 
     async def probe(self) -> None:
         """Ask for something harmless, to see whether the API serves at all; raises KognicError if not."""

@@ -15,6 +15,7 @@
     │   ├── KognicUnauthorizedError 401 from the API
     │   └── KognicPermissionError   403
     ├── KognicRedirectError         3xx: the host is wrong; nothing is followed, so no token travels
+    ├── KognicRowError              look for a newer version of this provider: a listing is not as expected
     └── KognicAmbiguousError        look at the server: it may have executed the request
         ├── KognicNoAnswerError     sent, but no answer came (time-out, reset)
         ├── KognicServerError       408 or 5xx
@@ -35,7 +36,12 @@ class KognicError(Exception):
         method: HTTP method of the request, or None where none was made.
         url: URL of the request without its query, or None.
         retry_after: Seconds the server asked to wait (`Retry-After`), or None.
+
+    Attributes:
+        advice: What to do about errors of this kind, where the server's words do not say.
     """
+
+    advice = ""
 
     def __init__(
         self,
@@ -57,7 +63,8 @@ class KognicError(Exception):
         if self.method is None:
             return self.message
         answered = "" if self.status is None else f" answered {self.status}"
-        return f"{self.method} {self.url}{answered}: {self.message}"
+        advice = f" ({self.advice})" if self.advice else ""
+        return f"{self.method} {self.url}{answered}: {self.message}{advice}"
 
     def with_message(self, message: str) -> KognicError:
         """Return the same error with other words."""
@@ -126,13 +133,24 @@ class KognicCredentialsError(KognicAuthError):
 class KognicUnauthorizedError(KognicAuthError):
     """401 from the API."""
 
+    advice = "a token was issued, but the API does not accept it: check that 'host' and 'auth_host' belong together"
+
 
 class KognicPermissionError(KognicAuthError):
     """403."""
 
+    advice = (
+        "a token was issued, but these credentials may not do this: ask your Kognic contact which rights the client"
+        " has"
+    )
+
 
 class KognicRedirectError(KognicError):
     """A redirect where none is expected; it was not followed."""
+
+
+class KognicRowError(KognicError):
+    """A listing answered with rows that lack what this version of the provider needs."""
 
 
 class KognicAmbiguousError(KognicError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from airflow_provider_kognic.core.errors import KognicAnswerError, KognicInputError
+from airflow_provider_kognic.core.errors import KognicInputError, KognicRowError
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -46,7 +46,7 @@ def _required(row: object, what: str, *names: str) -> str:
     value = _first(row, *names) if isinstance(row, Mapping) else None
     if not isinstance(value, str) or not value:
         shown = sorted(map(str, row)) if isinstance(row, Mapping) else type(row).__name__
-        raise KognicAnswerError(
+        raise KognicRowError(
             f"a {what} without {' or '.join(repr(name) for name in names)}; it has {shown}."
             " The API's rows may have changed: look for a newer version of this provider."
         )
@@ -63,7 +63,7 @@ class Dataset:
 
     @classmethod
     def from_api(cls, row: Any) -> Dataset:
-        """Read a row of `GET /v2/datasets`; raises KognicAnswerError if it names no uuid."""
+        """Read a row of `GET /v2/datasets`; raises KognicRowError if it names no uuid."""
         uuid = _required(row, "dataset", "uuid", "id")
         return cls(uuid=uuid, name=str(_first(row, "name") or ""), raw=row)
 
@@ -79,7 +79,7 @@ class PredictionsGroup:
 
     @classmethod
     def from_api(cls, row: Any) -> PredictionsGroup:
-        """Read a row of the groups listing; raises KognicAnswerError if it names no uuid."""
+        """Read a row of the groups listing; raises KognicRowError if it names no uuid."""
         uuid = _required(row, "predictions group", "uuid", "id")
         return cls(
             uuid=uuid, name=str(_first(row, "name") or ""), description=_first(row, "description"), raw=row
@@ -96,7 +96,7 @@ class Annotation:
 
     @classmethod
     def from_api(cls, row: Any) -> Annotation:
-        """Read a row of the annotations listing; raises KognicAnswerError if it names no scene."""
+        """Read a row of the annotations listing; raises KognicRowError if it names no scene."""
         scene = _required(row, "annotation", "sceneUuid", "scene_uuid")
         return cls(uuid=str(_first(row, "uuid", "id") or ""), scene_uuid=scene.lower(), raw=row)
 

@@ -17,6 +17,7 @@ from airflow_provider_kognic.core.errors import (
     KognicPermissionError,
     KognicRedirectError,
     KognicRequestError,
+    KognicRowError,
     KognicTLSError,
     KognicUnauthorizedError,
     KognicUnavailableError,
@@ -54,6 +55,7 @@ RULES = (
     Rule("400, 409, 413, 415, 422, other 4xx", KognicRequestError, Verdict.REFUSED),
     Rule("time-out after sending, reset, 408, 5xx, unreadable 2xx", KognicAmbiguousError, Verdict.IN_DOUBT),
     Rule("a setting or argument is wrong", KognicInputError, Verdict.STOP),
+    Rule("a listing without the fields that are needed", KognicRowError, Verdict.STOP),
     Rule("anything else", KognicError, Verdict.IN_DOUBT),
 )
 

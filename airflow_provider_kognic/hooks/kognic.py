@@ -43,17 +43,8 @@ _PARTS: tuple[tuple[type[KognicError], str], ...] = (
     (KognicTLSError, "TLS"),
     (KognicConnectionError, "Network"),
     (KognicCredentialsError, "Credentials"),
-    (
-        KognicPermissionError,
-        (
-            "Permission: a token was issued, but these credentials may not list datasets; ask your Kognic contact"
-            " which rights the client has"
-        ),
-    ),
-    (
-        KognicAuthError,
-        "Credentials: a token was issued, but the API does not accept it; check host and auth_host",
-    ),
+    (KognicPermissionError, "Permission"),
+    (KognicAuthError, "Credentials"),
     (KognicInputError, "Connection settings"),
     (KognicError, "API"),
 )
@@ -246,6 +237,8 @@ def settings_of(connection: Any) -> Settings:
     scopes = extra.get("scopes", ())
     if isinstance(scopes, str):
         scopes = scopes.replace(",", " ").split()
+    if not isinstance(scopes, (list, tuple)):
+        raise KognicInputError(f"'scopes' must be text or a list of text, not {scopes!r}.")
     return Settings(
         base_url=_base_url(connection),
         auth_host=str(extra.get("auth_host", DEFAULT_AUTH_HOST)),

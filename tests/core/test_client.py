@@ -1,12 +1,14 @@
 """Single calls: records out, one request where one is right, errors that say what to do."""
 
+import asyncio
+import json
 import logging
 import socket
 from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.client import KognicClient
+from airflow_provider_kognic.core.client import AsyncKognicClient, KognicClient
 from airflow_provider_kognic.core.errors import (
     KognicAmbiguousError,
     KognicAnswerError,
@@ -18,6 +20,7 @@ from airflow_provider_kognic.core.errors import (
     KognicRateLimitError,
     KognicRedirectError,
     KognicRequestError,
+    KognicRowError,
     KognicServerError,
 )
 from airflow_provider_kognic.core.retries import Backoff
@@ -202,7 +205,6 @@ def test_waits_are_bounded(emulator: Emulator) -> None:
 )
 def test_rows_that_cannot_be_read(emulator: Emulator, row: Any, said: str) -> None:
     """The API's fields are not documented: where they are missing, the message says which and what there is."""
-    import json
 
     def answer(connection: socket.socket, _request: Request) -> None:
         connection.sendall(http(200, json.dumps({"data": [row]})))
@@ -211,7 +213,7 @@ def test_rows_that_cannot_be_read(emulator: Emulator, row: Any, said: str) -> No
         tokens = TokenProvider(settings_for(emulator))
         with (
             KognicClient(settings_for(emulator, base_url=server.url), tokens=tokens) as client,
-            pytest.raises(KognicAnswerError) as caught,
+            pytest.raises(KognicRowError) as caught,
         ):
             client.list_datasets()
     assert said in str(caught.value)
@@ -260,3 +262,43 @@ def test_deprecations_are_logged_once(
     assert len(said) == 2
     assert "GET /v2/datasets at 2030-01-01" in said[0]
     assert "POST /v1/predictions-groups/{uuid}/predictions at 2030-01-01" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("group", "scene"), [("../../x", UUID), (UUID, "../y"), ("", UUID), (UUID, f"{UUID}x")]
+)
+def test_the_asynchronous_client_checks_uuids_too(emulator: Emulator, group: str, scene: str) -> None:
+    """What is no uuid never becomes part of a URL or a body."""
+
+    async def send() -> None:
+        async with AsyncKognicClient(settings_for(emulator)) as client:
+            await client.create_prediction(group, scene, b'{"openlabel": {}}')
+
+    before = emulator.stats()["token_requests"]
+    with pytest.raises(KognicInputError, match="is no uuid of a"):
+        asyncio.run(send())
+    assert emulator.stats()["token_requests"] == before
+
+
+@pytest.mark.parametrize("document", ["text", 7, None, {"openlabel": float("nan")}])
+def test_a_document_that_is_none_is_refused_before_it_is_sent(emulator: Emulator, document: Any) -> None:
+    """A string would be sent as a JSON string, NaN as what is no JSON."""
+    with KognicClient(settings_for(emulator)) as client, pytest.raises(KognicInputError, match="document"):
+        client.create_prediction(UUID, UUID, document)
+    assert emulator.stats()["prediction_posts"] == 0
+
+
+def test_a_listing_that_ignores_the_offset_is_not_read_for_ever(emulator: Emulator) -> None:
+    """The same page twice means that the paging has changed."""
+    body = json.dumps({"data": [{"sceneUuid": UUID}]})
+
+    def answer(connection: socket.socket, _request: Request) -> None:
+        connection.sendall(http(200, body))
+
+    with raw_server(answer) as server:
+        tokens = TokenProvider(settings_for(emulator))
+        with (
+            KognicClient(settings_for(emulator, base_url=server.url), tokens=tokens) as client,
+            pytest.raises(KognicRowError, match="offset"),
+        ):
+            list(client.iter_annotations(UUID))

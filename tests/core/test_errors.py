@@ -184,7 +184,8 @@ def test_errors_survive_pickling_and_copying(kind: type[KognicError]) -> None:
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), error.with_message(error.message)):
         assert type(again) is kind
         assert vars(again) == vars(error)
-        assert str(again) == f"GET {URL} answered 418: what it said"
+        advice = f" ({kind.advice})" if kind.advice else ""
+        assert str(again) == f"GET {URL} answered 418: what it said{advice}"
     assert str(kind("plain")) == "plain"
 
 

@@ -399,3 +399,29 @@ def test_a_manifest_row_of_an_unknown_scheme_is_refused_and_the_next_one_read(tm
     assert "odd://x/y.json" in str(first.message)
     assert isinstance(second, Prediction)
     assert second.scene_uuid == good
+
+
+def test_a_manifest_may_begin_with_blank_lines(tmp_path: Path) -> None:
+    """They are neither header nor row, and the line numbers stay right."""
+    scene = "0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1a01"
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text(f"\n\nscene_uuid,path\n{scene},a.json\nno-uuid,b.json\n", encoding="utf-8")
+    source = open_(manifest=manifest)
+    first, second = source
+    assert (first.scene_uuid, source.total) == (scene, 2)
+    assert isinstance(second, Result)
+    assert f"{manifest}:5" in str(second.message)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object()])
+def test_a_row_that_is_no_json_is_refused(value: object) -> None:
+    """NaN has no place in JSON; it is not quietly sent as something else."""
+    row = {
+        "sceneUuid": "0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1a01",
+        "openlabelContent": {"openlabel": {"x": value}},
+    }
+    (prediction,) = open_([row])
+    assert isinstance(prediction, Prediction)
+    with pytest.raises(Refused, match="cannot be written as JSON") as caught:
+        prediction.read()
+    assert caught.value.reason == "not_json"

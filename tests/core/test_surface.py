@@ -78,7 +78,7 @@ ALLOWED = {
     "client": {"errors", "models", "retries", "tokens", "transport"},
     "admission": {"errors", "retries"},
     "groups": {"errors"},
-    "judgement": {"errors"},
+    "judgement": {"errors", "models", "retries"},
     "waiting": {"errors", "models"},
     "uploader": {
         *("admission", "client", "errors", "journal", "models", "openlabel", "progress", "retries"),
@@ -129,7 +129,13 @@ PUBLIC = {
         *("KognicAmbiguousError", "KognicAnswerError", "KognicAuthError", "KognicConnectionError"),
         *("KognicCredentialsError", "KognicError", "KognicInputError", "KognicNoAnswerError"),
         *("KognicNotFoundError", "KognicOutageError", "KognicPermissionError", "KognicRateLimitError"),
-        *("KognicRedirectError", "KognicRequestError", "KognicServerError", "KognicStoppedError"),
+        *(
+            "KognicRedirectError",
+            "KognicRequestError",
+            "KognicRowError",
+            "KognicServerError",
+            "KognicStoppedError",
+        ),
         *("KognicTLSError", "KognicUnauthorizedError", "KognicUnavailableError"),
     },
     "journal": {"Journal", "NoJournal"},
