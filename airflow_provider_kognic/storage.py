@@ -1,35 +1,46 @@
-"""Templated text becomes a path: on the worker's disk, or on any object store that Airflow knows."""
+"""Templated text becomes a path or a source: on the worker's disk, or on any object store that Airflow knows."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from airflow_provider_kognic.core.errors import KognicInputError
+
 if TYPE_CHECKING:
-    from airflow_provider_kognic.core.sources import PathLike
+    from airflow_provider_kognic.core.sources import PathLike, Source
+
+_LOCAL = re.compile(r"file:(?://(?:localhost)?)?(?=/)")
 
 
-def to_path(value: Any) -> PathLike:
+def to_path(value: Any, what: str = "a path") -> PathLike:
     """Return a path for text such as `/data/p`, `file:///data/p`, `s3://connection@bucket/p`.
 
     Local paths become plain ones: they are read several times faster than through Airflow's ObjectStoragePath.
 
     Args:
         value: Text, or a path object, which is returned as it is unless it is a local ObjectStoragePath.
+        what: What it is called where it is given, for the message.
 
     Raises:
-        KognicInputError: Airflow knows no store of that scheme, or the text cannot be a path in it.
+        KognicInputError: It is empty or no path, Airflow knows no store of that scheme, or the text cannot be a
+            path in it.
     """
+    if not isinstance(value, str) and not hasattr(value, "read_bytes"):
+        raise KognicInputError(f"{what} must be a path, not {type(value).__name__}.")
     text = str(value)
-    if "://" not in text:
-        return value if isinstance(value, Path) else Path(text).expanduser()
-    if text.startswith("file:///"):
-        return Path(text.removeprefix("file://"))
+    if not text.strip():
+        # As a path it would mean the folder that the worker happens to run in.
+        raise KognicInputError(f"{what} is empty: look at the task's rendered template.")
+    if local := _LOCAL.match(text):
+        return Path(text[local.end() :])
     if not isinstance(value, str):
         return cast("PathLike", value)
+    if "://" not in text:
+        return Path(text).expanduser()
     from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-    from airflow_provider_kognic.core.errors import KognicInputError
 
     try:
         return cast("PathLike", ObjectStoragePath(text))
@@ -37,3 +48,23 @@ def to_path(value: Any) -> PathLike:
         raise KognicInputError(
             f"{text} cannot be opened: {type(error).__name__}: {error}. Is the provider of that store installed?"
         ) from error
+
+
+def to_source(predictions: Any, manifest: Any = None) -> Source:
+    """Open the source that an operator's arguments name.
+
+    Args:
+        predictions: A path as `to_path` takes it, or a sequence of rows, such as the results of mapped tasks.
+        manifest: The path of a manifest instead.
+
+    Raises:
+        KognicInputError: Both or neither is given, or there is nothing to be read.
+    """
+    from airflow_provider_kognic.core.sources import open_source
+
+    given: Any = predictions
+    if isinstance(predictions, Sequence) and not isinstance(predictions, (str, bytes)):
+        given = list(predictions)
+    elif predictions is not None:
+        given = to_path(predictions, "'predictions'")
+    return open_source(given, None if manifest is None else to_path(manifest, "'manifest'"), resolve=to_path)

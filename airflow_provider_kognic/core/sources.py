@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -256,12 +257,11 @@ def open_source(
     if manifest is not None:
         return _open_manifest(manifest, resolve)
     if isinstance(predictions, (list, tuple)):
-        for row in predictions[:1]:
-            if isinstance(row, str):
-                raise KognicInputError(
-                    "'predictions' is a list of text; expected rows {'sceneUuid', 'openlabelContent'}. For a list"
-                    " of files, write a manifest, or map the task over folders or globs."
-                )
+        if predictions and isinstance(predictions[0], str):
+            raise KognicInputError(
+                "'predictions' is a list of text; expected rows {'sceneUuid', 'openlabelContent'}. For a list of"
+                " files, write a manifest, or map the task over folders or globs."
+            )
         return RowsSource(predictions)
     return _open_path(predictions)  # type: ignore[arg-type]  # None and sequences went above
 
@@ -348,15 +348,15 @@ def _manifest_rows(path: PathLike) -> Iterator[tuple[int, Any]]:
     with _open(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         try:
-            start = next((line for line in text if line.strip()), "")
-            text.seek(0)
+            blank, start = next(((n, line) for n, line in enumerate(text) if line.strip()), (0, ""))
+            lines = itertools.chain([start], text)
             if start.lstrip().startswith("{"):
                 _check_columns(path, _json_row(start))
-                yield from ((n, _json_row(line)) for n, line in enumerate(text, start=1) if line.strip())
+                yield from ((n, _json_row(line)) for n, line in enumerate(lines, blank + 1) if line.strip())
             else:
-                rows = csv.DictReader(text)
+                rows = csv.DictReader(lines)
                 _check_columns(path, rows.fieldnames or ())
-                yield from ((rows.line_num, row) for row in rows)
+                yield from ((blank + rows.line_num, row) for row in rows)
         except (UnicodeDecodeError, csv.Error) as error:
             raise KognicInputError(f"the manifest {path} is neither CSV nor JSON lines: {error}") from error
 
@@ -379,9 +379,8 @@ def _json_row(line: str) -> Any:
 
 
 def _encode(content: object) -> bytes:
-    import msgspec
-
     try:
-        return msgspec.json.encode(content)
+        # Not msgspec, which makes null of NaN.
+        return json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise Refused("not_json", f"cannot be written as JSON: {error}") from None

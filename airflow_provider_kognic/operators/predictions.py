@@ -15,14 +15,15 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
 )
 
-from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicUnavailableError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.groups import check_if_exists, ensure_predictions_group
 from airflow_provider_kognic.core.judgement import MaxFailures, judge
 from airflow_provider_kognic.core.models import is_uuid, parse_uuid
+from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.settings import check_connections, check_seconds
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
-from airflow_provider_kognic.storage import to_path
+from airflow_provider_kognic.storage import to_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,10 +50,16 @@ def _text(value: Any, what: str) -> str:
     raise KognicInputError(f"{what} must be text, not {value!r}.")
 
 
-def _as_airflow(error: KognicError) -> AirflowException:
-    """Return the exception that makes Airflow retry what may help, and fail at once what will not."""
-    kind = AirflowException if isinstance(error, KognicUnavailableError) else AirflowFailException
-    return kind(str(error))
+def _as_airflow(error: KognicError, *, idempotent: bool = True) -> AirflowException:
+    """Return the exception that makes Airflow retry what may help, and fail at once what will not.
+
+    Args:
+        error: What happened.
+        idempotent: False where another try might do twice what this one may have done.
+    """
+    return (AirflowException if may_repeat(error, idempotent=idempotent) else AirflowFailException)(
+        str(error)
+    )
 
 
 class CreatePredictionsGroupOperator(BaseOperator):
@@ -134,7 +141,9 @@ class CreatePredictionsGroupOperator(BaseOperator):
                 if_exists=self.if_exists,
             )
         except KognicError as error:
-            raise _as_airflow(error) from error
+            # Another try of `reuse` finds by its name what this one may have made.
+            idempotent = error.method == "GET" or self.if_exists == "reuse"
+            raise _as_airflow(error, idempotent=idempotent) from error
         KognicPredictionsGroupLink.persist(context, hook.settings.predictions_group_page(dataset.uuid, uuid))
         return uuid
 
@@ -232,7 +241,7 @@ class UploadPredictionsOperator(BaseOperator):
         try:
             max_failures = MaxFailures.parse(self.max_failures)
             group = parse_uuid(self.predictions_group_uuid, "predictions group")
-            source = self._source()
+            source = to_source(self.predictions, self.manifest)
             hook = KognicHook(self.kognic_conn_id)
             connections = hook.settings.max_connections
             if self.max_connections is not None:
@@ -260,15 +269,6 @@ class UploadPredictionsOperator(BaseOperator):
         """End the upload in order when the task is killed, marked failed or cleared."""
         if self._stop is not None:
             self._stop.request("the task was asked to end (killed, marked, cleared or timed out)")
-
-    def _source(self) -> Source:
-        from airflow_provider_kognic.core.sources import open_source
-
-        predictions: Any = self.predictions
-        if predictions is not None and not isinstance(predictions, (list, tuple)):
-            predictions = to_path(predictions)
-        manifest = None if self.manifest is None else to_path(self.manifest)
-        return open_source(predictions, manifest, resolve=to_path)
 
     def _dataset_of(self, hook: KognicHook, group: str) -> str | None:
         """Return the dataset's uuid if one is given, having seen that the group is one of its own."""

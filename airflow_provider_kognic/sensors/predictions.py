@@ -19,7 +19,7 @@ from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.waiting import DatasetScenesQuestion, PredictionsGroupQuestion
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
-from airflow_provider_kognic.storage import to_path
+from airflow_provider_kognic.storage import to_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,14 @@ class _KognicSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.kognic_conn_id = kognic_conn_id
         self.deferrable = deferrable
+        self._hook: KognicHook | None = None
+
+    @property
+    def hook(self) -> KognicHook:
+        """The hook, one for all looks of this run, so that they share a token."""
+        if self._hook is None:
+            self._hook = KognicHook(self.kognic_conn_id)
+        return self._hook
 
     @abstractmethod
     def question(self) -> PredictionsGroupQuestion | DatasetScenesQuestion:
@@ -51,7 +59,7 @@ class _KognicSensor(BaseSensorOperator):
             AirflowFailException: For an error that asking again will not mend.
         """
         try:
-            with KognicHook(self.kognic_conn_id).client as client:
+            with self.hook.client as client:  # its connections are not worth keeping till the next look
                 answer, sentence = self.question().ask(client)
         except KognicError as error:
             if not may_repeat(error, idempotent=True):
@@ -144,7 +152,7 @@ class PredictionsGroupSensor(_KognicSensor):
 
     def found(self, context: Context, answer: Any) -> Any:
         """Return the group's uuid, having linked to it."""
-        hook = KognicHook(self.kognic_conn_id)
+        hook = self.hook
         try:
             dataset = hook.get_dataset(str(self.dataset)).uuid
         except KognicError as error:
@@ -212,7 +220,7 @@ class DatasetScenesSensor(_KognicSensor):
 
     def _scenes(self) -> Sequence[str]:
         from airflow_provider_kognic.core.errors import KognicInputError
-        from airflow_provider_kognic.core.sources import open_source, scenes_of
+        from airflow_provider_kognic.core.sources import scenes_of
 
         if self.scene_uuids is not None and self.predictions is not None:
             raise KognicInputError("give either 'scene_uuids' or 'predictions', not both.")
@@ -222,9 +230,7 @@ class DatasetScenesSensor(_KognicSensor):
             return self.scene_uuids
         if self.predictions is None:
             return ()
-        rows = isinstance(self.predictions, (list, tuple))
-        source: Any = self.predictions if rows else to_path(self.predictions)
-        scenes = scenes_of(open_source(source, None, resolve=to_path))
+        scenes = scenes_of(to_source(self.predictions))
         if not scenes:
             raise KognicInputError(f"'predictions' names no scene to wait for: {self.predictions}.")
         return scenes

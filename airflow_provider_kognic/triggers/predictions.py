@@ -1,6 +1,7 @@
 """Triggers that wait for predictions groups and for annotated scenes.
 
-They only ever make GETs: a trigger may run twice, after a restart of the triggerer, and no harm comes of it.
+They only ever read from the dataset API: a trigger may run twice, after a restart of the triggerer, and no harm
+comes of it.
 """
 
 from __future__ import annotations
@@ -41,9 +42,11 @@ class _KognicTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event."""
         said = ""
+        hook = None
         while True:
             try:
-                hook = await KognicHook.from_connection_id(self.kognic_conn_id)
+                if hook is None:  # one for all looks, so that they share a token
+                    hook = await KognicHook.from_connection_id(self.kognic_conn_id)
                 answer, sentence = await asyncio.to_thread(self._ask, hook)
             except KognicError as error:
                 if not may_repeat(error, idempotent=True):

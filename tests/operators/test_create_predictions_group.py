@@ -250,6 +250,21 @@ def test_it_is_retried_when_kognic_cannot_be_reached(
     assert (run.task_state("create"), run.tries("create")) == ("failed", 2)
 
 
+def test_it_is_retried_when_kognic_does_not_serve_for_a_while(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str
+) -> None:
+    """A listing that answers 503 five times in a row is tried again by Airflow: it did no harm."""
+    match = {"method": "GET", "path": "^/v2/datasets"}
+    server.set_faults(rules=[{"kind": "503_before", "match": match, "times": 5}])
+    create(dag, name=name, retries=1, retry_delay=timedelta(0))
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    assert run.tries("create") == 2
+    assert len(groups(server, name)) == 1
+
+
 def test_wrong_credentials_are_not_retried_and_the_secret_is_not_shown(
     run_dag: RunDag, dag: "DAG", server: Emulator, name: str, connection_to: Callable[..., dict[str, Any]]
 ) -> None:

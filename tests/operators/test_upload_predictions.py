@@ -232,6 +232,42 @@ def test_it_can_be_mapped_over_folders_and_groups(
     assert counts(run.xcom("one_group", map_index=1))["uploaded"] == 2
 
 
+def test_the_rows_may_come_from_mapped_tasks(
+    run_dag: RunDag, dag: "DAG", server: Emulator, group: str
+) -> None:
+    """What mapped tasks return is a lazy sequence, not a list."""
+    from airflow.sdk import task
+
+    with dag:
+
+        @task
+        def predict(number: int) -> dict[str, Any]:
+            return {
+                "sceneUuid": demo.scene_uuid(number),
+                "openlabelContent": {"openlabel": {"metadata": {"schema_version": "1.0.0"}}},
+            }
+
+        upload(dag, predictions=predict.expand(number=[0, 1, 2]), predictions_group_uuid=group)
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    assert server.count_predictions(group) == 3
+
+
+@pytest.mark.parametrize("argument", ["predictions", "manifest"])
+def test_a_template_that_renders_to_nothing_does_not_mean_the_workers_folder(
+    run_dag: RunDag, dag: "DAG", server: Emulator, group: str, argument: str
+) -> None:
+    """An empty path would be the folder that the worker happens to run in."""
+    upload(dag, predictions_group_uuid=group, **{argument: "{{ params.get('nothing', '') }}"})
+
+    run = run_dag(dag, connection=server)
+
+    assert failed_at_once(run, f"'{argument}' is empty")
+    assert server.stats()["prediction_posts"] == 0
+
+
 def test_a_mapped_task_has_the_same_default_of_retries_where_airflow_reads_it() -> None:
     from airflow.sdk import DAG
     from airflow.sdk.bases import operator
@@ -394,7 +430,7 @@ def test_a_group_that_is_gone_ends_the_upload(
     else:
         assert failed_at_once(run, f"the predictions group {group} is unknown")
         assert counts(run.xcom("upload", "summary")) == {"unsent": 60, "total": 60}
-    assert server.stats()["prediction_posts"] <= 20
+    assert server.stats()["prediction_posts"] <= 20 + 10
 
 
 @pytest.mark.parametrize("given", [{}, {"predictions": "/a", "manifest": "/b"}])

@@ -172,3 +172,21 @@ def test_a_trigger_does_not_hold_up_its_event_loop(server: Emulator) -> None:
 def test_a_trigger_refuses_what_no_sensor_would_give_it() -> None:
     with pytest.raises(KognicInputError):
         PredictionsGroupTrigger(dataset="demo")
+
+
+def test_many_looks_take_one_token(server: Emulator) -> None:
+    """A trigger that waits for days does not ask the auth server at every look."""
+    scene = demo.scene_uuid(3)
+    dataset = server.create_dataset(f"looks {uuid.uuid4()}", scenes=[scene], annotated=False)
+    server.reset_stats()
+    trigger = DatasetScenesTrigger(dataset=dataset["uuid"], scene_uuids=[scene], poke_interval=0.05)
+
+    async def wait() -> Any:
+        event = asyncio.create_task(first_event(trigger))
+        while server.stats()["requests"].get("GET /v2/datasets", {}).get("200", 0) < 5:
+            await asyncio.sleep(0.05)
+        server.annotate(dataset["uuid"], [scene])
+        return await event
+
+    assert asyncio.run(wait()) == {"answer": 1}
+    assert server.stats()["token_requests"] == 1
