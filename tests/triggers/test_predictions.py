@@ -183,7 +183,7 @@ def test_many_looks_take_one_token(server: Emulator) -> None:
 
     async def wait() -> Any:
         event = asyncio.create_task(first_event(trigger))
-        while server.stats()["requests"].get("GET /v2/datasets", {}).get("200", 0) < 5:
+        while server.stats()["requests"].get("GET /v2/datasets", {}).get("200", 0) < 5:  # noqa: ASYNC110 - asked over HTTP
             await asyncio.sleep(0.05)
         server.annotate(dataset["uuid"], [scene])
         return await event
