@@ -15,6 +15,7 @@ import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -84,24 +85,24 @@ def _error_of(status: int, headers: Mapping[str, str], body: bytes, method: str,
     """Turn an answer that is not 2xx into its error."""
     message = transport.clean_message(body, headers.get("content-type"))
     where: dict[str, Any] = {"status": status, "method": method, "url": url}
-    if 300 <= status < 400:  # noqa: PLR2004 - HTTP
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         target = headers.get("location", "nowhere")
         return KognicRedirectError(
             f"a redirect to {target.split('?')[0]}, which is not followed with a token. Check 'host'.",
             **where,
         )
-    if status == 429:  # noqa: PLR2004 - HTTP
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return KognicRateLimitError(
             message, retry_after=parse_retry_after(headers.get("retry-after")), **where
         )
-    if status == 408 or status >= 500 or status < 200:  # noqa: PLR2004 - HTTP
+    if status == HTTPStatus.REQUEST_TIMEOUT or not HTTPStatus.OK <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return KognicServerError(message, retry_after=parse_retry_after(headers.get("retry-after")), **where)
-    kind = {
-        401: KognicUnauthorizedError,
-        403: KognicPermissionError,
-        404: KognicNotFoundError,
-    }.get(status, KognicRequestError)
-    return kind(message, **where)
+    kinds: dict[int, type[KognicError]] = {
+        HTTPStatus.UNAUTHORIZED: KognicUnauthorizedError,
+        HTTPStatus.FORBIDDEN: KognicPermissionError,
+        HTTPStatus.NOT_FOUND: KognicNotFoundError,
+    }
+    return kinds.get(status, KognicRequestError)(message, **where)
 
 
 def _data_of(status: int, body: bytes, method: str, url: str) -> Any:
@@ -127,7 +128,7 @@ def _data_or_error(
 ) -> Any:
     """Return what a 2xx answer carries in `data`; raises the error of any other, without secrets."""
     try:
-        if 200 <= status < 300:  # noqa: PLR2004 - HTTP
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return _data_of(status, body, method, url)
         raise _error_of(status, headers, redact(body.decode("utf-8", "replace")).encode(), method, url)
     except KognicError as error:
@@ -387,7 +388,7 @@ class KognicClient:
         except requests.RequestException as error:
             raise_clean(transport.as_requests_error(error, method, url), error, self.tokens.redact)
         self._deprecations.look(answer.headers, method, url)
-        if answer.status_code == 401:  # noqa: PLR2004 - HTTP
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
             self.tokens.reject(token)
         return _data_or_error(
             answer.status_code, answer.headers, answer.content, method, url, self.tokens.redact
@@ -530,6 +531,6 @@ class AsyncKognicClient:
         finally:
             self._places.release()
         self._deprecations.look(answer.headers, method, url)
-        if answer.status_code == 401:  # noqa: PLR2004 - HTTP
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
             self.tokens.reject(token)
         return _data_or_error(answer.status_code, answer.headers, content, method, url, self.tokens.redact)

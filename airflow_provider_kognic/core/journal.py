@@ -32,7 +32,11 @@ class Journal(Protocol):
 class NoJournal:
     """Remembers nothing."""
 
-    async def created_before(self, prediction: Prediction, document: bytes) -> str | None:  # noqa: ARG002
+    async def created_before(
+        self,
+        prediction: Prediction,  # noqa: ARG002 - the protocol's
+        document: bytes,  # noqa: ARG002 - the protocol's
+    ) -> str | None:
         """Return None: nothing is known."""
         return None
 

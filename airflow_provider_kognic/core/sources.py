@@ -151,10 +151,9 @@ class JSONLinesSource:
         decode: Callable[[bytes], Any] = msgspec.json.Decoder(shape).decode
         with _open(self.path) as file:
             # Not `for line in file`: the files of Airflow 3.0's ObjectStoragePath cannot be iterated over.
-            for number, line in enumerate(iter(file.readline, b""), start=1):
+            for number, raw in enumerate(iter(file.readline, b""), start=1):
                 where = f"{self.path}:{number}"
-                if number == 1:
-                    line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
+                line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
                 if not line.strip():
                     continue
                 try:

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from html import escape
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
@@ -178,13 +179,14 @@ class TokenProvider:
         from airflow_provider_kognic.core.retries import parse_retry_after
 
         status = response.status_code
-        if status < 400:  # noqa: PLR2004 - HTTP
+        if status < HTTPStatus.BAD_REQUEST:
             return response
         # Once before it is cut short, and once more after what JSON and HTML escape is resolved.
         said = self.redact(response.content.decode("utf-8", "replace")).encode()
         message = self.redact(clean_message(said, response.headers.get("content-type")))
         where = {"status": status, "method": "POST", "url": self._session.token_url}
-        if status == 429 or status == 408 or status >= 500:  # noqa: PLR1714, PLR2004 - HTTP
+        not_now = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
+        if status in not_now or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise KognicConnectionError(
                 f"no token, the auth server is not serving: {message}",
                 retry_after=parse_retry_after(response.headers.get("retry-after")),

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_kognic.core.admission import Closed, Gate
@@ -56,7 +57,6 @@ _COUNTING_STEP = 0.2
 _SHOWN = 20
 _KEPT_IN_DOUBT = 1000
 _PORTION = 1000
-_NOT_FOUND = 404
 _VARIABLE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+")
 
 
@@ -417,7 +417,11 @@ class _Upload:
             await self._journal.record(result)
         except Exception as error:  # noqa: BLE001 - whatever it is, what the server answered stays true
             self._broken("The journal cannot be written", error)
-        if result.status == _NOT_FOUND and result.outcome is Outcome.REFUSED and not self._group_known:
+        if (
+            result.status == HTTPStatus.NOT_FOUND
+            and result.outcome is Outcome.REFUSED
+            and not self._group_known
+        ):
             self._hold(result)
             return None
         return result
@@ -541,7 +545,7 @@ class _Upload:
         return KognicNotFoundError(
             f"the predictions group {self._group} is unknown: {error.message}. Check 'predictions_group_uuid',"
             " the host, and whether the credentials may see its dataset.",
-            status=_NOT_FOUND,
+            status=HTTPStatus.NOT_FOUND.value,
             method=error.method,
             url=error.url,
         )
