@@ -16,6 +16,8 @@
     │   └── KognicPermissionError   403
     ├── KognicRedirectError         3xx: the host is wrong; nothing is followed, so no token travels
     ├── KognicRowError              look for a newer version of this provider: a listing is not as expected
+    ├── KognicJournalError          look at the journal's store: without it nothing is sent; a retry may help
+    │   └── KognicJournalFormatError  ... where it holds what is no journal, or another's: mend it by hand
     └── KognicAmbiguousError        look at the server: it may have executed the request
         ├── KognicNoAnswerError     sent, but no answer came (time-out, reset)
         ├── KognicServerError       408 or 5xx
@@ -151,6 +153,14 @@ class KognicRedirectError(KognicError):
 
 class KognicRowError(KognicError):
     """A listing answered with rows that lack what this version of the provider needs."""
+
+
+class KognicJournalError(KognicError):
+    """The journal cannot be read or written: what was sent before is unknown, so nothing more is sent."""
+
+
+class KognicJournalFormatError(KognicJournalError):
+    """The journal's store holds what cannot be read as this journal."""
 
 
 class KognicAmbiguousError(KognicError):

@@ -102,13 +102,36 @@ class Annotation:
 
 
 @dataclass(frozen=True)
+class ListedPrediction:
+    """One prediction that a group holds, as a listing names it."""
+
+    uuid: str
+    scene_uuid: str
+
+    @classmethod
+    def from_api(cls, row: Any) -> ListedPrediction:
+        """Read a row of a group's listing of predictions, which Kognic does not document.
+
+        Raises:
+            KognicRowError: It names no prediction or no scene by a uuid.
+        """
+        uuid = _required(row, "prediction", "uuid", "id")
+        scene = _required(row, "prediction", "sceneUuid", "scene_uuid")
+        if not is_uuid(uuid) or not is_uuid(scene):
+            raise KognicRowError(
+                f"a prediction named {uuid[:60]!r} of scene {scene[:60]!r}: both should be uuids."
+            )
+        return cls(uuid=uuid.lower(), scene_uuid=scene.lower())
+
+
+@dataclass(frozen=True)
 class Prediction:
     """One prediction of a source, not read yet.
 
     Attributes:
         scene_uuid: The scene that it predicts; lower case.
         source: Where it stands, for people: a path, or a path and a line.
-        read: Returns the document's bytes (`{"openlabel": ...}`); raises Refused.
+        read: Returns the document's bytes (`{"openlabel": ...}`), also a second time; raises Refused.
     """
 
     scene_uuid: str
@@ -158,7 +181,8 @@ class Result:
         status: HTTP status of the last answer, where there was one.
         reason: An identifier of why: `http_422`, `not_json`, `duplicate_scene`, ...
         message: The same for people.
-        attempts: How often it was sent.
+        attempts: How often this run sent it.
+        digest: SHA-256 of the document, in 64 hexadecimal digits; None where it was not read.
     """
 
     scene_uuid: str
@@ -169,6 +193,7 @@ class Result:
     reason: str | None = None
     message: str | None = None
     attempts: int = 0
+    digest: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from airflow_provider_kognic.core.errors import (
     KognicAuthError,
     KognicError,
     KognicInputError,
+    KognicJournalError,
+    KognicJournalFormatError,
     KognicNotFoundError,
     KognicPermissionError,
     KognicRedirectError,
@@ -56,6 +58,7 @@ RULES = (
     Rule("time-out after sending, reset, 408, 5xx, unreadable 2xx", KognicAmbiguousError, Verdict.IN_DOUBT),
     Rule("a setting or argument is wrong", KognicInputError, Verdict.STOP),
     Rule("a listing without the fields that are needed", KognicRowError, Verdict.STOP),
+    Rule("the journal cannot be read or written", KognicJournalError, Verdict.STOP),
     Rule("anything else", KognicError, Verdict.IN_DOUBT),
 )
 
@@ -66,12 +69,14 @@ def verdict(error: KognicError) -> Verdict:
 
 
 def may_repeat(error: KognicError, *, idempotent: bool) -> bool:
-    """Tell whether the same request may simply be made again.
+    """Tell whether the same request, or the whole upload, may simply be made again.
 
     Args:
         error: What the last try ended with.
-        idempotent: True for a GET: then doubt about its effect does no harm.
+        idempotent: True for a GET, or where a journal knows what was sent: then doubt does no harm.
     """
+    if isinstance(error, KognicJournalError):
+        return not isinstance(error, KognicJournalFormatError)  # a full disk may have room again
     decided = verdict(error)
     return decided is Verdict.AGAIN or (idempotent and decided is Verdict.IN_DOUBT)
 

@@ -170,6 +170,11 @@ class Settings:
             base = normalize_url(self.app_url, what="app_url", allow_http=True)
             object.__setattr__(self, "app_url", base)
 
+    @property
+    def host(self) -> str:
+        """The dataset API without its scheme: what journals and receipts name it."""
+        return self.base_url.partition("://")[2].lower()
+
     def predictions_group_page(self, dataset_uuid: str | None, predictions_group_uuid: str) -> str | None:
         """Return the URL of a predictions group in the web app, or None if the dataset is needed and unknown.
 
