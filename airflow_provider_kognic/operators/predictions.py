@@ -21,14 +21,17 @@ from airflow_provider_kognic.core.judgement import MaxFailures, judge
 from airflow_provider_kognic.core.models import is_uuid, parse_uuid
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.settings import check_connections, check_seconds
+from airflow_provider_kognic.exceptions import KognicPermanentError, KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
+from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
 from airflow_provider_kognic.storage import to_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
+    from airflow.sdk import RetryPolicy
 
     from airflow_provider_kognic.core.sources import Source
     from airflow_provider_kognic.core.uploader import Report, Stop
@@ -50,16 +53,22 @@ def _text(value: Any, what: str) -> str:
     raise KognicInputError(f"{what} must be text, not {value!r}.")
 
 
-def _as_airflow(error: KognicError, *, idempotent: bool = True) -> AirflowException:
+def _as_airflow(
+    task: BaseOperator, message: str, *, retry: bool, retry_after: float | None = None
+) -> AirflowException:
     """Return the exception that makes Airflow retry what may help, and fail at once what will not.
 
     Args:
-        error: What happened.
-        idempotent: False where another try might do twice what this one may have done.
+        task: The task: a retry policy that it has is asked.
+        message: What happened.
+        retry: Whether another try may help.
+        retry_after: Seconds that the server asked to wait before it, or None.
     """
-    return (AirflowException if may_repeat(error, idempotent=idempotent) else AirflowFailException)(
-        str(error)
-    )
+    if retry:
+        return KognicTransientError(message, retry_after=retry_after)
+    if getattr(task, "retry_policy", None) is not None:
+        return KognicPermanentError(message)
+    return AirflowFailException(message)
 
 
 class CreatePredictionsGroupOperator(BaseOperator):
@@ -79,10 +88,14 @@ class CreatePredictionsGroupOperator(BaseOperator):
         kognic_conn_id: The connection (templated).
         retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (in
             older Airflows, such as 3.0, `partial()` does not read this: mapped tasks have Airflow's own default).
+        retry_policy: As for every operator of Airflow >= 3.3, but a `KognicRetryPolicy` where neither the task nor
+            `default_args` say otherwise. Yours is asked about every failure of the task, see
+            `airflow_provider_kognic.exceptions`; with None, what no retry can mend fails at once.
 
     Raises:
-        AirflowFailException: A wrong argument, credentials, an unknown dataset, several groups of the name.
-        AirflowException: Kognic cannot be reached; a retry may help.
+        KognicPermanentError: A wrong argument, credentials, an unknown dataset, several groups of the name; without
+            a retry policy, as on Airflow < 3.3, AirflowFailException instead.
+        KognicTransientError: Kognic cannot be reached; a retry may help.
     """
 
     template_fields: Sequence[str] = (
@@ -107,9 +120,10 @@ class CreatePredictionsGroupOperator(BaseOperator):
         if_exists: str = "reuse",
         kognic_conn_id: str = KognicHook.default_conn_name,
         retries: int | None = 2,
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
-        super().__init__(retries=retries, **kwargs)
+        super().__init__(retries=retries, **retry_policy_argument(retry_policy), **kwargs)
         self.dataset = dataset
         self.name = name
         self.description = description
@@ -143,7 +157,8 @@ class CreatePredictionsGroupOperator(BaseOperator):
         except KognicError as error:
             # Another try of `reuse` finds by its name what this one may have made.
             idempotent = error.method == "GET" or self.if_exists == "reuse"
-            raise _as_airflow(error, idempotent=idempotent) from error
+            again = may_repeat(error, idempotent=idempotent)
+            raise _as_airflow(self, str(error), retry=again, retry_after=error.retry_after) from error
         KognicPredictionsGroupLink.persist(context, hook.settings.predictions_group_page(dataset.uuid, uuid))
         return uuid
 
@@ -171,13 +186,17 @@ class UploadPredictionsOperator(BaseOperator):
         kognic_conn_id: The connection (templated).
         retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (in
             older Airflows, such as 3.0, `partial()` does not read this: mapped tasks have Airflow's own default).
+        retry_policy: As for every operator of Airflow >= 3.3, but a `KognicRetryPolicy` where neither the task nor
+            `default_args` say otherwise. Yours is asked about every failure of the task, see
+            `airflow_provider_kognic.exceptions`; with None, what no retry can mend fails at once.
 
     Returns (and on failure leaves in the XCom `summary`) counts, never documents: `predictions_group_uuid`,
     `uploaded`, `skipped`, `refused`, `in_doubt`, `unsent`, `total`, `duration_s`, `rate_per_s`.
 
     Raises:
-        AirflowFailException: What a retry cannot mend: input, credentials, permission, refusals, doubt.
-        AirflowException: What it may: an outage, predictions unsent, the task stopped.
+        KognicPermanentError: What a retry cannot mend: input, credentials, permission, refusals, doubt; without a
+            retry policy, as on Airflow < 3.3, AirflowFailException instead.
+        KognicTransientError: What it may: an outage, predictions unsent, the task stopped.
     """
 
     template_fields: Sequence[str] = (
@@ -205,9 +224,10 @@ class UploadPredictionsOperator(BaseOperator):
         outage_timeout: float = 600.0,
         kognic_conn_id: str = KognicHook.default_conn_name,
         retries: int | None = 2,
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
-        super().__init__(retries=retries, **kwargs)
+        super().__init__(retries=retries, **retry_policy_argument(retry_policy), **kwargs)
         self.predictions = predictions
         self.predictions_group_uuid = predictions_group_uuid
         self.manifest = manifest
@@ -255,7 +275,8 @@ class UploadPredictionsOperator(BaseOperator):
                 self._upload(hook, source, group, dataset_uuid, connections, started, self._stop)
             )
         except KognicError as error:
-            raise _as_airflow(error) from error
+            again = may_repeat(error, idempotent=True)
+            raise _as_airflow(self, str(error), retry=again, retry_after=error.retry_after) from error
         failure = judge(report, max_failures, allow_empty=self.allow_empty)
         summary = report.summary.to_dict()
         if failure is None:
@@ -263,7 +284,8 @@ class UploadPredictionsOperator(BaseOperator):
         self._push(context, summary)
         if self._stop.reason == _TIMED_OUT:
             raise AirflowTaskTimeout(failure.message)
-        raise (AirflowException if failure.retry else AirflowFailException)(failure.message)
+        asked = None if report.stopped is None else report.stopped.retry_after
+        raise _as_airflow(self, failure.message, retry=failure.retry, retry_after=asked) from report.stopped
 
     def on_kill(self) -> None:
         """End the upload in order when the task is killed, marked failed or cleared."""
