@@ -1,4 +1,4 @@
-"""The journal in Airflow's task state store: it survives retries and clears of one task in one Dag run.
+"""Memory in Airflow's task state store: it survives retries and clears of one task in one Dag run.
 
 Airflow (3.3 and later) keeps values by Dag run, task, map index and key, in its database unless a
 `[workers] state_store_backend` is set. What was read in its sources and decides how the lines are kept:
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_provider_kognic.core.errors import KognicJournalError, KognicJournalFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from airflow_provider_kognic.core.journal import Header
@@ -37,6 +37,7 @@ LARGEST_VALUE = 60_000
 # predictions are some 300 values.
 MANY_PREDICTIONS = 20_000
 _OWNER = "kognic.journal.owner"
+_GROUP = "kognic.group"
 
 
 class TaskStateStore(Protocol):
@@ -81,7 +82,7 @@ class TaskStateStoreLog:
         Raises:
             KognicJournalError: This attempt itself is the one that is superseded, or the store does not serve.
         """
-        self._set(_OWNER, {"attempt": self._attempt, "writer": self._writer})
+        _set(self._store, _OWNER, {"attempt": self._attempt, "writer": self._writer})
 
     def read(self) -> Iterator[bytes]:
         """Yield the lines that earlier attempts appended, oldest first.
@@ -108,7 +109,7 @@ class TaskStateStoreLog:
         sizes = [_size(row) for row in rows]
         if self._own_parts and self._size + sum(sizes) <= LARGEST_VALUE:
             grown = self._rows + rows
-            self._set(self._key_of(self._parts[-1]), self._part(grown))
+            _set(self._store, self._key_of(self._parts[-1]), self._part(grown))
             self._rows, self._size = grown, self._size + sum(sizes)
         else:
             self._append_parts(rows, sizes)
@@ -131,14 +132,14 @@ class TaskStateStoreLog:
             size += own
         names = [f"{self._attempt[:12]}.{self._own_parts + n}" for n in range(len(batches))]
         for name, batch in zip(names, batches, strict=True):
-            self._set(self._key_of(name), self._part(batch))
+            _set(self._store, self._key_of(name), self._part(batch))
         parts = self._parts + names
         index = {**self._header.to_json(), "parts": parts}
         if _size(index) > LARGEST_VALUE:
             raise KognicJournalError(
                 "the journal has become too large for Airflow's state store. Give the task a folder: journal=..."
             )
-        self._set(self._key, index)
+        _set(self._store, self._key, index)
         self._parts, self._own_parts = parts, self._own_parts + len(names)
         self._rows, self._size = batches[-1], size
 
@@ -149,7 +150,7 @@ class TaskStateStoreLog:
         return f"{self._key}.{part}"
 
     def _indexed(self) -> list[str]:
-        found = self._get(self._key)
+        found = _get(self._store, self._key)
         if found is None:
             return []
         where = f"the value {self._key!r} in the task's state store"
@@ -161,7 +162,7 @@ class TaskStateStoreLog:
 
     def _rows_of(self, part: str) -> list[Any]:
         where = f"the value {self._key_of(part)!r} in the task's state store, a part of the journal,"
-        found = self._get(self._key_of(part))
+        found = _get(self._store, self._key_of(part))
         if found is None:
             self._still_owner()
             raise KognicJournalFormatError(f"{where} is missing. {_MEND}")
@@ -172,7 +173,7 @@ class TaskStateStoreLog:
         return rows
 
     def _still_owner(self) -> None:
-        found = self._get(_OWNER)
+        found = _get(self._store, _OWNER)
         if not isinstance(found, dict) or found.get("attempt") != self._attempt:
             raise KognicJournalError(_SUPERSEDED)
 
@@ -189,29 +190,52 @@ class TaskStateStoreLog:
                 f"{MANY_PREDICTIONS:,}",
             )
 
-    def _get(self, key: str) -> Any:
-        try:
-            return self._store.get(key)
-        except Exception as error:
-            raise _journal_error(error, "read") from error
 
-    def _set(self, key: str, value: Any) -> None:
-        from airflow.sdk.execution_time.context import NEVER_EXPIRE
+class TaskStateStoreMemory:
+    """Remembers in the task state store what became of creating a group; a `core.groups.GroupMemory`.
 
-        try:
-            self._store.set(key, value, retention=NEVER_EXPIRE)
-        except Exception as error:
-            raise _journal_error(error, "written") from error
+    A superseded attempt may load nothing where there is something, but it can save nothing either.
+
+    Args:
+        store: `context["task_state_store"]`.
+    """
+
+    def __init__(self, store: TaskStateStore) -> None:
+        self._store = store
+
+    def load(self) -> Any:
+        """Return what was saved last, or None; raises KognicJournalError."""
+        return _get(self._store, _GROUP)
+
+    def save(self, intent: Mapping[str, Any]) -> None:
+        """Keep an intent; raises KognicJournalError."""
+        _set(self._store, _GROUP, dict(intent))
 
 
 _SUPERSEDED = (
-    "this attempt was superseded, because the task was cleared while it ran: its journal belongs to another attempt"
-    " now, which goes on with what was not sent."
+    "this attempt was superseded, because the task was cleared while it ran: what it remembers belongs to another"
+    " attempt now, which goes on in its place."
 )
 _MEND = (
     "What was sent is unknown, so nothing was sent now. Compare the predictions group with the source in the app,"
     " then start over with another group, or with a journal in a folder."
 )
+
+
+def _get(store: TaskStateStore, key: str) -> Any:
+    try:
+        return store.get(key)
+    except Exception as error:
+        raise _journal_error(error, "read") from error
+
+
+def _set(store: TaskStateStore, key: str, value: Any) -> None:
+    from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+    try:
+        store.set(key, value, retention=NEVER_EXPIRE)
+    except Exception as error:
+        raise _journal_error(error, "written") from error
 
 
 def _journal_error(error: Exception, doing: str) -> KognicJournalError:
@@ -225,7 +249,7 @@ def _journal_error(error: Exception, doing: str) -> KognicJournalError:
         # That a key is missing is no error: it is the task instance that is unknown.
         return KognicJournalError(_SUPERSEDED)
     return KognicJournalError(
-        f"the journal in Airflow's state store cannot be {doing}: {type(error).__name__}: {error}"
+        f"Airflow's state store, which remembers what was sent, cannot be {doing}: {type(error).__name__}: {error}"
     )
 
 

@@ -23,6 +23,7 @@ from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.settings import check_connections, check_seconds
 from airflow_provider_kognic.exceptions import KognicPermanentError, KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
+from airflow_provider_kognic.journals.task_state_store import TaskStateStoreMemory
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
 from airflow_provider_kognic.storage import to_source
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.sources import Source
     from airflow_provider_kognic.core.uploader import Report, Stop
+    from airflow_provider_kognic.journals.task_state_store import TaskStateStore
 
 
 def _is_template(value: Any) -> bool:
@@ -71,10 +73,18 @@ def _as_airflow(
     return AirflowFailException(message)
 
 
+def _task_state_store(context: Context) -> TaskStateStore | None:
+    """Return what remembers from one try of the task to the next; None before Airflow 3.3."""
+    store: TaskStateStore | None = context.get("task_state_store")
+    return store
+
+
 class CreatePredictionsGroupOperator(BaseOperator):
     """Makes sure of a predictions group in a dataset and returns its uuid.
 
-    A create whose answer was lost is settled by listing the groups by name, before anything is sent again.
+    A create whose answer was lost is settled by listing the groups by name, before anything is sent again. On
+    Airflow >= 3.3 that holds for a try that died, too, and a task that is cleared after it made a group returns the
+    same one, as long as it is there, whatever `if_exists` says.
 
     Args:
         dataset: The dataset's uuid or exact name (templated).
@@ -140,6 +150,8 @@ class CreatePredictionsGroupOperator(BaseOperator):
         """Return the uuid of the group."""
         from airflow_provider_kognic.core.class_mapping import class_mapping_rows
 
+        store = _task_state_store(context)
+        memory = None if store is None else TaskStateStoreMemory(store)
         try:
             rows = class_mapping_rows(self.class_mapping)
             check_if_exists(self.if_exists)
@@ -153,10 +165,11 @@ class CreatePredictionsGroupOperator(BaseOperator):
                 description=None if self.description is None else str(self.description),
                 class_mapping=rows,
                 if_exists=self.if_exists,
+                memory=memory,
             )
         except KognicError as error:
-            # Another try of `reuse` finds by its name what this one may have made.
-            idempotent = error.method == "GET" or self.if_exists == "reuse"
+            # Another try of `reuse` finds by its name what this one may have made; with a memory, any does.
+            idempotent = memory is not None or error.method == "GET" or self.if_exists == "reuse"
             again = may_repeat(error, idempotent=idempotent)
             raise _as_airflow(self, str(error), retry=again, retry_after=error.retry_after) from error
         KognicPredictionsGroupLink.persist(context, hook.settings.predictions_group_page(dataset.uuid, uuid))
