@@ -37,7 +37,9 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
         raise KognicInputError(f"{what} is empty: look at the task's rendered template.")
     if local := _LOCAL.match(text):
         return Path(text[local.end() :])
-    if isinstance(value, Path):
+    if isinstance(value, Path) and not hasattr(
+        value, "fs"
+    ):  # universal-pathlib 0.2: object stores are a Path, too
         return value.absolute()
     if not isinstance(value, str):
         return cast("PathLike", value)
