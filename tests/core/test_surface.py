@@ -71,7 +71,10 @@ ALLOWED = {
     "class_mapping": {"errors"},
     "openlabel": {"models"},
     "sources": {"errors", "models"},
-    "journal": set(),
+    "journal": {"errors", "models"},
+    "stores": set(),
+    "lease": {"errors", "stores"},
+    "folder_log": {"errors", "lease", "stores"},
     "progress": {"models"},
     "transport": {"errors", "settings"},
     "tokens": {"errors", "transport", "retries"},
@@ -128,6 +131,7 @@ PUBLIC = {
     "errors": {
         *("KognicAmbiguousError", "KognicAnswerError", "KognicAuthError", "KognicConnectionError"),
         *("KognicCredentialsError", "KognicError", "KognicInputError", "KognicNoAnswerError"),
+        *("KognicJournalError", "KognicJournalFormatError"),
         *("KognicNotFoundError", "KognicOutageError", "KognicPermissionError", "KognicRateLimitError"),
         *(
             "KognicRedirectError",
@@ -138,13 +142,23 @@ PUBLIC = {
         ),
         *("KognicTLSError", "KognicUnauthorizedError", "KognicUnavailableError"),
     },
-    "journal": {"Journal", "NoJournal"},
+    "folder_log": {"FolderLog"},
+    "journal": {"Entry", "Header", "Journal", "Log", "State"},
+    "lease": {"Lease"},
     "models": {"Annotation", "Dataset", "Outcome", "Prediction", "PredictionsGroup", "Refused", "Result"}
     | {"Summary", "is_uuid", "parse_uuid"},
     "retries": {"Backoff", "Rule", "Verdict", "may_repeat", "parse_retry_after", "verdict"},
     "settings": {"Settings", "check_connections", "check_proxy", "check_seconds", "is_loopback"}
     | {"normalize_url"},
-    "sources": {"FilesSource", "JSONLinesSource", "ManifestSource", "PathLike", "RowsSource", "Source"}
+    "sources": {
+        "Expected",
+        "FilesSource",
+        "JSONLinesSource",
+        "ManifestSource",
+        "PathLike",
+        "RowsSource",
+        "Source",
+    }
     | {"open_source", "refusal", "scenes_of", "unique"},
     "tokens": {"TokenProvider"},
     "uploader": {"PredictionsClient", "Report", "Stop", "upload"},
