@@ -136,12 +136,14 @@ class Entry:
         digest: First 32 hexadecimal digits of the SHA-256 of the document that was intended last.
         prediction_uuid: The uuid, for `CREATED`.
         at: When it was intended, or for `IN_DOUBT` when its answer was given up (s since the epoch).
+        covered: Whether a baseline had been taken when it was intended: then `Journal.before` is complete.
     """
 
     state: State
     digest: str
     prediction_uuid: str | None
     at: float
+    covered: bool
 
     @property
     def in_doubt(self) -> bool:
@@ -174,7 +176,7 @@ class Journal:
         self._log = log
         self._upload = (upload or uuid.uuid4().hex) + (" forced" if force else "")
         self._force = force
-        # scene -> packed entry; 16 and 41 bytes instead of objects, as there may be many.
+        # scene -> packed entry; 16 and 42 bytes instead of objects, as there may be many.
         self._index: dict[bytes, bytes] = {}
         self._before: dict[bytes, frozenset[str]] = {}
         self._begun_anew: set[bytes] = set()
@@ -234,7 +236,9 @@ class Journal:
 
     # Asking
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """Number of scenes that it knows."""
         return len(self._index)
 
     def entry(self, scene_uuid: str) -> Entry | None:
@@ -251,7 +255,7 @@ class Journal:
 
     def created(self) -> set[bytes]:
         """Return the uuids (16 bytes each) of all predictions that are known to be created."""
-        return {packed[17:33] for packed in self._index.values() if packed[:1] == State.CREATED.value}
+        return {packed[_UUID] for packed in self._index.values() if packed[:1] == State.CREATED.value}
 
     @property
     def baseline_taken(self) -> bool:
@@ -288,7 +292,8 @@ class Journal:
         rows: list[list[Any]] = []
         if self._force and key not in self._begun_anew:
             rows.append(["f", _hex(scene_uuid), self._upload])
-        rows.append(["i", _hex(scene_uuid), digest[:DIGEST_KEPT], round(time.time(), 3)])
+        covered = int(self._baseline_taken)
+        rows.append(["i", _hex(scene_uuid), digest[:DIGEST_KEPT], round(time.time(), 3), covered])
         await self._note(rows)
 
     def record(self, result: Result) -> None:
@@ -300,6 +305,10 @@ class Journal:
         durable = self._note([_outcome(result)])
         if key in self._open:
             durable.add_done_callback(lambda _: self._release(key))
+
+    def intended_now(self, scene_uuid: str) -> bool:
+        """Whether a prediction was intended in this run and its outcome has not been noted durably yet."""
+        return _key(scene_uuid) in self._open
 
     async def flush(self) -> None:
         """Wait until everything that was noted is durable; raises KognicJournalError if it cannot be."""
@@ -319,6 +328,16 @@ class Journal:
             await self._call(self._log.close)
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
+            self._thread = None
+
+    def abandon(self) -> None:
+        """Give the log back without waiting for anything, if it was not closed."""
+        if self._writer is not None:
+            self._writer.cancel()
+            self._writer = None
+        if self._thread is not None and self._log is not None:
+            self._thread.submit(self._log.close)
+            self._thread.shutdown(wait=False)
             self._thread = None
 
     def _release(self, key: bytes) -> None:
@@ -395,13 +414,14 @@ class Journal:
                 self._begun_anew.add(key)
         elif kind == "i":
             self._supersede(key, packed)
-            self._index[key] = _pack(State.INTENDED, row[2], None, float(row[3]))
+            self._index[key] = _pack(State.INTENDED, row[2], None, float(row[3]), covered=bool(row[4]))
         else:
-            digest = _unpack(packed).digest if packed is not None else ""
+            before = None if packed is None else _unpack(packed)
             state = State(kind.encode("ascii"))
             made = row[2] if state is State.CREATED else None
             at = float(row[2]) if state is State.IN_DOUBT else 0.0
-            self._index[key] = _pack(state, digest, made, at)
+            digest, covered = ("", False) if before is None else (before.digest, before.covered)
+            self._index[key] = _pack(state, digest, made, at, covered=covered)
 
     def _supersede(self, key: bytes, packed: bytes | None) -> None:
         """Remember what an earlier document of the scene became: it is never what came of the next one."""
@@ -412,18 +432,20 @@ class Journal:
         self._before[key] = self._before.get(key, frozenset()) | frozenset(uuids)
 
 
-_PACKED = struct.Struct(">c16s16sd")
+_PACKED = struct.Struct(">c16s16sd?")
+_UUID = slice(17, 33)
 
 
-def _pack(state: State, digest: str, prediction_uuid: str | None, at: float) -> bytes:
+def _pack(state: State, digest: str, prediction_uuid: str | None, at: float, *, covered: bool) -> bytes:
     made = bytes(16) if prediction_uuid is None else bytes.fromhex(prediction_uuid)
-    return _PACKED.pack(state.value, bytes.fromhex(digest), made, at)
+    return _PACKED.pack(state.value, bytes.fromhex(digest), made, at, covered)
 
 
 def _unpack(packed: bytes) -> Entry:
-    state, digest, made, at = _PACKED.unpack(packed)
+    state, digest, made, at, covered = _PACKED.unpack(packed)
     known = State(state)
-    return Entry(known, digest.hex(), _dashed(made.hex()) if known is State.CREATED else None, at)
+    created = _dashed(made.hex()) if known is State.CREATED else None
+    return Entry(known, digest.hex(), created, at, covered)
 
 
 def _outcome(result: Result) -> list[Any]:

@@ -75,6 +75,9 @@ ALLOWED = {
     "stores": set(),
     "lease": {"errors", "stores"},
     "folder_log": {"errors", "lease", "stores"},
+    "listing": {"errors", "retries"},
+    "doubts": {"errors", "models"},
+    "reading": {"doubts", "journal", "models", "openlabel", "sources"},
     "progress": {"models"},
     "transport": {"errors", "settings"},
     "tokens": {"errors", "transport", "retries"},
@@ -84,8 +87,8 @@ ALLOWED = {
     "judgement": {"errors", "models", "retries"},
     "waiting": {"errors", "models"},
     "uploader": {
-        *("admission", "client", "errors", "journal", "models", "openlabel", "progress", "retries"),
-        *("settings", "sources"),
+        *("admission", "client", "doubts", "errors", "journal", "listing", "models", "progress", "reading"),
+        *("retries", "settings"),
     },
 }
 
@@ -143,9 +146,18 @@ PUBLIC = {
         *("KognicTLSError", "KognicUnauthorizedError", "KognicUnavailableError"),
     },
     "folder_log": {"FolderLog"},
-    "journal": {"Entry", "Header", "Journal", "Log", "State"},
     "lease": {"Lease"},
-    "models": {"Annotation", "Dataset", "Outcome", "Prediction", "PredictionsGroup", "Refused", "Result"}
+    "journal": {"Entry", "Header", "Journal", "Log", "State"},
+    "models": {
+        "Annotation",
+        "Dataset",
+        "ListedPrediction",
+        "Outcome",
+        "Prediction",
+        "PredictionsGroup",
+        "Refused",
+        "Result",
+    }
     | {"Summary", "is_uuid", "parse_uuid"},
     "retries": {"Backoff", "Rule", "Verdict", "may_repeat", "parse_retry_after", "verdict"},
     "settings": {"Settings", "check_connections", "check_proxy", "check_seconds", "is_loopback"}
