@@ -72,6 +72,7 @@ ALLOWED = {
     "openlabel": {"models"},
     "sources": {"errors", "models"},
     "journal": {"errors", "models"},
+    "receipts": {"errors", "models", "stores"},
     "stores": set(),
     "lease": {"errors", "stores"},
     "folder_log": {"errors", "lease", "stores"},
@@ -148,6 +149,7 @@ PUBLIC = {
     "folder_log": {"FolderLog"},
     "lease": {"Lease"},
     "journal": {"Entry", "Header", "Journal", "Log", "State"},
+    "receipts": {"Receipts"},
     "models": {
         "Annotation",
         "Dataset",
