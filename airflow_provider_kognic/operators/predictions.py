@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -15,18 +15,21 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
 )
 
+from airflow_provider_kognic.core.doubts import ON_AMBIGUOUS, ON_CHANGED, check_choice
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.groups import check_if_exists, ensure_predictions_group
 from airflow_provider_kognic.core.judgement import MaxFailures, judge
 from airflow_provider_kognic.core.models import is_uuid, parse_uuid
 from airflow_provider_kognic.core.retries import may_repeat
-from airflow_provider_kognic.core.settings import check_connections, check_seconds
+from airflow_provider_kognic.core.settings import check_connections, check_flag, check_seconds
 from airflow_provider_kognic.exceptions import KognicPermanentError, KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
+from airflow_provider_kognic.journals.choice import check_journal, choose_journal
 from airflow_provider_kognic.journals.task_state_store import TaskStateStoreMemory
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
+from airflow_provider_kognic.receipts import TaskReceipts, check_receipts
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
-from airflow_provider_kognic.storage import to_source
+from airflow_provider_kognic.storage import source_key, to_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
     from airflow.sdk import RetryPolicy
 
+    from airflow_provider_kognic.core.journal import Journal
+    from airflow_provider_kognic.core.judgement import Failure
     from airflow_provider_kognic.core.sources import Source
     from airflow_provider_kognic.core.uploader import Report, Stop
     from airflow_provider_kognic.journals.task_state_store import TaskStateStore
@@ -179,9 +184,9 @@ class CreatePredictionsGroupOperator(BaseOperator):
 class UploadPredictionsOperator(BaseOperator):
     """Uploads predictions, one OpenLABEL document a scene, into a predictions group.
 
-    Each prediction is sent at most once in a run unless it was certainly not executed, and each gets one outcome:
-    `created`, `skipped`, `refused`, `in_doubt` or `unsent`. A document that is refused does not stop the others.
-    The task fails at the end if more than `max_failures` are refused, or if any is in doubt or unsent.
+    Each prediction is sent once, unless it was certainly not executed, and each gets one outcome: `created`,
+    `skipped`, `refused`, `in_doubt` or `unsent`. A document that is refused does not stop the others. The task
+    fails at the end if more than `max_failures` are refused, or if any is in doubt or unsent.
 
     Args:
         predictions: A folder or glob of `<scene-uuid>.json`, a `.jsonl` file of rows
@@ -196,6 +201,21 @@ class UploadPredictionsOperator(BaseOperator):
         max_failures: How many predictions may be refused: a count, or a share such as `"2%"` (templated).
         allow_empty: Whether a source without any prediction is a success.
         outage_timeout: Seconds without any success after which the run ends, for Airflow to retry.
+        journal: Where the upload remembers what it sent, so that a retry, a clear or another run does not send it
+            again: None for Airflow's task state store (Airflow >= 3.3; one task of one Dag run), a folder on the
+            worker's disk or any object store (for all runs, on every Airflow), or False for nowhere (templated).
+        receipts: A `.jsonl` file to write: one row for every prediction of the source with its outcome. Beside
+            `r.jsonl`, `r.failed.jsonl` has those that were neither created nor skipped; a later task takes it as
+            `manifest` (templated).
+        on_ambiguous: What to do about a prediction whose answer was lost: `reconcile` asks the server what the
+            group holds, `resend` sends it again (at least once), `skip` leaves it and lets the task succeed, `fail`
+            leaves it and fails (both at most once).
+        settle_after: Seconds after its POST from which on a prediction that the server's listing does not show
+            counts as not executed.
+        on_changed: What to do about a scene whose prediction was created from another document: `refuse` it, or
+            `send` this one, too.
+        force: Forget what the journal says of this source's scenes, after someone has removed their predictions
+            in the app: they are all sent (templated).
         kognic_conn_id: The connection (templated).
         retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (in
             older Airflows, such as 3.0, `partial()` does not read this: mapped tasks have Airflow's own default).
@@ -219,6 +239,9 @@ class UploadPredictionsOperator(BaseOperator):
         "dataset",
         "max_connections",
         "max_failures",
+        "journal",
+        "receipts",
+        "force",
         "kognic_conn_id",
     )
     operator_extra_links = (KognicPredictionsGroupLink(),)
@@ -235,6 +258,12 @@ class UploadPredictionsOperator(BaseOperator):
         max_failures: int | str = 0,
         allow_empty: bool = False,
         outage_timeout: float = 600.0,
+        journal: str | ObjectStoragePath | Literal[False] | None = None,
+        receipts: str | ObjectStoragePath | None = None,
+        on_ambiguous: str = "reconcile",
+        settle_after: float = 60.0,
+        on_changed: str = "refuse",
+        force: bool | str = False,
         kognic_conn_id: str = KognicHook.default_conn_name,
         retries: int | None = 2,
         retry_policy: RetryPolicy | None = RETRY_POLICY,
@@ -249,6 +278,12 @@ class UploadPredictionsOperator(BaseOperator):
         self.max_failures = max_failures
         self.allow_empty = allow_empty
         self.outage_timeout = check_seconds(outage_timeout, "outage_timeout", zero=True)
+        self.journal = journal
+        self.receipts = receipts
+        self.on_ambiguous = check_choice(on_ambiguous, "on_ambiguous", ON_AMBIGUOUS)
+        self.settle_after = check_seconds(settle_after, "settle_after", zero=True)
+        self.on_changed = check_choice(on_changed, "on_changed", ON_CHANGED)
+        self.force = force
         self.kognic_conn_id = kognic_conn_id
         self._stop: Stop | None = None
         self._check_arguments()
@@ -259,6 +294,12 @@ class UploadPredictionsOperator(BaseOperator):
             check_connections(self.max_connections)
         if not _is_template(self.max_failures):
             MaxFailures.parse(self.max_failures)
+        if not _is_template(self.journal):
+            check_journal(self.journal)
+        if not _is_template(self.receipts):
+            check_receipts(self.receipts)
+        if not _is_template(self.force):
+            check_flag(self.force, "force")
         if (self.predictions is None) == (self.manifest is None):
             given = "neither is" if self.predictions is None else "both are"
             raise KognicInputError(f"give either 'predictions' or 'manifest'; {given} given.")
@@ -274,31 +315,43 @@ class UploadPredictionsOperator(BaseOperator):
         try:
             max_failures = MaxFailures.parse(self.max_failures)
             group = parse_uuid(self.predictions_group_uuid, "predictions group")
-            source = to_source(self.predictions, self.manifest)
             hook = KognicHook(self.kognic_conn_id)
-            connections = hook.settings.max_connections
-            if self.max_connections is not None:
-                connections = check_connections(self.max_connections)
+            host = hook.settings.host
+            source = to_source(self.predictions, self.manifest, host=host, predictions_group_uuid=group)
+            connections = self._connections(hook)
+            journal = self._choose_journal(context, host, group, source)
             dataset_uuid = self._dataset_of(hook, group)
             KognicPredictionsGroupLink.persist(
                 context, hook.settings.predictions_group_page(dataset_uuid, group)
             )
-            self._warn_of_an_earlier_try(context)
-            report = asyncio.run(
-                self._upload(hook, source, group, dataset_uuid, connections, started, self._stop)
-            )
+            with TaskReceipts(self.receipts, host, group) as receipts:
+                report = asyncio.run(
+                    self._upload(
+                        hook, source, group, dataset_uuid, connections, journal, receipts, started, self._stop
+                    )
+                )
+                # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
+                unwritten = receipts.write()
         except KognicError as error:
             again = may_repeat(error, idempotent=True)
             raise _as_airflow(self, str(error), retry=again, retry_after=error.retry_after) from error
-        failure = judge(report, max_failures, allow_empty=self.allow_empty)
+        failure = judge(report, max_failures, allow_empty=self.allow_empty, on_ambiguous=self.on_ambiguous)
         summary = report.summary.to_dict()
-        if failure is None:
+        if failure is None and unwritten is None:
             return summary
         self._push(context, summary)
-        if self._stop.reason == _TIMED_OUT:
-            raise AirflowTaskTimeout(failure.message)
+        raise self._failed(report, failure, unwritten) from report.stopped
+
+    def _failed(self, report: Report, failure: Failure | None, unwritten: str | None) -> BaseException:
+        """Return what the task ends with."""
+        if failure is None:
+            # Another try skips what is created, and writes them; without a journal it would send everything again.
+            return _as_airflow(self, f"The upload succeeded, but {unwritten}", retry=report.journaled)
+        message = failure.message if unwritten is None else f"{failure.message} And {unwritten}"
+        if self._stop is not None and self._stop.reason == _TIMED_OUT:
+            return AirflowTaskTimeout(message)
         asked = None if report.stopped is None else report.stopped.retry_after
-        raise _as_airflow(self, failure.message, retry=failure.retry, retry_after=asked) from report.stopped
+        return _as_airflow(self, message, retry=failure.retry, retry_after=asked)
 
     def on_kill(self) -> None:
         """End the upload in order when the task is killed, marked failed or cleared."""
@@ -316,14 +369,20 @@ class UploadPredictionsOperator(BaseOperator):
             )
         return uuid
 
-    def _warn_of_an_earlier_try(self, context: Context) -> None:
-        ti: Any = context.get("ti")  # not there where someone calls execute({}) to try it out
-        if ti is not None and (ti.try_number or 1) > 1:
-            self.log.warning(
-                "This is try %d. What an earlier try created is not known here and is sent again: check the"
-                " predictions group for duplicates, or start over with a new group.",
-                ti.try_number,
-            )
+    def _connections(self, hook: KognicHook) -> int:
+        if self.max_connections is None:
+            return hook.settings.max_connections
+        return check_connections(self.max_connections)
+
+    def _choose_journal(self, context: Context, host: str, group: str, source: Source) -> Journal | None:
+        return choose_journal(
+            self.journal,
+            context,
+            host=host,
+            group=group,
+            source_key=source_key(self.predictions, self.manifest, source),
+            force=check_flag(self.force, "force"),
+        )
 
     async def _upload(
         self,
@@ -332,6 +391,8 @@ class UploadPredictionsOperator(BaseOperator):
         group: str,
         dataset_uuid: str | None,
         connections: int,
+        journal: Journal | None,
+        receipts: TaskReceipts,
         started: float,
         stop: Stop,
     ) -> Report:
@@ -355,7 +416,12 @@ class UploadPredictionsOperator(BaseOperator):
                     max_connections=connections,
                     outage_timeout=self.outage_timeout,
                     group_exists=None if dataset_uuid is None else group_exists,
+                    journal=journal,
+                    on_result=receipts.add,
                     stop=stop,
+                    on_ambiguous=self.on_ambiguous,
+                    settle_after=self.settle_after,
+                    on_changed=self.on_changed,
                 )
         finally:
             thread.shutdown(wait=False, cancel_futures=True)

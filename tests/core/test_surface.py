@@ -162,7 +162,7 @@ PUBLIC = {
     }
     | {"Summary", "is_uuid", "parse_uuid"},
     "retries": {"Backoff", "Rule", "Verdict", "may_repeat", "parse_retry_after", "verdict"},
-    "settings": {"Settings", "check_connections", "check_proxy", "check_seconds", "is_loopback"}
+    "settings": {"Settings", "check_connections", "check_flag", "check_proxy", "check_seconds", "is_loopback"}
     | {"normalize_url"},
     "sources": {
         "Expected",
