@@ -22,6 +22,10 @@ class StoredPath(Protocol):
     def name(self) -> str:
         """The last part."""
 
+    @property
+    def parent(self) -> Any:
+        """The folder."""
+
     def __truediv__(self, key: str) -> Any: ...
 
 

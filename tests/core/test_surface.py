@@ -72,6 +72,7 @@ ALLOWED = {
     "openlabel": {"models"},
     "sources": {"errors", "models"},
     "journal": {"errors", "models"},
+    "receipts": {"errors", "models", "stores"},
     "stores": set(),
     "lease": {"errors", "stores"},
     "folder_log": {"errors", "lease", "stores"},
@@ -145,7 +146,17 @@ PUBLIC = {
     "folder_log": {"FolderLog"},
     "journal": {"Entry", "Header", "Journal", "Log", "State"},
     "lease": {"Lease"},
-    "models": {"Annotation", "Dataset", "Outcome", "Prediction", "PredictionsGroup", "Refused", "Result"}
+    "receipts": {"Receipts"},
+    "models": {
+        "Annotation",
+        "Dataset",
+        "ListedPrediction",
+        "Outcome",
+        "Prediction",
+        "PredictionsGroup",
+        "Refused",
+        "Result",
+    }
     | {"Summary", "is_uuid", "parse_uuid"},
     "retries": {"Backoff", "Rule", "Verdict", "may_repeat", "parse_retry_after", "verdict"},
     "settings": {"Settings", "check_connections", "check_proxy", "check_seconds", "is_loopback"}
