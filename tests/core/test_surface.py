@@ -75,6 +75,10 @@ ALLOWED = {
     "listing": {"errors", "retries"},
     "doubts": {"errors", "models"},
     "reading": {"doubts", "journal", "models", "openlabel", "sources"},
+    "receipts": {"errors", "models", "stores"},
+    "stores": set(),
+    "lease": {"errors", "stores"},
+    "folder_log": {"errors", "lease", "stores"},
     "progress": {"models"},
     "transport": {"errors", "settings"},
     "tokens": {"errors", "transport", "retries"},
@@ -142,7 +146,10 @@ PUBLIC = {
         ),
         *("KognicTLSError", "KognicUnauthorizedError", "KognicUnavailableError"),
     },
+    "folder_log": {"FolderLog"},
     "journal": {"Entry", "Header", "Journal", "Log", "State"},
+    "lease": {"Lease"},
+    "receipts": {"Receipts"},
     "models": {
         "Annotation",
         "Dataset",
@@ -157,7 +164,15 @@ PUBLIC = {
     "retries": {"Backoff", "Rule", "Verdict", "may_repeat", "parse_retry_after", "verdict"},
     "settings": {"Settings", "check_connections", "check_proxy", "check_seconds", "is_loopback"}
     | {"normalize_url"},
-    "sources": {"FilesSource", "JSONLinesSource", "ManifestSource", "PathLike", "RowsSource", "Source"}
+    "sources": {
+        "Expected",
+        "FilesSource",
+        "JSONLinesSource",
+        "ManifestSource",
+        "PathLike",
+        "RowsSource",
+        "Source",
+    }
     | {"open_source", "refusal", "scenes_of", "unique"},
     "tokens": {"TokenProvider"},
     "uploader": {"PredictionsClient", "Report", "Stop", "upload"},
