@@ -71,7 +71,8 @@ class FolderLog:
         writer: str | None = None,
         ttl: float = TTL,
     ) -> None:
-        self.folder: Any = folder / _safe(header.host) / header.predictions_group_uuid.lower()
+        self._base, self._within = folder, (_safe(header.host), header.predictions_group_uuid.lower())
+        self.folder: Any = folder / self._within[0] / self._within[1]
         self._header = header
         who = header.writer if writer is None else writer
         self._lease = Lease(self.folder, source_key, writer=who, ttl=ttl)
@@ -89,8 +90,7 @@ class FolderLog:
             KognicJournalFormatError: There are files that are not the journal's.
         """
         with self._translated("used"):
-            if stores.is_local(self.folder):
-                stores.make_folder(self.folder)
+            stores.make_folder(self._base, *self._within)
             self._lease.acquire(stopping)
             try:
                 self._earlier = self._find()
@@ -149,9 +149,9 @@ class FolderLog:
         if self._broken is not None:
             raise KognicJournalError(self._broken)
         try:
-            # In an object store only what it costs nothing to know; the other look comes after the write.
-            self._lease.check(thoroughly=stores.is_local(self.folder))
             with self._translated("written"):
+                # In an object store only what it costs nothing to know; the other look comes after the write.
+                self._lease.check(thoroughly=stores.is_local(self.folder))
                 self._parts.append(b"".join(line + b"\n" for line in lines))
                 self._lease.check()
         except KognicError as error:
@@ -204,7 +204,7 @@ class FolderLog:
 
     def _whole_lines(self, name: str) -> bytes:
         try:
-            raw = bytes((self.folder / name).read_bytes())
+            raw = stores.read(self.folder / name)
         except FileNotFoundError:
             self._check_gone(name)
             return b""
@@ -272,11 +272,7 @@ class _StoredParts:
         self._number = 1
         self._content = header
         self._writes = 0
-        try:
-            self._write(header)
-        except FileNotFoundError:  # a store that has folders, and wants them made
-            folder.mkdir(parents=True, exist_ok=True)
-            self._write(header)
+        self._write(header)
 
     def append(self, data: bytes) -> None:
         if len(self._content) >= PART_IS_FULL:

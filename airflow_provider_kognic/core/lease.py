@@ -158,7 +158,7 @@ class Lease:
 
     def _read(self, number: int) -> bytes | None:
         try:
-            return bytes(self._path(number).read_bytes()) if number else None
+            return stores.read(self._path(number)) if number else None
         except FileNotFoundError:
             return None
 
@@ -178,18 +178,29 @@ class Lease:
             raise KognicJournalError(
                 f"the journal's folder {self._folder} cannot be written: {type(error).__name__}: {error}"
             ) from error
+        self._number, self._renewed_at = number, began
+        try:
+            return self._judge_what_was_made(path, content)
+        except BaseException:
+            with contextlib.suppress(Exception):  # then the next attempt waits for the time-out
+                self._write(released=True)
+            raise
+
+    def _judge_what_was_made(self, path: Any, content: bytes) -> bool:
+        """Tell whether a number that was made is a lease, or none is to be had here."""
         if not self._is_exclusive(path, content):
             stores.remove(path)
             return self._go_without(None)
-        if self._last() != number:  # somebody slow makes a number that others have gone past and removed
+        if (
+            self._last() != self._number
+        ):  # somebody slow makes a number that others have gone past and removed
             stores.remove(path)
             return False
         if (
-            self._read(number) != content
+            stores.read(path) != content
         ):  # some stores look whether a file is there, and then make it all the same
             return False
         self.exclusive = True
-        self._number, self._renewed_at = number, began
         threading.Thread(target=self._renew, name="kognic-lease", daemon=True).start()
         self._tidy()
         return True
@@ -202,7 +213,7 @@ class Lease:
         except FileExistsError:
             return True
         except Exception:  # noqa: BLE001 - in whatever words; unless it is not to be reached, which reading says
-            path.read_bytes()
+            stores.read(path)
         return False
 
     def _go_without(self, error: Exception | None) -> bool:

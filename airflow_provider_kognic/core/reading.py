@@ -197,9 +197,7 @@ class Reading:
         """Return what is true of an entry that this run does not get to: an earlier one may have created it."""
         if isinstance(entry, Result):
             return entry
-        known = (
-            None if self._journal.intended_now(entry.scene_uuid) else self._journal.entry(entry.scene_uuid)
-        )
+        known = self._journal.entry(entry.scene_uuid)
         if known is not None and known.state is State.CREATED:
             return _skipped(
                 entry, known, None, "created by an earlier run; this one ended before it was read"

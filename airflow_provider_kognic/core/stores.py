@@ -2,7 +2,7 @@
 
 A path's own `exists()` and `iterdir()` will not do: in fsspec, on which Airflow's ObjectStoragePath stands, they
 take a store that does not answer for one that is empty, and may answer from a listing of long ago. What is asked
-here is asked of the store, and an error stays an error.
+here is asked of the store itself (`fs`, which has the Airflow connection), and an error stays an error.
 """
 
 from __future__ import annotations
@@ -27,9 +27,6 @@ class StoredPath(Protocol):
         """The folder."""
 
     def __truediv__(self, key: str) -> Any: ...
-
-    def read_bytes(self) -> bytes:
-        """Read the file."""
 
 
 def is_local(path: object) -> bool:
@@ -71,6 +68,19 @@ def exists(path: StoredPath) -> bool:
     return True
 
 
+def read(path: StoredPath) -> bytes:
+    """Read a small file.
+
+    Raises:
+        FileNotFoundError: There is none.
+        Exception: As the store's library does.
+    """
+    if isinstance(path, Path) and is_local(path):
+        return path.read_bytes()
+    store, text = _store_of(path)
+    return bytes(store.cat_file(text))
+
+
 def write(path: Any, data: bytes) -> None:
     """Make a file of an object store, or replace it, in one write; complete when it returns."""
     with path.open("wb") as file:
@@ -106,7 +116,11 @@ def create(path: Any, data: bytes) -> None:
 def remove(path: Any) -> None:
     """Remove a file; none is fine."""
     with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+        if is_local(path):
+            path.unlink()
+        else:
+            store, text = _store_of(path)
+            store.rm_file(text)
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -116,8 +130,24 @@ def write_all(descriptor: int, data: bytes) -> None:
         left = left[os.write(descriptor, left) :]
 
 
-def make_folder(folder: Path) -> None:
-    """Make a local folder durably, with those above it."""
+def make_folder(base: Any, *within: str) -> None:
+    """Make a folder, and the ones within it, if they are not there.
+
+    A local one is made durably, and with those above it. In a store only the ones within are made: to make the
+    rest could mean to make a bucket.
+    """
+    folder = base
+    for name in within:
+        folder /= name
+        if not is_local(folder) and not exists(folder):
+            store, text = _store_of(folder)
+            with contextlib.suppress(FileExistsError):
+                store.mkdir(text, create_parents=False)
+    if is_local(folder):
+        _make_local_folder(folder)
+
+
+def _make_local_folder(folder: Path) -> None:
     missing = []
     while not folder.is_dir():
         missing.append(folder)

@@ -417,7 +417,7 @@ class _Upload:
         for doubt in self._doubts.take_all():
             self._settle(unsettled(doubt, f"The run ended first: {self._stopped}"))
         for result in self._reading.take_unread():
-            self._withdraw(result)
+            self._settle(result)
         began = time.monotonic()
         # A thread of its own, which nobody waits for: the source may hang.
         thread = ThreadPoolExecutor(1, thread_name_prefix="kognic-count")
@@ -431,7 +431,7 @@ class _Upload:
                 results, counted = call.result()
                 call = None
                 for result in results:
-                    self._withdraw(result)
+                    self._settle(result)
         if call is not None:
             call.cancel()
         thread.shutdown(wait=False, cancel_futures=True)
@@ -445,12 +445,6 @@ class _Upload:
             self._reasons["run_ended"] += missing
         elif not counted:
             logger.warning("The rest of the source could not be counted in time: 'total' is too low.")
-
-    def _withdraw(self, result: Result) -> None:
-        """Settle what was taken and not sent; an intent that was noted for it is no more."""
-        if result.outcome is Outcome.UNSENT and self._journal.intended_now(result.scene_uuid):
-            self._journal.record(result)
-        self._settle(result)
 
     def _counting_limit(self) -> float:
         return _COUNTING_WHEN_STOPPED if self._asked.is_set() else _COUNTING
