@@ -462,7 +462,8 @@ class Journal:
         elif kind == "i":
             self._supersede(key, packed)
             self._index[key] = _pack(State.INTENDED, row[2], None, float(row[3]), covered=bool(row[4]))
-        elif kind == "u" and key in self._superseded:
+        elif kind in {"u", "r"} and key in self._superseded:
+            # The newer document was not executed, and the older one still is.
             self._index[key] = self._superseded.pop(key)
         else:
             before = None if packed is None else _unpack(packed)
@@ -471,7 +472,7 @@ class Journal:
             at = float(row[2]) if state is State.IN_DOUBT else 0.0
             digest, covered = ("", False) if before is None else (before.digest, before.covered)
             self._index[key] = _pack(state, digest, made, at, covered=covered)
-            if state in {State.CREATED, State.REFUSED}:
+            if state is State.CREATED:
                 self._superseded.pop(key, None)
 
     def _supersede(self, key: bytes, packed: bytes | None) -> None:

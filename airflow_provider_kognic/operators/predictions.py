@@ -433,7 +433,7 @@ class UploadPredictionsOperator(BaseOperator):
         allowed = self.execution_timeout.total_seconds()
         margin = min(5.0, allowed / 2)
         left = max(0.0, allowed - margin - (time.monotonic() - started))
-        asyncio.get_running_loop().call_later(left, stop.request, _TIMED_OUT, margin * 0.6)
+        asyncio.get_running_loop().call_later(left, stop.request, _TIMED_OUT, margin * 0.5)
 
     def _push(self, context: Context, summary: dict[str, Any]) -> None:
         try:

@@ -164,16 +164,16 @@ class Model:
         if kind == "i" and was == "c" and as_ is not None:
             self._older[number] = as_
             self.superseded[number].add(made(as_))
-        elif kind == "u" and number in self._older:
+        elif kind in "ur" and number in self._older:
             self.known[number] = ("c", self._older.pop(number))
-        elif kind in "cr":
+        elif kind == "c":
             self._older.pop(number, None)
 
 
 @settings(max_examples=300, deadline=None)
 @given(LINES)
 def test_states_after_any_sequence(history: list[tuple[str, int, int]]) -> None:
-    """The last line of a scene says what is known, but a withdrawn intent leaves what had been created before.
+    """The last line of a scene says what is known, but an intent withdrawn or refused leaves what was created.
 
     And whatever came of one document is never taken for what comes of the next.
     """
