@@ -53,11 +53,13 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     try:
-        return cast("PathLike", ObjectStoragePath(text))
+        path = ObjectStoragePath(text)
+        _ = path.fs  # Airflow 3.0 looks for the store only when it is used
     except Exception as error:  # stores raise errors of many libraries
         raise KognicInputError(
             f"{text} cannot be opened: {type(error).__name__}: {error}. Is the provider of that store installed?"
         ) from error
+    return cast("PathLike", path)
 
 
 def to_source(

@@ -356,7 +356,13 @@ class UploadPredictionsOperator(BaseOperator):
     def on_kill(self) -> None:
         """End the upload in order when the task is killed, marked failed or cleared."""
         if self._stop is not None:
-            self._stop.request("the task was asked to end (killed, marked, cleared or timed out)")
+            self._stop.request(
+                "the task was asked to end (killed, marked, cleared or timed out)", self._seconds_to_drain()
+            )
+
+    def _seconds_to_drain(self) -> float:
+        """Return how long requests in flight may come back: "mark failed" leaves 5 s for that and the receipts."""
+        return 3.0 if self.receipts is None else 2.0
 
     def _dataset_of(self, hook: KognicHook, group: str) -> str | None:
         """Return the dataset's uuid if one is given, having seen that the group is one of its own."""
@@ -431,9 +437,10 @@ class UploadPredictionsOperator(BaseOperator):
         if self.execution_timeout is None:
             return
         allowed = self.execution_timeout.total_seconds()
-        margin = min(5.0, allowed / 2)
+        margin = min(5.0 if self.receipts is None else 10.0, allowed / 2)
         left = max(0.0, allowed - margin - (time.monotonic() - started))
-        asyncio.get_running_loop().call_later(left, stop.request, _TIMED_OUT, margin * 0.5)
+        drain = min(self._seconds_to_drain(), margin * 0.6)
+        asyncio.get_running_loop().call_later(left, stop.request, _TIMED_OUT, drain)
 
     def _push(self, context: Context, summary: dict[str, Any]) -> None:
         try:

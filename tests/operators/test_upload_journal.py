@@ -464,6 +464,29 @@ def test_receipts_are_complete_after_sigterm_and_after_an_outage(
     }
 
 
+def test_receipts_are_complete_before_the_execution_timeout(
+    run_dag: RunDag, dag: "DAG", server: Emulator, group: str, write_predictions: Write, tmp_path: Path
+) -> None:
+    receipts = tmp_path / "r.jsonl"
+    server.set_faults(script=[{"kind": "ok", "times": 5}], rules=[{"kind": "hang", "seconds": 20}])
+    upload(
+        dag,
+        group,
+        predictions=str(write_predictions(50)),
+        receipts=str(receipts),
+        journal=str(tmp_path / "journal"),
+        max_connections=4,
+        execution_timeout=timedelta(seconds=4),
+        retries=0,
+    )
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "failed"
+    assert "the task's execution_timeout is nearly over" in run.output
+    assert check_receipts(receipts, server, group, 50) == {"created": 5, "in_doubt": 4, "unsent": 41}
+
+
 def test_the_failed_rows_are_a_manifest_for_another_try(
     run_dag: RunDag, dag: "DAG", server: Emulator, group: str, write_predictions: Write, tmp_path: Path
 ) -> None:
