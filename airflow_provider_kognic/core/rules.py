@@ -347,4 +347,39 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 
-BY_IDENTIFIER = {rule.identifier: rule for rule in RULES}
+# Of an entry of a source, beside its document.
+ENTRY_RULES: tuple[Rule, ...] = (
+    _error("unreadable", "The file can be read.", HERE, "Check that it is there and may be read."),
+    _error(
+        "bad_row",
+        "A row of a `.jsonl` file is an object with `sceneUuid` and `openlabelContent`.",
+        HERE,
+        "Write one such object a line.",
+    ),
+    _error(
+        "not_a_uuid",
+        "A row's `sceneUuid` is a uuid.",
+        HERE,
+        "Write the scene's uuid, as the annotations of the dataset name it.",
+    ),
+    _error(
+        "duplicate_scene",
+        "A scene has one prediction.",
+        HERE,
+        "Keep one: an upload sends the first and refuses the others.",
+    ),
+    _error(
+        "unknown_scene",
+        "The scene has annotations in the dataset, if one is given.",
+        KOGNIC,
+        "Check that it is the right dataset: only scenes with annotations in it take predictions.",
+    ),
+    _warning(
+        "file_name",
+        "A file is named `<scene-uuid>.json`.",
+        HERE,
+        "Name it after its scene: an upload refuses it otherwise.",
+    ),
+)
+
+BY_IDENTIFIER = {rule.identifier: rule for rule in (*RULES, *ENTRY_RULES)}

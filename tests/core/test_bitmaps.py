@@ -28,7 +28,10 @@ def base(data: bytes) -> str:
 )
 @settings(deadline=None)
 def test_the_levels_are_those_of_the_pixels(
-    width: int, height: int, levels: list[int], optimize: bool
+    width: int,
+    height: int,
+    levels: list[int],
+    optimize: bool,  # noqa: FBT001 - hypothesis gives it
 ) -> None:
     """Whatever filters Pillow chose in writing it."""
     pixels = random.Random(width).choices(levels, k=width * height)

@@ -82,6 +82,8 @@ ALLOWED = {
     "openlabel": {"findings", "hints", "models", "quick", "rules", "thorough"},
     "sources": {"errors", "models"},
     "journal": set(),
+    "reports": {"openlabel"},
+    "preflight": {"errors", "findings", "models", "openlabel", "reports", "sources"},
     "progress": {"models"},
     "transport": {"errors", "settings"},
     "tokens": {"errors", "transport", "retries"},
@@ -152,6 +154,8 @@ PUBLIC = {
     "models": {"Annotation", "Dataset", "Outcome", "Prediction", "PredictionsGroup", "Refused", "Result"}
     | {"Summary", "is_uuid", "parse_uuid"},
     "openlabel": {"Checked", "check", "check_content"},
+    "preflight": {"examine", "open_paths", "total_of"},
+    "reports": {"Examined", "Totals", "json_report", "text_report"},
     "rules": {"Issue", "Rule", "Severity"},
     "retries": {"Backoff", "Rule", "Verdict", "may_repeat", "parse_retry_after", "verdict"},
     "settings": {"Settings", "check_connections", "check_proxy", "check_seconds", "is_loopback"}
