@@ -149,7 +149,7 @@ def test_no_airflow_is_imported(folder: Path) -> None:
 
 
 def watched(*arguments: str | Path, stdout: int | None = None) -> tuple[int, str, bytes]:
-    """Run with stderr on a terminal, and stdout, too, unless told otherwise; returns exit code, terminal, stdout."""
+    """Run with stderr on a terminal, and stdout unless told otherwise; returns exit code, terminal and stdout."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [*COMMAND, *map(str, arguments)],

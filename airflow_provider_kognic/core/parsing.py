@@ -46,6 +46,9 @@ class NotFinite(float):
     __slots__ = ("written",)
     written: str
 
+    def __repr__(self) -> str:
+        return self.written
+
 
 def parse(document: bytes, path: Path, findings: Findings) -> Any:
     """Parse JSON, adding issues for what it is not.

@@ -289,7 +289,7 @@ RULES: tuple[Rule, ...] = (
         "bitmap_object",
         "An object with an `image` has the type `segmentation_bitmap` in the root.",
         KOGNIC,
-        "Give it that type; the classes of an image are named by the ontology.",
+        "Give the object the type segmentation_bitmap: its classes are those of the ontology.",
     ),
     _error(
         "bitmap_form",

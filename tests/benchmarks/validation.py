@@ -1,6 +1,6 @@
 """The check of documents next to kognic-openlabel's: `python -m tests.benchmarks.validation ROUNDS [--quick]`.
 
-Both check the same bytes in one process, on one core, in turn; kognic-openlabel looks at the schema alone. Prints one
+Both check the same bytes in one process, on one core, in turn; kognic-openlabel looks at the schema alone. Prints a
 line of JSON: a list of rounds, each with the milliseconds of CPU that a document of each size takes.
 """
 
