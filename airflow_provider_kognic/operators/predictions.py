@@ -362,7 +362,7 @@ class UploadPredictionsOperator(BaseOperator):
 
     def _seconds_to_drain(self) -> float:
         """Return how long requests in flight may come back: "mark failed" leaves 5 s for that and the receipts."""
-        return 3.0 if self.receipts is None else 2.0
+        return 2.5 if self.receipts is None else 2.0
 
     def _dataset_of(self, hook: KognicHook, group: str) -> str | None:
         """Return the dataset's uuid if one is given, having seen that the group is one of its own."""

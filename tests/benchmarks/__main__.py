@@ -35,7 +35,7 @@ _GROUP = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 _ROOT = Path(__file__).resolve().parents[2]
 _MIB = 1 << 20
 _MOST_IN_FLIGHT = 10
-_PACKAGES = ("apache-airflow", "httpx", "kognic-auth", "msgspec")
+_PACKAGES = ("apache-airflow", "httpx", "kognic-auth", "kognic-openlabel", "msgspec", "pydantic")
 
 Figures = dict[str, float]
 Rounds = list[Figures]
@@ -346,6 +346,24 @@ def run_imports(runs: int) -> Rounds:
     return rounds
 
 
+def run_validation(runs: int, raw: dict[str, Any], *, quick: bool) -> list[Bar]:
+    """Measure what checking a document costs next to kognic-openlabel, print it and return the bars."""
+    _say(f"## Validation next to kognic-openlabel, one core, {runs} round{'s'[: runs > 1]}\n")
+    printed, _, _ = _child("validation", str(runs), *(["--quick"] if quick else []))
+    rounds: Rounds = list(printed)  # type: ignore[arg-type]  # this child prints a list
+    raw["validation"] = rounds
+    sizes = {"small": "15 KB", "large": "700 KB"}
+    rows = []
+    bars = []
+    for name, bar in (("small", 0.8), ("large", 0.6)):
+        ours, theirs = ([figures[f"{name}_{who}_ms"] for figures in rounds] for who in ("ours", "theirs"))
+        values = [own / other for own, other in zip(ours, theirs, strict=True)]
+        rows.append([sizes[name], _spread(ours, 3), _spread(theirs, 3), _spread(values, 3)])
+        bars.append(Bar(f"{sizes[name]}: validation / kognic-openlabel's", values, bar))
+    _table(("document", "CPU ms", "kognic-openlabel's", "ratio"), rows)
+    return bars
+
+
 # The command
 
 
@@ -451,6 +469,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
         description="Measure the upload engine next to the way Kognic documents and to ten bare sockets.",
     )
     parser.add_argument("--quick", action="store_true", help="one round of little work; judges nothing")
+    parser.add_argument("--only", choices=("validation",), help="run this part alone")
     parser.add_argument("--runs", type=int, help="rounds of everything (3; 1 with --quick)")
     parser.add_argument("--work", type=Path, help="where the documents are made for the run (the system's)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of every round there")
@@ -488,8 +507,11 @@ def main(given: Sequence[str] | None = None) -> int:
     bars: list[Bar] = []
     try:
         with running_server() as server, _cleaned(arguments.work) as work:
-            if arguments.folder is None:
+            if arguments.only == "validation":
+                bars = run_validation(2 * arguments.runs + 1, raw, quick=arguments.quick)
+            elif arguments.folder is None:
                 bars = run_bars(server, work, QUICK if arguments.quick else FULL, arguments.runs, raw)
+                bars += run_validation(2 * arguments.runs + 1, raw, quick=arguments.quick)
             else:
                 folder = arguments.folder.resolve()
                 for latency in (0.0, 0.05):
