@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 _LOCAL = re.compile(r"file:(?://(?:localhost)?)?(?=/)")
 
 
+def is_path(value: object) -> bool:
+    """Tell whether a value can be a path: text, or an object that is one."""
+    return isinstance(value, str) or hasattr(value, "read_bytes")
+
+
 def to_path(value: Any, what: str = "a path") -> PathLike:
     """Return a path for text such as `/data/p`, `file:///data/p`, `s3://connection@bucket/p`.
 
-    Local paths become plain ones: they are read several times faster than through Airflow's ObjectStoragePath.
+    Local paths become plain ones: they are read several times faster than through Airflow's ObjectStoragePath. And
+    absolute ones, so that what receipts say of them can be found from wherever the next worker runs.
 
     Args:
         value: Text, or a path object, which is returned as it is unless it is a local ObjectStoragePath.
@@ -28,7 +34,7 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
         KognicInputError: It is empty or no path, Airflow knows no store of that scheme, or the text cannot be a
             path in it.
     """
-    if not isinstance(value, str) and not hasattr(value, "read_bytes"):
+    if not is_path(value):
         raise KognicInputError(f"{what} must be a path, not {type(value).__name__}.")
     text = str(value)
     if not text.strip():
@@ -36,10 +42,14 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
         raise KognicInputError(f"{what} is empty: look at the task's rendered template.")
     if local := _LOCAL.match(text):
         return Path(text[local.end() :])
+    if isinstance(value, Path) and not hasattr(
+        value, "fs"
+    ):  # universal-pathlib 0.2: object stores are a Path, too
+        return value.absolute()
     if not isinstance(value, str):
         return cast("PathLike", value)
     if "://" not in text:
-        return Path(text).expanduser()
+        return Path(text).expanduser().absolute()
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     try:
@@ -50,21 +60,57 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
         ) from error
 
 
-def to_source(predictions: Any, manifest: Any = None) -> Source:
+def to_source(
+    predictions: Any,
+    manifest: Any = None,
+    *,
+    host: str | None = None,
+    predictions_group_uuid: str | None = None,
+) -> Source:
     """Open the source that an operator's arguments name.
 
     Args:
         predictions: A path as `to_path` takes it, or a sequence of rows, such as the results of mapped tasks.
-        manifest: The path of a manifest instead.
+        manifest: The path of a manifest instead, or of receipts that are to be tried again.
+        host: The dataset API that the upload goes to, as `Settings.host` names it: receipts must be of the same.
+        predictions_group_uuid: The group that it goes to, likewise.
 
     Raises:
-        KognicInputError: Both or neither is given, or there is nothing to be read.
+        KognicInputError: Both or neither is given, there is nothing to be read, or the manifest consists of
+            receipts of another host or group.
     """
-    from airflow_provider_kognic.core.sources import open_source
+    from airflow_provider_kognic.core.sources import Expected, open_source
 
     given: Any = predictions
     if isinstance(predictions, Sequence) and not isinstance(predictions, (str, bytes)):
         given = list(predictions)
     elif predictions is not None:
         given = to_path(predictions, "'predictions'")
-    return open_source(given, None if manifest is None else to_path(manifest, "'manifest'"), resolve=to_path)
+    return open_source(
+        given,
+        None if manifest is None else to_path(manifest, "'manifest'"),
+        resolve=to_path,
+        expected=Expected(host, predictions_group_uuid),
+    )
+
+
+def source_key(predictions: Any, manifest: Any, source: Source) -> str:
+    """Name a source, so that two attempts to upload the same one at the same time can be told.
+
+    Args:
+        predictions: As given to `to_source`.
+        manifest: As given to `to_source`.
+        source: What that returned.
+
+    Returns:
+        The text of its path; for rows in memory a digest of their scenes.
+    """
+    if manifest is not None:
+        return f"manifest {to_path(manifest)}"
+    if is_path(predictions):
+        return f"predictions {to_path(predictions)}"
+    import hashlib
+
+    from airflow_provider_kognic.core.sources import scenes_of
+
+    return f"rows {hashlib.sha256(' '.join(sorted(scenes_of(source))).encode()).hexdigest()}"

@@ -13,8 +13,9 @@ from airflow_provider_kognic.storage import to_path
     ("given", "path"),
     [
         ("/data/p", "/data/p"),
-        ("data/p", "data/p"),
+        ("data/p", str(Path.cwd() / "data/p")),
         (Path("/data/p"), "/data/p"),
+        (Path("data/p"), str(Path.cwd() / "data/p")),
         ("file:///data/p", "/data/p"),
         ("file:///data/with space/*.json", "/data/with space/*.json"),
         ("~/p", str(Path.home() / "p")),

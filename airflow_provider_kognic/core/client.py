@@ -33,7 +33,14 @@ from airflow_provider_kognic.core.errors import (
     KognicServerError,
     KognicUnauthorizedError,
 )
-from airflow_provider_kognic.core.models import Annotation, Dataset, PredictionsGroup, is_uuid, parse_uuid
+from airflow_provider_kognic.core.models import (
+    Annotation,
+    Dataset,
+    ListedPrediction,
+    PredictionsGroup,
+    is_uuid,
+    parse_uuid,
+)
 from airflow_provider_kognic.core.retries import Backoff, may_repeat, parse_retry_after
 from airflow_provider_kognic.core.tokens import TokenProvider
 
@@ -479,6 +486,25 @@ class AsyncKognicClient:
         body = request_body(scene, _content(document))
         return _created_uuid(await self._once("POST", url, body), "POST", url)
 
+    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> list[ListedPrediction]:
+        """Return a page of what a group holds; an empty one ends the listing.
+
+        Kognic documents no such endpoint. It is assumed to be like that of the annotations, and a server that
+        lacks it to answer 404 or 405.
+
+        Args:
+            predictions_group_uuid: The group's uuid.
+            offset: How many predictions came in the pages before.
+
+        Raises:
+            KognicRowError: The rows name no predictions and scenes.
+            KognicError: The listing cannot be had.
+        """
+        group = parse_uuid(predictions_group_uuid, "predictions group")
+        url = f"{self.settings.base_url}/v1/predictions-groups/{group}/predictions"
+        rows = _rows_of(await self._once("GET", url, params={"offset": str(offset)}), url)
+        return [ListedPrediction.from_api(row) for row in rows]
+
     async def probe(self) -> None:
         """Ask for something harmless, to see whether the API serves at all; raises KognicError if not."""
         await self._once("GET", f"{self.settings.base_url}/v2/datasets")
@@ -497,7 +523,9 @@ class AsyncKognicClient:
         except asyncio.CancelledError:
             raise CancelledBeforeSending from None
 
-    async def _once(self, method: str, url: str, body: bytes = b"") -> Any:
+    async def _once(
+        self, method: str, url: str, body: bytes = b"", params: Mapping[str, str] | None = None
+    ) -> Any:
         import httpx
 
         if self._idle is None:
@@ -513,7 +541,12 @@ class AsyncKognicClient:
         if (parsed := self._urls.get(url)) is None:
             parsed = self._urls[url] = httpx.URL(url)
         request = httpx.Request(
-            method, parsed, headers=headers, content=body, extensions={"timeout": self._timeouts}
+            method,
+            parsed,
+            params=params,
+            headers=headers,
+            content=body,
+            extensions={"timeout": self._timeouts},
         )
         await self._before_sending(self._places.acquire())
         try:

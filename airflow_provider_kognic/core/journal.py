@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import json
 import struct
+import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,7 @@ MOST_OPEN_INTENTS = 64
 # Characters of a digest that are kept: half of a SHA-256 still tells two documents apart.
 DIGEST_KEPT = 32
 _LONGEST_MESSAGE = 300
+_KEY_LENGTH = 16
 
 
 class Log(Protocol):
@@ -46,6 +48,7 @@ class Log(Protocol):
 
     A line is JSON without a line break. Methods raise KognicJournalError (or OSError) where the log cannot be used,
     and KognicJournalFormatError where it holds what is no journal: neither ever means that there are no lines.
+    A log may also have a method `where()` that returns the place of the line that was read last, for messages.
     """
 
     def open(self, stopping: Callable[[], bool]) -> None:
@@ -59,10 +62,13 @@ class Log(Protocol):
         """Return the lines that earlier attempts appended, oldest first."""
 
     def append(self, lines: Sequence[bytes]) -> None:
-        """Keep more lines; they are durable when this returns. They stand in one piece or not at all."""
+        """Keep more lines; they are durable when this returns.
+
+        If it raises or is killed, the lines from the first on to any other one may stand, each whole.
+        """
 
     def close(self) -> None:
-        """Give the log back."""
+        """Give the log back; a second time does nothing."""
 
 
 @dataclass(frozen=True)
@@ -136,12 +142,14 @@ class Entry:
         digest: First 32 hexadecimal digits of the SHA-256 of the document that was intended last.
         prediction_uuid: The uuid, for `CREATED`.
         at: When it was intended, or for `IN_DOUBT` when its answer was given up (s since the epoch).
+        covered: Whether a baseline had been taken when it was intended: then `Journal.before` is complete.
     """
 
     state: State
     digest: str
     prediction_uuid: str | None
     at: float
+    covered: bool
 
     @property
     def in_doubt(self) -> bool:
@@ -174,9 +182,13 @@ class Journal:
         self._log = log
         self._upload = (upload or uuid.uuid4().hex) + (" forced" if force else "")
         self._force = force
-        # scene -> packed entry; 16 and 41 bytes instead of objects, as there may be many.
+        # scene -> packed entry; 16 and 42 bytes instead of objects, as there may be many.
         self._index: dict[bytes, bytes] = {}
         self._before: dict[bytes, frozenset[str]] = {}
+        # What baselines held of scenes in doubt: by upload, as it counts for one that begins the scene anew.
+        self._held: dict[bytes, tuple[str, frozenset[str]]] = {}
+        # What was created before a newer document was intended that is not settled yet.
+        self._superseded: dict[bytes, bytes] = {}
         self._begun_anew: set[bytes] = set()
         self._baseline_taken = False
         self._open: set[bytes] = set()
@@ -203,7 +215,16 @@ class Journal:
             return
         # A thread of its own, which nobody has to wait for: a store may hang.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="kognic-journal")
-        await self._call(self._open_and_read, self._log, stopping)
+        given_up = threading.Event()
+        try:
+            await self._call(self._open_and_read, self._log, lambda: given_up.is_set() or stopping())
+        except BaseException:
+            # When cancelled, the thread goes on for a moment: what it may still open is closed after that.
+            given_up.set()
+            self._thread.submit(self._log.close)
+            self._thread.shutdown(wait=False)
+            self._thread = None
+            raise
         self._writer = asyncio.create_task(self._write())
 
     def _open_and_read(self, log: Log, stopping: Callable[[], bool]) -> None:
@@ -212,10 +233,12 @@ class Journal:
             for number, line in enumerate(log.read(), start=1):
                 try:
                     self._apply(_decode(line))
-                except (TypeError, ValueError, IndexError, KeyError) as error:
+                except (TypeError, ValueError, IndexError, KeyError, RecursionError) as error:
+                    where = getattr(log, "where", None)
+                    place = f"line {number} of the journal" if where is None else where()
                     raise KognicJournalFormatError(
-                        f"line {number} of the journal cannot be understood ({error}): {line[:80]!r}. Restore the"
-                        " journal, or move it away and settle by hand what it knew; nothing was sent."
+                        f"{place} cannot be understood ({error}): {line[:80]!r}. Restore the journal, or move it"
+                        " away and settle by hand what it knew; nothing was sent."
                     ) from error
         except BaseException:
             with contextlib.suppress(Exception):
@@ -234,7 +257,9 @@ class Journal:
 
     # Asking
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """Number of scenes that it knows."""
         return len(self._index)
 
     def entry(self, scene_uuid: str) -> Entry | None:
@@ -250,8 +275,16 @@ class Journal:
         return self._before.get(_key(scene_uuid), frozenset())
 
     def created(self) -> set[bytes]:
-        """Return the uuids (16 bytes each) of all predictions that are known to be created."""
-        return {packed[17:33] for packed in self._index.values() if packed[:1] == State.CREATED.value}
+        """Return the uuids (16 bytes each) of all predictions that are known to be created.
+
+        Under `force` only of those that this upload created: the others may have been removed by hand.
+        """
+        return {packed[_UUID] for packed in self._known() if packed[:1] == State.CREATED.value}
+
+    def _known(self) -> Iterable[bytes]:
+        if self._force:
+            return (self._index[key] for key in self._begun_anew if key in self._index)
+        return self._index.values()
 
     @property
     def baseline_taken(self) -> bool:
@@ -280,6 +313,7 @@ class Journal:
 
         Raises:
             KognicJournalError: It could not be noted: it must not be sent.
+            asyncio.CancelledError: Likewise; the intent is withdrawn.
         """
         key = _key(scene_uuid)
         if self._log is not None and key not in self._open:
@@ -288,8 +322,18 @@ class Journal:
         rows: list[list[Any]] = []
         if self._force and key not in self._begun_anew:
             rows.append(["f", _hex(scene_uuid), self._upload])
-        rows.append(["i", _hex(scene_uuid), digest[:DIGEST_KEPT], round(time.time(), 3)])
-        await self._note(rows)
+        covered = int(self._baseline_taken)
+        rows.append(["i", _hex(scene_uuid), digest[:DIGEST_KEPT], round(time.time(), 3), covered])
+        try:
+            await self._note(rows)
+        except asyncio.CancelledError:
+            withdrawn = self._note([["u", _hex(scene_uuid)]])
+            withdrawn.add_done_callback(lambda _: self._release(key))
+            raise
+        except KognicError:
+            self._apply(["u", _hex(scene_uuid)])  # whatever the log has of it: it is not sent
+            self._release(key, intended_again=False)  # or others would wait for its place for ever
+            raise
 
     def record(self, result: Result) -> None:
         """Note what became of a prediction that was intended; durable soon, and when `flush` has returned.
@@ -321,8 +365,21 @@ class Journal:
             self._thread.shutdown(wait=False, cancel_futures=True)
             self._thread = None
 
-    def _release(self, key: bytes) -> None:
-        if key in self._open:
+    def abandon(self) -> None:
+        """Give the log back without waiting for anything, if it was not closed."""
+        if self._writer is not None:
+            self._writer.cancel()
+            self._writer = None
+        if self._thread is not None and self._log is not None:
+            self._thread.submit(self._log.close)
+            self._thread.shutdown(wait=False)
+            self._thread = None
+
+    def _release(self, key: bytes, *, intended_again: bool | None = None) -> None:
+        if intended_again is None:
+            packed = self._index.get(key)
+            intended_again = packed is not None and packed[:1] == State.INTENDED.value
+        if key in self._open and not intended_again:
             self._open.remove(key)
             self._room.release()
 
@@ -339,6 +396,8 @@ class Journal:
             future.set_exception(self._failed)
         elif self._log is None:
             future.set_result(None)
+        elif self._writer is None or self._closed:
+            future.set_exception(KognicJournalError("the journal is not open."))
         else:
             self._pending.lines += lines
             self._pending.waiting.append(future)
@@ -381,54 +440,69 @@ class Journal:
         if kind == "B":
             self._baseline_taken = self._baseline_taken or row[1] == self._upload
             return
-        key = bytes.fromhex(row[1])
+        key = _digits(row[1])
         packed = self._index.get(key)
         if kind == "b":
-            # What a scene in doubt has by now may have come of its own POST; under `force` that POST is forgotten.
-            anew = self._force and row[3] == self._upload
-            if anew or packed is None or not _unpack(packed).in_doubt:
-                self._add_before(key, map(_dashed, row[2]))
+            found = frozenset(_dashed(_digits(one).hex()) for one in row[2])
+            # What a scene in doubt has by now may have come of its own POST; for an upload that begins the scene
+            # anew that POST is forgotten.
+            if packed is None or not _unpack(packed).in_doubt:
+                self._add_before(key, found)
+            else:
+                self._held[key] = (row[3], found)
         elif kind == "f":
             self._supersede(key, packed)
+            upload, found = self._held.pop(key, ("", frozenset()))
+            if upload == row[2]:
+                self._add_before(key, found)
             self._index.pop(key, None)
+            self._superseded.pop(key, None)
             if row[2] == self._upload:
                 self._begun_anew.add(key)
         elif kind == "i":
             self._supersede(key, packed)
-            self._index[key] = _pack(State.INTENDED, row[2], None, float(row[3]))
+            self._index[key] = _pack(State.INTENDED, row[2], None, float(row[3]), covered=bool(row[4]))
+        elif kind == "u" and key in self._superseded:
+            self._index[key] = self._superseded.pop(key)
         else:
-            digest = _unpack(packed).digest if packed is not None else ""
+            before = None if packed is None else _unpack(packed)
             state = State(kind.encode("ascii"))
-            made = row[2] if state is State.CREATED else None
+            made = _digits(row[2]).hex() if state is State.CREATED else None
             at = float(row[2]) if state is State.IN_DOUBT else 0.0
-            self._index[key] = _pack(state, digest, made, at)
+            digest, covered = ("", False) if before is None else (before.digest, before.covered)
+            self._index[key] = _pack(state, digest, made, at, covered=covered)
+            if state in {State.CREATED, State.REFUSED}:
+                self._superseded.pop(key, None)
 
     def _supersede(self, key: bytes, packed: bytes | None) -> None:
         """Remember what an earlier document of the scene became: it is never what came of the next one."""
         if packed is not None and packed[:1] == State.CREATED.value:
+            self._superseded[key] = packed
             self._add_before(key, [str(_unpack(packed).prediction_uuid)])
 
     def _add_before(self, key: bytes, uuids: Iterable[str]) -> None:
         self._before[key] = self._before.get(key, frozenset()) | frozenset(uuids)
 
 
-_PACKED = struct.Struct(">c16s16sd")
+_PACKED = struct.Struct(">c16s16sd?")
+_UUID = slice(17, 33)
 
 
-def _pack(state: State, digest: str, prediction_uuid: str | None, at: float) -> bytes:
-    made = bytes(16) if prediction_uuid is None else bytes.fromhex(prediction_uuid)
-    return _PACKED.pack(state.value, bytes.fromhex(digest), made, at)
+def _pack(state: State, digest: str, prediction_uuid: str | None, at: float, *, covered: bool) -> bytes:
+    made = bytes(16) if prediction_uuid is None else _digits(prediction_uuid)
+    return _PACKED.pack(state.value, _digits(digest) if digest else bytes(16), made, at, covered)
 
 
 def _unpack(packed: bytes) -> Entry:
-    state, digest, made, at = _PACKED.unpack(packed)
+    state, digest, made, at, covered = _PACKED.unpack(packed)
     known = State(state)
-    return Entry(known, digest.hex(), _dashed(made.hex()) if known is State.CREATED else None, at)
+    created = _dashed(made.hex()) if known is State.CREATED else None
+    return Entry(known, digest.hex(), created, at, covered)
 
 
 def _outcome(result: Result) -> list[Any]:
     scene, said = _hex(result.scene_uuid), (result.message or "")[:_LONGEST_MESSAGE]
-    if result.outcome is Outcome.CREATED:
+    if result.outcome in {Outcome.CREATED, Outcome.SKIPPED}:
         return ["c", scene, _hex(str(result.prediction_uuid))]
     if result.outcome is Outcome.REFUSED:
         return ["r", scene, result.status, said]
@@ -454,6 +528,14 @@ def _hex(text: str) -> str:
 
 def _key(scene_uuid: str) -> bytes:
     return bytes.fromhex(_hex(scene_uuid))
+
+
+def _digits(text: str) -> bytes:
+    """Return the 16 bytes of a uuid or of half a SHA-256."""
+    found = bytes.fromhex(text)
+    if len(found) != _KEY_LENGTH:
+        raise ValueError(f"{text!r} is not {2 * _KEY_LENGTH} hexadecimal digits")
+    return found
 
 
 def _dashed(digits: str) -> str:

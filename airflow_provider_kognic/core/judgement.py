@@ -71,8 +71,20 @@ class Failure:
     retry: bool
 
 
-def judge(report: Report, max_failures: MaxFailures, *, allow_empty: bool) -> Failure | None:
-    """Decide whether the upload succeeded; None if it did."""
+def judge(
+    report: Report, max_failures: MaxFailures, *, allow_empty: bool, on_ambiguous: str = "reconcile"
+) -> Failure | None:
+    """Decide whether the upload succeeded.
+
+    Args:
+        report: How it ended.
+        max_failures: How many predictions may be refused.
+        allow_empty: Whether an empty source is a success.
+        on_ambiguous: As given to `upload`: with `skip`, predictions in doubt are no failure.
+
+    Returns:
+        Why it failed, or None if it did not.
+    """
     summary = report.summary
     if report.stopped is None and summary.total == 0:
         if allow_empty:
@@ -83,7 +95,8 @@ def judge(report: Report, max_failures: MaxFailures, *, allow_empty: bool) -> Fa
             retry=False,
         )
     over = not max_failures.allows(summary.refused, summary.total)
-    if report.stopped is None and not over and not summary.in_doubt and not summary.unsent:
+    doubt = summary.in_doubt if on_ambiguous != "skip" else 0
+    if report.stopped is None and not over and not doubt and not summary.unsent:
         return None
     counts = (
         f"{summary.total:,} predictions: {summary.uploaded:,} created, {summary.skipped:,} skipped,"
@@ -95,13 +108,7 @@ def judge(report: Report, max_failures: MaxFailures, *, allow_empty: bool) -> Fa
         counts,
     ]
     if report.in_doubt:
-        scenes = ", ".join(result.scene_uuid for result in report.in_doubt[:_SHOWN_IN_DOUBT])
-        more = summary.in_doubt - _SHOWN_IN_DOUBT
-        parts.append(
-            "Those in doubt were sent and their answer was lost: the server may have created them, so they are"
-            " not sent again. Compare these scenes with the predictions group in the app:"
-            f" {scenes}{f' and {more:,} more, which the log names' if more > 0 else ''}"
-        )
+        parts += _about_doubt(report)
     reasons = [(reason, n) for reason, n in report.reasons.items() if reason != "run_ended"]
     if reasons:
         shown = ", ".join(f"{reason} ({n:,})" for reason, n in reasons[:_SHOWN_REASONS])
@@ -113,6 +120,35 @@ def judge(report: Report, max_failures: MaxFailures, *, allow_empty: bool) -> Fa
         for result in first[:_SHOWN_RESULTS]
     ]
     message = ". ".join(part.rstrip(". ") for part in parts) + "."
-    # Without a journal, a later attempt would send again what is in doubt: only what is unsent calls for one.
-    retry = may_repeat(report.stopped, idempotent=False) if report.stopped is not None else summary.unsent > 0
-    return Failure(message, retry)
+    return Failure(message, _may_help(report))
+
+
+def _about_doubt(report: Report) -> list[str]:
+    scenes = ", ".join(result.scene_uuid for result in report.in_doubt[:_SHOWN_IN_DOUBT])
+    more = report.summary.in_doubt - _SHOWN_IN_DOUBT
+    named = (
+        "Those in doubt were sent and their answer was lost: the server may have created them. Scenes:"
+        f" {scenes}{f' and {more:,} more, which the log names' if more > 0 else ''}"
+    )
+    if report.settles:
+        return [named, "The next try asks the server about them again"]
+    ways = "compare these scenes with the predictions group in the app; then either leave them as they are"
+    if not report.journaled:
+        return [
+            named,
+            f"They are not sent again. What to do: {ways}, or upload those that are missing by themselves",
+        ]
+    remove = "or remove what is there of them and upload the failed receipts (manifest=) with force=True"
+    return [
+        named,
+        f"What to do: {ways}, {remove}; on_ambiguous='resend' sends them again, which may make duplicates",
+    ]
+
+
+def _may_help(report: Report) -> bool:
+    """Tell whether another try can do better and no harm: without a journal it would send what is in doubt."""
+    if report.stopped is not None:
+        return may_repeat(report.stopped, idempotent=report.journaled)
+    if report.summary.unsent:
+        return True
+    return bool(report.summary.in_doubt) and report.journaled and report.settles

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.models import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_kognic.core.admission import Gate
 
 logger = logging.getLogger(__name__)
@@ -24,12 +26,14 @@ class Progress:
 
     Args:
         total: Number of predictions, or None where it is not known yet.
+        held: Returns how many are set aside, to be settled later.
     """
 
-    def __init__(self, total: int | None) -> None:
+    def __init__(self, total: int | None, *, held: Callable[[], int] = lambda: 0) -> None:
         self.counts: Counter[Outcome] = Counter()
         self.retries = 0
         self._total = total
+        self._held = held
         self._started = time.monotonic()
         self._samples: deque[tuple[float, int]] = deque([(self._started, 0)])
 
@@ -60,8 +64,9 @@ class Progress:
             else ""
         )
         counts = self.counts
+        held = self._held()
         logger.info(
-            "%s%s of %s predictions%s: %s created, %s skipped, %s refused, %s in doubt, %s unsent;"
+            "%s%s of %s predictions%s: %s created, %s skipped, %s refused, %s in doubt, %s unsent%s;"
             " %.1f/s, %d in flight, %d retries%s.",
             f"Ended after {_duration(now - self._started)}: " if final else "",
             f"{done:,}",
@@ -72,6 +77,7 @@ class Progress:
             f"{counts[Outcome.REFUSED]:,}",
             f"{counts[Outcome.IN_DOUBT]:,}",
             f"{counts[Outcome.UNSENT]:,}",
+            f", {held:,} to be settled" if held else "",
             rate,
             gate.in_flight,
             self.retries,

@@ -3,6 +3,9 @@
 A source is read lazily: going through it yields predictions that are not read yet (or, for JSON lines, one
 row at a time). What is wrong with one entry is yielded in its place and does not end the source. Paths are
 anything that behaves like `pathlib.Path`, so the same code reads local disks and object stores.
+
+What a prediction's `source` says is enough to find its document again: a path, or for a row of JSON lines the
+path and the line. So the rows of a receipts file, which name it, are a manifest too.
 """
 
 from __future__ import annotations
@@ -12,9 +15,12 @@ import csv
 import io
 import itertools
 import json
+import re
+import threading
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_kognic.core.errors import KognicInputError
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
 
 _JSON_LINES = (".jsonl", ".ndjson")
 _MAGIC = frozenset("*?[")
+_LINE = re.compile(r"(?P<path>.+\.(?:jsonl|ndjson)):(?P<number>[1-9]\d*)", re.IGNORECASE | re.DOTALL)
+_IN_MEMORY = re.compile(r"predictions\[\d+\]")
 
 
 class PathLike(Protocol):
@@ -130,6 +138,78 @@ class FilesSource:
             yield _prediction(stem, str(path), partial(_read, path), "the file's name")
 
 
+@lru_cache(maxsize=1)
+def _row_decoder() -> Callable[[bytes], Any]:
+    import msgspec
+
+    shape = msgspec.defstruct("Row", [("sceneUuid", Any), ("openlabelContent", msgspec.Raw)])
+    return msgspec.json.Decoder(shape).decode
+
+
+def _decode_row(line: bytes, number: int) -> Any:
+    """Return a line of JSON lines as an object with `sceneUuid` and the raw `openlabelContent`.
+
+    Raises:
+        Refused: With the reason `bad_row`.
+    """
+    import msgspec
+
+    try:
+        return _row_decoder()(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused("bad_row", f"not a row with 'sceneUuid' and 'openlabelContent': {error}") from None
+
+
+def _read_row(path: PathLike, number: int, start: int, length: int, scene: object) -> bytes:
+    """Read the document of one line of a file of JSON lines.
+
+    Args:
+        path: The file.
+        number: The line, from 1 on.
+        start: Its first byte.
+        length: Its bytes.
+        scene: The scene whose row it must be.
+
+    Raises:
+        Refused: With the reason `unreadable`: it cannot be read, or is not that scene's any more.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            line = file.read(length)
+    except Exception as error:  # stores raise errors of many libraries
+        raise Refused("unreadable", f"cannot be read: {type(error).__name__}: {error}") from error
+    try:
+        row = _decode_row(line, number)
+    except Refused as why:
+        raise Refused("unreadable", f"line {number} of {path} is {why.message}") from None
+    found = row.sceneUuid
+    if _plain(found) != _plain(scene):
+        raise Refused(
+            "unreadable",
+            f"line {number} of {path} is of scene {found!r}, not {scene!r}: the file was changed.",
+        )
+    return bytes(row.openlabelContent)
+
+
+def _plain(scene: object) -> object:
+    return scene.strip().lower() if isinstance(scene, str) else scene
+
+
+class _Line:
+    """Reads the document of a line that has just been gone past: once from memory, after that from the file."""
+
+    def __init__(self, content: bytes, again: Callable[[], bytes]) -> None:
+        self._content: list[bytes] = [content]
+        self._again = again
+
+    def __call__(self) -> bytes:
+        try:
+            return self._content.pop()
+        except IndexError:
+            return self._again()
+
+
 @dataclass(frozen=True)
 class JSONLinesSource:
     """A file of rows `{"sceneUuid": ..., "openlabelContent": {"openlabel": ...}}`, one a line.
@@ -145,25 +225,22 @@ class JSONLinesSource:
         """Unknown: the file is read once, as it is sent."""
 
     def __iter__(self) -> Iterator[Prediction | Result]:
-        import msgspec
-
-        shape = msgspec.defstruct("Row", [("sceneUuid", Any), ("openlabelContent", msgspec.Raw)])
-        decode: Callable[[bytes], Any] = msgspec.json.Decoder(shape).decode
+        end = 0
         with _open(self.path) as file:
             # Not `for line in file`: the files of Airflow 3.0's ObjectStoragePath cannot be iterated over.
             for number, raw in enumerate(iter(file.readline, b""), start=1):
                 where = f"{self.path}:{number}"
-                line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
-                if not line.strip():
+                start, end = end, end + len(raw)
+                if not raw.removeprefix(codecs.BOM_UTF8).strip():
                     continue
                 try:
-                    row = decode(line)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                    why = Refused("bad_row", f"not a row with 'sceneUuid' and 'openlabelContent': {error}")
+                    row = _decode_row(raw, number)
+                except Refused as why:
                     yield refusal("", where, why)
                     continue
-                content = bytes(row.openlabelContent)
-                yield _prediction(row.sceneUuid, where, partial(bytes, content), "'sceneUuid'")
+                again = partial(_read_row, self.path, number, start, len(raw), row.sceneUuid)
+                read = _Line(bytes(row.openlabelContent), again)
+                yield _prediction(row.sceneUuid, where, read, "'sceneUuid'")
 
 
 @dataclass(frozen=True)
@@ -188,13 +265,48 @@ class RowsSource:
             yield _prediction(row["sceneUuid"], where, partial(_encode, content), "'sceneUuid'")
 
 
+class _LinesOf:
+    """Finds lines of files of JSON lines by their numbers; goes through each file once, when it is needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ends: dict[str, array[int]] = {}
+
+    def read(self, path: PathLike, number: int, scene: object) -> bytes:
+        """Read the document in one line; see `_read_row`."""
+        with self._lock:
+            if (ends := self._ends.get(str(path))) is None:
+                ends = self._ends[str(path)] = self._go_through(path)
+        if number > len(ends):
+            raise Refused(
+                "unreadable", f"{path} has {len(ends)} lines, and no line {number}: the file was changed."
+            )
+        start = ends[number - 2] if number > 1 else 0
+        return _read_row(path, number, start, ends[number - 1] - start, scene)
+
+    @staticmethod
+    def _go_through(path: PathLike) -> array[int]:
+        end = 0
+        ends = array("Q")
+        try:
+            with path.open("rb") as file:
+                for line in iter(file.readline, b""):
+                    end += len(line)
+                    ends.append(end)
+        except Exception as error:  # stores raise errors of many libraries
+            raise Refused("unreadable", f"cannot be read: {type(error).__name__}: {error}") from error
+        return ends
+
+
 @dataclass(frozen=True)
 class ManifestSource:
     """A CSV or JSON-lines file with the columns `scene_uuid` and `path`, paths relative to it.
 
+    The rows of a receipts file will do as well: they have no `path`, but a `source`.
+
     Args:
         path: The manifest, UTF-8.
-        resolve: Makes a path of one that starts with a scheme (`s3://...`).
+        resolve: Makes a path of one that starts with a scheme (`s3://...`), and of a `source`.
         count: Number of rows.
     """
 
@@ -208,30 +320,98 @@ class ManifestSource:
         return self.count
 
     def __iter__(self) -> Iterator[Prediction | Result]:
+        lines = _LinesOf()
         for number, row in _manifest_rows(self.path):
             where = f"{self.path}:{number}"
-            scene, target = (
-                (row.get("scene_uuid"), row.get("path")) if isinstance(row, Mapping) else (None, None)
-            )
+            fields = row if isinstance(row, Mapping) else {}
+            scene, target, source = (fields.get(name) for name in ("scene_uuid", "path", "source"))
+            named = scene if isinstance(scene, str) else ""
+            what = f"'scene_uuid' of {where}"
+            if isinstance(source, str) and source.strip() and not _is_text(target):
+                try:
+                    shown, read = self._receipted(source.strip(), scene, fields.get("reason"), lines)
+                except Refused as why:
+                    # The source as it was, or the next receipts could not tell any more what it had been.
+                    yield refusal(named, source, Refused(why.reason, f"{where}: {why.message}"))
+                    continue
+                yield _prediction(scene, shown, read, what)
+                continue
             try:
                 document = self._document(target)
             except Refused as why:
-                yield refusal(scene if isinstance(scene, str) else "", where, why)
+                yield refusal(named, where, why)
             else:
-                what = f"'scene_uuid' of {where}"
                 yield _prediction(scene, str(document), partial(_read, document), what)
 
     def _document(self, target: Any) -> PathLike:
-        if not isinstance(target, str) or not target.strip():
+        if not _is_text(target):
             raise Refused("bad_row", "a row without 'scene_uuid' or 'path'.")
         target = target.strip()
         if "://" not in target:
             document: PathLike = self.path.parent / target
             return document
+        return self._resolved(target)
+
+    def _receipted(
+        self, source: str, scene: object, reason: object, lines: _LinesOf
+    ) -> tuple[str, Callable[[], bytes]]:
+        """Return where the document of a receipt's row is, and what reads it."""
+        if reason == "duplicate_scene":
+            # Sent now, it would be the scene's second prediction: its first one was not what failed.
+            raise Refused("duplicate_scene", "this scene stood earlier in the source; the first one counts.")
+        if _IN_MEMORY.fullmatch(source):
+            raise Refused(
+                "unreadable",
+                f"{source} was a row in memory, of which only the receipt is left. Run the task that made the rows"
+                " again, or hand them over as a .jsonl file, whose rows can be found again.",
+            )
+        if found := _LINE.fullmatch(source):
+            path = self._resolved(found["path"])
+            return f"{path}:{found['number']}", partial(lines.read, path, int(found["number"]), scene)
+        path = self._resolved(source)
+        return str(path), partial(_read, path)
+
+    def _resolved(self, text: str) -> PathLike:
         try:
-            return self.resolve(target)
+            return self.resolve(text)
         except Exception as error:  # an unknown scheme, a provider that is not installed
-            raise Refused("unreadable", f"no path can be made of {target}: {error}") from error
+            raise Refused("unreadable", f"no path can be made of {text}: {error}") from error
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Where an upload goes, to be compared with what the rows of a receipts file say of theirs.
+
+    Attributes:
+        host: The dataset API, as `Settings.host` names it; None to compare no host.
+        predictions_group_uuid: The group; None to compare no group.
+    """
+
+    host: str | None = None
+    predictions_group_uuid: str | None = None
+
+    def check(self, row: Any, where: str) -> None:
+        """Check a row of a manifest.
+
+        Raises:
+            KognicInputError: It is of another host or group.
+        """
+        # A column `host` alone may mean anything in a manifest that somebody made.
+        if not isinstance(row, Mapping) or not row.get("predictions_group_uuid"):
+            return
+        for name in ("predictions_group_uuid", "host"):
+            wanted, found = getattr(self, name), row.get(name)
+            if wanted is not None and found and _plain(found) != _plain(wanted):
+                what = "host" if name == "host" else "predictions group"
+                raise KognicInputError(
+                    f"{where}: this row is a receipt of {what} {found!r}, and this upload goes to {wanted!r}. Give"
+                    f" the task the manifest of its own {what}, or remove '{name}' from the rows if they are meant"
+                    " for this one, too; nothing was sent."
+                )
 
 
 def open_source(
@@ -239,22 +419,26 @@ def open_source(
     manifest: PathLike | None,
     *,
     resolve: Callable[[str], PathLike],
+    expected: Expected | None = None,
 ) -> Source:
     """Find out which kind of source is meant, and that it is there.
 
     Args:
         predictions: A folder, a glob or a file of JSON lines; or a list of rows.
         manifest: A manifest instead.
-        resolve: Makes a path of one that starts with a scheme, for the rows of a manifest.
+        resolve: Makes a path of one that starts with a scheme, for the rows of a manifest; and of what receipts
+            call the `source`.
+        expected: Where the upload goes: a manifest that consists of receipts must be of the same host and group.
 
     Raises:
-        KognicInputError: Both or neither is given, or there is nothing to be read.
+        KognicInputError: Both or neither is given, there is nothing to be read, or a manifest's row is a receipt
+            of another host or group.
     """
     if (predictions is None) == (manifest is None):
         given = "neither is" if predictions is None else "both are"
         raise KognicInputError(f"give either 'predictions' or 'manifest'; {given} given.")
     if manifest is not None:
-        return _open_manifest(manifest, resolve)
+        return _open_manifest(manifest, resolve, expected or Expected())
     if isinstance(predictions, (list, tuple)):
         if predictions and isinstance(predictions[0], str):
             raise KognicInputError(
@@ -333,9 +517,13 @@ def _open(path: PathLike) -> IO[bytes]:
     return file
 
 
-def _open_manifest(path: PathLike, resolve: Callable[[str], PathLike]) -> ManifestSource:
-    """Check a manifest's columns and count its rows, before anything is sent."""
-    return ManifestSource(path, resolve, sum(1 for _ in _manifest_rows(path)))
+def _open_manifest(path: PathLike, resolve: Callable[[str], PathLike], expected: Expected) -> ManifestSource:
+    """Check a manifest's columns and whose it is, and count its rows, before anything is sent."""
+    count = 0
+    for number, row in _manifest_rows(path):
+        expected.check(row, f"{path}:{number}")
+        count += 1
+    return ManifestSource(path, resolve, count)
 
 
 def _manifest_rows(path: PathLike) -> Iterator[tuple[int, Any]]:
@@ -349,6 +537,8 @@ def _manifest_rows(path: PathLike) -> Iterator[tuple[int, Any]]:
         try:
             blank, start = next(((n, line) for n, line in enumerate(text) if line.strip()), (0, ""))
             lines = itertools.chain([start], text)
+            if not start and path.suffix.lower() in _JSON_LINES:
+                return  # JSON lines have no header: these are the receipts of an upload in which nothing failed
             if start.lstrip().startswith("{"):
                 _check_columns(path, _json_row(start))
                 yield from ((n, _json_row(line)) for n, line in enumerate(lines, blank + 1) if line.strip())
@@ -363,10 +553,13 @@ def _manifest_rows(path: PathLike) -> Iterator[tuple[int, Any]]:
 def _check_columns(path: PathLike, found: Any) -> None:
     names = [str(name) for name in found or ()]
     missing = [column for column in ("scene_uuid", "path") if column not in names]
+    if "source" in names and "path" in missing:
+        missing.remove("path")
     if missing:
         raise KognicInputError(
             f"the manifest {path} has no column {' and '.join(map(repr, missing))}; it has"
-            f" {', '.join(map(repr, names)) or 'none'}. Expected 'scene_uuid' and 'path'."
+            f" {', '.join(map(repr, names)) or 'none'}. Expected 'scene_uuid' and 'path', or the rows of a receipts"
+            " file, with 'scene_uuid' and 'source'."
         )
 
 

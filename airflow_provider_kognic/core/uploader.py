@@ -1,8 +1,9 @@
 """The product: `upload(source, client, ...)` sends every prediction of a source, once, and accounts for each.
 
-Readers take predictions from the source, read and check them in threads, and hand them to as many senders
-as there are connections; at most twice that many documents are in memory. What happens after an error is
-decided by the table in `retries`, how many may be in flight by the gate in `admission`.
+Readers take predictions from the source, read and check them in threads, note the intent in the journal, and hand
+them to as many senders as there are connections; at most twice that many documents are in memory. What happens
+after an error is decided by the table in `retries`, how many may be in flight by the gate in `admission`, what
+becomes of a lost answer in `doubts`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import re
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -21,33 +21,53 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_kognic.core.admission import Closed, Gate
 from airflow_provider_kognic.core.client import CancelledBeforeSending
+from airflow_provider_kognic.core.doubts import (
+    ON_AMBIGUOUS,
+    ON_CHANGED,
+    UNCLEAR,
+    Doubt,
+    Doubts,
+    Work,
+    check_choice,
+    unsettled,
+)
 from airflow_provider_kognic.core.errors import (
     KognicError,
     KognicInputError,
+    KognicJournalError,
     KognicNoAnswerError,
     KognicNotFoundError,
     KognicOutageError,
     KognicRequestError,
     KognicStoppedError,
 )
-from airflow_provider_kognic.core.journal import NoJournal
-from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result, Summary
-from airflow_provider_kognic.core.openlabel import check_content
+from airflow_provider_kognic.core.journal import Journal
+from airflow_provider_kognic.core.listing import Listing
+from airflow_provider_kognic.core.models import Outcome, Prediction, Result, Summary
 from airflow_provider_kognic.core.progress import Progress
+from airflow_provider_kognic.core.reading import Reading, changed, unsent
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
-from airflow_provider_kognic.core.settings import MOST_CONNECTIONS, check_connections
-from airflow_provider_kognic.core.sources import refusal, unique
+from airflow_provider_kognic.core.settings import MOST_CONNECTIONS, check_connections, check_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
-    from airflow_provider_kognic.core.journal import Journal
+    from airflow_provider_kognic.core.models import ListedPrediction
+    from airflow_provider_kognic.core.reading import Found
     from airflow_provider_kognic.core.sources import Source
 
 logger = logging.getLogger(__name__)
 
+# What a receipt says of a prediction that was sent more than once with an answer lost in between.
+_RESENT = (
+    "sent again after its answer was lost, as on_ambiguous='resend' says: there may be two of this scene."
+)
+_SENT_AGAIN = "its answer was lost; sent again, as the group's listing did not show it."
 # Whatever is wrong with every document is said after this many, not after all of them.
 _SAME_REFUSALS = 20
+# Seconds that the end of a run waits for the journal, and when it was asked to stop.
+_FLUSHING = 60.0
+_FLUSHING_WHEN_STOPPED = 1.5
 # Seconds that requests in flight get to come back when the run is asked to stop, and that counting the unsent
 # rest of the source may take then. "Mark failed" in Airflow leaves 5 s.
 _DRAIN = 3.0
@@ -56,7 +76,6 @@ _COUNTING = 60.0
 _COUNTING_STEP = 0.2
 _SHOWN = 20
 _KEPT_IN_DOUBT = 1000
-_PORTION = 1000
 _VARIABLE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+")
 
 
@@ -65,6 +84,9 @@ class PredictionsClient(Protocol):
 
     async def create_prediction(self, predictions_group_uuid: str, scene_uuid: str, document: bytes) -> str:
         """Send one prediction, once, and return its uuid; raises KognicError."""
+
+    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> list[ListedPrediction]:
+        """Return a page of what the group holds; raises KognicError, also where there is no such listing."""
 
     async def probe(self) -> None:
         """Ask something harmless; raises KognicError while the API does not serve."""
@@ -80,6 +102,8 @@ class Report:
         reasons: How often each reason of a prediction that is neither created nor skipped occurred.
         first: The first of those results, at most 20.
         in_doubt: The results in doubt, at most a thousand.
+        journaled: Whether a journal knows what was sent, so that the upload may be repeated.
+        settles: Whether a later attempt may settle what is in doubt: the server lists predictions.
     """
 
     summary: Summary
@@ -87,6 +111,8 @@ class Report:
     reasons: dict[str, int]
     first: tuple[Result, ...]
     in_doubt: tuple[Result, ...] = ()
+    journaled: bool = False
+    settles: bool = False
 
 
 class Stop:
@@ -135,14 +161,20 @@ async def upload(
     on_result: Callable[[Result], None] | None = None,
     stop: Stop | None = None,
     log_every: float = 5.0,
+    on_ambiguous: str = "reconcile",
+    settle_after: float = 60.0,
+    on_changed: str = "refuse",
 ) -> Report:
-    """Send every prediction of a source to a predictions group, each at most once.
+    """Send every prediction of a source to a predictions group, and account for each.
+
+    What the journal knows as created is skipped, what was never sent is sent, and what may have been executed is
+    settled as `on_ambiguous` says.
 
     Args:
         source: Where the predictions come from.
         client: Sends one prediction.
         predictions_group_uuid: The group's uuid.
-        journal: Remembers across attempts; None for no memory.
+        journal: Remembers across attempts; None for a memory that ends with this call. Opened and closed here.
         max_connections: Most requests in flight, 1 to 10.
         outage_timeout: Seconds without any success after which an outage ends the run.
         backoff: How often and how long to retry what was certainly not executed, and the pauses in an outage.
@@ -150,28 +182,34 @@ async def upload(
         on_result: Called with each result, in the event loop, in the order in which they come.
         stop: Lets others end the run in order.
         log_every: Seconds between lines of progress in the log.
+        on_ambiguous: What to do about a prediction whose answer was lost, in this run or in an earlier one:
+            `reconcile` asks the server what the group holds; `resend` sends it again (at least once); `skip` and
+            `fail` leave it in doubt (at most once).
+        settle_after: Seconds since a prediction was sent before its absence from the listing means that it was not
+            executed.
+        on_changed: What to do about a scene whose prediction was created from another document: `refuse` or `send`.
 
     Returns:
         The report; what went wrong with single predictions, and what ended the run early, is in it.
 
     Raises:
-        KognicInputError: `max_connections` is out of range.
+        KognicInputError: An argument is out of its range.
+        KognicJournalError: The journal cannot be opened or read: nothing was sent.
+        KognicStoppedError: Asked to stop while another attempt held the journal: nothing was sent.
     """
     run = _Upload(
         source,
         client,
         group=predictions_group_uuid,
-        journal=journal or NoJournal(),
+        journal=Journal() if journal is None else journal,
         connections=check_connections(max_connections),
-        gate=Gate(
-            check_connections(max_connections),
-            probe=client.probe,
-            outage_timeout=outage_timeout,
-            backoff=backoff,
-        ),
+        outage_timeout=outage_timeout,
         backoff=backoff or Backoff(),
         group_exists=group_exists,
         on_result=on_result,
+        on_ambiguous=check_choice(on_ambiguous, "on_ambiguous", ON_AMBIGUOUS),
+        settle_after=check_seconds(settle_after, "settle_after", zero=True),
+        on_changed=check_choice(on_changed, "on_changed", ON_CHANGED),
     )
     return await run.run(stop or Stop(), log_every)
 
@@ -185,20 +223,42 @@ class _Upload:
         group: str,
         journal: Journal,
         connections: int,
-        gate: Gate,
+        outage_timeout: float,
         backoff: Backoff,
         group_exists: Callable[[], Awaitable[bool]] | None,
         on_result: Callable[[Result], None] | None,
+        on_ambiguous: str,
+        settle_after: float,
+        on_changed: str,
     ) -> None:
-        self._entries: Iterator[Prediction | Result] = unique(source)
-        self._entries_lock = threading.Lock()
         self._client = client
         self._group = group
         self._journal = journal
+        self._reading = Reading(
+            source,
+            journal,
+            on_ambiguous=on_ambiguous,
+            on_changed=on_changed,
+            stopped=lambda: self._stopped,
+        )
         self._connections = connections
-        self._gate = gate
+        self._gate = Gate(connections, probe=client.probe, outage_timeout=outage_timeout, backoff=backoff)
         self._backoff = backoff
         self._on_result = on_result
+        self._on_ambiguous = on_ambiguous
+        self._on_changed = on_changed
+        self._listing = Listing(
+            client,
+            group,
+            journal,
+            scenes=self._scenes,
+            pause=self._pause,
+            stopped=lambda: self._stopped is not None,
+            backoff=backoff,
+            patience=outage_timeout,
+        )
+        self._doubts = Doubts(self._listing, settle_after)
+        self._baseline: asyncio.Task[None] | None = None
         self._group_exists = group_exists
         self._group_known = False
         self._held_404: list[Result] = []
@@ -206,12 +266,12 @@ class _Upload:
         self._in_post = 0
         self._may_send = asyncio.Event()
         self._may_send.set()
-        self._reading: dict[int, Prediction | Result] = {}
+        self._readers: list[asyncio.Task[None]] = []
         self._cuttable: set[asyncio.Task[object] | None] = set()
         self._total = source.total
-        self._progress = Progress(self._total)
-        self._slots = asyncio.Semaphore(2 * connections)
-        self._ready: asyncio.Queue[tuple[Prediction, bytes] | None] = asyncio.Queue()
+        self._progress = Progress(self._total, held=lambda: len(self._doubts))
+        self._slots = asyncio.Semaphore(0)
+        self._ready: asyncio.Queue[Work | None] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="kognic-read")
         self._stopped: KognicError | None = None
         self._stopping = asyncio.Event()
@@ -219,30 +279,33 @@ class _Upload:
         self._reasons: Counter[str] = Counter()
         self._first: list[Result] = []
         self._in_doubt: list[Result] = []
+        self._may_settle_later = False
         self._same: tuple[object, int] = (None, 0)
 
     async def run(self, stop: Stop, log_every: float) -> Report:
         started = time.monotonic()
+        await self._journal.open(lambda: stop.reason is not None)
+        self._reading.journal_was_read()
+        self._journal.on_failure = lambda error: self._broken("The journal cannot be written", error)
+        if self._journal.size:
+            logger.info("The journal knows %s predictions of this group.", f"{self._journal.size:,}")
         stop.listen(lambda: self._asked_to_stop(stop))
-        senders = [asyncio.create_task(self._sender()) for _ in range(self._connections)]
-        readers = [asyncio.create_task(self._reader(number)) for number in range(self._connections)]
-        talker = asyncio.create_task(self._progress.log_every(log_every, self._gate))
-        watchers = [
-            asyncio.create_task(self._end_reading(readers)),
-            asyncio.create_task(self._cut_off(readers, stop)),
+        helpers = [
+            asyncio.create_task(self._progress.log_every(log_every, self._gate)),
+            asyncio.create_task(self._end_reading()),
+            asyncio.create_task(self._cut_off(stop)),
         ]
         try:
-            await asyncio.wait(readers)
-            for _ in senders:
-                self._ready.put_nowait(None)
-            await asyncio.gather(*senders)
+            await self._send_all()
             self._judge_held_404()
+            await self._settle_doubts()
             await self._count_the_rest()
+            await self._close_journal()
         finally:
-            tasks = (*senders, *readers, *watchers, talker)
-            for task in tasks:
+            self._journal.abandon()
+            for task in helpers:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*helpers, return_exceptions=True)
             # A thread may hang in a read: the run must not wait for it.
             self._threads.shutdown(wait=False, cancel_futures=True)
         counts = self._progress.counts
@@ -256,8 +319,42 @@ class _Upload:
             duration_s=time.monotonic() - started,
         )
         self._progress.log(self._gate, final=True)
-        reasons = dict(self._reasons.most_common())
-        return Report(summary, self._stopped, reasons, tuple(self._first), tuple(self._in_doubt))
+        return Report(
+            summary,
+            self._stopped,
+            dict(self._reasons.most_common()),
+            tuple(self._first),
+            tuple(self._in_doubt),
+            journaled=self._journal.remembers,
+            settles=self._may_settle_later,
+        )
+
+    async def _send_all(self) -> None:
+        """Send what `_entries` yields, and return when all of it has come to an end."""
+        self._slots = asyncio.Semaphore(2 * self._connections)
+        senders = [asyncio.create_task(self._sender()) for _ in range(self._connections)]
+        self._readers = [asyncio.create_task(self._reader(number)) for number in range(self._connections)]
+        try:
+            await asyncio.wait(self._readers)
+            for _ in senders:
+                self._ready.put_nowait(None)
+            await asyncio.gather(*senders)
+        finally:
+            for task in (*senders, *self._readers):
+                task.cancel()
+            await asyncio.gather(*senders, *self._readers, return_exceptions=True)
+
+    async def _close_journal(self) -> None:
+        """Make durable what was noted; a store that hangs must not hold up the end for long."""
+        closing = asyncio.create_task(self._journal.close())
+        await asyncio.wait({closing}, timeout=_FLUSHING_WHEN_STOPPED if self._asked.is_set() else _FLUSHING)
+        if not closing.done():
+            closing.cancel()
+            self._broken(
+                "The journal cannot be written in time", KognicJournalError("the journal's store hangs.")
+            )
+        elif (error := closing.exception()) is not None:
+            self._broken("The journal cannot be closed", error)
 
     # Reading
 
@@ -269,42 +366,57 @@ class _Upload:
             if self._stopped is not None:
                 return
             try:
-                entry = await loop.run_in_executor(self._threads, self._take, reader)
+                found, ended = await loop.run_in_executor(self._threads, self._reading.take, reader)
+                sent = await self._see_to(found, reader)
             except KognicError as error:
                 self._halt(error)
                 return
             except Exception as error:  # noqa: BLE001 - object stores raise errors of many libraries
                 self._halt(KognicInputError(f"the source cannot be read on: {type(error).__name__}: {error}"))
                 return
-            self._reading.pop(reader, None)
-            if entry is None:
+            if ended:
                 return
-            if isinstance(entry, Result):
+            if not sent:
                 self._slots.release()
-                self._settle(entry)
-            else:
-                self._ready.put_nowait(entry)
+            del found
 
-    def _take(self, reader: int) -> tuple[Prediction, bytes] | Result | None:
-        """Read the next prediction of the source; runs in a thread."""
-        with self._entries_lock:
-            entry = next(self._entries, None)
-            if entry is not None:
-                self._reading[reader] = entry
-        if not isinstance(entry, Prediction):
-            return entry
-        try:
-            document = entry.read()
-            check_content(document)
-        except Refused as why:
-            return refusal(entry.scene_uuid, entry.source, why)
-        return entry, document
+    async def _see_to(self, found: list[Found], reader: int) -> bool:
+        """Settle results, set doubts aside, queue work once its intent is durable; tells whether there was any."""
+        work = found.pop() if found and isinstance(found[-1], Work) else None
+        for one in found:
+            if isinstance(one, Doubt):
+                self._doubts.hold(one)
+            elif isinstance(one, Result):
+                self._settle(one)
+        if not isinstance(work, Work):
+            self._reading.seen(reader)
+            return False
+        self._reading.seen(reader, but=work.prediction)
+        await self._take_baseline()
+        await self._journal.intend(work.prediction.scene_uuid, work.digest)
+        self._ready.put_nowait(work)
+        self._reading.seen(reader)
+        return True
+
+    async def _scenes(self) -> set[bytes]:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._reading.scenes)
+
+    async def _take_baseline(self) -> None:
+        """Once, before anything is sent: note what the group holds, if that will be asked for later."""
+        if self._on_ambiguous != "reconcile" or self._journal.baseline_taken or not self._listing.usable:
+            return
+        if self._baseline is None:
+            self._baseline = asyncio.create_task(self._listing.take_baseline())
+            self._cuttable.add(self._baseline)
+        await asyncio.shield(self._baseline)
 
     async def _count_the_rest(self) -> None:
-        """After an early end, give what is left of the source its outcome: unsent."""
+        """After an early end, give what is left of the source its outcome: unsent, or what the journal knows."""
         if self._stopped is None:
             return
-        for result in self._take_unread():
+        for doubt in self._doubts.take_all():
+            self._settle(unsettled(doubt, f"The run ended first: {self._stopped}"))
+        for result in self._reading.take_unread():
             self._settle(result)
         began = time.monotonic()
         # A thread of its own, which nobody waits for: the source may hang.
@@ -313,7 +425,7 @@ class _Upload:
         counted = False
         while not counted and time.monotonic() - began < self._counting_limit():
             if call is None:
-                call = asyncio.get_running_loop().run_in_executor(thread, self._take_rest)
+                call = asyncio.get_running_loop().run_in_executor(thread, self._reading.take_rest)
             await asyncio.wait({call}, timeout=_COUNTING_STEP)
             if call.done():
                 results, counted = call.result()
@@ -323,8 +435,12 @@ class _Upload:
         if call is not None:
             call.cancel()
         thread.shutdown(wait=False, cancel_futures=True)
+        self._count_what_is_missing(counted=counted)
+
+    def _count_what_is_missing(self, *, counted: bool) -> None:
+        """Add up to what the source said that it holds, where it broke or was too slow."""
         missing = 0 if self._total is None else max(0, self._total - self._progress.done)
-        if missing:  # the source broke or was too slow, but said how much it holds
+        if missing:
             self._progress.counts[Outcome.UNSENT] += missing
             self._reasons["run_ended"] += missing
         elif not counted:
@@ -333,98 +449,155 @@ class _Upload:
     def _counting_limit(self) -> float:
         return _COUNTING_WHEN_STOPPED if self._asked.is_set() else _COUNTING
 
-    def _take_unread(self) -> list[Result]:
-        """Take what readers that were cut off had begun to read."""
-        entries = list(self._reading.values())
-        self._reading.clear()
-        return [self._unsent_or_result(entry) for entry in entries]
-
-    def _unsent_or_result(self, entry: Prediction | Result) -> Result:
-        return entry if isinstance(entry, Result) else _unsent(entry, f"the run ended first: {self._stopped}")
-
-    def _take_rest(self) -> tuple[list[Result], bool]:
-        """Take a portion of what nobody reads any more, and tell whether it was the last; runs in a thread."""
-        if not self._entries_lock.acquire(timeout=_COUNTING_STEP):
-            return [], False
-        until = time.monotonic() + _COUNTING_STEP
-        try:
-            results = self._take_unread()
-            for entry in self._entries:
-                results.append(self._unsent_or_result(entry))
-                if len(results) >= _PORTION or time.monotonic() > until:
-                    return results, False
-        except Exception:
-            logger.exception("The rest of the source cannot be read.")
-            return results, False
-        else:
-            return results, True
-        finally:
-            self._entries_lock.release()
-
     # Sending
 
     async def _sender(self) -> None:
         """Send what is queued, one at a time; after an early end, only account for it."""
         while (work := await self._ready.get()) is not None:
-            prediction, document = work
             try:
-                result = await self._send(prediction, document)
+                result = await self._send(work)
             except KognicOutageError as error:
                 self._halt(error)
-                result = _unsent(prediction, f"the run ended first: {error}")
+                result = unsent(work.prediction, f"the run ended first: {error}")
             except Closed:
-                result = _unsent(prediction, f"the run ended first: {self._stopped}")
+                result = unsent(work.prediction, f"the run ended first: {self._stopped}")
             except Exception as error:  # noqa: BLE001 - a bug of ours must not lose a prediction
                 message = f"unexpected {type(error).__name__}: {error}"
-                self._broken(f"Sending {prediction.source} failed unexpectedly", error)
-                result = replace(_unsent(prediction, message), outcome=Outcome.IN_DOUBT, reason="unexpected")
+                self._broken(f"Sending {work.prediction.source} failed unexpectedly", error)
+                result = unsent(work.prediction, message)
+                result = replace(result, outcome=Outcome.IN_DOUBT, reason="unexpected")
             if result is not None:
-                self._settle(result)
+                self._conclude(work, result)
             self._judge_when_quiet()
-            del work, document  # not while waiting for the next one
+            del work  # not while waiting for the next one
             self._slots.release()
 
-    async def _send(self, prediction: Prediction, document: bytes) -> Result | None:
-        """Send one prediction until its outcome is known; None if it is held back for `_judge_held_404`."""
+    async def _send(self, work: Work) -> Result | None:
+        """Send one prediction until its outcome is known, or until it is set aside as a doubt (None)."""
         if self._stopped is not None:
             raise Closed
-        try:
-            known = await self._journal.created_before(prediction, document)
-            if known is not None:
-                return _result(prediction, Outcome.SKIPPED, 0, uuid=known)
-            await self._journal.intend(prediction, document)
-        except Exception as error:
-            self._broken("The journal cannot be used", error)
-            raise Closed from error
-        attempt, renewed = 0, False
+        prediction, attempt, renewed, lost = work.prediction, work.attempts, False, work.lost
         while True:
             attempt += 1
-            answer = await self._post(prediction, document)
+            try:
+                answer = await self._post(prediction, work.document)
+            except (Closed, KognicOutageError):
+                if lost is None:
+                    raise
+                return lost
             if isinstance(answer, str):
                 self._answered_otherwise()
-                result = _result(prediction, Outcome.CREATED, attempt, uuid=answer)
-                break
+                said = _RESENT if lost is not None else _SENT_AGAIN if work.again else None
+                return _result(prediction, Outcome.CREATED, attempt, uuid=answer, message=said)
             decided = verdict(answer)
+            may_retry = attempt < self._backoff.attempts
             if decided is Verdict.AGAIN_WITH_NEW_TOKEN and not renewed:
                 renewed = True
-            elif decided is Verdict.AGAIN and attempt < self._backoff.attempts:
+            elif decided is Verdict.AGAIN and may_retry:
+                await self._pause(self._backoff.delay(attempt, answer.retry_after))
+            elif decided is Verdict.IN_DOUBT and self._on_ambiguous == "resend" and may_retry:
+                lost = await self._after(answer, decided, prediction, attempt)
+                self._journal.record(lost)
                 await self._pause(self._backoff.delay(attempt, answer.retry_after))
             else:
                 result = await self._after(answer, decided, prediction, attempt)
-                break
+                return result if lost is None else _still_lost(lost, result)
             self._progress.retries += 1
-        try:
-            await self._journal.record(result)
-        except Exception as error:  # noqa: BLE001 - whatever it is, what the server answered stays true
-            self._broken("The journal cannot be written", error)
+
+    def _conclude(self, work: Work, result: Result) -> None:
+        """Note what became of a prediction that was queued, and settle it or set it aside."""
+        if work.lost is not None and result.outcome is Outcome.UNSENT:
+            result = work.lost  # unsent now, but perhaps executed before
+        result = replace(result, digest=work.digest)
+        self._journal.record(result)
         if (
+            result.outcome is Outcome.IN_DOUBT
+            and self._on_ambiguous == "reconcile"
+            and result.attempts < self._backoff.attempts
+        ):
+            scene = work.prediction.scene_uuid
+            known = self._journal.entry(scene)
+            covered = known is not None and known.covered
+            self._doubts.hold(
+                Doubt(work.prediction, result, time.monotonic(), covered, work.digest, work.digest)
+            )
+        elif (
             result.status == HTTPStatus.NOT_FOUND
             and result.outcome is Outcome.REFUSED
             and not self._group_known
         ):
             self._hold(result)
-            return None
-        return result
+        else:
+            self._settle(result)
+
+    async def _settle_doubts(self) -> None:
+        """Ask the server about what is in doubt, and send again what it did not execute."""
+        if self._doubts and self._stopped is None and self._listing.usable:
+            logger.info(
+                "%d predictions are in doubt; asking the server what the group holds.", len(self._doubts)
+            )
+        while self._doubts and self._stopped is None:
+            again, wait = await self._look()
+            if again:
+                self._reading.go_through_again(again)
+                await self._send_all()
+                self._judge_held_404()
+            elif wait is None:
+                break
+            else:
+                logger.info("%d are still in doubt; looking again in %.0f s.", len(self._doubts), wait)
+                await self._pause(wait)
+        why = (
+            "The group's listing did not settle it."
+            if self._listing.usable
+            else "This server lists no predictions that could settle it."
+        )
+        if self._stopped is None:
+            for doubt in self._doubts.take_all():
+                self._settle(unsettled(doubt, why))
+
+    async def _look(self) -> tuple[list[Doubt], float | None]:
+        """Look at the listing once, and settle what it shows.
+
+        Returns:
+            What is to be sent again, and the seconds until another look may settle more; None if none may.
+        """
+        look = asyncio.create_task(self._doubts.look())
+        self._cuttable.add(look)
+        try:
+            settled = await look
+        except asyncio.CancelledError:
+            if self._stopped is None:
+                raise
+            return [], None
+        except KognicError as error:
+            self._halt(error)
+            return [], None
+        finally:
+            self._cuttable.discard(look)
+        for doubt in settled.absent:
+            self._journal.record(replace(doubt.lost, outcome=Outcome.UNSENT))
+        newer = [doubt for doubt, uuid in settled.created if self._adopt(doubt, uuid)]
+        return settled.absent + newer, settled.wait
+
+    def _adopt(self, doubt: Doubt, uuid: str) -> bool:
+        """Take a listed prediction for the one in doubt; tells whether a newer document is to follow it."""
+        found = replace(
+            doubt.lost,
+            outcome=Outcome.CREATED,
+            prediction_uuid=uuid,
+            reason=None,
+            message=f"{doubt.lost.message or ''} The group's listing shows that it was created.".strip(),
+        )
+        self._journal.record(found)
+        known = self._journal.entry(doubt.prediction.scene_uuid)
+        if not doubt.changed or known is None:
+            self._settle(found)
+            return False
+        if self._on_changed == "send":
+            return True
+        self._settle(changed(doubt.prediction, known, doubt.digest))
+        return False
 
     async def _post(self, prediction: Prediction, document: bytes) -> str | KognicError:
         """Wait for a slot, send once, and return the uuid or what went wrong.
@@ -552,7 +725,7 @@ class _Upload:
 
     def _look_for_a_pattern(self, error: KognicError) -> None:
         """Stop early where the server refuses everything for the same reason."""
-        if self._progress.counts[Outcome.CREATED]:
+        if self._progress.counts[Outcome.CREATED] or self._progress.counts[Outcome.SKIPPED]:
             return
         said = (error.status, _VARIABLE.sub("…", error.message))
         self._same = (said, self._same[1] + 1 if self._same[0] == said else 1)
@@ -585,7 +758,7 @@ class _Upload:
         self._halt(KognicStoppedError(stop.reason or "asked to stop"))
         self._asked.set()
 
-    def _broken(self, what: str, error: Exception) -> None:
+    def _broken(self, what: str, error: BaseException) -> None:
         """End the run because of something that is neither Kognic's nor a prediction's fault."""
         logger.error("%s.", what, exc_info=error)
         self._halt(
@@ -594,24 +767,32 @@ class _Upload:
             else KognicError(f"{what}: {type(error).__name__}: {error}")
         )
 
-    async def _end_reading(self, readers: list[asyncio.Task[None]]) -> None:
+    async def _end_reading(self) -> None:
         """After an early end, give what is being read a moment, then leave it: it is not sent anyway."""
         await self._stopping.wait()
         await asyncio.sleep(_DRAIN)
-        for reader in readers:
+        for reader in self._readers:
             reader.cancel()
 
-    async def _cut_off(self, readers: list[asyncio.Task[None]], stop: Stop) -> None:
+    async def _cut_off(self, stop: Stop) -> None:
         """When asked to stop, give what is in flight a moment, then end it."""
         await self._asked.wait()
         await asyncio.sleep(stop.drain)
-        for task in (*readers, *self._cuttable):
+        for task in (*self._readers, *self._cuttable):
             if task is not None:
                 task.cancel()
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    def _keep_in_doubt(self, result: Result) -> None:
+        if len(self._in_doubt) < _KEPT_IN_DOUBT:
+            self._in_doubt.append(result)
+        if self._on_ambiguous == "resend" or (
+            self._on_ambiguous == "reconcile" and self._listing.usable and result.reason != UNCLEAR
+        ):
+            self._may_settle_later = True
 
     def _settle(self, result: Result) -> None:
         """Count a result and tell of it."""
@@ -622,8 +803,8 @@ class _Upload:
             shown = len(self._first) < _SHOWN and reason != "run_ended"
             if shown:
                 self._first.append(result)
-            if result.outcome is Outcome.IN_DOUBT and len(self._in_doubt) < _KEPT_IN_DOUBT:
-                self._in_doubt.append(result)
+            if result.outcome is Outcome.IN_DOUBT:
+                self._keep_in_doubt(result)
             if (
                 shown or result.outcome is Outcome.IN_DOUBT
             ):  # all of those: nothing but the log knows them later
@@ -664,5 +845,13 @@ def _forget_frames(error: BaseException) -> None:
         current = current.__cause__ or current.__context__
 
 
-def _unsent(prediction: Prediction, message: str) -> Result:
-    return _result(prediction, Outcome.UNSENT, 0, reason="run_ended", message=message)
+def _still_lost(lost: Result, result: Result) -> Result:
+    """Return the result of a prediction sent again after its answer was lost: only `created` ends the doubt."""
+    if result.outcome is Outcome.CREATED:
+        return result
+    return replace(
+        lost,
+        attempts=result.attempts,
+        status=result.status,
+        message=f"its answer was lost; sent again, it was {result.outcome.value}: {result.message}",
+    )

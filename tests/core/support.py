@@ -50,6 +50,30 @@ def settings_for(emulator: Emulator, **more: Any) -> Settings:
     return Settings(**(given | more))
 
 
+class MemoryLog:
+    """A journal's log in memory, which outlives those who use it."""
+
+    def __init__(self, lines: Sequence[bytes] = ()) -> None:
+        self.lines = list(lines)
+        self.opened = 0
+
+    def open(self, stopping: Callable[[], bool]) -> None:
+        self.opened += 1
+
+    def read(self) -> list[bytes]:
+        return list(self.lines)
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        self.lines += lines
+
+    def close(self) -> None:
+        self.opened -= 1
+
+    def reopened(self) -> "MemoryLog":
+        """The same lines for another attempt, as a disk would have them."""
+        return MemoryLog(self.lines)
+
+
 @dataclass
 class Run:
     """An upload that is over: its report, and each result by its scene."""
@@ -85,7 +109,12 @@ def upload_all(
 ) -> Run:
     """Upload a source, and check what holds for every upload: each entry has one result, counts add up."""
     results: list[Result] = []
-    given: dict[str, Any] = {"max_connections": settings.max_connections, "backoff": QUICK} | options
+    given: dict[str, Any] = {
+        "max_connections": settings.max_connections,
+        "backoff": QUICK,
+        "settle_after": 0.2,
+        **options,
+    }
 
     async def run() -> Report:
         async with AsyncKognicClient(settings, tokens=tokens) as client:

@@ -4,23 +4,22 @@ import asyncio
 import gc
 import json
 import weakref
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_kognic.core.errors import KognicError, KognicInputError
-from airflow_provider_kognic.core.journal import NoJournal
+from airflow_provider_kognic.core.errors import KognicInputError, KognicJournalError
+from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.sources import RowsSource
 from airflow_provider_kognic.core.uploader import upload
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 
-from .support import Listed, check_truth, content, rows, settings_for, upload_all
+from .support import Listed, MemoryLog, check_truth, content, rows, settings_for, upload_all
 
 SCENE_FAULTS = st.sampled_from(
     [
@@ -181,57 +180,66 @@ def test_on_result_that_fails_ends_the_run(emulator: Emulator, group: str) -> No
     assert report.summary.uploaded == emulator.count_predictions(group)
 
 
-class BadJournal(NoJournal):
-    def __init__(self, when: str) -> None:
-        self._when = when
-        self.told: Counter[str] = Counter()
+class BadLog(MemoryLog):
+    """A log that fails from its so many-th line on."""
 
-    def _do(self, what: str) -> None:
-        self.told[what] += 1
-        if what == self._when:
+    def __init__(self, good: int) -> None:
+        super().__init__()
+        self._good = good
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        if len(self.lines) + len(lines) > self._good:
             raise OSError("journal is full")
-
-    async def created_before(self, prediction: Prediction, document: bytes) -> str | None:
-        self._do("created_before")
-        return None
-
-    async def intend(self, prediction: Prediction, document: bytes) -> None:
-        self._do("intend")
-
-    async def record(self, result: Result) -> None:
-        self._do("record")
+        super().append(lines)
 
 
-@pytest.mark.parametrize("when", ["created_before", "intend"])
-def test_a_journal_that_fails_before_sending(emulator: Emulator, group: str, when: str) -> None:
+def test_a_journal_that_cannot_be_read(emulator: Emulator, group: str) -> None:
+    """Not being able to read what was sent before is an error before anything is sent."""
+
+    class Unreadable(MemoryLog):
+        def read(self) -> list[bytes]:
+            raise OSError("the disk is gone")
+
+    with pytest.raises(KognicJournalError, match="the disk is gone"):
+        upload_all(rows(50), settings_for(emulator), group, journal=Journal(Unreadable()))
+    assert emulator.stats()["prediction_posts"] == 0
+
+
+def test_a_journal_that_fails_before_sending(emulator: Emulator, group: str) -> None:
     """What could not be noted is not sent; it is unsent, not in doubt, and the run ends."""
-    run = upload_all(rows(50), settings_for(emulator), group, journal=BadJournal(when))
+    run = upload_all(rows(50), settings_for(emulator), group, journal=Journal(BadLog(0)))
     assert run.counts() == (0, 0, 0, 50)
     assert "journal is full" in str(run.report.stopped)
     assert emulator.stats()["prediction_posts"] == 0
 
 
 def test_a_journal_that_fails_afterwards(emulator: Emulator, group: str) -> None:
-    """What the server answered stays true, and the run ends."""
-    run = upload_all(rows(50), settings_for(emulator), group, journal=BadJournal("record"))
-    created, refused, in_doubt, _ = run.counts()
-    assert 1 <= created <= 20
+    """What the server answered stays true, the run ends, and what the journal lacks is not taken for unsent."""
+    log = BadLog(30)
+    run = upload_all(rows(50), settings_for(emulator), group, journal=Journal(log))
+    created, refused, in_doubt, unsent = run.counts()
+    assert 1 <= created <= 30
     assert (refused, in_doubt) == (0, 0)
-    assert isinstance(run.report.stopped, KognicError)
+    assert created + unsent == 50
+    assert isinstance(run.report.stopped, KognicJournalError)
     check_truth(run, emulator, group)
+    emulator.change_faults(predictions_listing=True)
+    again = upload_all(rows(50), settings_for(emulator), group, journal=Journal(log.reopened()))
+    assert again.report.summary.uploaded + again.report.summary.skipped + again.report.summary.in_doubt == 50
+    assert emulator.count_predictions(group) <= 50
 
 
 def test_what_an_earlier_run_created_is_skipped(emulator: Emulator, group: str) -> None:
-    """A journal that knows a prediction keeps it from being sent."""
-
-    class Knows(NoJournal):
-        async def created_before(self, prediction: Prediction, document: bytes) -> str | None:
-            return prediction.scene_uuid if prediction.scene_uuid == demo.scene_uuid(3) else None
-
-    run = upload_all(rows(10), settings_for(emulator), group, journal=Knows())
-    assert run.report.summary.skipped == 1
-    assert run.report.summary.uploaded == 9
-    assert emulator.stats()["prediction_posts"] == 9
+    """A journal that knows a prediction keeps it from being sent, and its uuid is known."""
+    log = MemoryLog()
+    first = upload_all(rows(4), settings_for(emulator), group, journal=Journal(log))
+    run = upload_all(rows(10), settings_for(emulator), group, journal=Journal(log.reopened()))
+    assert run.report.summary.skipped == 4
+    assert run.report.summary.uploaded == 6
+    assert emulator.stats()["prediction_posts"] == 10
+    uuids = {result.scene_uuid: result.prediction_uuid for result in first.results}
+    skipped = [result for result in run.results if result.outcome is Outcome.SKIPPED]
+    assert {result.scene_uuid: result.prediction_uuid for result in skipped} == uuids
 
 
 @pytest.mark.parametrize("connections", [0, 11, True, "ten", 2.5, None])

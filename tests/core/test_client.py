@@ -259,9 +259,10 @@ def test_deprecations_are_logged_once(
         client.list_datasets()
     upload_all(rows(20), settings_for(emulator), group)
     said = [record.getMessage() for record in caplog.records if "switch off" in record.getMessage()]
-    assert len(said) == 2
+    assert len(said) == 3
     assert "GET /v2/datasets at 2030-01-01" in said[0]
-    assert "POST /v1/predictions-groups/{uuid}/predictions at 2030-01-01" in said[1]
+    assert "GET /v1/predictions-groups/{uuid}/predictions at 2030-01-01" in said[1]
+    assert "POST /v1/predictions-groups/{uuid}/predictions at 2030-01-01" in said[2]
 
 
 @pytest.mark.parametrize(

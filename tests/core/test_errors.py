@@ -22,6 +22,8 @@ from airflow_provider_kognic.core.errors import (
     KognicConnectionError,
     KognicError,
     KognicInputError,
+    KognicJournalError,
+    KognicJournalFormatError,
     KognicNoAnswerError,
     KognicOutageError,
     KognicTLSError,
@@ -150,7 +152,8 @@ def test_every_error_has_a_verdict(kind: type[KognicError]) -> None:
         assert decided is Verdict.AGAIN
     else:
         assert decided not in {Verdict.AGAIN, Verdict.IN_DOUBT}
-    assert may_repeat(kind("x"), idempotent=False) is (decided is Verdict.AGAIN)
+    journal = issubclass(kind, KognicJournalError) and not issubclass(kind, KognicJournalFormatError)
+    assert may_repeat(kind("x"), idempotent=False) is (decided is Verdict.AGAIN or journal)
 
 
 def test_every_rule_decides_something() -> None:

@@ -117,7 +117,7 @@ def test_the_message_has_counts_reasons_and_the_first_predictions() -> None:
         "2,023 predictions: 1,990 created, 0 skipped, 30 refused (allowed: 1 %), 2 in doubt, 1 unsent",
         "because_refused (30), because_in_doubt (2), because_unsent (1)",
         "refused: scene unknown (refused.json): so it is",
-        "not sent again. Compare these scenes with the predictions group in the app:",
+        "not sent again. What to do: compare these scenes with the predictions group in the app",
     ):
         assert part in failure.message
     assert ".." not in failure.message

@@ -23,7 +23,7 @@ def test_an_outage_ends_the_run_after_its_time(emulator: Emulator, group: str, c
     """After outage_timeout without any success the run ends as one that can be tried again; the rest is unsent."""
     emulator.set_faults(rules=[everything("503_before")])
     settings = settings_for(emulator, max_connections=connections)
-    run = upload_all(rows(150), settings, group, outage_timeout=0.5)
+    run = upload_all(rows(150), settings, group, outage_timeout=0.5, on_ambiguous="fail")
     created, refused, in_doubt, unsent = run.counts()
     assert isinstance(run.report.stopped, KognicOutageError)
     assert "503" in str(run.report.stopped)
@@ -37,13 +37,22 @@ def test_an_outage_ends_the_run_after_its_time(emulator: Emulator, group: str, c
     assert stats["most_in_flight"] <= connections
 
 
+def test_an_outage_from_the_start_puts_nothing_in_doubt(emulator: Emulator, group: str) -> None:
+    """Where the group is asked for first, a server that does not serve gets no prediction at all."""
+    emulator.set_faults(rules=[everything("503_before")], predictions_listing=True)
+    run = upload_all(rows(150), settings_for(emulator), group, outage_timeout=0.5)
+    assert isinstance(run.report.stopped, KognicOutageError)
+    assert run.counts() == (0, 0, 0, 150)
+    assert emulator.stats()["prediction_posts"] == 0
+
+
 def test_recovery_goes_on_to_the_end(emulator: Emulator, group: str) -> None:
     """When the server is back, everything that was not sent into the outage is created."""
     emulator.set_faults(
         script=[{"kind": "ok", "times": 20}],
         rules=[everything("503_before", times=200)],
     )
-    run = upload_all(rows(300), settings_for(emulator), group)
+    run = upload_all(rows(300), settings_for(emulator), group, on_ambiguous="fail")
     created, refused, in_doubt, unsent = run.counts()
     assert run.report.stopped is None
     assert (refused, unsent) == (0, 0)
@@ -70,7 +79,13 @@ def test_only_one_asks(emulator: Emulator, group: str) -> None:
         connection.sendall(http(503, "<html>down</html>"))
 
     with raw_server(answer) as server:
-        run = upload_all(rows(100), settings_for(emulator, base_url=server.url), group, outage_timeout=0.6)
+        run = upload_all(
+            rows(100),
+            settings_for(emulator, base_url=server.url),
+            group,
+            outage_timeout=0.6,
+            on_ambiguous="fail",
+        )
     assert isinstance(run.report.stopped, KognicOutageError)
     assert most == 1
     assert after <= 9  # those in flight when the outage began
@@ -106,7 +121,7 @@ def test_stragglers_do_not_multiply_the_questions(emulator: Emulator, group: str
     with raw_server(answer) as server:
         settings = settings_for(emulator, base_url=server.url)
         pauses = Backoff(first=0.3, most=0.3)
-        run = upload_all(rows(100), settings, group, outage_timeout=1.0, backoff=pauses)
+        run = upload_all(rows(100), settings, group, outage_timeout=1.0, backoff=pauses, on_ambiguous="fail")
     assert isinstance(run.report.stopped, KognicOutageError)
     # One question for each pause of at least 0.15 s.
     assert len(gets) <= 1.0 / 0.15 + 1

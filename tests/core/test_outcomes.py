@@ -93,7 +93,7 @@ def test_retry_after_keeps_everybody_out(emulator: Emulator, group: str) -> None
 
     with raw_server(answer) as server:
         settings = settings_for(emulator, base_url=server.url, max_connections=1)
-        run = upload_all(rows(3), settings, group, max_connections=1)
+        run = upload_all(rows(3), settings, group, max_connections=1, on_ambiguous="fail")
     assert run.counts() == (3, 0, 0, 0)
     assert times[1] - times[0] >= 1.0
 
@@ -446,7 +446,7 @@ def test_broken_http_leaves_doubt(emulator: Emulator, group: str, answer: Answer
     """Whatever comes back in place of HTTP, the prediction was sent: it is in doubt, and sent once."""
     with raw_server(answer) as server:
         settings = settings_for(emulator, base_url=server.url, timeout=2)
-        run = upload_all(rows(1), settings, group)
+        run = upload_all(rows(1), settings, group, on_ambiguous="fail")
     assert run.counts() == (0, 0, 1, 0)
     assert len(server.requests) == 1
     assert run.only().reason != "unexpected"
@@ -462,7 +462,9 @@ def test_large_body_refused_while_it_is_sent(emulator: Emulator, group: str) -> 
         time.sleep(0.1)
 
     with raw_server(always(b""), hello=hello) as server:
-        run = upload_all(Listed([big]), settings_for(emulator, base_url=server.url), group)
+        run = upload_all(
+            Listed([big]), settings_for(emulator, base_url=server.url), group, on_ambiguous="fail"
+        )
     assert server.connections == 1
     assert run.only().outcome in {Outcome.REFUSED, Outcome.IN_DOUBT}
 

@@ -1,6 +1,7 @@
 """Where predictions come from, and what is said of those that cannot be read."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
-from airflow_provider_kognic.core.sources import RowsSource, Source, open_source, scenes_of, unique
+from airflow_provider_kognic.core.sources import Expected, RowsSource, Source, open_source, scenes_of, unique
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 
@@ -425,3 +426,157 @@ def test_a_row_that_is_no_json_is_refused(value: object) -> None:
     with pytest.raises(Refused, match="cannot be written as JSON") as caught:
         prediction.read()
     assert caught.value.reason == "not_json"
+
+
+def rewrite(path: Any, raw: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(raw)
+
+
+@pytest.mark.parametrize("scheme", ["local", "memory"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+def test_a_row_of_json_lines_can_be_read_again(tmp_path: Path, scheme: str) -> None:
+    """The second time from the file, at its place there, whatever ends the lines."""
+    if scheme == "memory":
+        from airflow.sdk import ObjectStoragePath
+        from airflow.sdk.io import attach
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        attach("memory", fs=MemoryFileSystem())
+        file: Any = ObjectStoragePath(f"memory://bucket{tmp_path}/rows.jsonl")
+    else:
+        file = tmp_path / "rows.jsonl"
+    lines = [
+        "\ufeff" + json.dumps(row(0)),
+        "",
+        "{broken",
+        json.dumps(row(1), ensure_ascii=False),
+        json.dumps(row(2)),
+    ]
+    rewrite(file, "\r\n".join(lines).encode())
+    found = list(predictions(open_(file)))
+    once = [prediction.read() for prediction in found]
+    assert [json.loads(raw) for raw in once] == [content(0), content(1), content(2)]
+    assert [prediction.read() for prediction in found] == once
+    assert [prediction.read() for prediction in found] == once
+
+    # Another row at the same place, the same row at another place, and no row at all.
+    for changed in (row(7), None):
+        lines[3] = "" if changed is None else json.dumps(changed)
+        rewrite(file, "\r\n".join(lines).encode())
+        assert found[0].read() == once[0]
+        with pytest.raises(Refused, match=r"line 4 of .*rows\.jsonl") as caught:
+            found[1].read()
+        assert caught.value.reason == "unreadable"
+    file.unlink()
+    with pytest.raises(Refused, match="FileNotFoundError"):
+        found[0].read()
+
+
+def test_a_row_that_was_read_is_not_kept(tmp_path: Path) -> None:
+    """A hundred predictions that were read are held in far less memory than their documents."""
+    import tracemalloc
+
+    file = tmp_path / "rows.jsonl"
+    with file.open("w") as out:
+        for i in range(100):
+            out.write(json.dumps({**row(i), "openlabelContent": {"openlabel": {"x": "y" * 100_000}}}) + "\n")
+    tracemalloc.start()
+    kept = []
+    for prediction in predictions(open_(file)):
+        assert len(prediction.read()) > 100_000
+        kept.append(prediction)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(kept) == 100
+    assert held < 1_000_000
+
+
+def receipt(number: int, source: object, **more: Any) -> str:
+    return json.dumps({"scene_uuid": demo.scene_uuid(number), "source": source, **more})
+
+
+def test_receipts_are_a_manifest(tmp_path: Path) -> None:
+    """Their rows name documents by `source`: a file, or a line of a file of JSON lines."""
+    write(tmp_path / "a", 2)
+    rewrite(tmp_path / "rows.jsonl", "\n".join(["", json.dumps(row(2)), "{", json.dumps(row(3))]).encode())
+    elsewhere = tmp_path / "receipts" / "r.failed.jsonl"
+    elsewhere.parent.mkdir()
+    sources = [
+        f"{tmp_path}/a/{demo.scene_uuid(0)}.json",
+        f"{tmp_path}/rows.jsonl:4",
+        f"{tmp_path}/rows.jsonl:2",
+        f"{tmp_path}/a/{demo.scene_uuid(1)}.json",
+    ]
+    scenes = [0, 3, 2, 1]
+    elsewhere.write_text("\n".join(map(receipt, scenes, sources)))
+    source = open_(manifest=elsewhere)
+    assert source.total == 4
+    found = list(predictions(source))
+    assert [prediction.scene_uuid for prediction in found] == [demo.scene_uuid(i) for i in scenes]
+    assert [prediction.source for prediction in found] == sources
+    for _ in range(2):
+        assert [json.loads(prediction.read()) for prediction in found] == [content(i) for i in scenes]
+
+
+def test_receipts_whose_documents_are_gone_are_refused_one_by_one(tmp_path: Path) -> None:
+    """Each says why; none of them ever becomes the document of another scene, or a second one of its own."""
+    file = tmp_path / "rows.jsonl"
+    rewrite(file, b"\n".join([json.dumps(row(9)).encode(), b"{", b'{"scene_uuid": "a", "path": "b"}']))
+    rows_ = [
+        (receipt(0, "predictions[3]"), "unreadable", "row in memory.*as a .jsonl file"),
+        (receipt(1, f"{file}:1"), "unreadable", "is of scene .*the file was changed"),
+        (receipt(2, f"{file}:2"), "unreadable", "not a row"),
+        (receipt(3, f"{file}:3"), "unreadable", "not a row"),
+        (receipt(4, f"{file}:4"), "unreadable", "has 3 lines, and no line 4"),
+        (receipt(5, f"{tmp_path}/gone.jsonl:1"), "unreadable", "FileNotFoundError"),
+        (receipt(6, f"{tmp_path}/gone.json"), "unreadable", "FileNotFoundError"),
+        (receipt(7, f"{file}:1", reason="duplicate_scene"), "duplicate_scene", "the first one counts"),
+        (receipt(8, None), "bad_row", "without"),
+    ]
+    manifest = tmp_path / "r.failed.jsonl"
+    manifest.write_text("\n".join(line for line, _, _ in rows_))
+    entries = list(open_(manifest=manifest))
+    for number, (entry, (_, reason, said)) in enumerate(zip(entries, rows_, strict=True)):
+        assert entry.scene_uuid == demo.scene_uuid(number)
+        if isinstance(entry, Prediction):
+            with pytest.raises(Refused, match=said) as caught:
+                entry.read()
+            assert caught.value.reason == reason
+        else:
+            assert entry.reason == reason
+            assert re.search(said, str(entry.message))
+    assert entries[0].source == "predictions[3]"
+
+
+def test_receipts_in_which_nothing_failed_are_an_empty_source(tmp_path: Path) -> None:
+    """An empty file of JSON lines has no rows; an empty CSV has no header, which is an error."""
+    (tmp_path / "r.failed.jsonl").write_text("\n")
+    source = open_(manifest=tmp_path / "r.failed.jsonl")
+    assert (source.total, list(source)) == (0, [])
+
+
+GROUP, HOST = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10", "dataset.app.kognic.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "said"),
+    [
+        ("predictions_group_uuid", demo.scene_uuid(0), "a receipt of predictions group"),
+        ("host", "elsewhere.example", "a receipt of host"),
+    ],
+)
+def test_receipts_of_another_upload(tmp_path: Path, name: str, found: str, said: str) -> None:
+    """They are an error before anything is sent, which names file, line, and both."""
+    own = {"predictions_group_uuid": GROUP.upper(), "host": HOST}
+    manifest = tmp_path / "r.failed.jsonl"
+    manifest.write_text(
+        "\n".join([receipt(0, "x.json", **own), "", receipt(1, "y.json", **(own | {name: found}))])
+    )
+    own_place = Expected(HOST, GROUP)
+    with pytest.raises(KognicInputError, match=said) as caught:
+        open_source(None, manifest, resolve=Path, expected=own_place)
+    wanted = getattr(own_place, name)
+    assert all(part in str(caught.value) for part in (f"{manifest}:3", repr(found), repr(wanted)))
+    manifest.write_text(receipt(0, "x.json", **own) + "\n" + receipt(1, "y.json", host="a machine"))
+    assert open_source(None, manifest, resolve=Path, expected=own_place).total == 2

@@ -144,7 +144,7 @@ def test_stop_in_an_outage_with_a_hanging_question(emulator: Emulator, group: st
     with raw_server(answer) as server:
         settings = settings_for(emulator, base_url=server.url, timeout=60)
         started = time.monotonic()
-        run = upload_all(rows(60), settings, group, stop=stop, alongside=ask)
+        run = upload_all(rows(60), settings, group, stop=stop, alongside=ask, on_ambiguous="fail")
         assert time.monotonic() - started < 4
     assert isinstance(run.report.stopped, KognicStoppedError)
 
@@ -166,7 +166,7 @@ def test_stop_while_the_auth_server_hangs(emulator: Emulator, group: str) -> Non
     with raw_server(answer) as auth:
         settings = settings_for(emulator, auth_host=auth.url, timeout=60)
         started = time.monotonic()
-        run = upload_all(rows(60), settings, group, stop=stop, alongside=ask)
+        run = upload_all(rows(60), settings, group, stop=stop, alongside=ask, on_ambiguous="fail")
         assert time.monotonic() - started < 4
     assert run.counts() == (0, 0, 0, 60)
 

@@ -71,7 +71,14 @@ ALLOWED = {
     "class_mapping": {"errors"},
     "openlabel": {"models"},
     "sources": {"errors", "models"},
-    "journal": set(),
+    "journal": {"errors", "models"},
+    "listing": {"errors", "retries"},
+    "doubts": {"errors", "models"},
+    "reading": {"doubts", "journal", "models", "openlabel", "sources"},
+    "receipts": {"errors", "models", "stores"},
+    "stores": set(),
+    "lease": {"errors", "stores"},
+    "folder_log": {"errors", "lease", "stores"},
     "progress": {"models"},
     "transport": {"errors", "settings"},
     "tokens": {"errors", "transport", "retries"},
@@ -81,8 +88,8 @@ ALLOWED = {
     "judgement": {"errors", "models", "retries"},
     "waiting": {"errors", "models"},
     "uploader": {
-        *("admission", "client", "errors", "journal", "models", "openlabel", "progress", "retries"),
-        *("settings", "sources"),
+        *("admission", "client", "doubts", "errors", "journal", "listing", "models", "progress", "reading"),
+        *("retries", "settings"),
     },
 }
 
@@ -128,6 +135,7 @@ PUBLIC = {
     "errors": {
         *("KognicAmbiguousError", "KognicAnswerError", "KognicAuthError", "KognicConnectionError"),
         *("KognicCredentialsError", "KognicError", "KognicInputError", "KognicNoAnswerError"),
+        *("KognicJournalError", "KognicJournalFormatError"),
         *("KognicNotFoundError", "KognicOutageError", "KognicPermissionError", "KognicRateLimitError"),
         *(
             "KognicRedirectError",
@@ -138,13 +146,33 @@ PUBLIC = {
         ),
         *("KognicTLSError", "KognicUnauthorizedError", "KognicUnavailableError"),
     },
-    "journal": {"Journal", "NoJournal"},
-    "models": {"Annotation", "Dataset", "Outcome", "Prediction", "PredictionsGroup", "Refused", "Result"}
+    "folder_log": {"FolderLog"},
+    "journal": {"Entry", "Header", "Journal", "Log", "State"},
+    "lease": {"Lease"},
+    "receipts": {"Receipts"},
+    "models": {
+        "Annotation",
+        "Dataset",
+        "ListedPrediction",
+        "Outcome",
+        "Prediction",
+        "PredictionsGroup",
+        "Refused",
+        "Result",
+    }
     | {"Summary", "is_uuid", "parse_uuid"},
     "retries": {"Backoff", "Rule", "Verdict", "may_repeat", "parse_retry_after", "verdict"},
-    "settings": {"Settings", "check_connections", "check_proxy", "check_seconds", "is_loopback"}
+    "settings": {"Settings", "check_connections", "check_flag", "check_proxy", "check_seconds", "is_loopback"}
     | {"normalize_url"},
-    "sources": {"FilesSource", "JSONLinesSource", "ManifestSource", "PathLike", "RowsSource", "Source"}
+    "sources": {
+        "Expected",
+        "FilesSource",
+        "JSONLinesSource",
+        "ManifestSource",
+        "PathLike",
+        "RowsSource",
+        "Source",
+    }
     | {"open_source", "refusal", "scenes_of", "unique"},
     "tokens": {"TokenProvider"},
     "uploader": {"PredictionsClient", "Report", "Stop", "upload"},

@@ -57,7 +57,7 @@ def test_ten_401s_at_once_fetch_one_token(emulator: Emulator, group: str) -> Non
     emulator.revoke_tokens()
     emulator.reset_stats()
     emulator.set_faults(rules=[{"kind": "latency", "seconds": 0.05}])
-    run = upload_all(rows(30), settings, group, tokens=tokens)
+    run = upload_all(rows(30), settings, group, tokens=tokens, on_ambiguous="fail")  # no listing before
     assert run.counts() == (30, 0, 0, 0)
     stats = emulator.stats()
     assert stats["token_requests"] == 1
@@ -287,7 +287,7 @@ def test_an_echoed_token_is_never_shown(
 
     with raw_server(answer) as server:
         settings = settings_for(emulator, base_url=server.url, auth_host=server.url)
-        run = upload_all(rows(2), settings, UUID, max_connections=1)
+        run = upload_all(rows(2), settings, UUID, max_connections=1, on_ambiguous="fail")
         texts = [repr(run.report), _chain(run.report.stopped)]
 
         async def once() -> None:

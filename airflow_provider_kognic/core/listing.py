@@ -1,0 +1,233 @@
+"""What a predictions group holds, asked of the server: what was there before, and what came of a lost answer.
+
+Kognic documents no such listing, so nothing depends on it: where there is none, or it is not as expected, that is
+said once, and doubt stays doubt.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
+
+from airflow_provider_kognic.core.errors import (
+    KognicAmbiguousError,
+    KognicCredentialsError,
+    KognicError,
+    KognicOutageError,
+    KognicUnauthorizedError,
+)
+from airflow_provider_kognic.core.retries import Backoff, may_repeat
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+
+    from airflow_provider_kognic.core.journal import Journal
+    from airflow_provider_kognic.core.models import ListedPrediction
+
+logger = logging.getLogger(__name__)
+
+# A page that fails so often while the API serves otherwise is a page that cannot be had.
+_TRIES = 3
+
+
+class ListingClient(Protocol):
+    """What the listing asks of a client; `client.AsyncKognicClient` is one."""
+
+    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> list[ListedPrediction]:
+        """Return a page; an empty one ends the listing; raises KognicError."""
+
+    async def probe(self) -> None:
+        """Ask something harmless; raises KognicError while the API does not serve."""
+
+
+class _Unusable(Exception):  # noqa: N818 - a finding, no error: the upload goes on without a listing
+    """There is no listing, or none that can be used."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the listing showed.
+
+    Attributes:
+        found: Predictions of the scenes asked for that are neither known to the journal nor were there before.
+        complete: Whether it showed every prediction that the journal knows as created.
+        rows: How many predictions it showed.
+    """
+
+    found: dict[str, list[str]] = field(default_factory=dict)
+    complete: bool = False
+    rows: int = 0
+
+
+class Listing:
+    """Asks which predictions a group holds.
+
+    Args:
+        client: Fetches a page.
+        predictions_group_uuid: The group.
+        journal: Knows what was created, and what was there before.
+        scenes: Returns the scenes of the source (16 bytes each); called only if the group is not empty.
+        pause: Waits that many seconds, or until the run is to end.
+        stopped: Tells whether the run is to end.
+        backoff: The pauses between tries.
+        patience: Seconds without any answer after which it is an outage.
+    """
+
+    def __init__(
+        self,
+        client: ListingClient,
+        predictions_group_uuid: str,
+        journal: Journal,
+        *,
+        scenes: Callable[[], Awaitable[set[bytes]]],
+        pause: Callable[[float], Awaitable[None]],
+        stopped: Callable[[], bool],
+        backoff: Backoff,
+        patience: float,
+    ) -> None:
+        self.usable = True
+        self._client = client
+        self._group = predictions_group_uuid
+        self._journal = journal
+        self._scenes = scenes
+        self._pause = pause
+        self._stopped = stopped
+        self._backoff = backoff
+        self._patience = patience
+
+    async def take_baseline(self) -> None:
+        """Note what the group holds of this source's scenes, before the first of them is sent.
+
+        Raises:
+            KognicCredentialsError: No token is to be had with the credentials.
+            KognicOutageError: The API has not answered for too long.
+            KognicJournalError: It could not be noted.
+        """
+        if self._journal.baseline_taken:
+            return
+        began = time.monotonic()
+        wanted: set[bytes] | None = None
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        rows = 0
+        try:
+            async for page in self._pages():
+                rows += len(page)
+                if wanted is None:
+                    logger.info("The group is not empty: listing what it holds before anything is sent.")
+                    wanted = await self._scenes()
+                for row in page:
+                    if bytes.fromhex(row.scene_uuid.replace("-", "")) in wanted:
+                        found[row.scene_uuid].append(row.uuid)
+        except _Unusable as why:
+            self._give_up(why)
+            return
+        if self._stopped():
+            return
+        await self._journal.take_baseline(found)
+        logger.info(
+            "The group held %s predictions before this upload, %s of them of scenes in its source; listing them"
+            " took %.1f s.",
+            f"{rows:,}",
+            f"{sum(map(len, found.values())):,}",
+            time.monotonic() - began,
+        )
+
+    async def look(self, scenes: Collection[str]) -> Look | None:
+        """Look for predictions of scenes in doubt.
+
+        Args:
+            scenes: Their uuids.
+
+        Returns:
+            What was found, or None where the server cannot be asked now, or the run is to end.
+
+        Raises:
+            KognicCredentialsError: No token is to be had with the credentials.
+        """
+        created = self._journal.created()
+        unseen = set(created)
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        rows = 0
+        try:
+            async for page in self._pages():
+                rows += len(page)
+                for row in page:
+                    key = bytes.fromhex(row.uuid.replace("-", ""))
+                    unseen.discard(key)
+                    if (
+                        row.scene_uuid in scenes
+                        and key not in created
+                        and row.uuid not in self._journal.before(row.scene_uuid)
+                    ):
+                        found[row.scene_uuid].append(row.uuid)
+        except _Unusable as why:
+            self._give_up(why)
+            return None
+        except KognicOutageError as error:
+            logger.warning("The predictions of the group cannot be listed now: %s", error)
+            return None
+        if self._stopped():
+            return None
+        return Look(dict(found), not unseen, rows)
+
+    def _give_up(self, why: _Unusable) -> None:
+        self.usable = False
+        logger.warning(
+            "This server's listing of predictions cannot be used (%s). Kognic does not document one. Predictions"
+            " whose answer is lost will stay in doubt.",
+            why,
+        )
+
+    async def _pages(self) -> AsyncIterator[list[ListedPrediction]]:
+        """Yield page after page; ends early when the run is to end."""
+        offset, last = 0, None
+        while not self._stopped():
+            page = await self._page(offset)
+            if not page:
+                return
+            if page == last:
+                raise _Unusable("two pages are the same: it does not follow 'offset'")
+            yield page
+            offset, last = offset + len(page), page
+
+    async def _page(self, offset: int) -> list[ListedPrediction]:
+        began, tries = time.monotonic(), 0
+        while not self._stopped():
+            try:
+                return await self._client.list_predictions(self._group, offset)
+            except KognicError as error:
+                failure = error
+            tries += 1
+            await self._check_whether_to_try_again(failure, tries)
+            if time.monotonic() - began >= self._patience:
+                raise KognicOutageError(
+                    f"no answer for {self._patience:.0f} s; the last error: {failure}",
+                    status=failure.status,
+                    retry_after=failure.retry_after,
+                ) from failure
+            await self._pause(self._backoff.delay(tries, failure.retry_after))
+        return []
+
+    async def _check_whether_to_try_again(self, failure: KognicError, tries: int) -> None:
+        """Return where the same page may come yet.
+
+        Raises:
+            _Unusable: It will not: whatever else that means for the upload, a POST will show.
+            KognicCredentialsError: No token is to be had.
+        """
+        if isinstance(failure, KognicCredentialsError):
+            raise failure
+        if isinstance(failure, KognicUnauthorizedError) and tries == 1:
+            return  # the next call comes with a new token
+        if not may_repeat(failure, idempotent=True) or failure.status == HTTPStatus.NOT_IMPLEMENTED:
+            raise _Unusable(str(failure))
+        if isinstance(failure, KognicAmbiguousError) and tries >= _TRIES:
+            try:
+                await self._client.probe()
+            except KognicError:
+                return  # nothing answers: an outage
+            raise _Unusable(str(failure))
