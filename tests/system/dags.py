@@ -1,5 +1,8 @@
 """The Dags of the system tests, which Airflow reads from its own folder."""
 
+import os
+from datetime import timedelta
+from itertools import product
 from typing import Any
 
 from airflow.sdk import DAG
@@ -38,3 +41,25 @@ with DAG("upload", schedule=None, default_args={"retries": 0}):
         predictions_group_uuid="{{ dag_run.conf.group }}",
         max_connections=2,
     )
+
+# What cannot be templated, in all its combinations.
+EXECUTORS = os.environ["AIRFLOW__CORE__EXECUTOR"].split(",")
+JOURNALS = {"store": None, "folder": "{{ dag_run.conf.journal }}"}
+TIMEOUTS = {"": None, "_timeout": timedelta(seconds=20)}
+
+for executor, journal, timeout in product(EXECUTORS, JOURNALS, TIMEOUTS):
+    with DAG(f"{executor}_{journal}{timeout}", schedule=None):
+        UploadPredictionsOperator(
+            task_id="upload",
+            predictions="{{ dag_run.conf.predictions }}",
+            predictions_group_uuid="{{ dag_run.conf.group }}",
+            journal=JOURNALS[journal],
+            receipts="{{ dag_run.conf.receipts }}",
+            settle_after=4,
+            max_connections=10,
+            kognic_conn_id="{{ dag_run.conf.connection }}",
+            execution_timeout=TIMEOUTS[timeout],
+            executor=executor,
+            retries=5,
+            retry_delay=timedelta(seconds=1),
+        )
