@@ -1,23 +1,27 @@
-"""The client under test: this package's upload engine, with the content check and without a journal."""
+"""The client under test: this package's upload engine as it is by default, but without a journal."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import httpx  # noqa: F401 - the client imports it when it is opened; all three import before the clock starts
 from kognic.auth.requests import RequestsAuthSession  # noqa: F401 - as httpx
 
 from airflow_provider_kognic.core.client import AsyncKognicClient
+from airflow_provider_kognic.core.openlabel import check
 from airflow_provider_kognic.core.settings import Settings
 from airflow_provider_kognic.core.sources import open_source
 from airflow_provider_kognic.core.uploader import upload
 
+check(b"{}")  # imports what it needs when it is first used; as httpx
 
-async def run(url: str, group: str, path: Path) -> int:
+
+async def run(url: str, group: str, path: Path, **options: Any) -> int:
     """Upload a folder of `<scene-uuid>.json`, or a `.jsonl` file; return the number of predictions created."""
     settings = Settings(base_url=url, auth_host=url, credentials=("id", "secret"))
     source = open_source(path, None, resolve=Path)
     async with AsyncKognicClient(settings) as client:
-        report = await upload(source, client, predictions_group_uuid=group)
+        report = await upload(source, client, predictions_group_uuid=group, **options)
         client.tokens.close()
     return report.summary.uploaded
