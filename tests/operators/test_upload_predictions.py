@@ -196,6 +196,9 @@ def test_every_templated_argument_may_be_another_tasks_result(
         "journal": str(tmp_path / "journal"),
         "receipts": str(tmp_path / "receipts.jsonl"),
         "force": False,
+        "class_mapping": {"auto": "Car"},
+        "dry_run": False,
+        "report": None,
         "kognic_conn_id": "kognic_default",
     }
 
