@@ -250,7 +250,7 @@ def prove(cell: Cell, airflow: Airflow, kognic: Emulator, predictions: Path, fol
     if cell.death in {OVERLAPPED, OVERLAPPED_KILLED}:
         uploads.append(Upload(cell, airflow, conf, folder / "receipts of the other.jsonl"))
         uploads[1].until_running()
-        airflow.until(lambda: "Another attempt has the journal" in uploads[1].log())
+        airflow.until(lambda: waits(uploads[1]))
     let_die(cell, airflow, uploads[0], pid)
     assert kognic.stats()["prediction_posts"] < PREDICTIONS, "it was over before it could die"
     # The rest may be quick.
@@ -268,9 +268,7 @@ def let_die(cell: Cell, airflow: Airflow, upload: Upload, pid: int) -> None:
         if not airflow_is("3.1"):  # older ones do not try a killed task again
             upload.clear_once_failed()
     elif cell.death == ORPHANED:
-        airflow.kill_supervisor(pid)
-        # The task knows nothing of it and goes on, also when Airflow has begun the next attempt.
-        airflow.until(lambda: upload.task["try_number"] > attempt)
+        orphan(cell, airflow, upload, pid)
     elif cell.death == WORKER_KILLED:
         airflow.kill_worker(pid)
     elif cell.death == CLEARED:
@@ -289,6 +287,20 @@ def let_die(cell: Cell, airflow: Airflow, upload: Upload, pid: int) -> None:
             os.kill(pid, signal.SIGTERM)
         airflow.until(lambda: upload.task["state"] == "up_for_retry" or upload.task["try_number"] > attempt)
         check_partial_receipts(upload)
+
+
+def orphan(cell: Cell, airflow: Airflow, upload: Upload, pid: int) -> None:
+    """Kill the supervisor of a task, which knows nothing of it and goes on, until the next attempt has begun."""
+    attempt = upload.task["try_number"]
+    airflow.kill_supervisor(pid)
+    airflow.until(lambda: (task := upload.task)["try_number"] > attempt and task["state"] == "running")
+    if cell.journal == "folder":  # in the state store it can note nothing any more
+        airflow.until(lambda: waits(upload) or not is_alive(pid))
+
+
+def waits(upload: Upload) -> bool:
+    """Whether an attempt has said that it waits for another one to give back the journal."""
+    return "Another attempt has the journal" in upload.log()
 
 
 def check_partial_receipts(upload: Upload) -> None:
