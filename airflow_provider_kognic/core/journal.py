@@ -189,9 +189,13 @@ class Journal:
         self._held: dict[bytes, tuple[str, frozenset[str]]] = {}
         # What was created before a newer document was intended that is not settled yet.
         self._superseded: dict[bytes, bytes] = {}
+        # What was in doubt already when it was intended once more: that intent may be withdrawn, the doubt not.
+        self._doubted: dict[bytes, bytes] = {}
         self._begun_anew: set[bytes] = set()
         self._baseline_taken = False
-        self._open: set[bytes] = set()
+        # Scenes that were intended and have no durable outcome yet, each with the number of its last intent.
+        self._open: dict[bytes, int] = {}
+        self._intents = 0
         self._room = asyncio.Semaphore(MOST_OPEN_INTENTS)
         self._pending = _Batch()
         self._wake = asyncio.Event()
@@ -318,7 +322,10 @@ class Journal:
         key = _key(scene_uuid)
         if self._log is not None and key not in self._open:
             await self._room.acquire()
-            self._open.add(key)
+        self._intents += 1
+        number = self._intents
+        if self._log is not None:
+            self._open[key] = number
         rows: list[list[Any]] = []
         if self._force and key not in self._begun_anew:
             rows.append(["f", _hex(scene_uuid), self._upload])
@@ -328,11 +335,11 @@ class Journal:
             await self._note(rows)
         except asyncio.CancelledError:
             withdrawn = self._note([["u", _hex(scene_uuid)]])
-            withdrawn.add_done_callback(lambda _: self._release(key))
+            withdrawn.add_done_callback(lambda _: self._release(key, number))
             raise
         except KognicError:
             self._apply(["u", _hex(scene_uuid)])  # whatever the log has of it: it is not sent
-            self._release(key, intended_again=False)  # or others would wait for its place for ever
+            self._release(key, number)  # or others would wait for its place for ever
             raise
 
     def record(self, result: Result) -> None:
@@ -341,9 +348,10 @@ class Journal:
         A failure is told to `on_failure`: what the server answered stays true all the same.
         """
         key = _key(result.scene_uuid)
+        number = self._open.get(key)
         durable = self._note([_outcome(result)])
-        if key in self._open:
-            durable.add_done_callback(lambda _: self._release(key))
+        if number is not None:
+            durable.add_done_callback(lambda _: self._release(key, number))
 
     async def flush(self) -> None:
         """Wait until everything that was noted is durable; raises KognicJournalError if it cannot be."""
@@ -375,12 +383,10 @@ class Journal:
             self._thread.shutdown(wait=False)
             self._thread = None
 
-    def _release(self, key: bytes, *, intended_again: bool | None = None) -> None:
-        if intended_again is None:
-            packed = self._index.get(key)
-            intended_again = packed is not None and packed[:1] == State.INTENDED.value
-        if key in self._open and not intended_again:
-            self._open.remove(key)
+    def _release(self, key: bytes, number: int) -> None:
+        """Give an intent's place back, unless its scene has been intended again meanwhile."""
+        if self._open.get(key) == number:
+            del self._open[key]
             self._room.release()
 
     def _note(self, rows: list[list[Any]]) -> asyncio.Future[None]:
@@ -457,11 +463,16 @@ class Journal:
                 self._add_before(key, found)
             self._index.pop(key, None)
             self._superseded.pop(key, None)
+            self._doubted.pop(key, None)
             if row[2] == self._upload:
                 self._begun_anew.add(key)
         elif kind == "i":
             self._supersede(key, packed)
+            if packed is not None and _unpack(packed).in_doubt:
+                self._doubted[key] = packed
             self._index[key] = _pack(State.INTENDED, row[2], None, float(row[3]), covered=bool(row[4]))
+        elif kind == "u" and key in self._doubted:
+            self._index[key] = self._doubted.pop(key)
         elif kind == "u" and key in self._superseded:
             self._index[key] = self._superseded.pop(key)
         else:
@@ -471,6 +482,7 @@ class Journal:
             at = float(row[2]) if state is State.IN_DOUBT else 0.0
             digest, covered = ("", False) if before is None else (before.digest, before.covered)
             self._index[key] = _pack(state, digest, made, at, covered=covered)
+            self._doubted.pop(key, None)
             if state in {State.CREATED, State.REFUSED}:
                 self._superseded.pop(key, None)
 
