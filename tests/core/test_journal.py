@@ -180,7 +180,7 @@ class Model:
 @settings(max_examples=300, deadline=None)
 @given(LINES)
 def test_states_after_any_sequence(history: list[tuple[str, int, int]]) -> None:
-    """The last line of a scene says what is known, but a withdrawn intent leaves what was created or in doubt before.
+    """The last line of a scene says what is known; a withdrawn intent leaves what was created or in doubt before.
 
     And whatever came of one document is never taken for what comes of the next.
     """
@@ -585,6 +585,15 @@ def test_a_withdrawn_intent_leaves_the_doubt_that_was_there_before() -> None:
 
 async def _recorded(journal: Journal, outcome: Result) -> None:
     journal.record(outcome)
+
+
+def test_what_may_be_there_twice_is_remembered() -> None:
+    """Receipts of a later attempt say it again."""
+    log = Kept()
+    attempt(log, send(outcome=result(Outcome.CREATED, prediction_uuid=made(0), reason="resent")))
+    attempt(log, send(outcome=created(1), number=1))
+    entries = [known(log, number) for number in range(2)]
+    assert [entry and entry.resent for entry in entries] == [True, False]
 
 
 def test_a_withdrawn_intent_gives_its_place_back() -> None:
