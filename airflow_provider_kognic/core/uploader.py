@@ -43,9 +43,9 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.listing import Listing
-from airflow_provider_kognic.core.models import Outcome, Prediction, Result, Summary
+from airflow_provider_kognic.core.models import RESENT, Outcome, Prediction, Result, Summary
 from airflow_provider_kognic.core.progress import Progress
-from airflow_provider_kognic.core.reading import Reading, changed, unsent
+from airflow_provider_kognic.core.reading import SENT_TWICE, Reading, changed, unsent
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
 from airflow_provider_kognic.core.settings import MOST_CONNECTIONS, check_connections, check_seconds
 
@@ -58,10 +58,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What a receipt says of a prediction that was sent more than once with an answer lost in between.
-_RESENT = (
-    "sent again after its answer was lost, as on_ambiguous='resend' says: there may be two of this scene."
-)
 _SENT_AGAIN = "its answer was lost; sent again, as the group's listing did not show it."
 # Whatever is wrong with every document is said after this many, not after all of them.
 _SAME_REFUSALS = 20
@@ -487,8 +483,10 @@ class _Upload:
                 return lost
             if isinstance(answer, str):
                 self._answered_otherwise()
-                said = _RESENT if lost is not None else _SENT_AGAIN if work.again else None
-                return _result(prediction, Outcome.CREATED, attempt, uuid=answer, message=said)
+                why, said = (RESENT, SENT_TWICE) if lost is not None else (None, None)
+                if work.again and lost is None:
+                    said = _SENT_AGAIN
+                return _result(prediction, Outcome.CREATED, attempt, reason=why, message=said, uuid=answer)
             decided = verdict(answer)
             may_retry = attempt < self._backoff.attempts
             if decided is Verdict.AGAIN_WITH_NEW_TOKEN and not renewed:
