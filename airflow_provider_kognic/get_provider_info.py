@@ -111,4 +111,6 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": [_LINK],
+        # Read from Airflow 3.2 on.
+        "cli": ["airflow_provider_kognic.airflow_cli.get_kognic_cli_commands"],
     }

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 _LOCAL = re.compile(r"file:(?://(?:localhost)?)?(?=/)")
 
 
+def is_path(value: object) -> bool:
+    """Tell whether a value can be a path: text, or an object that is one."""
+    return isinstance(value, str) or hasattr(value, "read_bytes")
+
+
 def to_path(value: Any, what: str = "a path") -> PathLike:
     """Return a path for text such as `/data/p`, `file:///data/p`, `s3://connection@bucket/p`.
 
@@ -29,7 +34,7 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
         KognicInputError: It is empty or no path, Airflow knows no store of that scheme, or the text cannot be a
             path in it.
     """
-    if not isinstance(value, str) and not hasattr(value, "read_bytes"):
+    if not is_path(value):
         raise KognicInputError(f"{what} must be a path, not {type(value).__name__}.")
     text = str(value)
     if not text.strip():
@@ -48,11 +53,13 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     try:
-        return cast("PathLike", ObjectStoragePath(text))
+        path = ObjectStoragePath(text)
+        _ = path.fs  # Airflow 3.0 looks for the store only when it is used
     except Exception as error:  # stores raise errors of many libraries
         raise KognicInputError(
             f"{text} cannot be opened: {type(error).__name__}: {error}. Is the provider of that store installed?"
         ) from error
+    return cast("PathLike", path)
 
 
 def to_source(
@@ -87,3 +94,25 @@ def to_source(
         resolve=to_path,
         expected=Expected(host, predictions_group_uuid),
     )
+
+
+def source_key(predictions: Any, manifest: Any, source: Source) -> str:
+    """Name a source, so that two attempts to upload the same one at the same time can be told.
+
+    Args:
+        predictions: As given to `to_source`.
+        manifest: As given to `to_source`.
+        source: What that returned.
+
+    Returns:
+        The text of its path; for rows in memory a digest of their scenes.
+    """
+    if manifest is not None:
+        return f"manifest {to_path(manifest)}"
+    if is_path(predictions):
+        return f"predictions {to_path(predictions)}"
+    import hashlib
+
+    from airflow_provider_kognic.core.sources import scenes_of
+
+    return f"rows {hashlib.sha256(' '.join(sorted(scenes_of(source))).encode()).hexdigest()}"

@@ -274,7 +274,7 @@ def server(emulator: Emulator) -> Emulator:
     return emulator
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def document() -> dict[str, Any]:
     """A valid, small prediction."""
     return DOCUMENT
@@ -293,7 +293,7 @@ def write_predictions(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def connection_to() -> Callable[..., dict[str, Any]]:
     """The fields of a connection to an emulator; keywords go into its extra."""
     return emulator_connection

@@ -30,6 +30,67 @@ def test_the_table_of_errors_is_the_one_that_decides() -> None:
     assert _rows("uploading.md", "<!-- table of RULES -->") == [[r.happened, r.verdict.value] for r in RULES]
 
 
+@pytest.mark.parametrize(("start", "name"), [("document rules", "RULES"), ("entry rules", "ENTRY_RULES")])
+def test_the_tables_of_rules_are_those_of_the_checker(start: str, name: str) -> None:
+    """The page on validation has a row for each rule, in the code's order and words."""
+    from airflow_provider_kognic.core import rules
+
+    assert _rows("validation.md", f"<!-- table of {start} -->") == [
+        [f"`{rule.identifier}`", rule.severity.value, rule.says, rule.source] for rule in getattr(rules, name)
+    ]
+
+
+def test_the_limits_are_those_of_the_checker() -> None:
+    """The page on validation has each limit, in the order of this list."""
+    from airflow_provider_kognic.core import bitmaps, findings, openlabel, pieces
+
+    limits = [
+        openlabel.MOST_DOCUMENT_BYTES,
+        pieces.MOST_FRAMES,
+        pieces.MOST_PIECE_BYTES,
+        pieces.MOST_PIECE_VALUES,
+        pieces.MOST_DEPTH,
+        bitmaps.MOST_PIXELS,
+        findings.COUNTED,
+    ]
+    assert [row[1] for row in _rows("validation.md", "<!-- table of limits -->")] == [
+        f"{n:,}" for n in limits
+    ]
+    page = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")
+    assert findings.LISTED == 10
+    assert "the first ten places" in page
+    assert pieces.WHOLE_BYTES_THOROUGH == 4 << 20
+    assert "Up to 4 MiB" in page
+
+
+def _examples() -> list[tuple[str, str, str]]:
+    page = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")
+    example = r"^### (\S+\.json)\n.*?```json\n(.*?)```\n\n```text\n(.*?)```"
+    return re.findall(example, page, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_reports_of_the_examples_are_what_is_printed(number: int) -> None:
+    """Each example has several faults, and the report below it is the checker's."""
+    from airflow_provider_kognic.core.openlabel import check
+    from airflow_provider_kognic.core.reports import Examined, Totals, text_report
+
+    name, document, report = _examples()[number]
+    found = check(document.encode())
+    assert len(found.counts) >= 5
+    assert "".join(text_report([Examined(name, "", found)], Totals())) == report
+    assert len(_examples()) == 3
+
+
+def test_the_arguments_of_the_command_are_documented() -> None:
+    """The page on validation has each flag."""
+    from airflow_provider_kognic.cli import ARGUMENTS
+
+    named = " ".join(row[0] for row in _rows("validation.md", "| argument | meaning |"))
+    flags = [flag for names, _ in ARGUMENTS for flag in names if flag.startswith("-")]
+    assert sorted(re.findall(r"--[a-z-]+", named)) == sorted(flags)
+
+
 def _own_arguments(operator: type[Any]) -> set[str]:
     return {
         name

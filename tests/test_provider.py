@@ -45,6 +45,9 @@ def test_every_declared_path_can_be_imported() -> None:
     for path in (*classes, *info["extra-links"]):
         module, _, name = path.rpartition(".")
         assert isinstance(getattr(import_module(module), name), type)
+    for path in info["cli"]:
+        module, _, name = path.rpartition(".")
+        assert [command.name for command in getattr(import_module(module), name)()] == ["kognic"]
 
 
 def test_airflow_finds_the_provider_without_importing_airflow_for_it() -> None:

@@ -79,7 +79,7 @@ class FolderLog:
         self._earlier: list[tuple[int, str, int, str]] = []
         self._parts: _Parts | None = None
         self._broken: str | None = None
-        self._where = ""
+        self._at = ("", 0)
 
     def open(self, stopping: Callable[[], bool]) -> None:
         """Wait for the lease, look what is there, and begin a part, so that a folder nobody may write is known now.
@@ -123,7 +123,7 @@ class FolderLog:
                     else self._lines_of_copies(part)
                 )
                 for number, line in enumerate(lines, start=1):
-                    self._where = f"{self.folder / part[0]}, line {number}"
+                    self._at = (part[0], number)
                     if number > 1:
                         yield line
                         continue
@@ -131,11 +131,12 @@ class FolderLog:
                         found = json.loads(line)
                     except (ValueError, RecursionError):
                         found = None
-                    self._header.check(found, self._where)
+                    self._header.check(found, self.where())
 
     def where(self) -> str:
         """Return the file and line of what `read` yielded last, for messages."""
-        return self._where
+        name, number = self._at
+        return f"{self.folder / name}, line {number}"
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Keep more lines; durable when it returns.

@@ -463,8 +463,10 @@ class Journal:
             self._index[key] = _pack(State.INTENDED, row[2], None, float(row[3]), covered=bool(row[4]))
         elif kind == "u" and key in self._doubted:
             self._index[key] = self._doubted.pop(key)
-        elif kind == "u" and key in self._superseded:
+        elif kind in {"u", "r"} and key in self._superseded:
+            # The newer document was not executed, and the older one still is.
             self._index[key] = self._superseded.pop(key)
+            self._doubted.pop(key, None)
         else:
             before = None if packed is None else _unpack(packed)
             state = State(kind.encode("ascii"))
@@ -474,7 +476,7 @@ class Journal:
             resent = state is State.CREATED and len(row) > _WITHOUT_RESENT and bool(row[_WITHOUT_RESENT])
             self._index[key] = _pack(state, digest, made, at, covered=covered, resent=resent)
             self._doubted.pop(key, None)
-            if state in {State.CREATED, State.REFUSED}:
+            if state is State.CREATED:
                 self._superseded.pop(key, None)
 
     def _apply_baseline(self, key: bytes, packed: bytes | None, row: Sequence[Any]) -> None:

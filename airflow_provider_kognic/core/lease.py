@@ -275,7 +275,7 @@ class Lease:
         if self._lost is None:
             self._look_at_the_clock()
         if self._lost is None and thoroughly:
-            if stores.exists(self._path(self._number + 1)):
+            if self._read(self._number + 1) is not None:
                 self._lost = "another attempt has taken over"
             else:
                 # The successor may be gone by now; but then its predecessor was removed first.

@@ -117,6 +117,7 @@ class Listing:
             async for page in self._pages():
                 rows += len(page)
                 if wanted is None:
+                    logger.info("The group is not empty: listing what it holds before anything is sent.")
                     wanted = await self._scenes()
                 for row in page:
                     if bytes.fromhex(row.scene_uuid.replace("-", "")) in wanted:

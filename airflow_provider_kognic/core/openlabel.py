@@ -1,18 +1,91 @@
 """A prediction document -> what is wrong with it.
 
-So far the content check: is it a JSON object with an object `openlabel`? It decodes nothing that it need not,
-so that a document can be sent as the bytes it came as.
+`check` finds everything: each issue with its rule (`rules`), its place and what to do about it. Most documents are
+fine, and found to be so by `quick`; the others are read again by `thorough`, which explains.
+
+`check_content` asks no more than whether it is a JSON object with an object `openlabel`. Neither changes the
+document: it can be sent as the bytes it came as.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.models import Refused
+from airflow_provider_kognic.core.rules import BY_IDENTIFIER, Issue, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+# Larger documents are not read.
+MOST_DOCUMENT_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found.
+
+    Attributes:
+        issues: Errors first, each kind in the document's order; of each rule the first ten.
+        counts: How often each rule is broken, by its identifier; more than are listed, if there are many.
+        classes: Names of the classes that the document declares: the types of its root objects and, for
+            segmentation, the ontology's classifications. Each has to be in a group's class mapping.
+    """
+
+    issues: tuple[Issue, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    classes: frozenset[str] = frozenset()
+
+    @property
+    def valid(self) -> bool:
+        """Whether there is no error; warnings do not count."""
+        return not self.errors
+
+    @property
+    def errors(self) -> int:
+        """Number of errors, listed or not."""
+        return self._number(Severity.ERROR)
+
+    @property
+    def warnings(self) -> int:
+        """Number of warnings, listed or not."""
+        return self._number(Severity.WARNING)
+
+    def _number(self, severity: Severity) -> int:
+        counts = self.counts.items()
+        return sum(count for rule, count in counts if BY_IDENTIFIER[rule].severity is severity)
+
+
+def check(document: bytes, *, max_bytes: int = MOST_DOCUMENT_BYTES) -> Checked:
+    """Find everything that is wrong with a document.
+
+    Args:
+        document: The JSON of `{"openlabel": {...}}`, UTF-8.
+        max_bytes: A larger document is refused unread, at most 256 MiB.
+
+    Returns:
+        The issues, and the classes that it declares. It is valid if no issue is an error; then kognic-openlabel
+        takes it, too.
+    """
+    from airflow_provider_kognic.core.findings import Findings
+    from airflow_provider_kognic.core.hints import hints
+    from airflow_provider_kognic.core.quick import examine
+    from airflow_provider_kognic.core.thorough import explain
+
+    findings = Findings()
+    limit = min(max_bytes, MOST_DOCUMENT_BYTES)
+    if len(document) > limit:
+        findings.add("too_large", "(document)", f"{len(document):,} bytes; at most {limit:,} are checked")
+        return Checked(tuple(findings.issues), dict(findings.counts))
+    facts = examine(document)
+    if facts is None:
+        facts = explain(document, findings)
+    for rule, path, found in hints(facts):
+        findings.add(rule, path, found)
+    issues = sorted(findings.issues, key=lambda issue: issue.severity is Severity.WARNING)
+    return Checked(tuple(issues), dict(findings.counts), frozenset(facts.classes))
 
 
 @lru_cache(maxsize=1)

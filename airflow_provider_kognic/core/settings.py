@@ -124,6 +124,28 @@ def check_seconds(value: object, what: str, *, zero: bool = False) -> float:
     return seconds
 
 
+def check_flag(value: object, what: str) -> bool:
+    """Return `value` as true or false; takes the usual words for them.
+
+    Raises:
+        KognicInputError: It is neither.
+    """
+    words = {
+        "true": True,
+        "yes": True,
+        "on": True,
+        "1": True,
+        "false": False,
+        "no": False,
+        "off": False,
+        "0": False,
+    }
+    found = words.get(str(value).strip().lower())
+    if found is None:
+        raise KognicInputError(f"{what} must be true or false, not {value!r}.")
+    return found
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where Kognic is and how to reach it.

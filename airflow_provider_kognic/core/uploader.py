@@ -63,10 +63,10 @@ _SENT_AGAIN = "its answer was lost; sent again, as the group's listing did not s
 _SAME_REFUSALS = 20
 # Seconds that the end of a run waits for the journal, and when it was asked to stop.
 _FLUSHING = 60.0
-_FLUSHING_WHEN_STOPPED = 1.5
+_FLUSHING_WHEN_STOPPED = 1.0
 # Seconds that requests in flight get to come back when the run is asked to stop, and that counting the unsent
 # rest of the source may take then. "Mark failed" in Airflow leaves 5 s.
-_DRAIN = 3.0
+_DRAIN = 2.5
 _COUNTING_WHEN_STOPPED = 1.0
 _COUNTING = 60.0
 _COUNTING_STEP = 0.2

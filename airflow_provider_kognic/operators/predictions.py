@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -15,23 +15,33 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
 )
 
+from airflow_provider_kognic.core.doubts import ON_AMBIGUOUS, ON_CHANGED, check_choice
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.groups import check_if_exists, ensure_predictions_group
 from airflow_provider_kognic.core.judgement import MaxFailures, judge
 from airflow_provider_kognic.core.models import is_uuid, parse_uuid
 from airflow_provider_kognic.core.retries import may_repeat
-from airflow_provider_kognic.core.settings import check_connections, check_seconds
+from airflow_provider_kognic.core.settings import check_connections, check_flag, check_seconds
+from airflow_provider_kognic.exceptions import KognicPermanentError, KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
+from airflow_provider_kognic.journals.choice import check_journal, choose_journal
+from airflow_provider_kognic.journals.task_state_store import TaskStateStoreMemory
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
-from airflow_provider_kognic.storage import to_source
+from airflow_provider_kognic.receipts import TaskReceipts, check_receipts
+from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
+from airflow_provider_kognic.storage import source_key, to_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
+    from airflow.sdk import RetryPolicy
 
+    from airflow_provider_kognic.core.journal import Journal
+    from airflow_provider_kognic.core.judgement import Failure
     from airflow_provider_kognic.core.sources import Source
     from airflow_provider_kognic.core.uploader import Report, Stop
+    from airflow_provider_kognic.journals.task_state_store import TaskStateStore
 
 
 def _is_template(value: Any) -> bool:
@@ -50,22 +60,36 @@ def _text(value: Any, what: str) -> str:
     raise KognicInputError(f"{what} must be text, not {value!r}.")
 
 
-def _as_airflow(error: KognicError, *, idempotent: bool = True) -> AirflowException:
+def _as_airflow(
+    task: BaseOperator, message: str, *, retry: bool, retry_after: float | None = None
+) -> AirflowException:
     """Return the exception that makes Airflow retry what may help, and fail at once what will not.
 
     Args:
-        error: What happened.
-        idempotent: False where another try might do twice what this one may have done.
+        task: The task: a retry policy that it has is asked.
+        message: What happened.
+        retry: Whether another try may help.
+        retry_after: Seconds that the server asked to wait before it, or None.
     """
-    return (AirflowException if may_repeat(error, idempotent=idempotent) else AirflowFailException)(
-        str(error)
-    )
+    if retry:
+        return KognicTransientError(message, retry_after=retry_after)
+    if getattr(task, "retry_policy", None) is not None:
+        return KognicPermanentError(message)
+    return AirflowFailException(message)
+
+
+def _task_state_store(context: Context) -> TaskStateStore | None:
+    """Return what remembers from one try of the task to the next; None before Airflow 3.3."""
+    store: TaskStateStore | None = context.get("task_state_store")
+    return store
 
 
 class CreatePredictionsGroupOperator(BaseOperator):
     """Makes sure of a predictions group in a dataset and returns its uuid.
 
-    A create whose answer was lost is settled by listing the groups by name, before anything is sent again.
+    A create whose answer was lost is settled by listing the groups by name, before anything is sent again. On
+    Airflow >= 3.3 that holds for a try that died, too, and a task that is cleared after it made a group returns the
+    same one, as long as it is there, whatever `if_exists` says.
 
     Args:
         dataset: The dataset's uuid or exact name (templated).
@@ -79,10 +103,14 @@ class CreatePredictionsGroupOperator(BaseOperator):
         kognic_conn_id: The connection (templated).
         retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (in
             older Airflows, such as 3.0, `partial()` does not read this: mapped tasks have Airflow's own default).
+        retry_policy: As for every operator of Airflow >= 3.3, but a `KognicRetryPolicy` where neither the task nor
+            `default_args` say otherwise. Yours is asked about every failure of the task, see
+            `airflow_provider_kognic.exceptions`; with None, what no retry can mend fails at once.
 
     Raises:
-        AirflowFailException: A wrong argument, credentials, an unknown dataset, several groups of the name.
-        AirflowException: Kognic cannot be reached; a retry may help.
+        KognicPermanentError: A wrong argument, credentials, an unknown dataset, several groups of the name; without
+            a retry policy, as on Airflow < 3.3, AirflowFailException instead.
+        KognicTransientError: Kognic cannot be reached; a retry may help.
     """
 
     template_fields: Sequence[str] = (
@@ -107,9 +135,10 @@ class CreatePredictionsGroupOperator(BaseOperator):
         if_exists: str = "reuse",
         kognic_conn_id: str = KognicHook.default_conn_name,
         retries: int | None = 2,
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
-        super().__init__(retries=retries, **kwargs)
+        super().__init__(retries=retries, **retry_policy_argument(retry_policy), **kwargs)
         self.dataset = dataset
         self.name = name
         self.description = description
@@ -126,6 +155,8 @@ class CreatePredictionsGroupOperator(BaseOperator):
         """Return the uuid of the group."""
         from airflow_provider_kognic.core.class_mapping import class_mapping_rows
 
+        store = _task_state_store(context)
+        memory = None if store is None else TaskStateStoreMemory(store)
         try:
             rows = class_mapping_rows(self.class_mapping)
             check_if_exists(self.if_exists)
@@ -139,11 +170,13 @@ class CreatePredictionsGroupOperator(BaseOperator):
                 description=None if self.description is None else str(self.description),
                 class_mapping=rows,
                 if_exists=self.if_exists,
+                memory=memory,
             )
         except KognicError as error:
-            # Another try of `reuse` finds by its name what this one may have made.
-            idempotent = error.method == "GET" or self.if_exists == "reuse"
-            raise _as_airflow(error, idempotent=idempotent) from error
+            # Another try of `reuse` finds by its name what this one may have made; with a memory, any does.
+            idempotent = memory is not None or error.method == "GET" or self.if_exists == "reuse"
+            again = may_repeat(error, idempotent=idempotent)
+            raise _as_airflow(self, str(error), retry=again, retry_after=error.retry_after) from error
         KognicPredictionsGroupLink.persist(context, hook.settings.predictions_group_page(dataset.uuid, uuid))
         return uuid
 
@@ -151,9 +184,9 @@ class CreatePredictionsGroupOperator(BaseOperator):
 class UploadPredictionsOperator(BaseOperator):
     """Uploads predictions, one OpenLABEL document a scene, into a predictions group.
 
-    Each prediction is sent at most once in a run unless it was certainly not executed, and each gets one outcome:
-    `created`, `skipped`, `refused`, `in_doubt` or `unsent`. A document that is refused does not stop the others.
-    The task fails at the end if more than `max_failures` are refused, or if any is in doubt or unsent.
+    Each prediction is sent once, unless it was certainly not executed, and each gets one outcome: `created`,
+    `skipped`, `refused`, `in_doubt` or `unsent`. A document that is refused does not stop the others. The task
+    fails at the end if more than `max_failures` are refused, or if any is in doubt or unsent.
 
     Args:
         predictions: A folder or glob of `<scene-uuid>.json`, a `.jsonl` file of rows
@@ -168,16 +201,35 @@ class UploadPredictionsOperator(BaseOperator):
         max_failures: How many predictions may be refused: a count, or a share such as `"2%"` (templated).
         allow_empty: Whether a source without any prediction is a success.
         outage_timeout: Seconds without any success after which the run ends, for Airflow to retry.
+        journal: Where the upload remembers what it sent, so that a retry, a clear or another run does not send it
+            again: None for Airflow's task state store (Airflow >= 3.3; one task of one Dag run), a folder on the
+            worker's disk or any object store (for all runs, on every Airflow), or False for nowhere (templated).
+        receipts: A `.jsonl` file to write: one row for every prediction of the source with its outcome. Beside
+            `r.jsonl`, `r.failed.jsonl` has those that were neither created nor skipped; a later task takes it as
+            `manifest` (templated).
+        on_ambiguous: What to do about a prediction whose answer was lost: `reconcile` asks the server what the
+            group holds, `resend` sends it again (at least once), `skip` leaves it and lets the task succeed, `fail`
+            leaves it and fails (both at most once).
+        settle_after: Seconds after its POST from which on a prediction that the server's listing does not show
+            counts as not executed.
+        on_changed: What to do about a scene whose prediction was created from another document: `refuse` it, or
+            `send` this one, too.
+        force: Forget what the journal says of this source's scenes, after someone has removed their predictions
+            in the app: they are all sent (templated).
         kognic_conn_id: The connection (templated).
         retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (in
             older Airflows, such as 3.0, `partial()` does not read this: mapped tasks have Airflow's own default).
+        retry_policy: As for every operator of Airflow >= 3.3, but a `KognicRetryPolicy` where neither the task nor
+            `default_args` say otherwise. Yours is asked about every failure of the task, see
+            `airflow_provider_kognic.exceptions`; with None, what no retry can mend fails at once.
 
     Returns (and on failure leaves in the XCom `summary`) counts, never documents: `predictions_group_uuid`,
     `uploaded`, `skipped`, `refused`, `in_doubt`, `unsent`, `total`, `duration_s`, `rate_per_s`.
 
     Raises:
-        AirflowFailException: What a retry cannot mend: input, credentials, permission, refusals, doubt.
-        AirflowException: What it may: an outage, predictions unsent, the task stopped.
+        KognicPermanentError: What a retry cannot mend: input, credentials, permission, refusals, doubt; without a
+            retry policy, as on Airflow < 3.3, AirflowFailException instead.
+        KognicTransientError: What it may: an outage, predictions unsent, the task stopped.
     """
 
     template_fields: Sequence[str] = (
@@ -187,6 +239,9 @@ class UploadPredictionsOperator(BaseOperator):
         "dataset",
         "max_connections",
         "max_failures",
+        "journal",
+        "receipts",
+        "force",
         "kognic_conn_id",
     )
     operator_extra_links = (KognicPredictionsGroupLink(),)
@@ -203,11 +258,18 @@ class UploadPredictionsOperator(BaseOperator):
         max_failures: int | str = 0,
         allow_empty: bool = False,
         outage_timeout: float = 600.0,
+        journal: str | ObjectStoragePath | Literal[False] | None = None,
+        receipts: str | ObjectStoragePath | None = None,
+        on_ambiguous: str = "reconcile",
+        settle_after: float = 60.0,
+        on_changed: str = "refuse",
+        force: bool | str = False,
         kognic_conn_id: str = KognicHook.default_conn_name,
         retries: int | None = 2,
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
-        super().__init__(retries=retries, **kwargs)
+        super().__init__(retries=retries, **retry_policy_argument(retry_policy), **kwargs)
         self.predictions = predictions
         self.predictions_group_uuid = predictions_group_uuid
         self.manifest = manifest
@@ -216,6 +278,12 @@ class UploadPredictionsOperator(BaseOperator):
         self.max_failures = max_failures
         self.allow_empty = allow_empty
         self.outage_timeout = check_seconds(outage_timeout, "outage_timeout", zero=True)
+        self.journal = journal
+        self.receipts = receipts
+        self.on_ambiguous = check_choice(on_ambiguous, "on_ambiguous", ON_AMBIGUOUS)
+        self.settle_after = check_seconds(settle_after, "settle_after", zero=True)
+        self.on_changed = check_choice(on_changed, "on_changed", ON_CHANGED)
+        self.force = force
         self.kognic_conn_id = kognic_conn_id
         self._stop: Stop | None = None
         self._check_arguments()
@@ -226,6 +294,12 @@ class UploadPredictionsOperator(BaseOperator):
             check_connections(self.max_connections)
         if not _is_template(self.max_failures):
             MaxFailures.parse(self.max_failures)
+        if not _is_template(self.journal):
+            check_journal(self.journal)
+        if not _is_template(self.receipts):
+            check_receipts(self.receipts)
+        if not _is_template(self.force):
+            check_flag(self.force, "force")
         if (self.predictions is None) == (self.manifest is None):
             given = "neither is" if self.predictions is None else "both are"
             raise KognicInputError(f"give either 'predictions' or 'manifest'; {given} given.")
@@ -241,34 +315,54 @@ class UploadPredictionsOperator(BaseOperator):
         try:
             max_failures = MaxFailures.parse(self.max_failures)
             group = parse_uuid(self.predictions_group_uuid, "predictions group")
-            source = to_source(self.predictions, self.manifest)
             hook = KognicHook(self.kognic_conn_id)
-            connections = hook.settings.max_connections
-            if self.max_connections is not None:
-                connections = check_connections(self.max_connections)
+            host = hook.settings.host
+            source = to_source(self.predictions, self.manifest, host=host, predictions_group_uuid=group)
+            connections = self._connections(hook)
+            journal = self._choose_journal(context, host, group, source)
             dataset_uuid = self._dataset_of(hook, group)
             KognicPredictionsGroupLink.persist(
                 context, hook.settings.predictions_group_page(dataset_uuid, group)
             )
-            self._warn_of_an_earlier_try(context)
-            report = asyncio.run(
-                self._upload(hook, source, group, dataset_uuid, connections, started, self._stop)
-            )
+            with TaskReceipts(self.receipts, host, group) as receipts:
+                report = asyncio.run(
+                    self._upload(
+                        hook, source, group, dataset_uuid, connections, journal, receipts, started, self._stop
+                    )
+                )
+                # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
+                unwritten = receipts.write()
         except KognicError as error:
-            raise _as_airflow(error) from error
-        failure = judge(report, max_failures, allow_empty=self.allow_empty)
+            again = may_repeat(error, idempotent=True)
+            raise _as_airflow(self, str(error), retry=again, retry_after=error.retry_after) from error
+        failure = judge(report, max_failures, allow_empty=self.allow_empty, on_ambiguous=self.on_ambiguous)
         summary = report.summary.to_dict()
-        if failure is None:
+        if failure is None and unwritten is None:
             return summary
         self._push(context, summary)
-        if self._stop.reason == _TIMED_OUT:
-            raise AirflowTaskTimeout(failure.message)
-        raise (AirflowException if failure.retry else AirflowFailException)(failure.message)
+        raise self._failed(report, failure, unwritten) from report.stopped
+
+    def _failed(self, report: Report, failure: Failure | None, unwritten: str | None) -> BaseException:
+        """Return what the task ends with."""
+        if failure is None:
+            # Another try skips what is created, and writes them; without a journal it would send everything again.
+            return _as_airflow(self, f"The upload succeeded, but {unwritten}", retry=report.journaled)
+        message = failure.message if unwritten is None else f"{failure.message} And {unwritten}"
+        if self._stop is not None and self._stop.reason == _TIMED_OUT:
+            return AirflowTaskTimeout(message)
+        asked = None if report.stopped is None else report.stopped.retry_after
+        return _as_airflow(self, message, retry=failure.retry, retry_after=asked)
 
     def on_kill(self) -> None:
         """End the upload in order when the task is killed, marked failed or cleared."""
         if self._stop is not None:
-            self._stop.request("the task was asked to end (killed, marked, cleared or timed out)")
+            self._stop.request(
+                "the task was asked to end (killed, marked, cleared or timed out)", self._seconds_to_drain()
+            )
+
+    def _seconds_to_drain(self) -> float:
+        """Return how long requests in flight may come back: "mark failed" leaves 5 s for that and the receipts."""
+        return 2.5 if self.receipts is None else 2.0
 
     def _dataset_of(self, hook: KognicHook, group: str) -> str | None:
         """Return the dataset's uuid if one is given, having seen that the group is one of its own."""
@@ -281,14 +375,20 @@ class UploadPredictionsOperator(BaseOperator):
             )
         return uuid
 
-    def _warn_of_an_earlier_try(self, context: Context) -> None:
-        ti: Any = context.get("ti")  # not there where someone calls execute({}) to try it out
-        if ti is not None and (ti.try_number or 1) > 1:
-            self.log.warning(
-                "This is try %d. What an earlier try created is not known here and is sent again: check the"
-                " predictions group for duplicates, or start over with a new group.",
-                ti.try_number,
-            )
+    def _connections(self, hook: KognicHook) -> int:
+        if self.max_connections is None:
+            return hook.settings.max_connections
+        return check_connections(self.max_connections)
+
+    def _choose_journal(self, context: Context, host: str, group: str, source: Source) -> Journal | None:
+        return choose_journal(
+            self.journal,
+            context,
+            host=host,
+            group=group,
+            source_key=source_key(self.predictions, self.manifest, source),
+            force=check_flag(self.force, "force"),
+        )
 
     async def _upload(
         self,
@@ -297,6 +397,8 @@ class UploadPredictionsOperator(BaseOperator):
         group: str,
         dataset_uuid: str | None,
         connections: int,
+        journal: Journal | None,
+        receipts: TaskReceipts,
         started: float,
         stop: Stop,
     ) -> Report:
@@ -320,7 +422,12 @@ class UploadPredictionsOperator(BaseOperator):
                     max_connections=connections,
                     outage_timeout=self.outage_timeout,
                     group_exists=None if dataset_uuid is None else group_exists,
+                    journal=journal,
+                    on_result=receipts.add,
                     stop=stop,
+                    on_ambiguous=self.on_ambiguous,
+                    settle_after=self.settle_after,
+                    on_changed=self.on_changed,
                 )
         finally:
             thread.shutdown(wait=False, cancel_futures=True)
@@ -330,9 +437,10 @@ class UploadPredictionsOperator(BaseOperator):
         if self.execution_timeout is None:
             return
         allowed = self.execution_timeout.total_seconds()
-        margin = min(5.0, allowed / 2)
+        margin = min(5.0 if self.receipts is None else 10.0, allowed / 2)
         left = max(0.0, allowed - margin - (time.monotonic() - started))
-        asyncio.get_running_loop().call_later(left, stop.request, _TIMED_OUT, margin * 0.6)
+        drain = min(self._seconds_to_drain(), margin * 0.6)
+        asyncio.get_running_loop().call_later(left, stop.request, _TIMED_OUT, drain)
 
     def _push(self, context: Context, summary: dict[str, Any]) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -35,8 +36,11 @@ def _boxes(source: random.Random) -> dict[str, Any]:
             "num": [{"name": "confidence", "val": score}],
         }
 
-    box = [round(source.uniform(0, 1200), 2) for _ in range(4)]
-    cuboid = [round(source.uniform(-60, 60), 4) for _ in range(10)]
+    box = [round(source.uniform(1, 1200), 2) for _ in range(4)]
+    centre = [round(source.uniform(-60, 60), 4) for _ in range(3)]
+    half = source.uniform(-math.pi, math.pi) / 2
+    size = [round(source.uniform(*range_), 4) for range_ in ((1.5, 2.5), (3.5, 12.0), (1.4, 3.5))]
+    cuboid = [*centre, 0.0, 0.0, round(math.sin(half), 6), round(math.cos(half), 6), *size]
     return {
         "object_data": {
             "bbox": [{"name": "box2D", "val": box, "attributes": attributes("CAM_FRONT")}],

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,20 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.folder_log import FolderLog
 from airflow_provider_kognic.core.journal import Header
 
-from .journals import GROUP, HEADER, HOST, append_all, line, log_in, never, parts_in, python, read_all, store
+from .journals import (
+    GROUP,
+    HEADER,
+    HOST,
+    REPOSITORY,
+    append_all,
+    line,
+    log_in,
+    never,
+    parts_in,
+    python,
+    read_all,
+    store,
+)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning"),
@@ -263,9 +277,7 @@ def test_a_store_that_does_not_answer_is_never_an_empty_one(
 
     asked = {"names", "read", "write", "create", "exists"}
     if stores.is_local(folder):
-        asked.remove("write")
-    elif isinstance(folder.fs, BadStore):
-        asked.remove("exists")  # asked for the folders, once, and otherwise for a successor
+        asked -= {"write", "exists"}
     for name in sorted(asked):
         with monkeypatch.context() as patch:
             patch.setattr(stores, name, fail)
@@ -541,3 +553,33 @@ def test_a_log_that_is_not_open(tmp_path: Path) -> None:
     with pytest.raises(KognicJournalError, match="is not open"):
         log.append([line(1)])
     shutil.rmtree(tmp_path)
+
+
+def test_the_commands_in_the_documentation(tmp_path: Path) -> None:
+    """They count states and find what is in doubt, past torn lines and scenes that were begun anew."""
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not installed")
+    page = (REPOSITORY / "docs" / "journal.md").read_text(encoding="utf-8")
+    count, doubts = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    scenes = [f"{number:032x}" for number in range(6)]
+    rows: list[list[Any]] = [["i", scene, "a1" * 16, 1.5, 1] for scene in scenes]
+    rows += [["c", scenes[0], scenes[0]], ["c", scenes[1], scenes[1]], ["r", scenes[2], 422, "no"]]
+    rows += [
+        ["d", scenes[3], 2.5, None, ""],
+        ["b", scenes[0], [scenes[5]], "u"],
+        ["B", "u"],
+        ["f", scenes[1], "u"],
+    ]
+    append_all(tmp_path, [json.dumps(row).encode() for row in rows])
+    append_all(tmp_path, [json.dumps(["u", scenes[4]]).encode()])
+    (part, _) = parts_in(tmp_path)
+    part.write_bytes(part.read_bytes() + b'["c","00')
+
+    def said(command: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=part.parent, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    assert json.loads(said(count)) == {"c": 1, "d": 1, "i": 1, "r": 1, "u": 1}
+    assert said(doubts).split() == [scenes[3], scenes[5]]

@@ -169,9 +169,9 @@ class Model:
             self._doubted[number] = was
         elif kind == "u" and number in self._doubted:
             self.known[number] = (self._doubted.pop(number), None)
-        elif kind == "u" and number in self._older:
+        elif kind in "ur" and number in self._older:
             self.known[number] = ("c", self._older.pop(number))
-        elif kind in "cr":
+        elif kind == "c":
             self._older.pop(number, None)
         if kind in "crd":
             self._doubted.pop(number, None)
@@ -180,7 +180,7 @@ class Model:
 @settings(max_examples=300, deadline=None)
 @given(LINES)
 def test_states_after_any_sequence(history: list[tuple[str, int, int]]) -> None:
-    """The last line of a scene says what is known; a withdrawn intent leaves what was created or in doubt before.
+    """The last line of a scene says what is known, but what was created or in doubt outlives an unexecuted intent.
 
     And whatever came of one document is never taken for what comes of the next.
     """

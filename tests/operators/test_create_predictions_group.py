@@ -1,8 +1,10 @@
 """CreatePredictionsGroupOperator, as a Dag runs it."""
 
+import json
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 RunDag = Callable[..., Any]
+# Airflow 3.3 and later remember what a task tells them from one try to the next.
+REMEMBERS = find_spec("airflow.models.task_state_store") is not None
 GROUPS = f"/v1/datasets/{demo.DATASET_UUID}/predictions-groups"
 
 
@@ -183,6 +187,102 @@ def test_a_create_that_was_not_executed_is_sent_again(
     assert run.state == "success", run.output
     assert [group["uuid"] for group in groups(server, name)] == [run.xcom("create")]
     assert posted_groups(server) == 2
+
+
+class FailsOnceItIsDone(CreatePredictionsGroupOperator):
+    """Its first try dies after the group was made: to the next one that is the same as a clear."""
+
+    def execute(self, context: Any) -> str:
+        uuid = super().execute(context)
+        if context["ti"].try_number == 1:
+            raise RuntimeError("died")
+        return uuid
+
+
+@pytest.mark.parametrize("if_exists", ["reuse", "create", "fail"])
+def test_a_task_that_runs_again_after_it_made_a_group_returns_the_same(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str, if_exists: str
+) -> None:
+    FailsOnceItIsDone(
+        task_id="create",
+        dag=dag,
+        dataset="demo",
+        name=name,
+        if_exists=if_exists,
+        retries=1,
+        retry_delay=timedelta(0),
+    )
+
+    run = run_dag(dag, connection=server)
+
+    made = [group["uuid"] for group in groups(server, name)]
+    if REMEMBERS or if_exists == "reuse":
+        assert run.state == "success", run.output
+        assert made == [run.xcom("create")]
+    elif if_exists == "create":
+        assert len(made) == 2, "documented: without a state store the first try's group is not known"
+    else:
+        assert run.state == "failed"
+        assert f"there already is a predictions group '{name}'" in run.output
+
+
+@pytest.mark.parametrize("if_exists", ["reuse", "create", "fail"])
+@pytest.mark.parametrize("kind", ["drop_after", "503_before"])
+def test_a_lost_answer_that_cannot_be_looked_for_is_settled_by_a_retry(
+    run_dag: RunDag,
+    dag: "DAG",
+    server: Emulator,
+    name: str,
+    kind: str,
+    if_exists: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("airflow_provider_kognic.core.retries.Backoff.delay", lambda *_: 0.0)
+    monkeypatch.setattr("airflow_provider_kognic.core.groups._LOOK_AFTER", (0.0,))
+    lost = {"kind": kind, "match": {"method": "POST", "path": "groups$"}, "times": 1}
+    down = {"kind": "503_before", "match": {"method": "GET", "path": "groups$"}, "times": 5}
+    seen = {"kind": "ok", "match": {"method": "GET", "path": "groups$"}}
+    server.set_faults(script=[seen], rules=[lost, down])
+    create(dag, name=name, if_exists=if_exists, retries=1, retry_delay=timedelta(0))
+
+    run = run_dag(dag, connection=server)
+
+    if REMEMBERS or if_exists == "reuse":
+        assert (run.state, run.tries("create")) == ("success", 2), run.output
+        assert [group["uuid"] for group in groups(server, name)] == [run.xcom("create")]
+    else:
+        assert (run.state, run.tries("create")) == ("failed", 1), run.output
+
+
+@pytest.mark.skipif(not REMEMBERS, reason="Airflow before 3.3 has no task state store")
+def test_what_is_remembered_is_shown_and_holds_no_secret(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str
+) -> None:
+    from airflow.models.task_state_store import TaskStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    create(dag, name=name)
+
+    run = run_dag(dag, connection=server)
+
+    with create_session() as session:
+        query = select(TaskStateStoreModel).where(TaskStateStoreModel.run_id == run.run_id)
+        (row,) = [row for row in session.scalars(query).all() if row.dag_id == run.dag_id]
+        key, text, expires = row.key, row.value, row.expires_at
+    assert (key, expires) == ("kognic.group", None)
+    kept = json.loads(text)
+    at = kept.pop("at")
+    assert isinstance(at, float)
+    assert kept == {
+        "host": server.url.partition("://")[2],
+        "dataset_uuid": demo.DATASET_UUID,
+        "name": name,
+        "state": "created",
+        "before": [],
+        "uuid": run.xcom("create"),
+    }
+    assert server.client_secret not in text
 
 
 def test_its_arguments_are_templates(run_dag: RunDag, dag: "DAG", server: Emulator, name: str) -> None:

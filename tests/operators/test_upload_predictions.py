@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 RunDag = Callable[..., Any]
 Write = Callable[..., Path]
+# Airflow 3.3 and later remember what a task tells them from one try to the next.
+REMEMBERS = find_spec("airflow.models.task_state_store") is not None
 COUNTS = ("uploaded", "skipped", "refused", "in_doubt", "unsent")
 
 
@@ -180,7 +183,7 @@ def test_its_arguments_are_templates(
 
 
 def test_every_templated_argument_may_be_another_tasks_result(
-    run_dag: RunDag, dag: "DAG", server: Emulator, group: str, write_predictions: Write
+    run_dag: RunDag, dag: "DAG", server: Emulator, group: str, write_predictions: Write, tmp_path: Path
 ) -> None:
     from airflow.sdk import task
 
@@ -190,6 +193,9 @@ def test_every_templated_argument_may_be_another_tasks_result(
         "dataset": "demo",
         "max_connections": 2,
         "max_failures": "1%",
+        "journal": str(tmp_path / "journal"),
+        "receipts": str(tmp_path / "receipts.jsonl"),
+        "force": False,
         "kognic_conn_id": "kognic_default",
     }
 
@@ -501,7 +507,7 @@ def test_an_unreachable_host_is_an_outage_that_airflow_retries(
     run = run_dag(dag, connection={**connection_to(server), "host": "https://kognic.invalid"})
 
     assert (run.task_state("upload"), run.tries("upload")) == ("failed", 2)
-    assert "The upload ended early: no success for" in run.output
+    assert "The upload ended early: no answer for" in run.output
     assert "the name kognic.invalid cannot be resolved" in run.output
     assert counts(run.xcom("upload", "summary")) == {"unsent": 30, "total": 30}
 
@@ -509,10 +515,9 @@ def test_an_unreachable_host_is_an_outage_that_airflow_retries(
 def test_an_outage_halfway_leaves_the_rest_unsent_for_a_retry(
     run_dag: RunDag, dag: "DAG", server: Emulator, group: str, write_predictions: Write
 ) -> None:
-    everything = {"path": "^/v[12]/"}
     server.set_faults(
         script=[{"kind": "ok", "times": 10}],
-        rules=[{"kind": "429"}, {"kind": "503_before", "match": {**everything, "method": "GET"}}],
+        rules=[{"kind": "429"}, {"kind": "503_before", "match": {"method": "GET", "path": "^/v2/datasets"}}],
     )
     upload(
         dag,
@@ -526,8 +531,12 @@ def test_an_outage_halfway_leaves_the_rest_unsent_for_a_retry(
     run = run_dag(dag, connection=server)
 
     assert run.tries("upload") == 2
-    assert "This is try 2." in run.output
-    assert counts(run.xcom("upload", "summary")) == {"unsent": 60, "total": 60}
+    remembered = {"skipped": 10} if REMEMBERS else {}
+    assert counts(run.xcom("upload", "summary")) == {
+        **remembered,
+        "unsent": 50 if REMEMBERS else 60,
+        "total": 60,
+    }
     assert server.count_predictions(group) == 10
 
 

@@ -1,0 +1,167 @@
+"""The command line: `python -m airflow_provider_kognic validate PATH...`, with no Airflow running or imported.
+
+Exit code 0: everything is valid. 1: something is invalid. 2: something could not be checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_kognic.core.reports import Examined
+
+VALID, INVALID, NOT_CHECKED = 0, 1, 2
+
+HELP = "check predictions before they are uploaded"
+DESCRIPTION = (
+    "Check prediction documents against the rules of Kognic's prediction format, and tell everything that is wrong."
+    " Nothing is sent. Exit code 0: all are valid; 1: some are not; 2: something could not be checked."
+)
+# Flags and what argparse takes with them; Airflow's own command line takes the same.
+ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (
+        ("paths",),
+        {
+            "nargs": "+",
+            "metavar": "PATH",
+            "help": "a file, a folder or glob of <scene-uuid>.json, or a .jsonl file of rows"
+            ' {"sceneUuid", "openlabelContent"}',
+        },
+    ),
+    (
+        ("--format",),
+        {"choices": ("text", "json"), "default": "text", "help": "of the report (default: text)"},
+    ),
+    (
+        ("--dataset",),
+        {"metavar": "NAME_OR_UUID", "help": "also check that this dataset has annotations of each scene"},
+    ),
+    (
+        ("--credentials",),
+        {
+            "metavar": "FILE",
+            "help": "for --dataset: a credentials JSON file, or keyring://profile (default: kognic-auth's own"
+            " search: environment, keyring)",
+        },
+    ),
+    (("--host",), {"metavar": "URL", "help": "for --dataset: the dataset API"}),
+    (("--auth-host",), {"metavar": "URL", "help": "for --dataset: the auth server"}),
+)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_kognic", description="Tools of the Airflow provider for Kognic."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    validate = commands.add_parser("validate", help=HELP, description=DESCRIPTION)
+    for flags, options in ARGUMENTS:
+        validate.add_argument(*flags, **options)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    return run(_parser().parse_args(arguments))
+
+
+def run(given: argparse.Namespace) -> int:
+    """Check what the arguments name, write the report to stdout, and return the exit code."""
+    from airflow_provider_kognic.core.errors import KognicError
+
+    try:
+        return _validate(given)
+    except KognicError as error:
+        sys.stderr.write(f"{error}\n")
+    except BrokenPipeError:  # whoever read the report has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+    return NOT_CHECKED
+
+
+def _validate(given: argparse.Namespace) -> int:
+    from airflow_provider_kognic.core.preflight import examine, open_paths, total_of
+    from airflow_provider_kognic.core.reports import Totals, json_report, text_report
+
+    sources = open_paths(given.paths)
+    scenes = _scenes(given) if given.dataset else None
+    totals = Totals()
+    report = json_report if given.format == "json" else text_report
+    with _progress(total_of(sources)) as progress:
+        for piece in report(progress.watch(examine(sources, scenes=scenes)), totals):
+            progress.write(piece)
+    if not totals.documents:
+        sys.stderr.write("there was nothing to check\n")
+    if totals.unreadable or not totals.documents:
+        return NOT_CHECKED
+    return INVALID if totals.invalid else VALID
+
+
+def _scenes(given: argparse.Namespace) -> frozenset[str]:
+    """Return the scenes that have annotations in the dataset."""
+    from airflow_provider_kognic.core.client import KognicClient
+    from airflow_provider_kognic.core.settings import DEFAULT_AUTH_HOST, DEFAULT_BASE_URL, Settings
+
+    settings = Settings(
+        base_url=given.host or DEFAULT_BASE_URL,
+        auth_host=given.auth_host or DEFAULT_AUTH_HOST,
+        credentials=given.credentials,
+    )
+    with KognicClient(settings) as client:
+        dataset = client.get_dataset(given.dataset)
+        return frozenset(annotation.scene_uuid for annotation in client.iter_annotations(dataset.uuid))
+
+
+class _Quiet:
+    """Shows no progress: nobody watches."""
+
+    def watch(self, entries: Iterator[Examined]) -> Iterator[Examined]:
+        return entries
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+class _Bar(_Quiet):
+    """Shows a bar on stderr, which goes away while something is written to the same terminal, and at the end."""
+
+    def __init__(self, bar: Any, total: int | None) -> None:
+        self._bar = bar
+        self._task = bar.add_task("Checking", total=total)
+
+    def watch(self, entries: Iterator[Examined]) -> Iterator[Examined]:
+        for examined in entries:
+            self._bar.advance(self._task)
+            yield examined
+
+    def write(self, text: str) -> None:
+        if not sys.stdout.isatty():
+            super().write(text)
+            return
+        self._bar.stop()
+        super().write(text)
+        self._bar.start()
+
+
+@contextmanager
+def _progress(total: int | None) -> Iterator[_Quiet]:
+    if not sys.stderr.isatty():
+        yield _Quiet()
+        return
+    from rich.console import Console  # a dependency of Airflow's core
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(file=sys.stderr)
+    with Progress(
+        *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as bar:
+        yield _Bar(bar, total)

@@ -1,0 +1,262 @@
+"""Memory in Airflow's task state store: it survives retries and clears of one task in one Dag run.
+
+Airflow (3.3 and later) keeps values by Dag run, task, map index and key, in its database unless a
+`[workers] state_store_backend` is set. What was read in its sources and decides how the lines are kept:
+
+- A value is replaced as a whole, and Airflow warns above 65,535 bytes. So the lines go into parts of less than
+  60,000 bytes; an index names the parts, and only what it names counts.
+- Clearing a task that runs gives it a new id. The old process' `get` then answers as if there were nothing, while
+  its `set` fails. So a key of our own is written before the first read and must still be there after the last one:
+  otherwise "nothing there" means "superseded", never "nothing was sent".
+- Values expire after 30 days unless told otherwise, each on its own. A journal that loses its index says that
+  nothing was sent, so these values never expire: they go with their Dag run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import uuid
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_kognic.core.errors import KognicJournalError, KognicJournalFormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import timedelta
+
+    from airflow_provider_kognic.core.journal import Header
+
+logger = logging.getLogger(__name__)
+
+# Bytes of JSON, with room to Airflow's limit of 65,535.
+LARGEST_VALUE = 60_000
+# Above so many predictions a folder is the better journal: a value costs Airflow about 10 ms, and 100,000
+# predictions are some 300 values.
+MANY_PREDICTIONS = 20_000
+_OWNER = "kognic.journal.owner"
+_GROUP = "kognic.group"
+
+
+class TaskStateStore(Protocol):
+    """What is used of `context["task_state_store"]`; its methods block."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value, or `default` if there is none; or if the task instance is unknown."""
+
+    def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
+        """Keep a value of JSON."""
+
+
+class TaskStateStoreLog:
+    """Keeps the lines of a journal in the task state store; a `core.journal.Log`.
+
+    Each attempt begins a part of its own, so that it never writes over what an earlier one wrote. A batch of lines
+    that fits into the current part replaces it as a whole; any other goes into new parts, which count once the
+    index names them.
+
+    Args:
+        store: `context["task_state_store"]`.
+        header: Whose journal it is.
+        writer: Who writes, for people: a task's try, a machine.
+    """
+
+    def __init__(self, store: TaskStateStore, header: Header, *, writer: str) -> None:
+        self._store = store
+        self._header = header
+        self._writer = writer
+        self._attempt = uuid.uuid4().hex
+        about = f"{header.host} {header.predictions_group_uuid}"
+        self._key = f"kognic.journal.{hashlib.sha256(about.encode()).hexdigest()[:16]}"
+        self._parts: list[str] = []
+        self._own_parts = 0
+        self._rows: list[Any] = []
+        self._size = 0
+        self._scenes: set[str] | None = set()
+
+    def open(self, stopping: Callable[[], bool]) -> None:  # noqa: ARG002 - nobody else can hold it: nothing to wait for
+        """Write who has the journal now: whoever had it before can write no more, as its task has a new id.
+
+        Raises:
+            KognicJournalError: This attempt itself is the one that is superseded, or the store does not serve.
+        """
+        _set(self._store, _OWNER, {"attempt": self._attempt, "writer": self._writer})
+
+    def read(self) -> Iterator[bytes]:
+        """Yield the lines that earlier attempts appended, oldest first.
+
+        Raises:
+            KognicJournalError: The store does not serve, or this attempt is superseded.
+            KognicJournalFormatError: A part is missing or is not what this log writes.
+        """
+        parts = self._indexed()
+        for name in parts:
+            for row in self._rows_of(name):
+                self._count(row)
+                yield json.dumps(row, separators=(",", ":")).encode("ascii")
+        self._still_owner()
+        self._parts = parts
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Keep more lines; they are durable when this returns, all of them or none.
+
+        Raises:
+            KognicJournalError: They could not be kept; none of them was acknowledged.
+        """
+        rows = [json.loads(line) for line in lines]
+        sizes = [_size(row) for row in rows]
+        if self._own_parts and self._size + sum(sizes) <= LARGEST_VALUE:
+            grown = self._rows + rows
+            _set(self._store, self._key_of(self._parts[-1]), self._part(grown))
+            self._rows, self._size = grown, self._size + sum(sizes)
+        else:
+            self._append_parts(rows, sizes)
+        for row in rows:
+            self._count(row)
+
+    def close(self) -> None:
+        """Do nothing: the store has nothing to give back."""
+
+    def _append_parts(self, rows: list[Any], sizes: list[int]) -> None:
+        """Write rows into new parts, and then the index that makes them count."""
+        empty = _size(self._part([]))
+        batches: list[list[Any]] = []
+        size = LARGEST_VALUE
+        for row, own in zip(rows, sizes, strict=True):
+            if not batches or size + own > LARGEST_VALUE:
+                batches.append([])
+                size = empty
+            batches[-1].append(row)
+            size += own
+        names = [f"{self._attempt[:12]}.{self._own_parts + n}" for n in range(len(batches))]
+        for name, batch in zip(names, batches, strict=True):
+            _set(self._store, self._key_of(name), self._part(batch))
+        parts = self._parts + names
+        index = {**self._header.to_json(), "parts": parts}
+        if _size(index) > LARGEST_VALUE:
+            raise KognicJournalError(
+                "the journal has become too large for Airflow's state store. Give the task a folder: journal=..."
+            )
+        _set(self._store, self._key, index)
+        self._parts, self._own_parts = parts, self._own_parts + len(names)
+        self._rows, self._size = batches[-1], size
+
+    def _part(self, rows: list[Any]) -> dict[str, Any]:
+        return {**self._header.to_json(), "writer": self._writer, "lines": rows}
+
+    def _key_of(self, part: str) -> str:
+        return f"{self._key}.{part}"
+
+    def _indexed(self) -> list[str]:
+        found = _get(self._store, self._key)
+        if found is None:
+            return []
+        where = f"the value {self._key!r} in the task's state store"
+        self._header.check(found, where)
+        parts = found.get("parts")
+        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+            raise KognicJournalFormatError(f"{where} names no parts: {_shown(found)}. {_MEND}")
+        return parts
+
+    def _rows_of(self, part: str) -> list[Any]:
+        where = f"the value {self._key_of(part)!r} in the task's state store, a part of the journal,"
+        found = _get(self._store, self._key_of(part))
+        if found is None:
+            self._still_owner()
+            raise KognicJournalFormatError(f"{where} is missing. {_MEND}")
+        self._header.check(found, where)
+        rows = found.get("lines")
+        if not isinstance(rows, list):
+            raise KognicJournalFormatError(f"{where} has no lines: {_shown(found)}. {_MEND}")
+        return rows
+
+    def _still_owner(self) -> None:
+        found = _get(self._store, _OWNER)
+        if not isinstance(found, dict) or found.get("attempt") != self._attempt:
+            raise KognicJournalError(_SUPERSEDED)
+
+    def _count(self, row: Any) -> None:
+        """Recommend a folder, once, where there are many predictions."""
+        if self._scenes is None or not isinstance(row, list) or len(row) < 2 or row[0] != "i":  # noqa: PLR2004 - ["i", scene]
+            return
+        self._scenes.add(str(row[1]))
+        if len(self._scenes) > MANY_PREDICTIONS:
+            self._scenes = None
+            logger.warning(
+                "The journal in Airflow's state store now has more than %s predictions. A folder is the better"
+                " place for so many: UploadPredictionsOperator(journal='s3://...').",
+                f"{MANY_PREDICTIONS:,}",
+            )
+
+
+class TaskStateStoreMemory:
+    """Remembers in the task state store what became of creating a group; a `core.groups.GroupMemory`.
+
+    A superseded attempt may load nothing where there is something, but it can save nothing either.
+
+    Args:
+        store: `context["task_state_store"]`.
+    """
+
+    def __init__(self, store: TaskStateStore) -> None:
+        self._store = store
+
+    def load(self) -> Any:
+        """Return what was saved last, or None; raises KognicJournalError."""
+        return _get(self._store, _GROUP)
+
+    def save(self, intent: Mapping[str, Any]) -> None:
+        """Keep an intent; raises KognicJournalError."""
+        _set(self._store, _GROUP, dict(intent))
+
+
+_SUPERSEDED = (
+    "this attempt was superseded, because the task was cleared while it ran: what it remembers belongs to another"
+    " attempt now, which goes on in its place."
+)
+_MEND = (
+    "What was sent is unknown, so nothing was sent now. Compare the predictions group with the source in the app,"
+    " then start over with another group, or with a journal in a folder."
+)
+
+
+def _get(store: TaskStateStore, key: str) -> Any:
+    try:
+        return store.get(key)
+    except Exception as error:
+        raise _journal_error(error, "read") from error
+
+
+def _set(store: TaskStateStore, key: str, value: Any) -> None:
+    from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+    try:
+        store.set(key, value, retention=NEVER_EXPIRE)
+    except Exception as error:
+        raise _journal_error(error, "written") from error
+
+
+def _journal_error(error: Exception, doing: str) -> KognicJournalError:
+    """Say what the store's error means."""
+    # What Airflow's API server answered is an AirflowRuntimeError in a task, a ServerResponseError in `dag.test()`.
+    detail = getattr(getattr(error, "error", None), "detail", None)
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(detail, dict):
+        status = detail.get("status_code")
+    if status == HTTPStatus.NOT_FOUND:
+        # That a key is missing is no error: it is the task instance that is unknown.
+        return KognicJournalError(_SUPERSEDED)
+    return KognicJournalError(
+        f"Airflow's state store, which remembers what was sent, cannot be {doing}: {type(error).__name__}: {error}"
+    )
+
+
+def _size(value: Any) -> int:
+    """Return the bytes that Airflow counts for a value, and the separator after it."""
+    return len(json.dumps(value)) + 2
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:80]

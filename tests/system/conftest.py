@@ -1,0 +1,30 @@
+"""One real Airflow for all system tests, and an emulator that its connection `kognic_default` leads to."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
+
+from .support import Airflow, running_airflow, why_no_celery, why_no_postgres
+
+
+@pytest.fixture(scope="session")
+def kognic() -> Iterator[Emulator]:
+    with running_emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    kognic: Emulator, connection_to: Callable[..., dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Airflow]:
+    environment = {"AIRFLOW_CONN_KOGNIC_DEFAULT": json.dumps(connection_to(kognic))}
+    home = tmp_path_factory.mktemp("airflow")
+    dags = Path(__file__).with_name("dags.py")
+    servers = {"postgres": why_no_postgres() is None, "celery": why_no_celery() is None}
+    with running_airflow(home, dags, environment=environment, **servers) as airflow:
+        yield airflow
