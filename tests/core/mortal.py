@@ -24,7 +24,7 @@ from upath import UPath
 
 from airflow_provider_kognic.core import transport
 from airflow_provider_kognic.core.client import AsyncKognicClient, CancelledBeforeSending
-from airflow_provider_kognic.core.errors import KognicError
+from airflow_provider_kognic.core.errors import KognicError, KognicJournalError
 from airflow_provider_kognic.core.folder_log import FolderLog
 from airflow_provider_kognic.core.journal import Header, Journal, Log
 from airflow_provider_kognic.core.models import ListedPrediction, Outcome, Result
@@ -34,7 +34,6 @@ from airflow_provider_kognic.core.sources import RowsSource
 from airflow_provider_kognic.core.tokens import TokenProvider
 from airflow_provider_kognic.core.uploader import Report, Stop, upload
 from airflow_provider_kognic.emulator import demo
-from airflow_provider_kognic.emulator.testing import Emulator
 
 from .support import content
 
@@ -53,7 +52,8 @@ def _context(verify: bool | str) -> Any:  # noqa: FBT001 - the signature of what
 
 
 _make_context = transport.ssl_context
-trusting = _context  # what a test puts in place of `transport.ssl_context`, which takes 40 ms each time
+# What a test puts in place of `transport.ssl_context`, which takes 40 ms each time.
+trusting = _context
 
 
 def edition(count: int, number: int = 0) -> RowsSource:
@@ -77,6 +77,7 @@ class Fate:
     point: str
     passes: int = 1
     struck: bool = False
+    drain: float = 0.02
 
 
 class Life:
@@ -97,6 +98,7 @@ class Life:
         self.killed = asyncio.Event()
         self.writing = threading.Lock()
         self.in_flight = 0
+        self.sent: set[str] = set()
         self._loop = asyncio.get_running_loop()
         self._counting = threading.Lock()
 
@@ -111,7 +113,7 @@ class Life:
                 return
             fate.struck = True
             if fate.what == "stop":
-                self.stop.request("a signal", drain=0.02)
+                self.stop.request("a signal", drain=fate.drain)
             elif fate.what == "full":
                 self.full = True
             else:
@@ -210,7 +212,8 @@ class MortalClient:
 
     def __init__(self, inner: AsyncKognicClient, life: Life) -> None:
         self._inner, self._life = inner, life
-        inner._idle = [_Watched(one, life) for one in inner._idle or ()]  # type: ignore[misc] - the same methods
+        watched: list[Any] = [_Watched(one, life) for one in inner._idle or ()]
+        inner._idle = watched
 
     async def create_prediction(self, predictions_group_uuid: str, scene_uuid: str, document: bytes) -> str:
         life = self._life
@@ -243,19 +246,25 @@ class MortalClient:
 
 
 class PartsLog:
-    """A journal in a store of values that are set and got as a whole, as Airflow's task state store has them."""
+    """A journal in a store of values that are set and got as a whole, as Airflow's task state store has them.
 
-    def __init__(self, values: dict[str, list[str]]) -> None:
+    As there, an attempt that begins takes the store from the one before: that one can set nothing any more.
+    """
+
+    def __init__(self, values: dict[str, Any]) -> None:
         self._values = values
         self._part = ""
 
     def open(self, stopping: Callable[[], bool]) -> None:
-        self._part = f"{len(self._values):06d}"
+        self._part = self._values["owner"] = f"part {next(_NUMBERS):09d}"
 
     def read(self) -> list[bytes]:
-        return [line.encode() for part in sorted(self._values) for line in self._values[part]]
+        parts = sorted(key for key in self._values if key != "owner")
+        return [line.encode() for part in parts for line in self._values[part]]
 
     def append(self, lines: Sequence[bytes]) -> None:
+        if self._values["owner"] != self._part:
+            raise KognicJournalError("this attempt was superseded.")
         self._values[self._part] = [*self._values.get(self._part, []), *(line.decode() for line in lines)]
 
     def close(self) -> None:
@@ -269,7 +278,7 @@ def place(backend: str, folder: Path) -> Callable[[Header], Log]:
     """Return a journal's place: it opens the same journal again for each attempt."""
     number = next(_NUMBERS)
     if backend == "state store":
-        values: dict[str, list[str]] = {}
+        values: dict[str, Any] = {}
         return lambda header: PartsLog(values)
     where: Any = folder / str(number) if backend == "local folder" else UPath(f"memory://proof/{number}")
     return lambda header: FolderLog(where, header, source_key="the source")
@@ -281,12 +290,13 @@ class Attempt:
 
     edition: int
     count: int
+    began: float
     ended: float
     results: list[Result]
     report: Report | None = None
     error: KognicError | None = None
     killed: bool = False
-    sent: int = 0
+    sent: set[str] = field(default_factory=set)
     orderly: bool = True
 
     @property
@@ -302,6 +312,7 @@ class Story:
     """All attempts of one upload, and what is to be said against them.
 
     Attributes:
+        emulator: The server; None for a story that nobody judges.
         fates: What happens to the attempts, one after the other.
         unreadable: After so many lines the next attempt cannot read its journal.
         foreign: Uuids of predictions that others made before.
@@ -309,7 +320,7 @@ class Story:
         wrong: What was promised and not kept, as far as it shows while an attempt runs.
     """
 
-    emulator: Emulator
+    emulator: Any
     settings: Settings
     tokens: TokenProvider
     group: str
@@ -352,7 +363,7 @@ class Story:
         if before and self.on_ambiguous in {"skip", "fail"}:
             self.wrong.append(f"{scene} was sent twice under {self.on_ambiguous!r}")
         self._perhaps.add(what)
-        self.attempts[-1].sent += 1
+        life.sent.add(scene)
 
         def answered(error: BaseException) -> None:
             certain = isinstance(error, CancelledBeforeSending) or (
@@ -387,7 +398,7 @@ class Story:
             inner._lease._facts.update(pid=_NOBODY, started="0")
         log = MortalLog(inner, life)
         source = edition(count, number)
-        attempt = Attempt(number, count, 0.0, [])
+        attempt = Attempt(number, count, time.time(), 0.0, [], sent=life.sent)
         self.attempts.append(attempt)
         async with AsyncKognicClient(self.settings, tokens=self.tokens) as client:
             task = asyncio.create_task(
@@ -427,7 +438,8 @@ class Story:
                     attempt.report = task.result()
                 except KognicError as error:
                     attempt.error = error
-            attempt.orderly = not life.dead and not life.full
+            broken = attempt.report is not None and isinstance(attempt.report.stopped, KognicJournalError)
+            attempt.orderly = not life.dead and not broken
         attempt.ended = time.time()
         return attempt
 
@@ -459,7 +471,9 @@ class Story:
         there = {
             row["scene_uuid"]
             for row in rows
-            if row["created_at"] <= attempt.ended and row["size"] == size[row["scene_uuid"]]
+            if row["created_at"] <= attempt.ended
+            and row["size"] == size[row["scene_uuid"]]
+            and any(row["scene_uuid"] in one.sent for one in self.attempts if one.began <= attempt.began)
         }
         for scene, result in attempt.by_scene.items():
             if scene in there and result.outcome not in KNOWN | {Outcome.IN_DOUBT}:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,14 @@ PASSES = {"before_intent": 8, "after_intent": 8, "after_send": 200, "after_answe
 
 
 @pytest.fixture(scope="module")
-def dataset(shared_emulator: Emulator) -> Iterator[str]:
+def dataset(shared_emulator: Emulator) -> str:
     scenes = [demo.scene_uuid(i) for i in range(COUNT)]
-    yield shared_emulator.create_dataset("many", scenes=scenes)["uuid"]
+    return str(shared_emulator.create_dataset("many", scenes=scenes)["uuid"])
 
 
-def start(emulator: Emulator, group: str, folder: Path, point: str | None = None) -> "subprocess.Popen[bytes]":
+def start(
+    emulator: Emulator, group: str, folder: Path, point: str | None = None
+) -> "subprocess.Popen[bytes]":
     """Upload in another process, which kills itself at a point, if one is given."""
     told = {
         "url": emulator.url,
