@@ -1,23 +1,33 @@
-"""The client under test: this package's upload engine, with the content check and without a journal."""
+"""The client under test: this package's upload engine, without a journal, or with one in a folder."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import httpx  # noqa: F401 - the client imports it when it is opened; all three import before the clock starts
 from kognic.auth.requests import RequestsAuthSession  # noqa: F401 - as httpx
 
 from airflow_provider_kognic.core.client import AsyncKognicClient
+from airflow_provider_kognic.core.folder_log import FolderLog
+from airflow_provider_kognic.core.journal import Header, Journal
 from airflow_provider_kognic.core.settings import Settings
 from airflow_provider_kognic.core.sources import open_source
 from airflow_provider_kognic.core.uploader import upload
 
 
 async def run(url: str, group: str, path: Path) -> int:
-    """Upload a folder of `<scene-uuid>.json`, or a `.jsonl` file; return the number of predictions created."""
+    """Upload a folder of `<scene-uuid>.json`, or a `.jsonl` file; return the number of predictions seen to.
+
+    The environment variable BENCHMARK_JOURNAL names a journal's folder.
+    """
     settings = Settings(base_url=url, auth_host=url, credentials=("id", "secret"))
     source = open_source(path, None, resolve=Path)
+    journal = None
+    if folder := os.environ.get("BENCHMARK_JOURNAL"):
+        log = FolderLog(Path(folder), Header(settings.host, group), source_key=str(path))
+        journal = Journal(log, upload="benchmark")
     async with AsyncKognicClient(settings) as client:
-        report = await upload(source, client, predictions_group_uuid=group)
+        report = await upload(source, client, predictions_group_uuid=group, journal=journal)
         client.tokens.close()
-    return report.summary.uploaded
+    return report.summary.uploaded + report.summary.skipped

@@ -92,6 +92,7 @@ ALLOWED = {
     "reports": {"openlabel"},
     "preflight": {"errors", "findings", "models", "openlabel", "reports", "sources"},
     "progress": {"models"},
+    "room": set(),
     "transport": {"errors", "settings"},
     "tokens": {"errors", "transport", "retries"},
     "client": {"errors", "models", "retries", "tokens", "transport"},
@@ -101,7 +102,7 @@ ALLOWED = {
     "waiting": {"errors", "models"},
     "uploader": {
         *("admission", "client", "doubts", "errors", "journal", "listing", "models", "progress", "reading"),
-        *("retries", "settings"),
+        *("retries", "room", "settings"),
     },
 }
 
