@@ -102,14 +102,8 @@ CELLS = [
     Cell(OVERLAPPED, "folder", "exact", "conflict", CELERY),
     Cell(OVERLAPPED, "folder", "lagging", "stand_beside", LOCAL),
 ]
-IMPOSSIBLE = [
-    {WORKER_KILLED, LOCAL},
-    {
-        OVERLAPPED,
-        "store",
-    },  # the store belongs to one task of one run: there is no other upload with the same one
-    {OVERLAPPED_KILLED, "store"},
-]
+# The store belongs to one task of one run: no other upload has the same one.
+IMPOSSIBLE = [{WORKER_KILLED, LOCAL}, {OVERLAPPED, "store"}, {OVERLAPPED_KILLED, "store"}]
 AT_ONCE = 4
 PREDICTIONS = 300
 CONNECTIONS = 10
@@ -251,8 +245,8 @@ def prove(cell: Cell, airflow: Airflow, kognic: Emulator, predictions: Path, fol
         uploads.append(Upload(cell, airflow, conf, folder / "receipts of the other.jsonl"))
         uploads[1].until_running()
         airflow.until(lambda: waits(uploads[1]))
-    let_die(cell, airflow, uploads[0], pid)
     assert kognic.stats()["prediction_posts"] < PREDICTIONS, "it was over before it could die"
+    let_die(cell, airflow, uploads[0], pid)
     # The rest may be quick.
     kognic.change_faults(rules=[{"kind": "latency", "seconds": 0.05}])
     states = [upload.until_over() for upload in uploads]
