@@ -27,7 +27,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError, KognicJournalFormatError
-from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.models import RESENT, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,6 +41,8 @@ MOST_OPEN_INTENTS = 64
 DIGEST_KEPT = 32
 _LONGEST_MESSAGE = 300
 _KEY_LENGTH = 16
+# Fields of the line of a created prediction that was sent once.
+_WITHOUT_RESENT = 3
 
 
 class Log(Protocol):
@@ -180,6 +182,7 @@ class Entry:
         prediction_uuid: The uuid, for `CREATED`.
         at: When it was intended, or for `IN_DOUBT` when its answer was given up (s since the epoch).
         covered: Whether a baseline had been taken when it was intended: then `Journal.before` is complete.
+        resent: Whether it was created by sending it once more after an answer was lost: it may be there twice.
     """
 
     state: State
@@ -187,6 +190,7 @@ class Entry:
     prediction_uuid: str | None
     at: float
     covered: bool
+    resent: bool = False
 
     @property
     def in_doubt(self) -> bool:
@@ -219,16 +223,20 @@ class Journal:
         self._log = log
         self._upload = (upload or uuid.uuid4().hex) + (" forced" if force else "")
         self._force = force
-        # scene -> packed entry; 16 and 42 bytes instead of objects, as there may be many.
+        # scene -> packed entry; 16 and 43 bytes instead of objects, as there may be many.
         self._index: dict[bytes, bytes] = {}
         self._before: dict[bytes, frozenset[str]] = {}
         # What baselines held of scenes in doubt: by upload, as it counts for one that begins the scene anew.
         self._held: dict[bytes, tuple[str, frozenset[str]]] = {}
         # What was created before a newer document was intended that is not settled yet.
         self._superseded: dict[bytes, bytes] = {}
+        # What was in doubt already when it was intended once more: that intent may be withdrawn, the doubt not.
+        self._doubted: dict[bytes, bytes] = {}
         self._begun_anew: set[bytes] = set()
         self._baseline_taken = False
-        self._open: set[bytes] = set()
+        # Scenes that were intended and have no durable outcome yet, each with the number of its last intent.
+        self._open: dict[bytes, int] = {}
+        self._intents = 0
         self._room = asyncio.Semaphore(MOST_OPEN_INTENTS)
         self._pending = _Batch()
         self._wake = asyncio.Event()
@@ -355,7 +363,10 @@ class Journal:
         key = _key(scene_uuid)
         if self._log is not None and key not in self._open:
             await self._room.acquire()
-            self._open.add(key)
+        self._intents += 1
+        number = self._intents
+        if self._log is not None:
+            self._open[key] = number
         rows: list[list[Any]] = []
         if self._force and key not in self._begun_anew:
             rows.append(["f", _hex(scene_uuid), self._upload])
@@ -365,11 +376,11 @@ class Journal:
             await self._note(rows)
         except asyncio.CancelledError:
             withdrawn = self._note([["u", _hex(scene_uuid)]])
-            withdrawn.add_done_callback(lambda _: self._release(key))
+            withdrawn.add_done_callback(lambda _: self._release(key, number))
             raise
         except KognicError:
             self._apply(["u", _hex(scene_uuid)])  # whatever the log has of it: it is not sent
-            self._release(key, intended_again=False)  # or others would wait for its place for ever
+            self._release(key, number)  # or others would wait for its place for ever
             raise
 
     def record(self, result: Result) -> None:
@@ -378,9 +389,10 @@ class Journal:
         A failure is told to `on_failure`: what the server answered stays true all the same.
         """
         key = _key(result.scene_uuid)
+        number = self._open.get(key)
         durable = self._note([_outcome(result)])
-        if key in self._open:
-            durable.add_done_callback(lambda _: self._release(key))
+        if number is not None:
+            durable.add_done_callback(lambda _: self._release(key, number))
 
     async def flush(self) -> None:
         """Wait until everything that was noted is durable; raises KognicJournalError if it cannot be."""
@@ -412,12 +424,10 @@ class Journal:
             self._thread.shutdown(wait=False)
             self._thread = None
 
-    def _release(self, key: bytes, *, intended_again: bool | None = None) -> None:
-        if intended_again is None:
-            packed = self._index.get(key)
-            intended_again = packed is not None and packed[:1] == State.INTENDED.value
-        if key in self._open and not intended_again:
-            self._open.remove(key)
+    def _release(self, key: bytes, number: int) -> None:
+        """Give an intent's place back, unless its scene has been intended again meanwhile."""
+        if self._open.get(key) == number:
+            del self._open[key]
             self._room.release()
 
     def _note(self, rows: list[list[Any]]) -> asyncio.Future[None]:
@@ -480,37 +490,51 @@ class Journal:
         key = _digits(row[1])
         packed = self._index.get(key)
         if kind == "b":
-            found = frozenset(_dashed(_digits(one).hex()) for one in row[2])
-            # What a scene in doubt has by now may have come of its own POST; for an upload that begins the scene
-            # anew that POST is forgotten.
-            if packed is None or not _unpack(packed).in_doubt:
-                self._add_before(key, found)
-            else:
-                self._held[key] = (row[3], found)
+            self._apply_baseline(key, packed, row)
         elif kind == "f":
-            self._supersede(key, packed)
-            upload, found = self._held.pop(key, ("", frozenset()))
-            if upload == row[2]:
-                self._add_before(key, found)
-            self._index.pop(key, None)
-            self._superseded.pop(key, None)
-            if row[2] == self._upload:
-                self._begun_anew.add(key)
+            self._apply_force(key, packed, row[2])
         elif kind == "i":
             self._supersede(key, packed)
+            if packed is not None and _unpack(packed).in_doubt:
+                self._doubted[key] = packed
             self._index[key] = _pack(State.INTENDED, row[2], None, float(row[3]), covered=bool(row[4]))
+        elif kind == "u" and key in self._doubted:
+            self._index[key] = self._doubted.pop(key)
         elif kind in {"u", "r"} and key in self._superseded:
             # The newer document was not executed, and the older one still is.
             self._index[key] = self._superseded.pop(key)
+            self._doubted.pop(key, None)
         else:
             before = None if packed is None else _unpack(packed)
             state = State(kind.encode("ascii"))
             made = _digits(row[2]).hex() if state is State.CREATED else None
             at = float(row[2]) if state is State.IN_DOUBT else 0.0
             digest, covered = ("", False) if before is None else (before.digest, before.covered)
-            self._index[key] = _pack(state, digest, made, at, covered=covered)
+            resent = state is State.CREATED and len(row) > _WITHOUT_RESENT and bool(row[_WITHOUT_RESENT])
+            self._index[key] = _pack(state, digest, made, at, covered=covered, resent=resent)
+            self._doubted.pop(key, None)
             if state is State.CREATED:
                 self._superseded.pop(key, None)
+
+    def _apply_baseline(self, key: bytes, packed: bytes | None, row: Sequence[Any]) -> None:
+        found = frozenset(_dashed(_digits(one).hex()) for one in row[2])
+        # What a scene in doubt has by now may have come of its own POST; for an upload that begins the scene anew
+        # that POST is forgotten.
+        if packed is None or not _unpack(packed).in_doubt:
+            self._add_before(key, found)
+        else:
+            self._held[key] = (row[3], found)
+
+    def _apply_force(self, key: bytes, packed: bytes | None, upload: str) -> None:
+        self._supersede(key, packed)
+        holder, found = self._held.pop(key, ("", frozenset()))
+        if holder == upload:
+            self._add_before(key, found)
+        self._index.pop(key, None)
+        self._superseded.pop(key, None)
+        self._doubted.pop(key, None)
+        if upload == self._upload:
+            self._begun_anew.add(key)
 
     def _supersede(self, key: bytes, packed: bytes | None) -> None:
         """Remember what an earlier document of the scene became: it is never what came of the next one."""
@@ -522,26 +546,35 @@ class Journal:
         self._before[key] = self._before.get(key, frozenset()) | frozenset(uuids)
 
 
-_PACKED = struct.Struct(">c16s16sd?")
+_PACKED = struct.Struct(">c16s16sd??")
 _UUID = slice(17, 33)
 
 
-def _pack(state: State, digest: str, prediction_uuid: str | None, at: float, *, covered: bool) -> bytes:
+def _pack(
+    state: State,
+    digest: str,
+    prediction_uuid: str | None,
+    at: float,
+    *,
+    covered: bool,
+    resent: bool = False,
+) -> bytes:
     made = bytes(16) if prediction_uuid is None else _digits(prediction_uuid)
-    return _PACKED.pack(state.value, _digits(digest) if digest else bytes(16), made, at, covered)
+    return _PACKED.pack(state.value, _digits(digest) if digest else bytes(16), made, at, covered, resent)
 
 
 def _unpack(packed: bytes) -> Entry:
-    state, digest, made, at, covered = _PACKED.unpack(packed)
+    state, digest, made, at, covered, resent = _PACKED.unpack(packed)
     known = State(state)
     created = _dashed(made.hex()) if known is State.CREATED else None
-    return Entry(known, digest.hex(), created, at, covered)
+    return Entry(known, digest.hex(), created, at, covered, resent)
 
 
 def _outcome(result: Result) -> list[Any]:
     scene, said = _hex(result.scene_uuid), (result.message or "")[:_LONGEST_MESSAGE]
     if result.outcome in {Outcome.CREATED, Outcome.SKIPPED}:
-        return ["c", scene, _hex(str(result.prediction_uuid))]
+        created = ["c", scene, _hex(str(result.prediction_uuid))]
+        return [*created, 1] if result.reason == RESENT else created
     if result.outcome is Outcome.REFUSED:
         return ["r", scene, result.status, said]
     if result.outcome is Outcome.UNSENT:

@@ -172,6 +172,10 @@ class Outcome(str, Enum):
     UNSENT = "unsent"
 
 
+# The reason of a created prediction that was sent more than once with an answer lost in between.
+RESENT = "resent"
+
+
 @dataclass(frozen=True)
 class Result:
     """The outcome of one prediction of the source.
@@ -182,7 +186,8 @@ class Result:
         outcome: What became of it.
         prediction_uuid: What the server named it, for `created` and `skipped`.
         status: HTTP status of the last answer, where there was one.
-        reason: An identifier of why: `http_422`, `not_json`, `duplicate_scene`, ...
+        reason: An identifier of why: `http_422`, `not_json`, `duplicate_scene`, ...; `resent` for what was created
+            or skipped and may be there twice.
         message: The same for people.
         attempts: How often this run sent it.
         digest: SHA-256 of the document, in 64 hexadecimal digits; None where it was not read.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.doubts import Doubt, Work
 from airflow_provider_kognic.core.journal import State
-from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
+from airflow_provider_kognic.core.models import RESENT, Outcome, Prediction, Refused, Result
 from airflow_provider_kognic.core.sources import refusal, unique
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ _PORTION = 1000
 _TAKING = 0.05
 # Seconds for which a thread that counts the rest of a source works at a time, and waits for its turn.
 _COUNTING_STEP = 0.2
+
+# What a receipt says of a prediction that was sent more than once with an answer lost in between.
+SENT_TWICE = (
+    "sent again after its answer was lost, as on_ambiguous='resend' says: there may be two of this scene."
+)
 
 Found = Result | Doubt | Work
 
@@ -159,11 +164,11 @@ class Reading:
             refused = refusal(prediction.scene_uuid, prediction.source, why)
         if known is not None and known.state is State.CREATED:
             if digest is None or digest.startswith(known.digest):
-                note = (
-                    None
-                    if refused is None
-                    else f"created by an earlier run; the document now {refused.message}"
-                )
+                note = None
+                if refused is not None:
+                    note = f"created by an earlier run; the document now {refused.message}"
+                elif known.resent:
+                    note = SENT_TWICE
                 return _skipped(prediction, known, digest, note)
             if self._on_changed == "refuse":
                 return changed(prediction, known, digest)
@@ -241,6 +246,7 @@ def _skipped(prediction: Prediction, known: Entry, digest: str | None, message: 
         prediction.source,
         Outcome.SKIPPED,
         prediction_uuid=known.prediction_uuid,
+        reason=RESENT if known.resent else None,
         message=message,
         digest=digest,
     )

@@ -38,7 +38,7 @@ def explain(document: bytes, findings: Findings) -> Facts:
     """Add an issue for everything that is wrong with a document, and return what was counted.
 
     Args:
-        document: `{"openlabel": {...}}`, within `pieces.MOST_BYTES`.
+        document: `{"openlabel": {...}}`, within `openlabel.MOST_DOCUMENT_BYTES`.
         findings: Gets the issues.
     """
     facts = Facts()

@@ -1,7 +1,7 @@
 """The product: `upload(source, client, ...)` sends every prediction of a source, once, and accounts for each.
 
 Readers take predictions from the source, read and check them in threads, note the intent in the journal, and hand
-them to as many senders as there are connections; at most twice that many documents are in memory. What happens
+them to as many senders as there are connections; `room` bounds the documents in memory. What happens
 after an error is decided by the table in `retries`, how many may be in flight by the gate in `admission`, what
 becomes of a lost answer in `doubts`.
 """
@@ -44,10 +44,18 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.listing import Listing
-from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, Outcome, Prediction, Result, Summary
+from airflow_provider_kognic.core.models import (
+    MOST_DOCUMENT_BYTES,
+    RESENT,
+    Outcome,
+    Prediction,
+    Result,
+    Summary,
+)
 from airflow_provider_kognic.core.progress import Progress
-from airflow_provider_kognic.core.reading import Reading, changed, unsent
+from airflow_provider_kognic.core.reading import SENT_TWICE, Reading, changed, unsent
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
+from airflow_provider_kognic.core.room import Room
 from airflow_provider_kognic.core.settings import MOST_CONNECTIONS, check_connections, check_seconds
 
 if TYPE_CHECKING:
@@ -60,11 +68,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What a receipt says of a prediction that was sent more than once with an answer lost in between.
-_RESENT = (
-    "sent again after its answer was lost, as on_ambiguous='resend' says: there may be two of this scene."
-)
 _SENT_AGAIN = "its answer was lost; sent again, as the group's listing did not show it."
+# A journal's store may take longer than the API: so many times as many documents as connections are in memory then,
+# as long as they are small together (bytes).
+_WINDOW = 4
+_SMALL = 32 << 20
 # Whatever is wrong with every document is said after this many, not after all of them.
 _SAME_REFUSALS = 20
 # Seconds that the end of a run waits for the journal, and when it was asked to stop.
@@ -286,7 +294,7 @@ class _Upload:
         self._cuttable: set[asyncio.Task[object] | None] = set()
         self._total = source.total
         self._progress = Progress(self._total, held=lambda: len(self._doubts))
-        self._slots = asyncio.Semaphore(0)
+        self._room = self._new_room()
         self._ready: asyncio.Queue[Work | None] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="kognic-read")
         self._stopped: KognicError | None = None
@@ -348,9 +356,11 @@ class _Upload:
 
     async def _send_all(self) -> None:
         """Send what `_entries` yields, and return when all of it has come to an end."""
-        self._slots = asyncio.Semaphore(2 * self._connections)
+        self._room = self._new_room()
         senders = [asyncio.create_task(self._sender()) for _ in range(self._connections)]
-        self._readers = [asyncio.create_task(self._reader(number)) for number in range(self._connections)]
+        # As many as wait for their intents to be durable, besides those that are being sent.
+        readers = (_WINDOW - 1) * self._connections if self._journal.remembers else self._connections
+        self._readers = [asyncio.create_task(self._reader(number)) for number in range(readers)]
         try:
             await asyncio.wait(self._readers)
             for _ in senders:
@@ -360,6 +370,12 @@ class _Upload:
             for task in (*senders, *self._readers):
                 task.cancel()
             await asyncio.gather(*senders, *self._readers, return_exceptions=True)
+
+    def _new_room(self) -> Room:
+        """Return room for the documents of one pass; more where each waits for a journal before it is sent."""
+        least = 2 * self._connections
+        most = _WINDOW * self._connections if self._journal.remembers else least
+        return Room(least, most, _SMALL)
 
     async def _close_journal(self) -> None:
         """Make durable what was noted; a store that hangs must not hold up the end for long."""
@@ -379,7 +395,7 @@ class _Upload:
         """Take predictions from the source, read and check them, and queue them; ends with the source."""
         loop = asyncio.get_running_loop()
         while True:
-            await self._slots.acquire()
+            await self._room.enter()
             if self._stopped is not None:
                 return
             try:
@@ -391,10 +407,10 @@ class _Upload:
             except Exception as error:  # noqa: BLE001 - object stores raise errors of many libraries
                 self._halt(KognicInputError(f"the source cannot be read on: {type(error).__name__}: {error}"))
                 return
+            if not sent:
+                self._room.leave()
             if ended:
                 return
-            if not sent:
-                self._slots.release()
             del found
 
     async def _see_to(self, found: list[Found], reader: int) -> bool:
@@ -408,6 +424,7 @@ class _Upload:
         if not isinstance(work, Work):
             self._reading.seen(reader)
             return False
+        self._room.hold(len(work.document))
         self._reading.seen(reader, but=work.prediction)
         await self._take_baseline()
         await self._journal.intend(work.prediction.scene_uuid, work.digest)
@@ -486,8 +503,9 @@ class _Upload:
             if result is not None:
                 self._conclude(work, result)
             self._judge_when_quiet()
+            size = len(work.document)
             del work  # not while waiting for the next one
-            self._slots.release()
+            self._room.leave(size)
 
     async def _send(self, work: Work) -> Result | None:
         """Send one prediction until its outcome is known, or until it is set aside as a doubt (None)."""
@@ -504,8 +522,10 @@ class _Upload:
                 return lost
             if isinstance(answer, str):
                 self._answered_otherwise()
-                said = _RESENT if lost is not None else _SENT_AGAIN if work.again else None
-                return _result(prediction, Outcome.CREATED, attempt, uuid=answer, message=said)
+                why, said = (RESENT, SENT_TWICE) if lost is not None else (None, None)
+                if work.again and lost is None:
+                    said = _SENT_AGAIN
+                return _result(prediction, Outcome.CREATED, attempt, reason=why, message=said, uuid=answer)
             decided = verdict(answer)
             may_retry = attempt < self._backoff.attempts
             if decided is Verdict.AGAIN_WITH_NEW_TOKEN and not renewed:
@@ -768,8 +788,7 @@ class _Upload:
         self._stopping.set()
         self._may_send.set()
         self._gate.close()
-        for _ in range(self._connections):  # readers that wait for room
-            self._slots.release()
+        self._room.let_all_in()
 
     def _asked_to_stop(self, stop: Stop) -> None:
         self._halt(KognicStoppedError(stop.reason or "asked to stop"))

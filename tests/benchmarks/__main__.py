@@ -125,14 +125,15 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _child(module: str, *arguments: str) -> tuple[dict[str, Any], float, float]:
+def _child(module: str, *arguments: str, journal: Path | None = None) -> tuple[dict[str, Any], float, float]:
     """Run a module of this package; return what it printed, its wall time and its CPU time, in seconds."""
+    more = {} if journal is None else {"BENCHMARK_JOURNAL": str(journal)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", f"{__package__}.{module}", *arguments],
         cwd=_ROOT,
-        env=_environment(),
+        env=_environment() | more,
         capture_output=True,  # authlib warns about httpx whatever the filters say
         text=True,
         check=False,
@@ -190,7 +191,16 @@ def running_server() -> Iterator[Server]:
                 process.kill()
 
 
-def run_client(server: Server, client: str, path: Path, count: int | None, latency: float) -> Figures:
+def run_client(
+    server: Server,
+    client: str,
+    path: Path,
+    count: int | None,
+    latency: float,
+    *,
+    journal: Path | None = None,
+    posts: int | None = None,
+) -> Figures:
     """Run one client against the server and check that it did its work.
 
     Args:
@@ -199,15 +209,17 @@ def run_client(server: Server, client: str, path: Path, count: int | None, laten
         path: What it uploads.
         count: Number of predictions, or None for what the client says.
         latency: Seconds before each answer.
+        journal: The folder of a journal, for the engine.
+        posts: How many predictions it is to send, if not each.
 
     Raises:
         BrokenRunError: It failed, or the server saw other predictions than it claims, or too many at a time.
     """
     server.reset(latency)
-    printed, wall, cpu = _child("child", client, server.url, _GROUP, str(path))
+    printed, wall, cpu = _child("child", client, server.url, _GROUP, str(path), journal=journal)
     stats = server.stats()
     sent = printed["predictions"]
-    if stats["posts"] != sent or count not in {None, sent} or not sent:
+    if stats["posts"] != (sent if posts is None else posts) or count not in {None, sent} or not sent:
         raise BrokenRunError(
             f"{client} claims {sent} predictions, the server saw {stats['posts']}, of {count}."
         )
@@ -364,6 +376,111 @@ def run_validation(runs: int, raw: dict[str, Any], *, quick: bool) -> list[Bar]:
     return bars
 
 
+def run_journals(server: Server, work: Path, sizes: Sizes, runs: int, raw: dict[str, Any]) -> list[Bar]:
+    """Measure what a journal costs, print it and return the bars.
+
+    Args:
+        server: The server.
+        work: A folder for the documents and the journals.
+        sizes: How much work.
+        runs: Number of rounds.
+        raw: Gets the figures of every round.
+    """
+    from . import journal
+
+    small = make_folder(work / "journaled", sizes.small, SMALL)
+    title = f"{sizes.small:,} documents of 15 KB, latency 50 ms, {runs} round{'s'[: runs > 1]}"
+    _say(f"## Journals, as tasks of a real Airflow: {title}\n")
+    seconds: dict[str, list[float]] = {name: [] for name in journal.JOURNALS}
+    with journal.airflow_for(server.url) as airflow:
+        for number in range(runs):
+            for name in journal.JOURNALS:
+                server.reset(0.05)
+                summary = journal.upload(airflow, name, small, work / f"journal-{number}")
+                if (summary["uploaded"], server.stats()["posts"]) != (sizes.small, sizes.small):
+                    raise BrokenRunError(f"with journal {name}: {summary}, {server.stats()}")
+                seconds[name].append(summary["duration_s"])
+    raw["journals"] = seconds
+    _table(
+        ("journal", "upload s", "rate /s", "rate / without"),
+        [
+            [
+                name,
+                _spread(taken),
+                _spread([sizes.small / one for one in taken], 1),
+                _spread([one / other for one, other in zip(seconds["none"], taken, strict=True)], 3),
+            ]
+            for name, taken in seconds.items()
+        ],
+    )
+    shutil.rmtree(small)
+    bars = [
+        Bar(
+            f"journal in {where}, 50 ms: rate / without",
+            [one / other for one, other in zip(seconds["none"], seconds[name], strict=True)],
+            0.95,
+            at_least=True,
+        )
+        for name, where in (("store", "the state store"), ("folder", "a folder"))
+    ]
+    return bars + run_again(server, work, sizes, max(1, runs - 1), raw)
+
+
+def run_again(server: Server, work: Path, sizes: Sizes, runs: int, raw: dict[str, Any]) -> list[Bar]:
+    """Measure a second run of a finished upload, and the memory of a journal; print them, return the bars."""
+    _say(f"## A finished upload of {sizes.many:,} documents of 15 KB again, journal in a folder, 10 ms\n")
+    few, many = make_folder(work / "less", sizes.few, SMALL), make_folder(work / "more", sizes.many, SMALL)
+    rounds: Rounds = []
+    for number in range(runs):
+        folder = work / f"again-{number}"
+        less = run_client(server, ENGINE, few, sizes.few, 0.01, journal=folder / "few")
+        first = run_client(server, ENGINE, many, sizes.many, 0.01, journal=folder / "many")
+        second = run_client(server, ENGINE, many, sizes.many, 0.01, journal=folder / "many", posts=0)
+        rounds.append(
+            {
+                "first_s": first["upload_s"],
+                "second_s": second["upload_s"],
+                "growth_bytes": first["peak_bytes"] - less["peak_bytes"],
+                "second_growth_bytes": second["peak_bytes"] - less["peak_bytes"],
+            }
+        )
+    raw["again"] = rounds
+    _table(
+        ("", "first run s", "second run s", "posts", "memory, first MiB", "memory, second MiB"),
+        [
+            [
+                "",
+                _spread([figures["first_s"] for figures in rounds]),
+                _spread([figures["second_s"] for figures in rounds]),
+                "0",
+                _spread([figures["growth_bytes"] / _MIB for figures in rounds], 1),
+                _spread([figures["second_growth_bytes"] / _MIB for figures in rounds], 1),
+            ]
+        ],
+    )
+    shutil.rmtree(few)
+    shutil.rmtree(many)
+    each = sizes.many - sizes.few
+    return [
+        Bar("second run / first run", [figures["second_s"] / figures["first_s"] for figures in rounds], 0.2),
+        Bar(
+            "memory with a journal: growth", [figures["growth_bytes"] / _MIB for figures in rounds], 16, "MiB"
+        ),
+        Bar(
+            "memory with a journal, a prediction",
+            [figures["growth_bytes"] / each for figures in rounds],
+            800,
+            "bytes",
+        ),
+        Bar(
+            "memory of the second run, a prediction",
+            [figures["second_growth_bytes"] / each for figures in rounds],
+            800,
+            "bytes",
+        ),
+    ]
+
+
 # The command
 
 
@@ -474,7 +591,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
         description="Measure the upload engine next to the way Kognic documents and to ten bare sockets.",
     )
     parser.add_argument("--quick", action="store_true", help="one round of little work; judges nothing")
-    parser.add_argument("--only", choices=("validation",), help="run this part alone")
+    parser.add_argument("--only", choices=("validation", "journal"), help="run this part alone")
     parser.add_argument("--runs", type=int, help="rounds of everything (3; 1 with --quick)")
     parser.add_argument("--work", type=Path, help="where the documents are made for the run (the system's)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of every round there")
@@ -514,8 +631,11 @@ def main(given: Sequence[str] | None = None) -> int:
         with running_server() as server, _cleaned(arguments.work) as work:
             if arguments.only == "validation":
                 bars = run_validation(2 * arguments.runs + 1, raw, quick=arguments.quick)
+            elif arguments.only == "journal":
+                bars = run_journals(server, work, QUICK if arguments.quick else FULL, arguments.runs, raw)
             elif arguments.folder is None:
                 bars = run_bars(server, work, QUICK if arguments.quick else FULL, arguments.runs, raw)
+                bars += run_journals(server, work, QUICK if arguments.quick else FULL, arguments.runs, raw)
                 bars += run_validation(2 * arguments.runs + 1, raw, quick=arguments.quick)
             else:
                 folder = arguments.folder.resolve()

@@ -566,6 +566,8 @@ CASES: list[Case] = [
         [
             (picture(""), f"{IMAGE}.val"),
             (picture("="), f"{IMAGE}.val"),
+            (picture("===="), f"{IMAGE}.val"),
+            (picture("AAA*"), f"{IMAGE}.val"),
             (picture("data:image/png;base64," + base(png(1, 1, levels=[0]))), f"{IMAGE}.val"),
             (picture(base(png(1, 1, levels=[0])) + "\n"), f"{IMAGE}.val"),
             (picture(base(png(1, 1, levels=[0])).rstrip("=") + "A"), f"{IMAGE}.val"),

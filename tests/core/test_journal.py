@@ -157,6 +157,7 @@ class Model:
         self.known: dict[int, tuple[str, int | None]] = {}
         self.superseded: dict[int, set[str]] = defaultdict(set)
         self._older: dict[int, int] = {}
+        self._doubted: dict[int, str] = {}
 
     def tell(self, kind: str, number: int, which: int) -> None:
         was, as_ = self.known.get(number, ("", None))
@@ -164,16 +165,22 @@ class Model:
         if kind == "i" and was == "c" and as_ is not None:
             self._older[number] = as_
             self.superseded[number].add(made(as_))
+        if kind == "i" and was in {"i", "d"}:
+            self._doubted[number] = was
+        elif kind == "u" and number in self._doubted:
+            self.known[number] = (self._doubted.pop(number), None)
         elif kind in "ur" and number in self._older:
             self.known[number] = ("c", self._older.pop(number))
         elif kind == "c":
             self._older.pop(number, None)
+        if kind in "crd":
+            self._doubted.pop(number, None)
 
 
 @settings(max_examples=300, deadline=None)
 @given(LINES)
 def test_states_after_any_sequence(history: list[tuple[str, int, int]]) -> None:
-    """The last line of a scene says what is known, but an intent withdrawn or refused leaves what was created.
+    """The last line of a scene says what is known, but what was created or in doubt outlives an unexecuted intent.
 
     And whatever came of one document is never taken for what comes of the next.
     """
@@ -560,6 +567,49 @@ def test_a_newer_document_that_was_not_sent_leaves_the_older_one() -> None:
     entry = known(log)
     assert entry is not None
     assert (entry.state, entry.digest, entry.prediction_uuid) == (State.CREATED, ONE[:32], made(4))
+
+
+def test_a_withdrawn_intent_leaves_the_doubt_that_was_there_before() -> None:
+    """What an earlier attempt sent may have been executed, whatever becomes of sending it again."""
+    log = Kept()
+    attempt(log, send())
+    attempt(log, send(outcome=result(Outcome.UNSENT)))
+    entry = known(log)
+    assert entry is not None
+    assert entry.state is State.INTENDED
+    attempt(log, lambda journal: _recorded(journal, result(Outcome.UNSENT)))
+    entry = known(log)
+    assert entry is not None
+    assert entry.state is State.UNSENT
+
+
+async def _recorded(journal: Journal, outcome: Result) -> None:
+    journal.record(outcome)
+
+
+def test_what_may_be_there_twice_is_remembered() -> None:
+    """Receipts of a later attempt say it again."""
+    log = Kept()
+    attempt(log, send(outcome=result(Outcome.CREATED, prediction_uuid=made(0), reason="resent")))
+    attempt(log, send(outcome=created(1), number=1))
+    entries = [known(log, number) for number in range(2)]
+    assert [entry and entry.resent for entry in entries] == [True, False]
+
+
+def test_a_withdrawn_intent_gives_its_place_back() -> None:
+    """Also where the scene stays in doubt: else a long upload would stand still."""
+    log = Kept()
+    attempt(log, send())
+
+    async def work(journal: Journal) -> None:
+        for _ in range(2 * MOST_OPEN_INTENTS):
+            await journal.intend(scene(), ONE)
+            journal.record(result(Outcome.UNSENT))
+            await journal.flush()
+        for number in range(MOST_OPEN_INTENTS):
+            await journal.intend(scene(number), ONE)
+
+    attempt(log, work)
 
 
 def test_without_a_log_nothing_is_remembered_beyond_the_process() -> None:

@@ -1,7 +1,9 @@
 """What the checker finds in a document: every rule, every fault, nothing that is not there."""
 
+import copy
 import json
 import tracemalloc
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -13,9 +15,10 @@ from airflow_provider_kognic.core import findings, pieces, quick, rules, thoroug
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.openlabel import check, check_content
 
-from .predictions import BOX, boxes, documents, encode, mutants, put, segmentation
-from .rulebook import CASES, Case, document_of, faults_of, with_frames
+from .predictions import BOX, boxes, documents, encode, mutants, png, put, segmentation
+from .rulebook import CASES, Case, base, document_of, faults_of, with_frames
 
+Path = findings.Path
 slowly = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -150,21 +153,107 @@ def test_no_valid_document_is_refused(document: dict[str, Any]) -> None:
     kognic_openlabel_takes(encode(document))
 
 
-@settings(slowly, max_examples=50)
-@given(documents(), st.sampled_from(CASES), st.data())
-def test_a_broken_place_is_found_beside_everything_else(
-    document: dict[str, Any], case: Case, data: st.DataObject
-) -> None:
-    """A valid document of any kind with a broken frame in it breaks that rule there."""
-    wrong, path = data.draw(st.sampled_from(case.breaks))
-    if not isinstance(wrong, dict) or not path.startswith("openlabel.frames.0.") or case.rule == "too_large":
+def changes(document: dict[str, Any]) -> Iterator[tuple[str, Path, Any]]:
+    """Yield for each rule what to put where in a valid document so that it is broken there; LEFT_OUT removes."""
+    openlabel = document["openlabel"]
+    yield "schema_version", ("metadata", "schema_version"), "1.1.0"
+    yield "missing_key", ("metadata",), LEFT_OUT
+    yield "unknown_key", ("mine",), 1
+    yield "not_finite", ("metadata", "mine"), float("nan")
+    yield "too_large", ("metadata", "mine"), json.loads("[" * 120 + "]" * 120)
+    yield "no_frames", ("frames",), {}
+    yield "wrong_id", ("objects", "car1"), {"name": "", "type": "Car"}
+    yield "lidar_name", ("streams", "LIDAR"), {"type": "lidar"}
+    yield "wrong_value", ("frames", "0", "frame_properties", "streams"), {"CAM": {"type": "sonar"}}
+    for name in openlabel["streams"]:
+        yield "stream_type", ("streams", name, "type"), "radar"
+    for name in openlabel["objects"]:
+        yield "object_type", ("objects", name, "type"), ""
+        yield "wrong_type", ("objects", name, "name"), 5
+        yield "geometry_static", ("objects", name, "object_data"), {"cuboid": [{}]}
+    yield "classifications", ("ontologies", "0", "classifications", "256"), "x"
+    stamps = []
+    for name, frame in openlabel["frames"].items():
+        stamp = ("frames", name, "frame_properties", "timestamp")
+        stamps.append(frame["frame_properties"]["timestamp"])
+        yield "timestamp_missing", stamp, LEFT_OUT
+        yield "timestamp_value", stamp, 0.5
+        if len(stamps) > 1:
+            yield "timestamp_repeated", stamp, stamps[0]
+        yield "object_undeclared", ("frames", name, "objects"), {"999999999": {}}
+        for item, data in frame.get("objects", {}).items():
+            where = ("frames", name, "objects", item, "object_data")
+            yield "geometry_unsupported", where, data.get("object_data", {}) | {"rbbox": [{}]}
+            for kind in ("bbox", "cuboid", "image"):
+                for index, geometry in enumerate(data.get("object_data", {}).get(kind, [])):
+                    yield from geometry_changes(item, kind, geometry, (*where, kind, index))
+
+
+def geometry_changes(
+    item: str, kind: str, geometry: dict[str, Any], where: Path
+) -> Iterator[tuple[str, Path, Any]]:
+    """The same for one geometry."""
+    texts = geometry["attributes"]["text"]
+    stream = next(index for index, given in enumerate(texts) if given.get("name") == "stream")
+    place = (*where, "attributes", "text", stream)
+    yield "stream_missing", (*where, "attributes", "text"), texts[:stream] + texts[stream + 1 :]
+    yield "stream_undeclared", (*place, "val"), "no such stream"
+    if kind == "image":
+        yield "stream_mismatch", (*place, "val"), "@lidar"
+        yield "bitmap_object", ("objects", item, "type"), "road"
+        yield "bitmap_form", (*where, "encoding"), "hex"
+        yield "bitmap_base64", (*where, "val"), ""
+        yield "bitmap_png", (*where, "val"), geometry["val"][:-8]
+        yield "bitmap_level", (*where, "val"), base(png(3, 3, levels=[250]))
+        yield "no_classifications", ("ontologies",), LEFT_OUT
         return
-    broken = put(document, "openlabel.frames.0", wrong["openlabel"]["frames"]["0"])
-    for section in ("streams", "objects", "ontologies"):
-        if isinstance(wrong["openlabel"].get(section), dict):
-            broken = put(broken, f"openlabel.{section}", wrong["openlabel"][section])
-    found = check(encode(broken))
-    assert (case.rule, path) in [(issue.rule.identifier, issue.path) for issue in found.issues]
+    yield "confidence", (*where, "attributes", "num"), [{"name": "confidence", "val": 1.5}]
+    yield f"{kind}_values", (*where, "val"), geometry["val"][:-1]
+    yield f"{kind}_size", (*where, "val", len(geometry["val"]) - 1), 0
+    if kind == "cuboid":
+        yield "cuboid_rotation", (*where, "val", 3), 7
+    else:
+        yield "stream_mismatch", (*place, "val"), "@lidar"
+
+
+LEFT_OUT = object()
+# The path of what is said, where it is not that of what is changed.
+ELSEWHERE: dict[str, Callable[[Path], Path]] = {
+    "confidence": lambda path: (*path, 0, "val"),
+    "cuboid_rotation": lambda path: path[:-1],
+    "geometry_static": lambda path: (*path, "cuboid"),
+    "geometry_unsupported": lambda path: (*path, "rbbox"),
+    "object_undeclared": lambda path: (*path, "999999999"),
+    "wrong_value": lambda path: (*path, "CAM", "type"),
+}
+
+
+@settings(slowly, max_examples=40)
+@given(documents())
+def test_a_valid_document_that_is_changed_against_any_rule_is_caught_there(document: dict[str, Any]) -> None:
+    for rule, place, value in changes(document):
+        changed = copy.deepcopy(document)
+        holder: Any = changed["openlabel"]
+        for part in place[:-1]:
+            holder = holder[part]
+        if value is LEFT_OUT:
+            del holder[place[-1]]
+        else:
+            holder[place[-1]] = value
+        path = findings.show_path(("openlabel", *(ELSEWHERE[rule](place) if rule in ELSEWHERE else place)))
+        found = check(encode(changed))
+        assert not found.valid
+        if rule == "too_large":
+            assert found.issues[0].path == "openlabel.metadata.mine[0]"
+            continue
+        assert (rule, path) in [(issue.rule.identifier, issue.path) for issue in found.issues]
+
+
+def test_the_changes_break_every_rule_that_can_be_broken_in_a_value() -> None:
+    """The others are about the document as a whole, or warn."""
+    broken = {rule for made in (boxes(), segmentation()) for rule, _, _ in changes(made)}
+    errors = {rule.identifier for rule in rules.RULES if rule.severity is rules.Severity.ERROR}
+    assert errors - broken == {"not_json", "duplicate_key", "no_openlabel", "no_streams", "no_objects"}
 
 
 @settings(slowly, max_examples=300)

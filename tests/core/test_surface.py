@@ -97,6 +97,7 @@ ALLOWED = {
     "reports": {"openlabel"},
     "preflight": {"errors", "findings", "models", "openlabel", "reports", "sources"},
     "progress": {"models"},
+    "room": set(),
     "transport": {"errors", "settings"},
     "tokens": {"errors", "transport", "retries"},
     "client": {"errors", "models", "retries", "tokens", "transport"},
@@ -105,19 +106,8 @@ ALLOWED = {
     "judgement": {"errors", "models", "retries"},
     "waiting": {"errors", "models"},
     "uploader": {
-        *(
-            "admission",
-            "checks",
-            "client",
-            "doubts",
-            "errors",
-            "journal",
-            "listing",
-            "models",
-            "progress",
-            "reading",
-        ),
-        *("retries", "settings"),
+        *("admission", "checks", "client", "doubts", "errors", "journal", "listing", "models", "progress"),
+        *("reading", "retries", "room", "settings"),
     },
 }
 

@@ -1,0 +1,73 @@
+"""Whatever happens to an upload, and wherever it is killed, the next attempts lose nothing and double nothing."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from airflow_provider_kognic.core import doubts, transport
+from airflow_provider_kognic.core.tokens import TokenProvider
+from airflow_provider_kognic.emulator.testing import Emulator
+
+from .histories import PAIRS, History, histories, live
+from .mortal import trusting
+from .support import settings_for
+
+# How often each fault is to meet each kill point; and the examples that this takes, as not every one strikes.
+EACH = 20
+IN_FULL = bool(os.environ.get("CI"))
+EXAMPLES = 27 if IN_FULL else 3
+
+lived: Counter[tuple[str, str]] = Counter()
+struck: Counter[tuple[str, str]] = Counter()
+
+
+@pytest.fixture(scope="module")
+def tokens(shared_emulator: Emulator) -> TokenProvider:
+    return TokenProvider(settings_for(shared_emulator))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look again at a lagging listing after moments."""
+    monkeypatch.setattr(transport, "ssl_context", trusting)
+    monkeypatch.setattr(doubts, "_LOOKS_AT_A_LAGGING_LISTING", (0.01, 0.01))
+
+
+@pytest.mark.parametrize(("fault", "point"), PAIRS)
+def test_nothing_is_lost_and_nothing_doubled(
+    emulator: Emulator, tokens: TokenProvider, tmp_path: Path, fault: str, point: str
+) -> None:
+    @seed(PAIRS.index((fault, point)))
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=[*HealthCheck],
+    )
+    @given(history=histories(st.just((fault, point))))
+    def promise(history: History) -> None:
+        done = live(history, emulator, tokens, tmp_path)
+        lived[fault, point] += 1
+        struck[fault, point] += done.struck
+        assert not done.complaints, "\n".join([*done.complaints, str(done.story)])
+
+    promise()
+
+
+def test_each_fault_has_met_each_kill_point(request: pytest.FixtureRequest) -> None:
+    """Counted and printed; and enough of each, where all of it was run."""
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    lines = [f"{sum(lived.values()):,} histories; how often each fault met each kill point:"]
+    lines += [f"  {fault:13} {point:14} {struck[fault, point]:3}" for fault, point in PAIRS]
+    if reporter is not None and lived:
+        reporter.ensure_newline()
+        for line in lines:
+            reporter.write_line(line)
+    if IN_FULL and set(lived) == set(PAIRS):
+        assert sum(lived.values()) >= 2000
+        assert min(struck[pair] for pair in PAIRS) >= EACH, struck
