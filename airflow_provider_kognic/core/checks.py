@@ -56,7 +56,7 @@ class Checks:
     def __init__(self, validation: str, max_document_bytes: int, dataset: DatasetCheck | None = None) -> None:
         self._strict = validation == "strict"
         self._most = max_document_bytes
-        self._dataset = dataset if self._strict else None
+        self._dataset = dataset
         self._lock = threading.Lock()
         self._warned = 0
         self._warnings: Counter[str] = Counter()

@@ -178,9 +178,11 @@ def _lines(file: IO[bytes], most: int) -> Iterator[tuple[int, bytes]]:
     Not `for line in file`, as a line may be of any length; and the files of Airflow 3.0's ObjectStoragePath cannot
     be iterated over.
     """
+    # A pipe's lines are wanted as they come, not once a block is full; files of object stores do not have it.
+    read = getattr(file, "read1", file.read)
     pieces: list[bytes] = []
     length = 0
-    while block := file.read(_BLOCK):
+    while block := read(_BLOCK):
         start = 0
         while start < len(block):
             end = block.find(b"\n", start) + 1

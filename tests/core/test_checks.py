@@ -243,6 +243,7 @@ for given in (folder / "files", folder / "rows.jsonl"):
             reasons.append((entry.reason, entry.scene_uuid))
             continue
         try:
+            assert entry.read() == entry.read()  # the second time from where it stands in the file
             reasons.append(("read", str(len(entry.read()))))
         except Refused as why:
             reasons.append((why.reason, entry.scene_uuid))
