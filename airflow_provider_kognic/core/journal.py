@@ -386,8 +386,9 @@ class Journal:
         try:
             await self._call(self._log.close)
         finally:
-            self._thread.shutdown(wait=False, cancel_futures=True)
-            self._thread = None
+            if self._thread is not None:  # unless it was abandoned meanwhile
+                self._thread.shutdown(wait=False, cancel_futures=True)
+                self._thread = None
 
     def abandon(self) -> None:
         """Give the log back without waiting for anything, if it was not closed."""
