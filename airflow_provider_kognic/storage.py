@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources import PathLike, Source
@@ -68,6 +69,7 @@ def to_source(
     *,
     host: str | None = None,
     predictions_group_uuid: str | None = None,
+    max_document_bytes: int = MOST_DOCUMENT_BYTES,
 ) -> Source:
     """Open the source that an operator's arguments name.
 
@@ -76,6 +78,7 @@ def to_source(
         manifest: The path of a manifest instead, or of receipts that are to be tried again.
         host: The dataset API that the upload goes to, as `Settings.host` names it: receipts must be of the same.
         predictions_group_uuid: The group that it goes to, likewise.
+        max_document_bytes: Larger documents are refused, unread where their size can be known before.
 
     Raises:
         KognicInputError: Both or neither is given, there is nothing to be read, or the manifest consists of
@@ -93,6 +96,7 @@ def to_source(
         None if manifest is None else to_path(manifest, "'manifest'"),
         resolve=to_path,
         expected=Expected(host, predictions_group_uuid),
+        max_document_bytes=max_document_bytes,
     )
 
 

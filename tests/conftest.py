@@ -244,11 +244,22 @@ def _result(run: Any, output: str) -> DagResult:
     return DagResult(run.dag_id, run.run_id, str(state), output, tasks)
 
 
+_BOX = {
+    "name": "box",
+    "val": [10, 20, 30, 40],
+    "attributes": {"text": [{"name": "stream", "val": "CAM"}]},
+}
 DOCUMENT: dict[str, Any] = {
     "openlabel": {
         "metadata": {"schema_version": "1.0.0"},
         "streams": {"CAM": {"type": "camera"}},
-        "frames": {"0": {"frame_properties": {"timestamp": 0, "external_id": "", "streams": {}}}},
+        "objects": {"1": {"name": "car", "type": "Car"}},
+        "frames": {
+            "0": {
+                "frame_properties": {"timestamp": 0, "external_id": "", "streams": {}},
+                "objects": {"1": {"object_data": {"bbox": [_BOX]}}},
+            }
+        },
     }
 }
 

@@ -42,10 +42,10 @@ def test_the_tables_of_rules_are_those_of_the_checker(start: str, name: str) -> 
 
 def test_the_limits_are_those_of_the_checker() -> None:
     """The page on validation has each limit, in the order of this list."""
-    from airflow_provider_kognic.core import bitmaps, findings, openlabel, pieces
+    from airflow_provider_kognic.core import bitmaps, findings, models, pieces
 
     limits = [
-        openlabel.MOST_DOCUMENT_BYTES,
+        models.MOST_DOCUMENT_BYTES,
         pieces.MOST_FRAMES,
         pieces.MOST_PIECE_BYTES,
         pieces.MOST_PIECE_VALUES,

@@ -7,11 +7,19 @@ What the annotations leave unsegmented is the class `_background`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+logger = logging.getLogger(__name__)
+
+# The class of what annotations leave unsegmented.
+BACKGROUND = "_background"
 _KEYS = ("annotated", "predicted")
 
 
@@ -46,6 +54,59 @@ def class_mapping_rows(mapping: Any) -> list[dict[str, str]] | None:
     if problems:
         raise KognicInputError("class_mapping is wrong. " + "; ".join(problems) + ".")
     return [{key: row[key] for key in _KEYS if row.get(key) is not None} for row in rows]
+
+
+def shown_rows(group: Mapping[str, Any]) -> list[dict[str, str]] | None:
+    """Read the class mapping that a row of the groups listing shows; Kognic does not document that one does.
+
+    Args:
+        group: The row as the API gave it.
+
+    Returns:
+        The mapping's rows, or None where the group shows none, an empty one, or nothing that can be understood.
+    """
+    shown = next((group[name] for name in ("classMapping", "class_mapping") if group.get(name)), None)
+    if isinstance(shown, Mapping):
+        shown = [{"annotated": annotated, "predicted": to} for annotated, to in shown.items()]
+    if not isinstance(shown, list):
+        return None
+    rows = [
+        {key: row[key] for key in _KEYS if isinstance(row.get(key), str) and row[key]}
+        for row in shown
+        if isinstance(row, Mapping)
+    ]
+    return [row for row in rows if row] or None
+
+
+def identity_mapping(classes: Collection[str], overrides: Any = None) -> list[dict[str, str]]:
+    """Make the class mapping of predictions whose classes are named as those of the annotations.
+
+    Args:
+        classes: Every class of the predictions.
+        overrides: Rows, or a dict annotated -> predicted, as `class_mapping_rows` takes them: they replace the rows
+            of the classes that they name. Classes that only annotations have are added here.
+
+    Returns:
+        A row for every class, with `_background` among the annotated ones: overrides first, then by name.
+
+    Raises:
+        KognicInputError: `overrides` is no class mapping.
+    """
+    rows = class_mapping_rows(overrides) if overrides else None
+    rows = list(rows or ())
+    annotated = {row["annotated"] for row in rows if "annotated" in row}
+    predicted = {row["predicted"] for row in rows if "predicted" in row}
+    if unknown := sorted(predicted - set(classes)):
+        logger.warning(
+            "class_mapping_overrides has classes that no prediction has: %s.", ", ".join(map(repr, unknown))
+        )
+    for name in sorted(set(classes) - predicted):
+        # Annotations of a class that an override maps elsewhere have their row already.
+        rows.append({"predicted": name} if name in annotated else {"annotated": name, "predicted": name})
+        annotated.add(name)
+    if BACKGROUND not in annotated:
+        rows.append({"annotated": BACKGROUND})
+    return rows
 
 
 def _problems(row: Any) -> list[str]:

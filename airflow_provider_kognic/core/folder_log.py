@@ -136,6 +136,19 @@ class FolderLog:
                         found = None
                     self._header.check(found, self.where())
 
+    def peek(self) -> Iterator[bytes]:
+        """Yield the lines as `read` does, without taking possession: nothing is written, not even the folder made.
+
+        What another attempt writes meanwhile may be missing.
+
+        Raises:
+            KognicJournalError: The folder cannot be read.
+            KognicJournalFormatError: As for `read`.
+        """
+        with self._translated("read"):
+            self._earlier = self._find()
+        yield from self.read()
+
     def where(self) -> str:
         """Return the file and line of what `read` yielded last, for messages."""
         name, number = self._at

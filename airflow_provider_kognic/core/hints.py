@@ -50,6 +50,7 @@ class Facts:
 
     Attributes:
         classes: Names of classes: the root objects' types; with segmentation, the ontology's.
+        segmentation: Whether a root object is a segmentation bitmap.
         timestamps: Those of the frames, in their order.
         first_frame: Id of the first frame.
         empty_frames: Number of frames without a geometry.
@@ -61,6 +62,7 @@ class Facts:
     """
 
     classes: set[str] = field(default_factory=set)
+    segmentation: bool = False
     timestamps: list[int] = field(default_factory=list)
     first_frame: str = ""
     empty_frames: int = 0

@@ -74,6 +74,43 @@ class Log(Protocol):
         """Give the log back; a second time does nothing."""
 
 
+class Readable(Protocol):
+    """A log that can be read without taking possession of it."""
+
+    def peek(self) -> Iterable[bytes]:
+        """Return the lines that earlier attempts appended, oldest first; nothing is written."""
+
+
+class ReadOnlyLog:
+    """Lets a journal be asked and not told: opening it takes nothing and leaves nothing behind.
+
+    Args:
+        log: What is read.
+    """
+
+    def __init__(self, log: Readable) -> None:
+        self._log = log
+
+    def open(self, stopping: Callable[[], bool]) -> None:
+        """Do nothing: another attempt may have the log meanwhile."""
+
+    def read(self) -> Iterable[bytes]:
+        """See `Readable.peek`."""
+        return self._log.peek()
+
+    def where(self) -> str:
+        """Return the place of the line that was read last, for messages."""
+        where = getattr(self._log, "where", None)
+        return "a line of the journal" if where is None else str(where())
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Raise KognicJournalError: nothing may be noted."""
+        raise KognicJournalError(f"{len(lines)} lines were to be noted in a journal that is only read.")
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 @dataclass(frozen=True)
 class Header:
     """The first thing in every part of a log: which journal it belongs to.

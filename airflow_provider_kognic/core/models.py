@@ -10,6 +10,9 @@ from typing import Any
 
 from airflow_provider_kognic.core.errors import KognicInputError, KognicRowError
 
+# Larger documents are neither sent nor checked, unless asked for otherwise.
+MOST_DOCUMENT_BYTES = 256 << 20
+
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -143,8 +146,8 @@ class Refused(Exception):  # noqa: N818 - a result that travels as an exception,
     """A prediction that must not or could not be sent.
 
     Args:
-        reason: An identifier: `not_a_uuid`, `duplicate_scene`, `unreadable`, `not_json`, `no_openlabel`,
-            `bad_row`.
+        reason: An identifier: `not_a_uuid`, `duplicate_scene`, `unreadable`, `bad_row`, `too_large`, `not_json`,
+            `no_openlabel`, `invalid`, `no_annotations`, `class_not_mapped`.
         message: What was found and what to do, for people.
     """
 

@@ -13,14 +13,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.models import Refused
+from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, Refused
 from airflow_provider_kognic.core.rules import BY_IDENTIFIER, Issue, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-# Larger documents are not read.
-MOST_DOCUMENT_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -32,11 +29,13 @@ class Checked:
         counts: How often each rule is broken, by its identifier; more than are listed, if there are many.
         classes: Names of the classes that the document declares: the types of its root objects and, for
             segmentation, the ontology's classifications. Each has to be in a group's class mapping.
+        segmentation: Whether it declares a segmentation bitmap.
     """
 
     issues: tuple[Issue, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     classes: frozenset[str] = frozenset()
+    segmentation: bool = False
 
     @property
     def valid(self) -> bool:
@@ -85,7 +84,7 @@ def check(document: bytes, *, max_bytes: int = MOST_DOCUMENT_BYTES) -> Checked:
     for rule, path, found in hints(facts):
         findings.add(rule, path, found)
     issues = sorted(findings.issues, key=lambda issue: issue.severity is Severity.WARNING)
-    return Checked(tuple(issues), dict(findings.counts), frozenset(facts.classes))
+    return Checked(tuple(issues), dict(findings.counts), frozenset(facts.classes), facts.segmentation)
 
 
 @lru_cache(maxsize=1)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.findings import Findings
-from airflow_provider_kognic.core.models import Prediction, Refused
-from airflow_provider_kognic.core.openlabel import MOST_DOCUMENT_BYTES, Checked, check
+from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, Prediction, Refused
+from airflow_provider_kognic.core.openlabel import Checked, check
 from airflow_provider_kognic.core.reports import Examined
 from airflow_provider_kognic.core.sources import open_source, unique
 
@@ -117,7 +117,7 @@ def _together(findings: Findings, checked: Checked) -> Checked:
     if not findings.counts:
         return checked
     counts = dict(Counter(findings.counts) + Counter(checked.counts))
-    return Checked((*findings.issues, *checked.issues), counts, checked.classes)
+    return Checked((*findings.issues, *checked.issues), counts, checked.classes, checked.segmentation)
 
 
 class _Together:

@@ -129,6 +129,7 @@ class _Examiner:
         vehicle_types = {name for name in set(types.values()) if is_vehicle(name)}
         classifications = _classifications(root.ontologies)
         self._facts.classes = {*types.values(), *classifications.values()} - {BITMAP}
+        self._facts.segmentation = BITMAP in types.values()
         return _Known(
             cameras=streams.keys() - lidars,
             has_lidar=bool(lidars),

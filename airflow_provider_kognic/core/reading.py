@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.doubts import Doubt, Work
 from airflow_provider_kognic.core.journal import State
 from airflow_provider_kognic.core.models import RESENT, Outcome, Prediction, Refused, Result
-from airflow_provider_kognic.core.openlabel import check_content
 from airflow_provider_kognic.core.sources import refusal, unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from airflow_provider_kognic.core.checks import Checks
     from airflow_provider_kognic.core.errors import KognicError
     from airflow_provider_kognic.core.journal import Entry, Journal
     from airflow_provider_kognic.core.sources import Source
@@ -47,6 +47,7 @@ class Reading:
     Args:
         source: Where the predictions come from.
         journal: Knows what earlier runs did.
+        checks: What a document has to pass before it is sent.
         on_ambiguous: What to do about what they left in doubt; see `upload`.
         on_changed: What to do about what they created from another document; see `upload`.
         stopped: Returns why the run ends early, or None.
@@ -56,6 +57,7 @@ class Reading:
         self,
         source: Source,
         journal: Journal,
+        checks: Checks,
         *,
         on_ambiguous: str,
         on_changed: str,
@@ -65,6 +67,7 @@ class Reading:
         self._entries: Iterator[Prediction | Result] = unique(source)
         self._entries_lock = threading.Lock()
         self._journal = journal
+        self._checks = checks
         self._journal_read_at = time.monotonic()
         self._on_ambiguous = on_ambiguous
         self._on_changed = on_changed
@@ -174,7 +177,7 @@ class Reading:
         if digest is None:
             return refused or unsent(prediction, "it could not be read")
         try:
-            check_content(document)
+            self._checks.examine(prediction, document)
         except Refused as why:
             return replace(refusal(prediction.scene_uuid, prediction.source, why), digest=digest)
         return Work(
@@ -194,9 +197,13 @@ class Reading:
                 sent_by = time.monotonic() - max(0.0, time.time() - known.at)
             return Doubt(prediction, lost, sent_by, known.covered, known.digest, digest)
         same = digest is not None and digest.startswith(known.digest)
-        if digest is not None and self._on_ambiguous == "resend" and (same or self._on_changed == "send"):
-            return Work(prediction, document, digest, lost=lost)
-        return lost
+        if digest is None or self._on_ambiguous != "resend" or not (same or self._on_changed == "send"):
+            return lost
+        try:
+            self._checks.examine(prediction, document)
+        except Refused as why:
+            return replace(lost, message=f"{lost.message} It is not sent again, as it {why.message}")
+        return Work(prediction, document, digest, lost=lost)
 
     def _not_sent(self, entry: Prediction | Result) -> Result:
         """Return what is true of an entry that this run does not get to: an earlier one may have created it."""

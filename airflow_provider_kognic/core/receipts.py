@@ -7,12 +7,9 @@ each row says by its `source` where its document is.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import tempfile
-import uuid
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core import stores
@@ -71,31 +68,13 @@ class Receipts:
         Raises:
             KognicInputError: They cannot.
         """
-        probe = self.path.parent / f".{self.path.name}.{uuid.uuid4().hex[:8]}"
         try:
-            if stores.is_local(self.path):
-                self._check_folder(probe)
-            else:
-                stores.write(probe, b"\n")
-                with contextlib.suppress(Exception):  # there are stores in which one may write and not remove
-                    stores.remove(probe)
+            stores.check_writable(self.path, self.failed_path)
         except Exception as error:  # stores raise errors of many libraries
             raise KognicInputError(
                 f"'receipts' cannot be written to {self.path}: {type(error).__name__}: {error}. Is the folder there"
                 " to be written for this worker? Nothing was sent."
             ) from error
-
-    def _check_folder(self, probe: Any) -> None:
-        """Try out the folder, or the nearest one above it that is there already."""
-        for path in (self.path, self.failed_path):
-            if path.is_dir():
-                raise IsADirectoryError(f"{path} is a folder")
-        folder = probe.parent
-        while not folder.exists():
-            folder = folder.parent
-        probe = folder / probe.name
-        stores.create(probe, b"\n")
-        stores.remove(probe)
 
     def add(self, result: Result) -> None:
         """Keep one result."""
@@ -126,31 +105,10 @@ class Receipts:
         for rows, path in ((self._all, self.path), (self._failed, self.failed_path)):
             rows.seek(0)
             try:
-                if stores.is_local(path):
-                    _replace(path, rows)
-                else:
-                    with path.open("wb") as file:
-                        shutil.copyfileobj(rows, file, 1 << 20)
+                stores.replace(path, rows)
             except Exception as error:  # stores raise errors of many libraries
                 raise KognicInputError(
                     f"the receipts cannot be written to {path}: {type(error).__name__}: {error}"
                 ) from error
             finally:
                 rows.seek(0, os.SEEK_END)
-
-
-def _replace(path: Any, rows: IO[bytes]) -> None:
-    """Write a local file beside its place, and move it there: whoever looks sees a whole one, or the old one."""
-    stores.make_folder(path.parent)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        with beside.open("xb") as file:
-            shutil.copyfileobj(rows, file, 1 << 20)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
-    stores.sync_folder(path.parent)

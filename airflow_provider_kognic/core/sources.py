@@ -15,6 +15,7 @@ import csv
 import io
 import itertools
 import json
+import os
 import re
 import threading
 from array import array
@@ -24,7 +25,14 @@ from functools import lru_cache, partial
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result, is_uuid
+from airflow_provider_kognic.core.models import (
+    MOST_DOCUMENT_BYTES,
+    Outcome,
+    Prediction,
+    Refused,
+    Result,
+    is_uuid,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +40,10 @@ if TYPE_CHECKING:
 _JSON_LINES = (".jsonl", ".ndjson")
 _MAGIC = frozenset("*?[")
 _LINE = re.compile(r"(?P<path>.+\.(?:jsonl|ndjson)):(?P<number>[1-9]\d*)", re.IGNORECASE | re.DOTALL)
+# A row of JSON lines has a little more bytes than its document.
+_ENVELOPE = 64 * 1024
+_BLOCK = 64 * 1024
+_SCENE = re.compile(rb'\s*\{\s*"sceneUuid"\s*:\s*"([0-9A-Fa-f-]{36})"')
 _IN_MEMORY = re.compile(r"predictions\[\d+\]")
 
 
@@ -102,16 +114,88 @@ def _prediction(scene: object, source: str, read: Callable[[], bytes], what: str
     )
 
 
-def _read(path: PathLike) -> bytes:
-    """Read one document.
+def check_size(size: int, most: int) -> None:
+    """Check that a document is not too large.
+
+    Args:
+        size: Its bytes, or at least so many.
+        most: Most bytes that it may have.
 
     Raises:
-        Refused: With the reason `unreadable`; object stores raise errors of many libraries.
+        Refused: With the reason `too_large`.
+    """
+    if size > most:
+        raise Refused(
+            "too_large",
+            f"is larger than max_document_bytes: {size:,} of {most:,} bytes. Split the scene's prediction, or raise"
+            " the limit.",
+        )
+
+
+def _read(path: PathLike, most: int) -> bytes:
+    """Read one document, unless it is too large: then no more than it takes to know that.
+
+    Raises:
+        Refused: With the reason `unreadable` (object stores raise errors of many libraries) or `too_large`.
     """
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            size = _size_of(file)
+            if size is not None:
+                check_size(size, most)
+                document = bytes(file.read())
+            else:
+                document = b"".join(_pieces(file, most))
+    except Refused:
+        raise
     except Exception as error:
         raise Refused("unreadable", f"cannot be read: {type(error).__name__}: {error}") from error
+    check_size(len(document), most)
+    return document
+
+
+def _size_of(file: IO[bytes]) -> int | None:
+    """Return the bytes of an open file, which object stores know from opening it; None where nobody does."""
+    try:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+    except Exception:  # noqa: BLE001 - stores raise errors of many libraries
+        return None
+    return size
+
+
+def _pieces(file: IO[bytes], most: int) -> Iterator[bytes]:
+    """Yield a file in pieces, up to one byte more than `most`."""
+    left = most + 1
+    while left > 0 and (piece := file.read(min(left, _BLOCK))):
+        left -= len(piece)
+        yield piece
+
+
+def _lines(file: IO[bytes], most: int) -> Iterator[tuple[int, bytes]]:
+    """Yield each line of a file: its length in bytes, and the line; of a longer one than `most` only its start.
+
+    Not `for line in file`, as a line may be of any length; and the files of Airflow 3.0's ObjectStoragePath cannot
+    be iterated over.
+    """
+    pieces: list[bytes] = []
+    length = 0
+    while block := file.read(_BLOCK):
+        start = 0
+        while start < len(block):
+            end = block.find(b"\n", start) + 1
+            piece = block[start : end or len(block)]
+            length += len(piece)
+            start += len(piece)
+            if length <= most or not pieces:
+                pieces.append(piece)
+            else:
+                del pieces[1:]
+            if end:
+                yield length, b"".join(pieces)
+                pieces, length = [], 0
+    if length:
+        yield length, b"".join(pieces)
 
 
 @dataclass(frozen=True)
@@ -121,10 +205,12 @@ class FilesSource:
     Args:
         folder: The folder.
         names: The files, relative to it, in the order of the upload.
+        max_bytes: Larger ones are refused unread.
     """
 
     folder: PathLike
     names: Sequence[str]
+    max_bytes: int = MOST_DOCUMENT_BYTES
 
     @property
     def total(self) -> int:
@@ -135,7 +221,7 @@ class FilesSource:
         for name in self.names:
             path = self.folder / name
             stem = name.rpartition("/")[2].removesuffix(".json")
-            yield _prediction(stem, str(path), partial(_read, path), "the file's name")
+            yield _prediction(stem, str(path), partial(_read, path, self.max_bytes), "the file's name")
 
 
 @lru_cache(maxsize=1)
@@ -216,9 +302,11 @@ class JSONLinesSource:
 
     Args:
         path: The file, UTF-8.
+        max_bytes: Rows with larger documents are refused unread.
     """
 
     path: PathLike
+    max_bytes: int = MOST_DOCUMENT_BYTES
 
     @property
     def total(self) -> None:
@@ -227,27 +315,44 @@ class JSONLinesSource:
     def __iter__(self) -> Iterator[Prediction | Result]:
         end = 0
         with _open(self.path) as file:
-            # Not `for line in file`: the files of Airflow 3.0's ObjectStoragePath cannot be iterated over.
-            for number, raw in enumerate(iter(file.readline, b""), start=1):
+            for number, (length, raw) in enumerate(_lines(file, self.max_bytes + _ENVELOPE), start=1):
                 where = f"{self.path}:{number}"
-                start, end = end, end + len(raw)
+                start, end = end, end + length
                 if not raw.removeprefix(codecs.BOM_UTF8).strip():
                     continue
+                scene = ""
                 try:
+                    if length > len(raw):
+                        scene = _scene_of(raw)
+                        check_size(length, self.max_bytes)
                     row = _decode_row(raw, number)
+                    scene = row.sceneUuid if isinstance(row.sceneUuid, str) else ""
+                    check_size(len(bytes(row.openlabelContent)), self.max_bytes)
                 except Refused as why:
-                    yield refusal("", where, why)
+                    yield refusal(scene.strip().lower(), where, why)
                     continue
-                again = partial(_read_row, self.path, number, start, len(raw), row.sceneUuid)
+                again = partial(_read_row, self.path, number, start, length, row.sceneUuid)
                 read = _Line(bytes(row.openlabelContent), again)
                 yield _prediction(row.sceneUuid, where, read, "'sceneUuid'")
 
 
+def _scene_of(start: bytes) -> str:
+    """Return the scene that the start of a row names, or an empty string."""
+    found = _SCENE.match(start)
+    return "" if found is None else found[1].decode("ascii")
+
+
 @dataclass(frozen=True)
 class RowsSource:
-    """Rows in memory, `{"sceneUuid": ..., "openlabelContent": {"openlabel": ...}}`: for a few small ones."""
+    """Rows in memory, `{"sceneUuid": ..., "openlabelContent": {"openlabel": ...}}`: for a few small ones.
+
+    Args:
+        rows: The rows.
+        max_bytes: Larger documents are refused.
+    """
 
     rows: Sequence[Any]
+    max_bytes: int = MOST_DOCUMENT_BYTES
 
     @property
     def total(self) -> int:
@@ -262,13 +367,16 @@ class RowsSource:
                 yield refusal("", where, why)
                 continue
             content = row["openlabelContent"]
-            yield _prediction(row["sceneUuid"], where, partial(_encode, content), "'sceneUuid'")
+            yield _prediction(
+                row["sceneUuid"], where, partial(_encode, content, self.max_bytes), "'sceneUuid'"
+            )
 
 
 class _LinesOf:
     """Finds lines of files of JSON lines by their numbers; goes through each file once, when it is needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._lock = threading.Lock()
         self._ends: dict[str, array[int]] = {}
 
@@ -282,6 +390,7 @@ class _LinesOf:
                 "unreadable", f"{path} has {len(ends)} lines, and no line {number}: the file was changed."
             )
         start = ends[number - 2] if number > 1 else 0
+        check_size(ends[number - 1] - start, self._most + _ENVELOPE)
         return _read_row(path, number, start, ends[number - 1] - start, scene)
 
     @staticmethod
@@ -290,8 +399,8 @@ class _LinesOf:
         ends = array("Q")
         try:
             with path.open("rb") as file:
-                for line in iter(file.readline, b""):
-                    end += len(line)
+                for length, _ in _lines(file, 0):
+                    end += length
                     ends.append(end)
         except Exception as error:  # stores raise errors of many libraries
             raise Refused("unreadable", f"cannot be read: {type(error).__name__}: {error}") from error
@@ -308,11 +417,13 @@ class ManifestSource:
         path: The manifest, UTF-8.
         resolve: Makes a path of one that starts with a scheme (`s3://...`), and of a `source`.
         count: Number of rows.
+        max_bytes: Larger documents are refused unread.
     """
 
     path: PathLike
     resolve: Callable[[str], PathLike]
     count: int
+    max_bytes: int = MOST_DOCUMENT_BYTES
 
     @property
     def total(self) -> int:
@@ -320,7 +431,7 @@ class ManifestSource:
         return self.count
 
     def __iter__(self) -> Iterator[Prediction | Result]:
-        lines = _LinesOf()
+        lines = _LinesOf(self.max_bytes)
         for number, row in _manifest_rows(self.path):
             where = f"{self.path}:{number}"
             fields = row if isinstance(row, Mapping) else {}
@@ -341,7 +452,7 @@ class ManifestSource:
             except Refused as why:
                 yield refusal(named, where, why)
             else:
-                yield _prediction(scene, str(document), partial(_read, document), what)
+                yield _prediction(scene, str(document), partial(_read, document, self.max_bytes), what)
 
     def _document(self, target: Any) -> PathLike:
         if not _is_text(target):
@@ -369,7 +480,7 @@ class ManifestSource:
             path = self._resolved(found["path"])
             return f"{path}:{found['number']}", partial(lines.read, path, int(found["number"]), scene)
         path = self._resolved(source)
-        return str(path), partial(_read, path)
+        return str(path), partial(_read, path, self.max_bytes)
 
     def _resolved(self, text: str) -> PathLike:
         try:
@@ -420,6 +531,7 @@ def open_source(
     *,
     resolve: Callable[[str], PathLike],
     expected: Expected | None = None,
+    max_document_bytes: int = MOST_DOCUMENT_BYTES,
 ) -> Source:
     """Find out which kind of source is meant, and that it is there.
 
@@ -429,6 +541,7 @@ def open_source(
         resolve: Makes a path of one that starts with a scheme, for the rows of a manifest; and of what receipts
             call the `source`.
         expected: Where the upload goes: a manifest that consists of receipts must be of the same host and group.
+        max_document_bytes: Larger documents are refused, unread where their size can be known before.
 
     Raises:
         KognicInputError: Both or neither is given, there is nothing to be read, or a manifest's row is a receipt
@@ -438,15 +551,15 @@ def open_source(
         given = "neither is" if predictions is None else "both are"
         raise KognicInputError(f"give either 'predictions' or 'manifest'; {given} given.")
     if manifest is not None:
-        return _open_manifest(manifest, resolve, expected or Expected())
+        return _open_manifest(manifest, resolve, expected or Expected(), max_document_bytes)
     if isinstance(predictions, (list, tuple)):
         if predictions and isinstance(predictions[0], str):
             raise KognicInputError(
                 "'predictions' is a list of text; expected rows {'sceneUuid', 'openlabelContent'}. For a list of"
                 " files, write a manifest, or map the task over folders or globs."
             )
-        return RowsSource(predictions)
-    return _open_path(predictions)  # type: ignore[arg-type]  # None and sequences went above
+        return RowsSource(predictions, max_document_bytes)
+    return _open_path(predictions, max_document_bytes)  # type: ignore[arg-type]  # None and sequences went above
 
 
 def unique(source: Source) -> Iterator[Prediction | Result]:
@@ -470,18 +583,18 @@ def scenes_of(source: Source) -> list[str]:
     return [entry.scene_uuid for entry in unique(source) if isinstance(entry, Prediction)]
 
 
-def _open_path(path: PathLike) -> Source:
+def _open_path(path: PathLike, most: int) -> Source:
     text = str(path)
     try:
         if path.is_dir():
             names = (entry.name for entry in path.iterdir() if entry.name.endswith(".json"))
-            return FilesSource(path, sorted(names))
+            return FilesSource(path, sorted(names), most)
         if path.exists():
             if path.suffix.lower() in _JSON_LINES:
-                return JSONLinesSource(path)
-            return FilesSource(path.parent, [path.name])
+                return JSONLinesSource(path, most)
+            return FilesSource(path.parent, [path.name], most)
         if _MAGIC.intersection(text):
-            return _open_glob(path)
+            return _open_glob(path, most)
     except KognicInputError:
         raise
     except Exception as error:
@@ -494,7 +607,7 @@ def _open_path(path: PathLike) -> Source:
     )
 
 
-def _open_glob(path: PathLike) -> Source:
+def _open_glob(path: PathLike, most: int) -> Source:
     """Split a glob at its first magic part, so that an object store lists no more than it must.
 
     A folder that exists under such a name (`run[1]`) is no pattern.
@@ -506,7 +619,7 @@ def _open_glob(path: PathLike) -> Source:
         base = base.parent
     root = str(base).rstrip("/") + "/"
     found = (str(entry) for entry in base.glob("/".join(pattern)))
-    return FilesSource(base, sorted(name.removeprefix(root) for name in found))
+    return FilesSource(base, sorted(name.removeprefix(root) for name in found), most)
 
 
 def _open(path: PathLike) -> IO[bytes]:
@@ -517,13 +630,15 @@ def _open(path: PathLike) -> IO[bytes]:
     return file
 
 
-def _open_manifest(path: PathLike, resolve: Callable[[str], PathLike], expected: Expected) -> ManifestSource:
+def _open_manifest(
+    path: PathLike, resolve: Callable[[str], PathLike], expected: Expected, most: int
+) -> ManifestSource:
     """Check a manifest's columns and whose it is, and count its rows, before anything is sent."""
     count = 0
     for number, row in _manifest_rows(path):
         expected.check(row, f"{path}:{number}")
         count += 1
-    return ManifestSource(path, resolve, count)
+    return ManifestSource(path, resolve, count, most)
 
 
 def _manifest_rows(path: PathLike) -> Iterator[tuple[int, Any]]:
@@ -570,9 +685,11 @@ def _json_row(line: str) -> Any:
         return None
 
 
-def _encode(content: object) -> bytes:
+def _encode(content: object, most: int) -> bytes:
     try:
         # Not msgspec, which makes null of NaN.
-        return json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+        document = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise Refused("not_json", f"cannot be written as JSON: {error}") from None
+    check_size(len(document), most)
+    return document

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import uuid
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
@@ -121,6 +123,60 @@ def remove(path: Any) -> None:
         else:
             store, text = _store_of(path)
             store.rm_file(text)
+
+
+def check_writable(*paths: Any) -> None:
+    """Try out whether files can be written, without leaving anything behind.
+
+    Args:
+        paths: The files, all in one folder, which need not be there if it is a local one.
+
+    Raises:
+        Exception: As the store's library does, where they cannot.
+    """
+    first = paths[0]
+    probe = first.parent / f".{first.name}.{uuid.uuid4().hex[:8]}"
+    if not is_local(first):
+        write(probe, b"\n")
+        with contextlib.suppress(Exception):  # there are stores in which one may write and not remove
+            remove(probe)
+        return
+    for path in paths:
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder")
+    folder = probe.parent
+    while not folder.exists():
+        folder = folder.parent
+    probe = folder / probe.name
+    create(probe, b"\n")
+    remove(probe)
+
+
+def replace(path: Any, content: IO[bytes]) -> None:
+    """Write a file whole, in place of one that may be there.
+
+    A local one is written beside its place and moved there: whoever looks sees a whole one, or the old one.
+
+    Raises:
+        Exception: As the store's library does.
+    """
+    if not is_local(path):
+        with path.open("wb") as file:
+            shutil.copyfileobj(content, file, 1 << 20)
+        return
+    make_folder(path.parent)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with beside.open("xb") as file:
+            shutil.copyfileobj(content, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+    sync_folder(path.parent)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -137,6 +137,7 @@ class _Examiner:
         self._classifications = _dict(root, "ontologies", "0", "classifications")
         self._levels = {int(level) for level in self._classifications if level.isascii() and level.isdigit()}
         facts.classes = {*self._types.values(), *map(_text, self._classifications.values())} - {"", BITMAP}
+        facts.segmentation = BITMAP in self._types.values()
         self._vehicles = {name for name, kind in self._types.items() if is_vehicle(kind)}
 
     def _read_streams(self, root: dict[str, Any]) -> dict[str, str]:

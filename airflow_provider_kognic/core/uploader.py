@@ -20,6 +20,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_kognic.core.admission import Closed, Gate
+from airflow_provider_kognic.core.checks import VALIDATION, Checks, check_max_document_bytes
 from airflow_provider_kognic.core.client import CancelledBeforeSending
 from airflow_provider_kognic.core.doubts import (
     ON_AMBIGUOUS,
@@ -43,7 +44,14 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.listing import Listing
-from airflow_provider_kognic.core.models import RESENT, Outcome, Prediction, Result, Summary
+from airflow_provider_kognic.core.models import (
+    MOST_DOCUMENT_BYTES,
+    RESENT,
+    Outcome,
+    Prediction,
+    Result,
+    Summary,
+)
 from airflow_provider_kognic.core.progress import Progress
 from airflow_provider_kognic.core.reading import SENT_TWICE, Reading, changed, unsent
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
@@ -53,6 +61,7 @@ from airflow_provider_kognic.core.settings import MOST_CONNECTIONS, check_connec
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from airflow_provider_kognic.core.dataset_check import DatasetCheck
     from airflow_provider_kognic.core.models import ListedPrediction
     from airflow_provider_kognic.core.reading import Found
     from airflow_provider_kognic.core.sources import Source
@@ -165,11 +174,14 @@ async def upload(
     on_ambiguous: str = "reconcile",
     settle_after: float = 60.0,
     on_changed: str = "refuse",
+    validation: str = "strict",
+    max_document_bytes: int = MOST_DOCUMENT_BYTES,
+    dataset_check: DatasetCheck | None = None,
 ) -> Report:
     """Send every prediction of a source to a predictions group, and account for each.
 
-    What the journal knows as created is skipped, what was never sent is sent, and what may have been executed is
-    settled as `on_ambiguous` says.
+    What the journal knows as created is skipped, what was never sent is checked and sent, and what may have been
+    executed is settled as `on_ambiguous` says.
 
     Args:
         source: Where the predictions come from.
@@ -189,6 +201,11 @@ async def upload(
         settle_after: Seconds since a prediction was sent before its absence from the listing means that it was not
             executed.
         on_changed: What to do about a scene whose prediction was created from another document: `refuse` or `send`.
+        validation: `strict` refuses a document that breaks a rule of Kognic's prediction format (see `openlabel`);
+            `off` asks no more than whether it is a JSON object with an object `openlabel`.
+        max_document_bytes: Larger documents are refused.
+        dataset_check: Refuses scenes without annotations, and classes that are not mapped, where that is known; not
+            asked where `validation` is `off`.
 
     Returns:
         The report; what went wrong with single predictions, and what ended the run early, is in it.
@@ -198,9 +215,12 @@ async def upload(
         KognicJournalError: The journal cannot be opened or read: nothing was sent.
         KognicStoppedError: Asked to stop while another attempt held the journal: nothing was sent.
     """
+    check_choice(validation, "validation", VALIDATION)
+    most = check_max_document_bytes(max_document_bytes, validation)
     run = _Upload(
         source,
         client,
+        Checks(validation, most, dataset_check),
         group=predictions_group_uuid,
         journal=Journal() if journal is None else journal,
         connections=check_connections(max_connections),
@@ -220,6 +240,7 @@ class _Upload:
         self,
         source: Source,
         client: PredictionsClient,
+        checks: Checks,
         *,
         group: str,
         journal: Journal,
@@ -235,9 +256,11 @@ class _Upload:
         self._client = client
         self._group = group
         self._journal = journal
+        self._checks = checks
         self._reading = Reading(
             source,
             journal,
+            checks,
             on_ambiguous=on_ambiguous,
             on_changed=on_changed,
             stopped=lambda: self._stopped,
@@ -320,6 +343,7 @@ class _Upload:
             unsent=counts[Outcome.UNSENT],
             duration_s=time.monotonic() - started,
         )
+        self._checks.log_findings()
         self._progress.log(self._gate, final=True)
         return Report(
             summary,

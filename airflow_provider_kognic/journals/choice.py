@@ -7,13 +7,14 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.journal import Header, Journal
+from airflow_provider_kognic.core.journal import Header, Journal, ReadOnlyLog
 from airflow_provider_kognic.storage import is_path, to_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_kognic.core.journal import Log
+    from airflow_provider_kognic.core.folder_log import FolderLog
+    from airflow_provider_kognic.journals.task_state_store import TaskStateStoreLog
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,14 @@ def check_journal(value: Any) -> Any:
 
 
 def choose_journal(
-    journal: Any, context: Context, *, host: str, group: str, source_key: str, force: bool
+    journal: Any,
+    context: Context,
+    *,
+    host: str,
+    group: str,
+    source_key: str,
+    force: bool,
+    read_only: bool = False,
 ) -> Journal | None:
     """Return the journal of an upload, or None, having said what is not guaranteed then.
 
@@ -48,6 +56,7 @@ def choose_journal(
         group: The predictions group's uuid.
         source_key: Names what is uploaded.
         force: Forget what earlier uploads left about the source's scenes.
+        read_only: Only look what it knows: nothing is written, no folder made, no lease taken.
 
     Raises:
         KognicInputError: `journal` is no folder.
@@ -55,8 +64,10 @@ def choose_journal(
     given = check_journal(journal)
     writer = writer_of(context)
     header = Header(host, group, writer)
-    log: Log
+    log: FolderLog | TaskStateStoreLog
     if given is False:
+        if read_only:
+            return None
         _say_what_is_not_guaranteed(context, "journal=False")
         return None
     if given is not None:
@@ -67,9 +78,13 @@ def choose_journal(
         from airflow_provider_kognic.journals.task_state_store import TaskStateStoreLog
 
         log = TaskStateStoreLog(store, header, writer=writer)
+    elif read_only:
+        return None
     else:
         _say_what_is_not_guaranteed(context, "this Airflow has no task state store (3.3 and later do)")
         return None
+    if read_only:
+        return Journal(ReadOnlyLog(log), upload=upload_of(context), force=force)
     return Journal(log, upload=upload_of(context), force=force)
 
 

@@ -103,6 +103,20 @@ class TaskStateStoreLog:
         self._still_owner()
         self._parts = parts
 
+    def peek(self) -> Iterator[bytes]:
+        """Yield the lines as `read` does, without becoming the owner: nothing is written.
+
+        So an attempt that was superseded, because the task was cleared while it ran, is not told so: it finds
+        nothing. That is good enough for whoever sends nothing.
+
+        Raises:
+            KognicJournalError: The store does not serve.
+            KognicJournalFormatError: A part is missing or is not what this log writes.
+        """
+        for name in self._indexed():
+            for row in self._rows_of(name, owner=False):
+                yield json.dumps(row, separators=(",", ":")).encode("ascii")
+
     def append(self, lines: Sequence[bytes]) -> None:
         """Keep more lines; they are durable when this returns, all of them or none.
 
@@ -164,11 +178,12 @@ class TaskStateStoreLog:
             raise KognicJournalFormatError(f"{where} names no parts: {_shown(found)}. {_MEND}")
         return parts
 
-    def _rows_of(self, part: str) -> list[Any]:
+    def _rows_of(self, part: str, *, owner: bool = True) -> list[Any]:
         where = f"the value {self._key_of(part)!r} in the task's state store, a part of the journal,"
         found = _get(self._store, self._key_of(part))
         if found is None:
-            self._still_owner()
+            if owner:
+                self._still_owner()
             raise KognicJournalFormatError(f"{where} is missing. {_MEND}")
         self._header.check(found, where)
         rows = found.get("lines")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import (
@@ -15,13 +16,16 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
 )
 
+from airflow_provider_kognic.core.checks import VALIDATION, check_max_document_bytes
+from airflow_provider_kognic.core.class_mapping import class_mapping_rows, identity_mapping
 from airflow_provider_kognic.core.doubts import ON_AMBIGUOUS, ON_CHANGED, check_choice
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.groups import check_if_exists, ensure_predictions_group
 from airflow_provider_kognic.core.judgement import MaxFailures, judge
-from airflow_provider_kognic.core.models import is_uuid, parse_uuid
+from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, is_uuid, parse_uuid
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.settings import check_connections, check_flag, check_seconds
+from airflow_provider_kognic.dry_runs import TaskPlanReport, check_report
 from airflow_provider_kognic.exceptions import KognicPermanentError, KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.journals.choice import check_journal, choose_journal
@@ -32,13 +36,14 @@ from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argu
 from airflow_provider_kognic.storage import source_key, to_source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
     from airflow.sdk import RetryPolicy
 
+    from airflow_provider_kognic.core.dataset_check import DatasetCheck
     from airflow_provider_kognic.core.journal import Journal
     from airflow_provider_kognic.core.judgement import Failure
+    from airflow_provider_kognic.core.models import PredictionsGroup
+    from airflow_provider_kognic.core.plan import Plan
     from airflow_provider_kognic.core.sources import Source
     from airflow_provider_kognic.core.uploader import Report, Stop
     from airflow_provider_kognic.journals.task_state_store import TaskStateStore
@@ -47,6 +52,23 @@ if TYPE_CHECKING:
 def _is_template(value: Any) -> bool:
     """Tell whether a value is only known when the task runs: Jinja text, or another task's result."""
     return "{{" in value or "{%" in value if isinstance(value, str) else hasattr(value, "resolve")
+
+
+FROM_PREDICTIONS = "from_predictions"
+
+ClassMapping = Sequence[Mapping[str, str]] | Mapping[str | None, str | None]
+
+
+def _serializable(mapping: ClassMapping | str | None) -> Any:
+    """Return a class mapping as a serialized Dag can hold it: the key None cannot be written, rows say the same."""
+    if isinstance(mapping, Mapping) and None in mapping:
+        return [{"annotated": annotated, "predicted": to} for annotated, to in mapping.items()]
+    return mapping
+
+
+def _given_mapping(value: Any) -> Any:
+    """Return a class mapping or None; a template may have made text of the latter."""
+    return None if isinstance(value, str) and value.strip().lower() == "none" else value
 
 
 def _text(value: Any, what: str) -> str:
@@ -97,7 +119,14 @@ class CreatePredictionsGroupOperator(BaseOperator):
         description: Text for people, used when the group is created (templated).
         class_mapping: Needed for a dataset with segmentation: the API's list of rows
             `{"annotated": ..., "predicted": ...}`, or a dict annotated -> predicted, in which None stands for a
-            class that the other side does not have (templated).
+            class that the other side does not have; or `from_predictions` for one in which every class of the
+            predictions stands for itself, and `_background` (templated).
+        predictions: For `from_predictions`: where the predictions are, as for `UploadPredictionsOperator`
+            (templated).
+        manifest: Instead of `predictions`, likewise (templated).
+        class_mapping_overrides: For `from_predictions`: rows, or a dict annotated -> predicted, which replace the
+            rows of the classes that they name. Classes that occur only in annotations have to be added here:
+            `{"pole": None}` (templated).
         if_exists: What to do about groups of that name: `reuse` the one there is (fails if there are several),
             `fail`, or `create` another (templated).
         kognic_conn_id: The connection (templated).
@@ -118,10 +147,13 @@ class CreatePredictionsGroupOperator(BaseOperator):
         "name",
         "description",
         "class_mapping",
+        "predictions",
+        "manifest",
+        "class_mapping_overrides",
         "if_exists",
         "kognic_conn_id",
     )
-    template_fields_renderers = {"class_mapping": "json"}  # noqa: RUF012 - as in BaseOperator
+    template_fields_renderers = {"class_mapping": "json", "class_mapping_overrides": "json"}  # noqa: RUF012 - as in BaseOperator
     operator_extra_links = (KognicPredictionsGroupLink(),)
     ui_color = "#e6e0f8"
 
@@ -131,7 +163,10 @@ class CreatePredictionsGroupOperator(BaseOperator):
         dataset: str,
         name: str,
         description: str | None = None,
-        class_mapping: Sequence[Mapping[str, str]] | Mapping[str | None, str | None] | None = None,
+        class_mapping: ClassMapping | str | None = None,
+        predictions: str | ObjectStoragePath | Sequence[Mapping[str, Any]] | None = None,
+        manifest: str | ObjectStoragePath | None = None,
+        class_mapping_overrides: ClassMapping | None = None,
         if_exists: str = "reuse",
         kognic_conn_id: str = KognicHook.default_conn_name,
         retries: int | None = 2,
@@ -142,23 +177,55 @@ class CreatePredictionsGroupOperator(BaseOperator):
         self.dataset = dataset
         self.name = name
         self.description = description
-        if isinstance(class_mapping, Mapping) and None in class_mapping:
-            # The key None cannot be written into the serialized Dag; rows say the same.
-            class_mapping = [{"annotated": a, "predicted": p} for a, p in class_mapping.items()]  # type: ignore[dict-item]
-        self.class_mapping = class_mapping
+        self.class_mapping = _serializable(class_mapping)
+        self.predictions = predictions
+        self.manifest = manifest
+        self.class_mapping_overrides = _serializable(class_mapping_overrides)
         self.if_exists = if_exists
         self.kognic_conn_id = kognic_conn_id
         if not _is_template(if_exists):
             check_if_exists(if_exists)
+        if not _is_template(class_mapping):
+            self._check_sources()
+
+    def _check_sources(self) -> None:
+        """Say what does not go together: a source is for `from_predictions`, and that is nothing without one."""
+        given = [
+            name
+            for name in ("predictions", "manifest", "class_mapping_overrides")
+            if getattr(self, name) is not None
+        ]
+        if self.class_mapping != FROM_PREDICTIONS:
+            if isinstance(_given_mapping(self.class_mapping), str):
+                raise KognicInputError(
+                    f"class_mapping must be rows, a dict, or {FROM_PREDICTIONS!r}, not {self.class_mapping!r}."
+                )
+            if given:
+                raise KognicInputError(f"{given[0]!r} is for class_mapping={FROM_PREDICTIONS!r} only.")
+        elif (self.predictions is None) == (self.manifest is None):
+            which = "neither is" if self.predictions is None else "both are"
+            raise KognicInputError(
+                f"class_mapping={FROM_PREDICTIONS!r} takes either 'predictions' or 'manifest'; {which} given."
+            )
+
+    def _rows(self) -> list[dict[str, str]] | None:
+        """Return the class mapping in the API's form."""
+        self._check_sources()
+        if self.class_mapping != FROM_PREDICTIONS:
+            return class_mapping_rows(_given_mapping(self.class_mapping))
+        from airflow_provider_kognic.core.class_survey import classes_of
+
+        overrides = class_mapping_rows(_given_mapping(self.class_mapping_overrides) or None)
+        rows = identity_mapping(classes_of(to_source(self.predictions, self.manifest)), overrides)
+        self.log.info("The class mapping: %s", rows)
+        return rows
 
     def execute(self, context: Context) -> str:
         """Return the uuid of the group."""
-        from airflow_provider_kognic.core.class_mapping import class_mapping_rows
-
         store = _task_state_store(context)
         memory = None if store is None else TaskStateStoreMemory(store)
         try:
-            rows = class_mapping_rows(self.class_mapping)
+            rows = self._rows()
             check_if_exists(self.if_exists)
             hook = KognicHook(self.kognic_conn_id)
             name = _text(self.name, "'name'")
@@ -181,12 +248,28 @@ class CreatePredictionsGroupOperator(BaseOperator):
         return uuid
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What an upload, or its dry run, is to do."""
+
+    hook: KognicHook
+    source: Source
+    group: str
+    host: str
+    dataset_uuid: str | None
+    connections: int
+    journal: Journal | None
+    dataset_check: DatasetCheck | None
+    dry_run: bool
+
+
 class UploadPredictionsOperator(BaseOperator):
     """Uploads predictions, one OpenLABEL document a scene, into a predictions group.
 
     Each prediction is sent once, unless it was certainly not executed, and each gets one outcome: `created`,
-    `skipped`, `refused`, `in_doubt` or `unsent`. A document that is refused does not stop the others. The task
-    fails at the end if more than `max_failures` are refused, or if any is in doubt or unsent.
+    `skipped`, `refused`, `in_doubt` or `unsent`. Documents are checked before they are sent; one that is refused,
+    here or by the server, does not stop the others. The task fails at the end if more than `max_failures` are
+    refused, or if any is in doubt or unsent.
 
     Args:
         predictions: A folder or glob of `<scene-uuid>.json`, a `.jsonl` file of rows
@@ -196,7 +279,8 @@ class UploadPredictionsOperator(BaseOperator):
         manifest: Instead of `predictions`: a CSV or JSON-lines file with the columns `scene_uuid` and `path`,
             paths relative to it (templated).
         dataset: The group's dataset, uuid or exact name: lets the task check that the group is there before it
-            sends anything, and link to it (templated).
+            sends anything, that the scenes have annotations, and that classes are in the group's class mapping; and
+            link to it (templated).
         max_connections: Most requests in flight, 1 to 10; the connection's setting if None (templated).
         max_failures: How many predictions may be refused: a count, or a share such as `"2%"` (templated).
         allow_empty: Whether a source without any prediction is a success.
@@ -216,6 +300,16 @@ class UploadPredictionsOperator(BaseOperator):
             `send` this one, too.
         force: Forget what the journal says of this source's scenes, after someone has removed their predictions
             in the app: they are all sent (templated).
+        validation: `strict` refuses a document that breaks a rule of Kognic's prediction format, a scene without
+            annotations, and a class without a row in the class mapping, as far as these are known; `off` only what
+            is no JSON object with an object `openlabel`.
+        max_document_bytes: Larger documents are refused (bytes).
+        class_mapping: The group's class mapping, as for `CreatePredictionsGroupOperator`: classes are checked
+            against it where the server does not show the group's own (templated).
+        dry_run: Send nothing and write no journal and no receipts; find out what an upload would do, log it, and
+            return its counts (templated).
+        report: A `.jsonl` file that a dry run writes: a row for every prediction with what would become of it.
+            Beside `r.jsonl`, `r.md` is the same for people (templated).
         kognic_conn_id: The connection (templated).
         retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (in
             older Airflows, such as 3.0, `partial()` does not read this: mapped tasks have Airflow's own default).
@@ -224,7 +318,8 @@ class UploadPredictionsOperator(BaseOperator):
             `airflow_provider_kognic.exceptions`; with None, what no retry can mend fails at once.
 
     Returns (and on failure leaves in the XCom `summary`) counts, never documents: `predictions_group_uuid`,
-    `uploaded`, `skipped`, `refused`, `in_doubt`, `unsent`, `total`, `duration_s`, `rate_per_s`.
+    `uploaded`, `skipped`, `refused`, `in_doubt`, `unsent`, `total`, `duration_s`, `rate_per_s`. Of a dry run also
+    `dry_run` (true), `would_send` and `reasons` (of what would be refused).
 
     Raises:
         KognicPermanentError: What a retry cannot mend: input, credentials, permission, refusals, doubt; without a
@@ -242,8 +337,12 @@ class UploadPredictionsOperator(BaseOperator):
         "journal",
         "receipts",
         "force",
+        "class_mapping",
+        "dry_run",
+        "report",
         "kognic_conn_id",
     )
+    template_fields_renderers = {"class_mapping": "json"}  # noqa: RUF012 - as in BaseOperator
     operator_extra_links = (KognicPredictionsGroupLink(),)
     ui_color = "#e6e0f8"
 
@@ -264,6 +363,11 @@ class UploadPredictionsOperator(BaseOperator):
         settle_after: float = 60.0,
         on_changed: str = "refuse",
         force: bool | str = False,
+        validation: str = "strict",
+        max_document_bytes: int = MOST_DOCUMENT_BYTES,
+        class_mapping: ClassMapping | None = None,
+        dry_run: bool | str = False,
+        report: str | ObjectStoragePath | None = None,
         kognic_conn_id: str = KognicHook.default_conn_name,
         retries: int | None = 2,
         retry_policy: RetryPolicy | None = RETRY_POLICY,
@@ -284,6 +388,11 @@ class UploadPredictionsOperator(BaseOperator):
         self.settle_after = check_seconds(settle_after, "settle_after", zero=True)
         self.on_changed = check_choice(on_changed, "on_changed", ON_CHANGED)
         self.force = force
+        self.validation = check_choice(validation, "validation", VALIDATION)
+        self.max_document_bytes = check_max_document_bytes(max_document_bytes, validation)
+        self.class_mapping = _serializable(class_mapping)
+        self.dry_run = dry_run  # type: ignore[method-assign, assignment]  # Airflow's own one only lists templates
+        self.report = report
         self.kognic_conn_id = kognic_conn_id
         self._stop: Stop | None = None
         self._check_arguments()
@@ -300,12 +409,18 @@ class UploadPredictionsOperator(BaseOperator):
             check_receipts(self.receipts)
         if not _is_template(self.force):
             check_flag(self.force, "force")
+        if not _is_template(self.class_mapping):
+            class_mapping_rows(_given_mapping(self.class_mapping))
+        if not _is_template(self.dry_run):
+            check_flag(self.dry_run, "dry_run")
+        if not _is_template(self.report):
+            check_report(self.report)
         if (self.predictions is None) == (self.manifest is None):
             given = "neither is" if self.predictions is None else "both are"
             raise KognicInputError(f"give either 'predictions' or 'manifest'; {given} given.")
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Upload, and return the counts."""
+        """Upload, or find out what an upload would do, and return the counts."""
         from airflow_provider_kognic.core.uploader import Stop
 
         started = time.monotonic()
@@ -314,22 +429,12 @@ class UploadPredictionsOperator(BaseOperator):
         self._stop = Stop()
         try:
             max_failures = MaxFailures.parse(self.max_failures)
-            group = parse_uuid(self.predictions_group_uuid, "predictions group")
-            hook = KognicHook(self.kognic_conn_id)
-            host = hook.settings.host
-            source = to_source(self.predictions, self.manifest, host=host, predictions_group_uuid=group)
-            connections = self._connections(hook)
-            journal = self._choose_journal(context, host, group, source)
-            dataset_uuid = self._dataset_of(hook, group)
-            KognicPredictionsGroupLink.persist(
-                context, hook.settings.predictions_group_page(dataset_uuid, group)
-            )
-            with TaskReceipts(self.receipts, host, group) as receipts:
-                report = asyncio.run(
-                    self._upload(
-                        hook, source, group, dataset_uuid, connections, journal, receipts, started, self._stop
-                    )
-                )
+            job = self._prepare(context, self._stop)
+            if job.dry_run:
+                plan = self._find_out(job, started, self._stop)
+                return self._conclude_plan(context, plan, max_failures)
+            with TaskReceipts(self.receipts, job.host, job.group) as receipts:
+                report = asyncio.run(self._upload(job, receipts, started, self._stop))
                 # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
                 unwritten = receipts.write()
         except KognicError as error:
@@ -364,44 +469,68 @@ class UploadPredictionsOperator(BaseOperator):
         """Return how long requests in flight may come back: "mark failed" leaves 5 s for that and the receipts."""
         return 2.5 if self.receipts is None else 2.0
 
-    def _dataset_of(self, hook: KognicHook, group: str) -> str | None:
-        """Return the dataset's uuid if one is given, having seen that the group is one of its own."""
-        if self.dataset is None:
-            return None
-        uuid = hook.get_dataset(_text(self.dataset, "'dataset'")).uuid
-        if not _has_group(hook, uuid, group):
-            raise KognicInputError(
-                f"the dataset {self.dataset} has no predictions group {group}: it is gone, or of another dataset."
-            )
-        return uuid
-
-    def _connections(self, hook: KognicHook) -> int:
-        if self.max_connections is None:
-            return hook.settings.max_connections
-        return check_connections(self.max_connections)
-
-    def _choose_journal(self, context: Context, host: str, group: str, source: Source) -> Journal | None:
-        return choose_journal(
+    def _prepare(self, context: Context, stop: Stop) -> _Job:
+        """Find out what is to be done from the arguments, and whether the group is there."""
+        group = parse_uuid(self.predictions_group_uuid, "predictions group")
+        dry_run = check_flag(self.dry_run, "dry_run")
+        hook = KognicHook(self.kognic_conn_id)
+        host = hook.settings.host
+        source = to_source(
+            self.predictions,
+            self.manifest,
+            host=host,
+            predictions_group_uuid=group,
+            max_document_bytes=self.max_document_bytes,
+        )
+        connections = self._connections(hook)
+        journal = choose_journal(
             self.journal,
             context,
             host=host,
             group=group,
             source_key=source_key(self.predictions, self.manifest, source),
             force=check_flag(self.force, "force"),
+            read_only=dry_run,
         )
+        dataset_uuid, listed = self._dataset_of(hook, group)
+        dataset_check = self._dataset_check(hook, dataset_uuid, listed, stop)
+        KognicPredictionsGroupLink.persist(context, hook.settings.predictions_group_page(dataset_uuid, group))
+        return _Job(hook, source, group, host, dataset_uuid, connections, journal, dataset_check, dry_run)
 
-    async def _upload(
-        self,
-        hook: KognicHook,
-        source: Source,
-        group: str,
-        dataset_uuid: str | None,
-        connections: int,
-        journal: Journal | None,
-        receipts: TaskReceipts,
-        started: float,
-        stop: Stop,
-    ) -> Report:
+    def _dataset_of(self, hook: KognicHook, group: str) -> tuple[str | None, PredictionsGroup | None]:
+        """Return the dataset's uuid and the group as it lists it, if a dataset is given."""
+        if self.dataset is None:
+            return None, None
+        uuid = hook.get_dataset(_text(self.dataset, "'dataset'")).uuid
+        if (listed := _find_group(hook, uuid, group)) is None:
+            raise KognicInputError(
+                f"the dataset {self.dataset} has no predictions group {group}: it is gone, or of another dataset."
+            )
+        return uuid, listed
+
+    def _dataset_check(
+        self, hook: KognicHook, dataset_uuid: str | None, listed: PredictionsGroup | None, stop: Stop
+    ) -> DatasetCheck | None:
+        """Return the checks against the dataset and the class mapping, as far as these are known."""
+        from airflow_provider_kognic.core.dataset_check import AnnotatedScenes, DatasetCheck, class_coverage
+
+        given = _given_mapping(self.class_mapping)
+        if self.validation == "off":
+            return None
+        coverage = class_coverage(listed, given)
+        scenes = None
+        if dataset_uuid is not None:
+            scenes = AnnotatedScenes(
+                lambda: hook.iter_annotations(dataset_uuid), lambda: stop.reason is not None
+            )
+        return DatasetCheck(scenes, coverage)
+
+    def _connections(self, hook: KognicHook) -> int:
+        if self.max_connections is None:
+            return hook.settings.max_connections
+        return check_connections(self.max_connections)
+
+    async def _upload(self, job: _Job, receipts: TaskReceipts, started: float, stop: Stop) -> Report:
         from airflow_provider_kognic.core.uploader import upload
 
         # A thread of its own: asyncio.run would wait for one of asyncio's, however long a listing hangs.
@@ -409,28 +538,68 @@ class UploadPredictionsOperator(BaseOperator):
 
         async def group_exists() -> bool:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(thread, _has_group, hook, str(dataset_uuid), group)
+            found = await loop.run_in_executor(
+                thread, _find_group, job.hook, str(job.dataset_uuid), job.group
+            )
+            return found is not None
 
         self._end_before_the_timeout(stop, started)
-        self.log.info("Uploading to predictions group %s with %d connections.", group, connections)
+        self.log.info("Uploading to predictions group %s with %d connections.", job.group, job.connections)
         try:
-            async with hook.async_client(connections) as client:
+            async with job.hook.async_client(job.connections) as client:
                 return await upload(
-                    source,
+                    job.source,
                     client,
-                    predictions_group_uuid=group,
-                    max_connections=connections,
+                    predictions_group_uuid=job.group,
+                    max_connections=job.connections,
                     outage_timeout=self.outage_timeout,
-                    group_exists=None if dataset_uuid is None else group_exists,
-                    journal=journal,
+                    group_exists=None if job.dataset_uuid is None else group_exists,
+                    journal=job.journal,
                     on_result=receipts.add,
                     stop=stop,
                     on_ambiguous=self.on_ambiguous,
                     settle_after=self.settle_after,
                     on_changed=self.on_changed,
+                    validation=self.validation,
+                    max_document_bytes=self.max_document_bytes,
+                    dataset_check=job.dataset_check,
                 )
         finally:
             thread.shutdown(wait=False, cancel_futures=True)
+
+    def _find_out(self, job: _Job, started: float, stop: Stop) -> Plan:
+        """Make the plan of a dry run, and write it where that is wanted."""
+        from airflow_provider_kognic.core.plan import make_plan
+
+        async def plan_it() -> Plan:
+            self._end_before_the_timeout(stop, started)
+            return await make_plan(
+                job.source,
+                predictions_group_uuid=job.group,
+                journal=job.journal,
+                readers=job.connections,
+                on_ambiguous=self.on_ambiguous,
+                on_changed=self.on_changed,
+                validation=self.validation,
+                max_document_bytes=self.max_document_bytes,
+                dataset_check=job.dataset_check,
+                on_planned=report.add,
+                stopping=lambda: stop.reason,
+            )
+
+        with TaskPlanReport(self.report, job.host, job.group) as report:
+            plan = asyncio.run(plan_it())
+            report.write(plan)
+        return plan
+
+    def _conclude_plan(self, context: Context, plan: Plan, max_failures: MaxFailures) -> dict[str, Any]:
+        """Return the counts of a dry run, or fail as the upload would."""
+        counts = plan.to_dict()
+        failure = plan.failure(max_failures, allow_empty=self.allow_empty)
+        if failure is None:
+            return counts
+        self._push(context, counts)
+        raise _as_airflow(self, failure, retry=False)
 
     def _end_before_the_timeout(self, stop: Stop, started: float) -> None:
         """End in order a little before Airflow's alarm, which would tear the run apart at any instruction."""
@@ -452,8 +621,8 @@ class UploadPredictionsOperator(BaseOperator):
 _TIMED_OUT = "the task's execution_timeout is nearly over"
 
 
-def _has_group(hook: KognicHook, dataset_uuid: str, group: str) -> bool:
-    return any(
-        is_uuid(found.uuid) and found.uuid.lower() == group
-        for found in hook.list_predictions_groups(dataset_uuid)
-    )
+def _find_group(hook: KognicHook, dataset_uuid: str, group: str) -> PredictionsGroup | None:
+    for found in hook.list_predictions_groups(dataset_uuid):
+        if is_uuid(found.uuid) and found.uuid.lower() == group:
+            return found
+    return None

@@ -1,7 +1,7 @@
 """One client's run in a process of its own: `python -m tests.benchmarks.child CLIENT URL GROUP PATH`.
 
-CLIENT is `engine`, `documented` or `sockets`. The clock starts after the imports and before anything else (the
-token, the listing of the folder); it stops when the client is closed. Prints one line of JSON.
+CLIENT is `engine`, `unchecked`, `documented` or `sockets`. The clock starts after the imports and before anything
+else (the token, the listing of the folder); it stops when the client is closed. Prints one line of JSON.
 """
 
 from __future__ import annotations

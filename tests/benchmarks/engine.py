@@ -1,9 +1,10 @@
-"""The client under test: this package's upload engine, without a journal, or with one in a folder."""
+"""The client under test: this package's upload engine as it is by default, with a journal in a folder or none."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import httpx  # noqa: F401 - the client imports it when it is opened; all three import before the clock starts
 from kognic.auth.requests import RequestsAuthSession  # noqa: F401 - as httpx
@@ -11,15 +12,18 @@ from kognic.auth.requests import RequestsAuthSession  # noqa: F401 - as httpx
 from airflow_provider_kognic.core.client import AsyncKognicClient
 from airflow_provider_kognic.core.folder_log import FolderLog
 from airflow_provider_kognic.core.journal import Header, Journal
+from airflow_provider_kognic.core.openlabel import check
 from airflow_provider_kognic.core.settings import Settings
 from airflow_provider_kognic.core.sources import open_source
 from airflow_provider_kognic.core.uploader import upload
 
+check(b"{}")  # imports what it needs when it is first used; as httpx
 
-async def run(url: str, group: str, path: Path) -> int:
+
+async def run(url: str, group: str, path: Path, **options: Any) -> int:
     """Upload a folder of `<scene-uuid>.json`, or a `.jsonl` file; return the number of predictions seen to.
 
-    The environment variable BENCHMARK_JOURNAL names a journal's folder.
+    The environment variable BENCHMARK_JOURNAL names a journal's folder; `options` go to the upload.
     """
     settings = Settings(base_url=url, auth_host=url, credentials=("id", "secret"))
     source = open_source(path, None, resolve=Path)
@@ -28,6 +32,6 @@ async def run(url: str, group: str, path: Path) -> int:
         log = FolderLog(Path(folder), Header(settings.host, group), source_key=str(path))
         journal = Journal(log, upload="benchmark")
     async with AsyncKognicClient(settings) as client:
-        report = await upload(source, client, predictions_group_uuid=group, journal=journal)
+        report = await upload(source, client, predictions_group_uuid=group, journal=journal, **options)
         client.tokens.close()
     return report.summary.uploaded + report.summary.skipped

@@ -26,8 +26,18 @@ UUID = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 
 
 def content(number: int = 0) -> dict[str, Any]:
-    """A small document that the emulator takes, different for each number."""
-    return {"openlabel": {"metadata": {"schema_version": "1.0.0", "comment": f"number {number}"}}}
+    """A small document without a fault, different for each number."""
+    stream = {"text": [{"name": "stream", "val": "CAM"}]}
+    box = {"name": "box", "val": [10, 20, 30, 40], "attributes": stream}
+    frame = {"frame_properties": {"timestamp": 0}, "objects": {"1": {"object_data": {"bbox": [box]}}}}
+    return {
+        "openlabel": {
+            "metadata": {"schema_version": "1.0.0", "comment": f"number {number}"},
+            "streams": {"CAM": {"type": "camera"}},
+            "objects": {"1": {"name": "car", "type": "Car"}},
+            "frames": {"0": frame},
+        }
+    }
 
 
 def rows(count: int, first: int = 0) -> RowsSource:

@@ -137,22 +137,25 @@ BAD_DOCUMENTS = {
 }
 
 
+@pytest.mark.parametrize("validation", ["strict", "off"])
 def test_bad_documents_are_refused_each_for_its_reason(
-    emulator: Emulator, group: str, tmp_path: Path
+    emulator: Emulator, group: str, tmp_path: Path, validation: str
 ) -> None:
     """One bad document never hides the others: each has its reason, the good ones arrive."""
     good = write(tmp_path, 3)
     expected = {}
     for i, (raw, reason, said) in enumerate(BAD_DOCUMENTS.values(), start=10):
         (tmp_path / f"{demo.scene_uuid(i)}.json").write_bytes(raw)
-        expected[demo.scene_uuid(i)] = (reason, said)
+        # The strict check says in the message which rule is broken, and where.
+        strict = ("invalid", "is not valid. ")
+        expected[demo.scene_uuid(i)] = (reason, said) if validation == "off" else strict
     unreadable = demo.scene_uuid(50)
     (tmp_path / f"{unreadable}.json").mkdir()
     expected[unreadable] = ("unreadable", "IsADirectoryError")
     dangling = demo.scene_uuid(51)
     (tmp_path / f"{dangling}.json").symlink_to(tmp_path / "gone")
     expected[dangling] = ("unreadable", "FileNotFoundError")
-    run = upload_all(open_(tmp_path), settings_for(emulator), group)
+    run = upload_all(open_(tmp_path), settings_for(emulator), group, validation=validation)
     assert run.scenes(Outcome.CREATED) == set(good)
     refused = {r.scene_uuid: r for r in run.results if r.outcome is Outcome.REFUSED}
     assert {scene: result.reason for scene, result in refused.items()} == {
@@ -166,7 +169,10 @@ def test_bad_documents_are_refused_each_for_its_reason(
 
 def test_documents_arrive_as_the_bytes_they_are(emulator: Emulator, group: str, tmp_path: Path) -> None:
     """Spaces, order, escapes and digits of a file are not touched on the way."""
-    raw = b'{\n "openlabel" : {"metadata": {"schema_version":"1.0.0", "comment":"\\u00e9 \xc3\xa9 1.50"} } }'
+    raw = (
+        b'{\n "openlabel" : {"metadata": {"schema_version":"1.0.0", "comment":"\\u00e9 \xc3\xa9 1.50"},'
+        b' "frames": {"0":{"frame_properties": {"timestamp":0 } } }} }'
+    )
     (tmp_path / f"{demo.scene_uuid(0)}.json").write_bytes(raw)
     run = upload_all(open_(tmp_path), settings_for(emulator), group)
     (result,) = run.results
@@ -201,7 +207,7 @@ def test_json_lines(emulator: Emulator, group: str, tmp_path: Path) -> None:
         "4": "bad_row",
         "5": "bad_row",
         "6": "not_a_uuid",
-        "7": "no_openlabel",
+        "7": "invalid",
         "8": "bad_row",
         "10": "duplicate_scene",
     }

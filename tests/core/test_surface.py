@@ -84,7 +84,12 @@ ALLOWED = {
     "journal": {"errors", "models"},
     "listing": {"errors", "retries"},
     "doubts": {"errors", "models"},
-    "reading": {"doubts", "journal", "models", "openlabel", "sources"},
+    "checks": {"errors", "models", "openlabel", "rules", "sources"},
+    "dataset_check": {"class_mapping", "errors", "models", "retries"},
+    "class_survey": {"checks", "errors", "models", "settings", "sources"},
+    "reading": {"doubts", "journal", "models", "sources"},
+    "plan": {"checks", "doubts", "errors", "journal", "models", "reading", "settings"},
+    "plan_report": {"errors", "plan", "stores"},
     "receipts": {"errors", "models", "stores"},
     "stores": set(),
     "lease": {"errors", "stores"},
@@ -101,8 +106,8 @@ ALLOWED = {
     "judgement": {"errors", "models", "retries"},
     "waiting": {"errors", "models"},
     "uploader": {
-        *("admission", "client", "doubts", "errors", "journal", "listing", "models", "progress", "reading"),
-        *("retries", "room", "settings"),
+        *("admission", "checks", "client", "doubts", "errors", "journal", "listing", "models", "progress"),
+        *("reading", "retries", "room", "settings"),
     },
 }
 
@@ -160,7 +165,12 @@ PUBLIC = {
         *("KognicTLSError", "KognicUnauthorizedError", "KognicUnavailableError"),
     },
     "folder_log": {"FolderLog"},
-    "journal": {"Entry", "Header", "Journal", "Log", "State"},
+    "journal": {"Entry", "Header", "Journal", "Log", "ReadOnlyLog", "Readable", "State"},
+    "checks": {"Checks", "check_document", "check_max_document_bytes"},
+    "class_survey": {"classes_of"},
+    "dataset_check": {"AnnotatedScenes", "ClassCoverage", "Classes", "DatasetCheck", "class_coverage"},
+    "plan": {"Decision", "Plan", "Planned", "make_plan"},
+    "plan_report": {"PlanReport"},
     "lease": {"Lease"},
     "receipts": {"Receipts"},
     "models": {
@@ -190,7 +200,7 @@ PUBLIC = {
         "RowsSource",
         "Source",
     }
-    | {"open_source", "refusal", "scenes_of", "unique"},
+    | {"check_size", "open_source", "refusal", "scenes_of", "unique"},
     "tokens": {"TokenProvider"},
     "uploader": {"PredictionsClient", "Report", "Stop", "upload"},
 }
@@ -256,7 +266,12 @@ def test_it_works_beside_httpx2(emulator: Emulator, group: str, *, imported_firs
             {"kind": "drop_after", "match": {"scene": refused}},
         ]
     )
-    document = {"openlabel": {"metadata": {"schema_version": "1.0.0"}}}
+    document = {
+        "openlabel": {
+            "metadata": {"schema_version": "1.0.0"},
+            "frames": {"0": {"frame_properties": {"timestamp": 0}}},
+        }
+    }
     given = {
         "url": emulator.url,
         "credentials": [emulator.client_id, emulator.client_secret],

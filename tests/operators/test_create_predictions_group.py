@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 RunDag = Callable[..., Any]
+Write = Callable[..., Path]
 # Airflow 3.3 and later remember what a task tells them from one try to the next.
 REMEMBERS = find_spec("airflow.models.task_state_store") is not None
 GROUPS = f"/v1/datasets/{demo.DATASET_UUID}/predictions-groups"
@@ -145,7 +147,7 @@ def test_a_class_mapping_is_sent_as_rows(
         ([{}], "row 0: neither 'annotated' nor 'predicted' is given"),
         ([{"annotated": "a"}, {"anotated": "b"}], "row 1: unknown key 'anotated'"),
         ([{"annotated": 3}], "row 0: 'annotated' is 3"),
-        ("oak=tree", "class_mapping is str"),
+        ("{{ 'oak=tree' }}", "class_mapping must be rows, a dict, or 'from_predictions', not 'oak=tree'"),
     ],
 )
 def test_a_bad_class_mapping_fails_before_any_request(
@@ -390,3 +392,110 @@ def test_retries_are_two_unless_the_task_or_the_dag_say_otherwise() -> None:
         create(says, task_id="own", name="n", retries=5)
 
     assert [task.retries for task in (*silent.tasks, *says.tasks)] == [2, 5, 0, 5]
+
+
+# --- a class mapping from the predictions ---
+
+
+def with_classes(write_predictions: Write, *names: str) -> Path:
+    """A folder of one document for each class."""
+    folder = write_predictions(len(names))
+    for number, name in enumerate(names):
+        path = folder / f"{demo.scene_uuid(number)}.json"
+        document = json.loads(path.read_text())
+        document["openlabel"]["objects"]["1"]["type"] = name
+        path.write_text(json.dumps(document))
+    return folder
+
+
+def test_a_class_mapping_is_made_from_the_predictions(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str, write_predictions: Write
+) -> None:
+    """Every class stands for itself, but where overrides say otherwise; the log says what they are for."""
+    folder = with_classes(write_predictions, "car", "tree", "car", "void")
+    create(
+        dag,
+        name=name,
+        dataset="{{ params.get('dataset', 'demo-segmentation') }}",
+        class_mapping="{{ 'from_predictions' }}",
+        predictions=f"{{{{ '{folder}' }}}}",
+        class_mapping_overrides={"oak": "tree", "_background": "{{ 'void' }}", "pole": None},
+    )
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    (group,) = groups(server, name, demo.SEGMENTATION_DATASET_UUID)
+    assert group["classMapping"] == [
+        {"annotated": "oak", "predicted": "tree"},
+        {"annotated": "_background", "predicted": "void"},
+        {"annotated": "pole"},
+        {"annotated": "car", "predicted": "car"},
+    ]
+    assert "Classes that occur only in annotations are not known here" in run.output
+
+
+def test_a_class_mapping_is_made_from_a_manifest(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str, tmp_path: Path, write_predictions: Write
+) -> None:
+    with_classes(write_predictions, "car")
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text(f"scene_uuid,path\n{demo.scene_uuid(0)},predictions/{demo.scene_uuid(0)}.json\n")
+    create(
+        dag,
+        name=name,
+        class_mapping="from_predictions",
+        manifest=str(manifest),
+        class_mapping_overrides={None: "ghost"},
+    )
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    (group,) = groups(server, name)
+    assert group["classMapping"] == [
+        {"predicted": "ghost"},
+        {"annotated": "car", "predicted": "car"},
+        {"annotated": "_background"},
+    ]
+    assert "classes that no prediction has: 'ghost'" in run.output
+
+
+def test_invalid_predictions_make_no_group(
+    run_dag: RunDag, dag: "DAG", server: Emulator, name: str, write_predictions: Write
+) -> None:
+    """They are named, before anything is asked of the server; no retry can help."""
+    folder = with_classes(write_predictions, "car", "tree")
+    (folder / f"{demo.scene_uuid(7)}.json").write_text('{"openlabel": {}}')
+    create(
+        dag,
+        name=name,
+        class_mapping="from_predictions",
+        predictions=str(folder),
+        retries=2,
+        retry_delay=timedelta(0),
+    )
+
+    run = run_dag(dag, connection=server)
+
+    assert (run.task_state("create"), run.tries("create")) == ("failed", 1)
+    assert "the classes of 1 of 3 predictions cannot be told" in run.output
+    assert demo.scene_uuid(7) in run.output
+    assert server.stats()["requests"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"class_mapping": "from_predictions"}, "neither is given"),
+        ({"class_mapping": "from_predictions", "predictions": "a", "manifest": "b"}, "both are given"),
+        ({"class_mapping": {"a": "b"}, "predictions": "a"}, "'predictions' is for class_mapping="),
+        ({"class_mapping_overrides": {"a": "b"}}, "'class_mapping_overrides' is for class_mapping="),
+        ({"class_mapping": "from_prediction", "predictions": "a"}, "class_mapping must be rows, a dict, or"),
+    ],
+)
+def test_what_does_not_go_together_is_said_where_the_dag_is_parsed(
+    dag: "DAG", name: str, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(KognicInputError, match=message):
+        create(dag, name=name, **arguments)

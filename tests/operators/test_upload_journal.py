@@ -316,9 +316,9 @@ def test_a_document_that_changed_is_refused_or_sent_as_asked(
     changed = demo.scene_uuid(1)
 
     run_dag(dag, connection=server)
-    (folder / f"{changed}.json").write_text(
-        json.dumps({"openlabel": {"metadata": {"schema_version": "1.0.0", "comment": "another model"}}})
-    )
+    other = json.loads((folder / f"{changed}.json").read_text())
+    other["openlabel"]["metadata"]["comment"] = "another model"
+    (folder / f"{changed}.json").write_text(json.dumps(other))
     run = run_dag(dag, connection=server)
 
     row = next(row for row in rows(receipts) if row["scene_uuid"] == changed)

@@ -196,6 +196,9 @@ def test_every_templated_argument_may_be_another_tasks_result(
         "journal": str(tmp_path / "journal"),
         "receipts": str(tmp_path / "receipts.jsonl"),
         "force": False,
+        "class_mapping": {"auto": "Car"},
+        "dry_run": False,
+        "report": None,
         "kognic_conn_id": "kognic_default",
     }
 
@@ -239,7 +242,7 @@ def test_it_can_be_mapped_over_folders_and_groups(
 
 
 def test_the_rows_may_come_from_mapped_tasks(
-    run_dag: RunDag, dag: "DAG", server: Emulator, group: str
+    run_dag: RunDag, dag: "DAG", server: Emulator, group: str, document: dict[str, Any]
 ) -> None:
     """What mapped tasks return is a lazy sequence, not a list."""
     from airflow.sdk import task
@@ -248,10 +251,7 @@ def test_the_rows_may_come_from_mapped_tasks(
 
         @task
         def predict(number: int) -> dict[str, Any]:
-            return {
-                "sceneUuid": demo.scene_uuid(number),
-                "openlabelContent": {"openlabel": {"metadata": {"schema_version": "1.0.0"}}},
-            }
+            return {"sceneUuid": demo.scene_uuid(number), "openlabelContent": document}
 
         upload(dag, predictions=predict.expand(number=[0, 1, 2]), predictions_group_uuid=group)
 
@@ -311,7 +311,7 @@ def test_bad_documents_are_results_and_the_others_go_on(
     assert failed_at_once(run, "11 predictions: 4 created, 0 skipped, 7 refused (allowed: 0)")
     assert counts(run.xcom("upload", "summary")) == {"uploaded": 4, "refused": 7, "total": 11}
     assert run.xcom("upload") is None
-    for named in ("not-a-uuid", "not_json (2)", *map(demo.scene_uuid, range(10, 14)), unknown):
+    for named in ("not-a-uuid", "invalid (3)", *map(demo.scene_uuid, range(10, 14)), unknown):
         assert named in run.output
     assert "this scene stands earlier in the source" in run.output
 
