@@ -62,6 +62,9 @@ class FolderLog:
         ttl: See `Lease`.
     """
 
+    # Seconds: a sync of the disk for every line would be one for each prediction.
+    pace = 0.005
+
     def __init__(
         self,
         folder: StoredPath,

@@ -50,7 +50,8 @@ class Log(Protocol):
 
     A line is JSON without a line break. Methods raise KognicJournalError (or OSError) where the log cannot be used,
     and KognicJournalFormatError where it holds what is no journal: neither ever means that there are no lines.
-    A log may also have a method `where()` that returns the place of the line that was read last, for messages.
+    A log may also have a method `where()` that returns the place of the line that was read last, for messages, and
+    an attribute `pace`: the seconds from one `append` to the next that make its work cheaper.
     """
 
     def open(self, stopping: Callable[[], bool]) -> None:
@@ -216,6 +217,9 @@ class Journal:
         upload: Names this upload across its attempts (a task of a run, say); None if each attempt is its own.
         force: Forget what earlier uploads left about each scene that this one comes across. What an earlier attempt
             of the same `upload` did under `force` is not forgotten, or a retry would send it twice.
+
+    Attributes:
+        enough: So many intents that wait do not wait for the log's `pace`.
     """
 
     def __init__(self, log: Log | None = None, *, upload: str | None = None, force: bool = False) -> None:
@@ -240,6 +244,9 @@ class Journal:
         self._room = asyncio.Semaphore(MOST_OPEN_INTENTS)
         self._pending = _Batch()
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._waiting_intents = 0
+        self.enough = 1
         self._writer: asyncio.Task[None] | None = None
         self._failed: KognicError | None = None
         self._closed = False
@@ -370,6 +377,9 @@ class Journal:
         rows: list[list[Any]] = []
         if self._force and key not in self._begun_anew:
             rows.append(["f", _hex(scene_uuid), self._upload])
+        self._waiting_intents += 1
+        if self._waiting_intents >= self.enough:
+            self._hurry.set()
         covered = int(self._baseline_taken)
         rows.append(["i", _hex(scene_uuid), digest[:DIGEST_KEPT], round(time.time(), 3), covered])
         try:
@@ -397,6 +407,7 @@ class Journal:
     async def flush(self) -> None:
         """Wait until everything that was noted is durable; raises KognicJournalError if it cannot be."""
         if self._log is not None:
+            self._hurry.set()
             await self._append([])
 
     async def close(self) -> None:
@@ -404,6 +415,7 @@ class Journal:
         if self._thread is None or self._log is None:
             return
         self._closed = True
+        self._hurry.set()
         self._wake.set()
         if self._writer is not None:
             await self._writer
@@ -411,8 +423,9 @@ class Journal:
         try:
             await self._call(self._log.close)
         finally:
-            self._thread.shutdown(wait=False, cancel_futures=True)
-            self._thread = None
+            if self._thread is not None:  # unless it was abandoned meanwhile
+                self._thread.shutdown(wait=False, cancel_futures=True)
+                self._thread = None
 
     def abandon(self) -> None:
         """Give the log back without waiting for anything, if it was not closed."""
@@ -454,9 +467,13 @@ class Journal:
     async def _write(self) -> None:
         """Write what waits, all of it at a time: while one batch is on its way the next one gathers."""
         log: Any = self._log
+        pace = float(getattr(log, "pace", 0.0))
         while True:
             await self._wake.wait()
+            began = time.monotonic()
             self._wake.clear()
+            self._hurry.clear()
+            self._waiting_intents = 0
             batch, self._pending = self._pending, _Batch()
             try:
                 if batch.lines:
@@ -469,6 +486,9 @@ class Journal:
                     future.set_result(None)
             if self._closed and not self._pending.waiting:
                 return
+            if (rest := began + pace - time.monotonic()) > 0 and not self._closed:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), rest)
 
     def _fail(self, error: KognicError, batch: _Batch) -> None:
         self._failed = error

@@ -310,6 +310,7 @@ class _Upload:
         started = time.monotonic()
         await self._journal.open(lambda: stop.reason is not None)
         self._reading.journal_was_read()
+        self._journal.enough = self._connections
         self._journal.on_failure = lambda error: self._broken("The journal cannot be written", error)
         if self._journal.size:
             logger.info("The journal knows %s predictions of this group.", f"{self._journal.size:,}")

@@ -63,6 +63,10 @@ class TaskStateStoreLog:
         writer: Who writes, for people: a task's try, a machine.
     """
 
+    # Seconds: a write costs the task, its supervisor and the API server some 10 ms of work together, however little
+    # is in it.
+    pace = 0.05
+
     def __init__(self, store: TaskStateStore, header: Header, *, writer: str) -> None:
         self._store = store
         self._header = header

@@ -8,6 +8,7 @@ or the server, and its results are thrown away. What the server had received by 
 import asyncio
 import errno
 import itertools
+import json
 import os
 import threading
 import time
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from airflow_provider_kognic.core.sources import RowsSource
 from airflow_provider_kognic.core.tokens import TokenProvider
 from airflow_provider_kognic.core.uploader import Report, Stop, upload
 from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.journals.task_state_store import TaskStateStoreLog
 
 from .support import content
 
@@ -105,19 +108,21 @@ class Life:
     def reach(self, point: str) -> None:
         """Pass a transition; this may be the last thing that happens."""
         with self._counting:
-            fate = next((fate for fate in self.story.fates if not fate.struck), None)
-            if self.dead or fate is None or fate.point != point:
-                return
-            fate.passes -= 1
-            if fate.passes > 0:
-                return
-            fate.struck = True
-            if fate.what == "stop":
-                self.stop.request("a signal", drain=fate.drain)
-            elif fate.what == "full":
-                self.full = True
-            else:
-                self.die()
+            for fate in self.story.fates:
+                if fate.struck or fate.point != point or self.dead:
+                    continue
+                fate.passes -= 1
+                fate.struck = fate.passes <= 0
+                if fate.struck:
+                    self._meet(fate)
+
+    def _meet(self, fate: Fate) -> None:
+        if fate.what == "stop":
+            self.stop.request("a signal", drain=fate.drain)
+        elif fate.what == "full":
+            self.full = True
+        else:
+            self.die()
 
     def die(self) -> None:
         self.dead = True
@@ -245,30 +250,23 @@ class MortalClient:
         await self._inner.probe()
 
 
-class PartsLog:
-    """A journal in a store of values that are set and got as a whole, as Airflow's task state store has them.
+class StateStore:
+    """Airflow's task state store, as one attempt has it.
 
-    As there, an attempt that begins takes the store from the one before: that one can set nothing any more.
+    The next attempt takes it from the one before: that one can set nothing any more, and finds nothing.
     """
 
     def __init__(self, values: dict[str, Any]) -> None:
         self._values = values
-        self._part = ""
+        values["whose"] = self
 
-    def open(self, stopping: Callable[[], bool]) -> None:
-        self._part = self._values["owner"] = f"part {next(_NUMBERS):09d}"
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._values.get(key, default) if self._values["whose"] is self else default
 
-    def read(self) -> list[bytes]:
-        parts = sorted(key for key in self._values if key != "owner")
-        return [line.encode() for part in parts for line in self._values[part]]
-
-    def append(self, lines: Sequence[bytes]) -> None:
-        if self._values["owner"] != self._part:
-            raise KognicJournalError("this attempt was superseded.")
-        self._values[self._part] = [*self._values.get(self._part, []), *(line.decode() for line in lines)]
-
-    def close(self) -> None:
-        pass
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        if self._values["whose"] is not self:
+            raise LookupError("the task instance is unknown")
+        self._values[key] = json.loads(json.dumps(value))
 
 
 _NUMBERS = itertools.count()
@@ -278,8 +276,10 @@ def place(backend: str, folder: Path) -> Callable[[Header], Log]:
     """Return a journal's place: it opens the same journal again for each attempt."""
     number = next(_NUMBERS)
     if backend == "state store":
+        # The log hands this constant to the store; Airflow before 3.3 has neither it nor a store of its own.
+        vars(import_module("airflow.sdk.execution_time.context")).setdefault("NEVER_EXPIRE", None)
         values: dict[str, Any] = {}
-        return lambda header: PartsLog(values)
+        return lambda header: TaskStateStoreLog(StateStore(values), header, writer="a test")
     where: Any = folder / str(number) if backend == "local folder" else UPath(f"memory://proof/{number}")
     return lambda header: FolderLog(where, header, source_key="the source")
 
@@ -313,7 +313,7 @@ class Story:
 
     Attributes:
         emulator: The server; None for a story that nobody judges.
-        fates: What happens to the attempts, one after the other.
+        fates: What happens to the attempts.
         unreadable: After so many lines the next attempt cannot read its journal.
         foreign: Uuids of predictions that others made before.
         kind_of_life: How attempts live and die.
@@ -547,6 +547,19 @@ class Story:
             lines += [f"  {one}" for one in attempt.results]
         rows = self.emulator.predictions(self.group)
         return "\n".join([*lines, "on the server:", *(f"  {row}" for row in rows)])
+
+    def wait_until_quiet(self) -> None:
+        """Wait until the server has carried out what it has received: on a busy machine that takes a while.
+
+        But for late commits, which it owes to nobody who waits.
+        """
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            stats = self.emulator.stats()
+            route = "POST /v1/predictions-groups/{uuid}/predictions"
+            if sum(stats["requests"].get(route, {}).values()) >= stats["prediction_posts"]:
+                return
+            time.sleep(0.005)
 
     def open_scenes(self) -> set[str]:
         """The scenes of which the journal knows an intent and no outcome."""

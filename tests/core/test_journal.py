@@ -408,6 +408,30 @@ class Hangs(Kept):
         raise KognicStoppedError("stopped")
 
 
+def test_closing_can_be_given_up() -> None:
+    """An upload that is cancelled while its store is slow to close has nothing to complain about after that."""
+
+    class Slow(Kept):
+        def close(self) -> None:
+            assert self.may_append.wait(PATIENCE)
+            super().close()
+
+    log = Slow()
+
+    async def main() -> None:
+        journal = Journal(log)
+        await journal.open()
+        log.may_append.clear()
+        closing = asyncio.create_task(journal.close())
+        await asyncio.wait({closing}, timeout=0.05)
+        journal.abandon()
+        log.may_append.set()
+        await closing
+
+    run(main())
+    assert log.closed >= 1
+
+
 def test_opening_can_be_cancelled() -> None:
     """Its thread ends, and whatever it may have opened is closed."""
     log = Hangs()

@@ -22,6 +22,9 @@ from .mortal import KNOWN, POINTS, Attempt, Fate, Life, Story, place, trusting
 from .promise import ALL, DOUBT, POLICIES, ROWS, Row, columns, matrix
 from .support import free_port, settings_for
 
+# A process that is killed leaves its sockets to the system; here it is only pretended to be one.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
 COUNT = 20
 CONNECTIONS = 2
 # Seconds. A late commit comes a moment after the client has given up.
@@ -89,10 +92,10 @@ def fates(*what: Fate, script: tuple[dict[str, Any], ...] = (), timeout: float |
         story.emulator.set_faults(world, script=list(script))
         if timeout is not None:
             story.settings = replace(story.settings, timeout=timeout)
-        story.fates = [replace(fate) for fate in what]
-        for _ in what:
+        for fate in what:
+            story.fates = [replace(fate)]
             story.attempt()
-        assert all(fate.struck for fate in story.fates)
+            assert story.fates[0].struck
 
     return scenario
 
@@ -112,7 +115,7 @@ def away(story: Story, _world: dict[str, Any], patch: pytest.MonkeyPatch) -> Non
     with patch.context() as patched:
         patched.setattr(socket, "getaddrinfo", look_up)
         story.attempt()
-    assert lookups[0] > 4
+    assert lookups[0] >= 4
 
 
 def wait_for_posts(emulator: Emulator, number: int) -> None:
@@ -228,6 +231,7 @@ def live(
         settle_after=settle_after,
     )
     SCENARIOS[row.key](story, world, patch)
+    story.wait_until_quiet()
     emulator.set_faults(world)
     story.settings, story.fates = calm, []
     doubtful = story.open_scenes()
