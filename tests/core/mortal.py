@@ -439,7 +439,8 @@ class Story:
                 except KognicError as error:
                     attempt.error = error
             broken = attempt.report is not None and isinstance(attempt.report.stopped, KognicJournalError)
-            attempt.orderly = not life.dead and not broken
+            # A run that ends for another reason first says that one, also when its journal fails then.
+            attempt.orderly = not life.dead and not broken and not life.full
         attempt.ended = time.time()
         return attempt
 

@@ -11,6 +11,8 @@ import airflow_provider_kognic
 
 from .hostile import HOSTILE
 
+pytestmark = pytest.mark.proof
+
 ROOT = Path(str(airflow_provider_kognic.__file__)).parents[1]
 # Of address space: for the interpreter, the document (200 MB, and copies made in building it) and the check.
 LIMIT = 1536 << 20

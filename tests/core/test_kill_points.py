@@ -24,6 +24,8 @@ from .journals import REPOSITORY
 from .mortal import POINTS, Story
 from .support import settings_for
 
+pytestmark = pytest.mark.proof
+
 COUNT = 500
 CONNECTIONS = 10
 # How often a transition is passed before the kill: in mid-run, well before the end. Intents and outcomes are noted

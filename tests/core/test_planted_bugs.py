@@ -24,7 +24,7 @@ from .mortal import trusting
 from .support import settings_for
 
 # A process that is killed leaves its sockets to the system; here it is only pretended to be one.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+pytestmark = [pytest.mark.proof, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
 
 # Examples within which each has to be found.
 ENOUGH = 300

@@ -23,7 +23,7 @@ from .promise import ALL, DOUBT, POLICIES, ROWS, Row, columns, matrix
 from .support import free_port, settings_for
 
 # A process that is killed leaves its sockets to the system; here it is only pretended to be one.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+pytestmark = [pytest.mark.proof, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
 
 COUNT = 20
 CONNECTIONS = 2
