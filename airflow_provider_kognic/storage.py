@@ -112,11 +112,16 @@ def source_key(predictions: Any, manifest: Any, source: Source) -> str:
         The text of its path; for rows in memory a digest of their scenes.
     """
     if manifest is not None:
-        return f"manifest {to_path(manifest)}"
+        return f"manifest {_place(to_path(manifest))}"
     if is_path(predictions):
-        return f"predictions {to_path(predictions)}"
+        return f"predictions {_place(to_path(predictions))}"
     import hashlib
 
     from airflow_provider_kognic.core.sources import scenes_of
 
     return f"rows {hashlib.sha256(' '.join(sorted(scenes_of(source))).encode()).hexdigest()}"
+
+
+def _place(path: PathLike) -> str:
+    """Return the text of a path, the same one for a local folder and links to it."""
+    return str(path.resolve() if isinstance(path, Path) else path)

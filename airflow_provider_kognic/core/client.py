@@ -60,6 +60,8 @@ _T = TypeVar("_T")
 
 # Kognic's deprecated endpoints announce themselves with this header (as read by kognic-auth's clients).
 _SUNSET_HEADER = "sunset-date"
+# Bytes of an unreadable answer that are looked into, for a message about it.
+_LOOKED_INTO = 1 << 16
 
 
 def user_agent() -> str:
@@ -112,13 +114,15 @@ def _error_of(status: int, headers: Mapping[str, str], body: bytes, method: str,
     return kinds.get(status, KognicRequestError)(message, **where)
 
 
-def _data_of(status: int, body: bytes, method: str, url: str) -> Any:
+def _data_of(status: int, body: bytes, method: str, url: str, redact: Callable[[str], str]) -> Any:
     """Return what a 2xx answer carries in `data`."""
     where: dict[str, Any] = {"status": status, "method": method, "url": url}
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
-        start = transport.clean_message(body, None)[:120]
+        # Redacted before it is cut: half of a secret would not be known as one.
+        whole = redact(body[:_LOOKED_INTO].decode("utf-8", "replace")).encode()
+        start = transport.clean_message(whole, None)[:120]
         raise KognicAnswerError(f"the answer is no JSON; it starts with {start!r}.", **where) from None
     if not isinstance(parsed, dict) or "data" not in parsed:
         raise KognicAnswerError("the answer has no 'data'.", **where)
@@ -136,7 +140,7 @@ def _data_or_error(
     """Return what a 2xx answer carries in `data`; raises the error of any other, without secrets."""
     try:
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            return _data_of(status, body, method, url)
+            return _data_of(status, body, method, url, redact)
         raise _error_of(status, headers, redact(body.decode("utf-8", "replace")).encode(), method, url)
     except KognicError as error:
         raise_clean(error, None, redact)

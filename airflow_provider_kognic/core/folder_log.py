@@ -266,12 +266,18 @@ class _LocalPart:
         try:
             stores.write_all(self._file, data)
             os.fsync(self._file)
+            self._check_place()
         except BaseException:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file, self._durable)
             raise
         self._durable += len(data)
         self._empty = False
+
+    def _check_place(self) -> None:
+        """See that the file still is where the next attempt looks for it; OSError if there is none."""
+        if not os.path.samestat(os.fstat(self._file), self._path.stat()):
+            raise KognicJournalError(f"{self._path} was replaced by another file while it was written.")
 
     def close(self, *, broken: bool) -> None:
         os.close(self._file)

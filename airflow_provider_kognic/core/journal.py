@@ -310,6 +310,11 @@ class Journal:
     # Asking
 
     @property
+    def begun_anew(self) -> int:
+        """Number of scenes that this upload has begun anew under `force`."""
+        return len(self._begun_anew)
+
+    @property
     def size(self) -> int:
         """Number of scenes that it knows."""
         return len(self._index)

@@ -109,6 +109,12 @@ def judge(
     ]
     if report.in_doubt:
         parts += _about_doubt(report)
+    if report.uncounted:
+        how_many = f"{report.uncounted:,}" if report.uncounted > 0 else "Some"
+        parts.append(
+            f"{how_many} of these could not be gone through in time: they are counted as unsent, though an earlier"
+            " run may have sent them, and have no receipt"
+        )
     reasons = [(reason, n) for reason, n in report.reasons.items() if reason != "run_ended"]
     if reasons:
         shown = ", ".join(f"{reason} ({n:,})" for reason, n in reasons[:_SHOWN_REASONS])

@@ -127,6 +127,12 @@ class Listing:
             return
         if self._stopped():
             return
+        if found and not self._journal.size and self._journal.remembers:
+            logger.warning(
+                "The journal is new, and the group already holds predictions of %s scenes of this source, which"
+                " will have another one. If an earlier run made them: is the journal the same, and mounted?",
+                f"{len(found):,}",
+            )
         await self._journal.take_baseline(found)
         logger.info(
             "The group held %s predictions before this upload, %s of them of scenes in its source; listing them"
@@ -184,15 +190,21 @@ class Listing:
 
     async def _pages(self) -> AsyncIterator[list[ListedPrediction]]:
         """Yield page after page; ends early when the run is to end."""
-        offset, last = 0, None
+        offset, seen = 0, set[int]()
         while not self._stopped():
             page = await self._page(offset)
             if not page:
                 return
-            if page == last:
-                raise _Unusable("two pages are the same: it does not follow 'offset'")
-            yield page
-            offset, last = offset + len(page), page
+            # A page may repeat rows, as others add to the group meanwhile; one of nothing else leads nowhere.
+            new = []
+            for row in page:
+                if (key := hash(row.uuid)) not in seen:
+                    seen.add(key)
+                    new.append(row)
+            if not new:
+                raise _Unusable("a page holds nothing but what came before: it does not follow 'offset'")
+            yield new
+            offset += len(page)
 
     async def _page(self, offset: int) -> list[ListedPrediction]:
         began, tries = time.monotonic(), 0

@@ -79,7 +79,8 @@ _SAME_REFUSALS = 20
 _FLUSHING = 60.0
 _FLUSHING_WHEN_STOPPED = 1.0
 # Seconds that requests in flight get to come back when the run is asked to stop, and that counting the unsent
-# rest of the source may take then. "Mark failed" in Airflow leaves 5 s.
+# rest of the source may stand still then, and take in all. "Mark failed" in Airflow leaves 5 s: an upload of some
+# 100,000 predictions may be killed while it counts, and its next attempt tells what became of them.
 _DRAIN = 2.5
 _COUNTING_WHEN_STOPPED = 1.0
 _COUNTING = 60.0
@@ -114,6 +115,9 @@ class Report:
         in_doubt: The results in doubt, at most a thousand.
         journaled: Whether a journal knows what was sent, so that the upload may be repeated.
         settles: Whether a later attempt may settle what is in doubt: the server lists predictions.
+        uncounted: How many predictions have no result of their own, because the source broke off or took too long
+            after an early end: they are counted as unsent, but an earlier run may have sent them. -1 if not even
+            their number is known.
     """
 
     summary: Summary
@@ -123,6 +127,7 @@ class Report:
     in_doubt: tuple[Result, ...] = ()
     journaled: bool = False
     settles: bool = False
+    uncounted: int = 0
 
 
 class Stop:
@@ -304,6 +309,7 @@ class _Upload:
         self._first: list[Result] = []
         self._in_doubt: list[Result] = []
         self._may_settle_later = False
+        self._uncounted = 0
         self._same: tuple[object, int] = (None, 0)
 
     async def run(self, stop: Stop, log_every: float) -> Report:
@@ -314,6 +320,14 @@ class _Upload:
         self._journal.on_failure = lambda error: self._broken("The journal cannot be written", error)
         if self._journal.size:
             logger.info("The journal knows %s predictions of this group.", f"{self._journal.size:,}")
+        if self._journal.begun_anew:
+            logger.warning(
+                "'force' was applied by an earlier try of this task in this run: what that one sent (%s scenes) is"
+                " not forgotten again. To send it once more, start another run.",
+                f"{self._journal.begun_anew:,}",
+            )
+        # A 404 is about its scene then. That the group was deleted since, its listing will say.
+        self._group_known = bool(self._journal.created())
         stop.listen(lambda: self._asked_to_stop(stop))
         helpers = [
             asyncio.create_task(self._progress.log_every(log_every, self._gate)),
@@ -324,8 +338,9 @@ class _Upload:
             await self._send_all()
             self._judge_held_404()
             await self._settle_doubts()
-            await self._count_the_rest()
+            # What matters most first: whoever asked the run to stop may not wait for the rest.
             await self._close_journal()
+            await self._count_the_rest()
         finally:
             self._journal.abandon()
             for task in helpers:
@@ -353,6 +368,7 @@ class _Upload:
             tuple(self._in_doubt),
             journaled=self._journal.remembers,
             settles=self._may_settle_later,
+            uncounted=self._uncounted,
         )
 
     async def _send_all(self) -> None:
@@ -453,12 +469,14 @@ class _Upload:
             self._settle(unsettled(doubt, f"The run ended first: {self._stopped}"))
         for result in self._reading.take_unread():
             self._settle(result)
-        began = time.monotonic()
+        began = moved = time.monotonic()
         # A thread of its own, which nobody waits for: the source may hang.
         thread = ThreadPoolExecutor(1, thread_name_prefix="kognic-count")
         call: asyncio.Future[tuple[list[Result], bool]] | None = None
         counted = False
-        while not counted and time.monotonic() - began < self._counting_limit():
+        while not counted and time.monotonic() < min(
+            moved + self._patience_with_counting(), began + _COUNTING
+        ):
             if call is None:
                 call = asyncio.get_running_loop().run_in_executor(thread, self._reading.take_rest)
             await asyncio.wait({call}, timeout=_COUNTING_STEP)
@@ -467,6 +485,8 @@ class _Upload:
                 call = None
                 for result in results:
                     self._settle(result)
+                if results:
+                    moved = time.monotonic()
         if call is not None:
             call.cancel()
         thread.shutdown(wait=False, cancel_futures=True)
@@ -478,10 +498,17 @@ class _Upload:
         if missing:
             self._progress.counts[Outcome.UNSENT] += missing
             self._reasons["run_ended"] += missing
+            self._uncounted = missing
         elif not counted:
-            logger.warning("The rest of the source could not be counted in time: 'total' is too low.")
+            self._uncounted = -1
+        if self._uncounted:
+            logger.warning(
+                "The source could not be gone through to its end: %s predictions have no result of their own.",
+                f"{missing:,}" if missing else "some",
+            )
 
-    def _counting_limit(self) -> float:
+    def _patience_with_counting(self) -> float:
+        """Return the seconds for which counting may stand still."""
         return _COUNTING_WHEN_STOPPED if self._asked.is_set() else _COUNTING
 
     # Sending

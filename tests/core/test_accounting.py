@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import uuid
 import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from airflow_provider_kognic.core.errors import KognicInputError, KognicJournalE
 from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.sources import RowsSource
-from airflow_provider_kognic.core.uploader import upload
+from airflow_provider_kognic.core.uploader import Stop, upload
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 
@@ -271,3 +272,68 @@ def test_the_log_shows_no_more_than_the_first(
     assert len(shown) == 20
     assert len(run.report.first) == 20
     assert run.report.reasons == {"not_a_uuid": 60}
+
+
+def test_a_large_source_is_counted_to_its_end_when_asked_to_stop(emulator: Emulator, group: str) -> None:
+    """Every prediction of a source has its result, however long it takes to go through the rest of it."""
+    stop = Stop()
+    stop.request("killed")
+
+    class Large:
+        total = 150_000
+
+        def __iter__(self) -> Iterator[Prediction | Result]:
+            for i in range(self.total):
+                yield Prediction(str(uuid.UUID(int=i + 1)), f"{i}", bytes)
+
+    run = upload_all(Large(), settings_for(emulator), group, stop=stop)
+    assert len(run.results) == 150_000
+    assert run.report.uncounted == 0
+    assert run.counts() == (0, 0, 0, 150_000)
+
+
+def test_a_404_of_a_scene_is_no_unknown_group_where_the_journal_knows_better(
+    emulator: Emulator, group: str
+) -> None:
+    """A run of which only what is refused by 404 is left does not fail for an unknown group."""
+    lost = demo.scene_uuid(3)
+    emulator.set_faults(rules=[{"kind": "status", "status": 404, "match": {"scene": lost}}])
+    log = MemoryLog()
+    first = upload_all(rows(10), settings_for(emulator), group, journal=Journal(log))
+    assert first.counts() == (9, 1, 0, 0)
+    again = upload_all(rows(10), settings_for(emulator), group, journal=Journal(log.reopened()))
+    assert again.report.stopped is None
+    assert again.report.summary.skipped == 9
+    assert again.scenes(Outcome.REFUSED) == {lost}
+
+
+def test_force_says_that_it_counts_once(
+    emulator: Emulator, group: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A second try of a forced upload sends nothing twice, and says how to begin anew once more."""
+    log = MemoryLog()
+    upload_all(rows(5), settings_for(emulator), group, journal=Journal(log, upload="a"))
+    forced = upload_all(
+        rows(5), settings_for(emulator), group, journal=Journal(log.reopened(), upload="a", force=True)
+    )
+    assert forced.report.summary.uploaded == 5
+    assert "start another run" not in caplog.text
+    kept = MemoryLog()
+    upload_all(rows(5), settings_for(emulator), group, journal=Journal(kept, upload="b", force=True))
+    retried = upload_all(
+        rows(5), settings_for(emulator), group, journal=Journal(kept.reopened(), upload="b", force=True)
+    )
+    assert retried.report.summary.skipped == 5
+    assert "start another run" in caplog.text
+
+
+def test_a_new_journal_for_a_group_that_has_the_scenes_is_said(
+    emulator: Emulator, group: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A journal whose disk is not mounted looks like a new one: what the group holds gives it away."""
+    emulator.change_faults(predictions_listing=True)
+    upload_all(rows(5), settings_for(emulator), group, journal=Journal(MemoryLog()))
+    assert "The journal is new" not in caplog.text
+    upload_all(rows(5), settings_for(emulator), group, journal=Journal(MemoryLog()))
+    assert "predictions of 5 scenes of this source" in caplog.text
+    assert "mounted" in caplog.text

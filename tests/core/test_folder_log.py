@@ -583,3 +583,15 @@ def test_the_commands_in_the_documentation(tmp_path: Path) -> None:
 
     assert json.loads(said(count)) == {"c": 1, "d": 1, "i": 1, "r": 1, "u": 1}
     assert said(doubts).split() == [scenes[3], scenes[5]]
+
+
+def test_a_part_that_is_removed_while_it_is_written(tmp_path: Path) -> None:
+    """Lines that no next attempt would find are not taken for durable."""
+    log = log_in(tmp_path)
+    log.open(never)
+    log.append([b'["i"]'])
+    (part,) = log.folder.glob("*.jsonl")
+    part.unlink()
+    with pytest.raises(KognicJournalError, match="cannot be written"):
+        log.append([b'["i"]'])
+    log.close()

@@ -347,3 +347,19 @@ def test_a_proxy_password_is_never_shown(emulator: Emulator) -> None:
     assert "hidden-password" not in _chain(wrong.value)
     assert isinstance(caught.value, KognicConnectionError)
     assert not isinstance(caught.value, KognicAuthError)
+
+
+def test_no_part_of_an_echoed_token_is_shown(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor is half of it, where a message about an unreadable answer is cut in its middle."""
+    issued = json.dumps({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600})
+
+    def answer(connection: socket.socket, request: Request) -> None:
+        echo = http(body="x" * (115 - len(TOKEN) // 2) + TOKEN)
+        connection.sendall(http(body=issued) if "oauth" in request.path else echo)
+
+    with raw_server(answer) as server:
+        settings = settings_for(emulator, base_url=server.url, auth_host=server.url)
+        run = upload_all(rows(2), settings, UUID, max_connections=1, on_ambiguous="fail")
+    assert run.counts() == (0, 0, 2, 0)
+    for shown in (repr(run.results), caplog.text):
+        assert TOKEN[: len(TOKEN) // 4] not in shown
