@@ -179,7 +179,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _error(
         "object_type",
-        "Every root object's `type` is the name of its class, not empty.",
+        "Every root object's `type` is the name of its class, not empty and not just blanks.",
         KOGNIC,
         "Write the class as the tool should show it.",
     ),

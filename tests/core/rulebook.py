@@ -348,9 +348,11 @@ CASES: list[Case] = [
     ),
     Case(
         "object_type",
-        [put(boxes(), f"{ROOT}.type", "x")],
+        [put(boxes(), f"{ROOT}.type", "x"), put(boxes(), f"{ROOT}.type", " a b ")],
         [
             (put(boxes(), f"{ROOT}.type", ""), f"{ROOT}.type"),
+            (put(boxes(), f"{ROOT}.type", "  "), f"{ROOT}.type"),
+            (put(boxes(), f"{ROOT}.type", "\n\u00a0"), f"{ROOT}.type"),
             (put(boxes(), f"{ROOT}.type", 7), f"{ROOT}.type"),
         ],
     ),
@@ -542,6 +544,7 @@ CASES: list[Case] = [
             (put(segmentation(), f"{CLASSES}.07", "x"), f"{CLASSES}.07"),
             (put(segmentation(), f"{CLASSES}.road", "x"), f"{CLASSES}.road"),
             (put(segmentation(), f"{CLASSES}.7", ""), f"{CLASSES}.7"),
+            (put(segmentation(), f"{CLASSES}.7", " "), f"{CLASSES}.7"),
             (put(segmentation(), f"{CLASSES}.7", 7), f"{CLASSES}.7"),
             (put(segmentation(), CLASSES, ["road"]), CLASSES),
         ],
