@@ -114,7 +114,10 @@ def _bitmaps() -> list[tuple[Any, str]]:
         png(8, 4, levels=[0], pixels=b"\0" * 10),
         png(8, 4, levels=[0], pixels=b"\x09" * 36),
         png(0, 4, levels=[0]),
+        png(8, 4, levels=[0], pixels=b"\0" * 27),
+        png(8, 4, levels=[0], pixels=b"\0" * 45),
         good.replace(b"IDAT", b"IDAX"),
+        good.replace(end, chunk(b"ABCD", b"") + end),
         good[:8] + chunk(b"IHDR", b"\0" * 5) + end,
         good[:33] + chunk(b"IDAT", b"not zlib") + end,
     ]
