@@ -74,6 +74,14 @@ def with_frames(*stamps: int, **changes: Any) -> dict[str, Any]:
     return document
 
 
+def with_frame_ids(*names: str) -> dict[str, Any]:
+    """The document with frames of these names."""
+    document = with_frames(*range(len(names)))
+    frames = document["openlabel"]["frames"].values()
+    document["openlabel"]["frames"] = dict(zip(names, frames, strict=True))
+    return document
+
+
 def empty(document: dict[str, Any], *frames: str) -> dict[str, Any]:
     for name in frames:
         document = put(document, f"openlabel.frames.{name}.objects", {})
@@ -292,6 +300,15 @@ CASES: list[Case] = [
                 put(boxes(), "openlabel.frames.first", with_frames(7)["openlabel"]["frames"]["0"]),
                 "openlabel.frames.first",
             ),
+        ],
+    ),
+    Case(
+        "frame_repeated",
+        [with_frame_ids("00", "01", "10", "100"), with_frame_ids("9" * 5000, "007")],
+        [
+            (with_frame_ids("0", "00"), "openlabel.frames.00"),
+            (with_frame_ids("01", "2", "1"), "openlabel.frames.1"),
+            (with_frame_ids("9" * 5000, "5", "0005"), "openlabel.frames.0005"),
         ],
     ),
     Case(
