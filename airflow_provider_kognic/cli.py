@@ -6,6 +6,7 @@ Exit code 0: everything is valid. 1: something is invalid. 2: something could no
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from contextlib import contextmanager
@@ -75,6 +76,9 @@ def run(given: argparse.Namespace) -> int:
     """Check what the arguments name, write the report to stdout, and return the exit code."""
     from airflow_provider_kognic.core.errors import KognicError
 
+    # A document's key or a path may have what the encoding lacks. Python's stderr escapes that by itself.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _validate(given)
     except KognicError as error:

@@ -45,7 +45,7 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "timeout": {
         "label": "Time-out (s)",
-        "description": "Seconds without an answer after which a request counts as unanswered.",
+        "description": "Seconds without any progress after which a request counts as unanswered.",
         "schema": {"type": ["number", "null"], "default": 60},
     },
     "verify": {

@@ -139,6 +139,29 @@ def test_an_empty_file_of_lines_is_nothing_to_check(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "there was nothing to check\n")
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+@pytest.mark.parametrize("where", ["stdout", "stderr"])
+def test_what_the_encoding_lacks_is_escaped(folder: Path, encoding: str, where: str) -> None:
+    """Also half a character, which no encoding has: from a file name that is no text."""
+    key, half = "\u65e5\u672c", "\udcff"
+    (folder / f"{half}{key}.json").write_text(VALID.replace('"openlabel"', f'"{key}": 1, "openlabel"'))
+    given = folder if where == "stdout" else folder / f"{key}{half}"
+    done = subprocess.run(
+        [*COMMAND, str(given)],
+        capture_output=True,
+        check=False,
+        timeout=120,
+        env=environment(PYTHONIOENCODING=encoding, PYTHONUTF8="1"),
+    )
+    said = (done.stdout if where == "stdout" else done.stderr).decode(encoding)
+    assert done.returncode == (1 if where == "stdout" else 2)
+    assert "Traceback" not in done.stderr.decode(encoding)
+    assert "\\udcff" in said
+    assert (key if encoding == "utf-8" else "\\u65e5\\u672c") in said
+    if where == "stdout":
+        assert "4 documents: 2 valid, 2 invalid" in said
+
+
 def test_no_airflow_is_imported(folder: Path) -> None:
     code = (
         "import sys; from airflow_provider_kognic.cli import main; code = main(['validate', sys.argv[1]]);"

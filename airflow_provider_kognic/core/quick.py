@@ -150,6 +150,8 @@ class _Examiner:
         """Check the frames, and count."""
         facts = self._facts
         for name, frame in frames:
+            if name != "0" and name.startswith("0"):
+                raise _Doubt  # it may be another one's number
             properties = frame.frame_properties
             if not facts.timestamps:
                 facts.first_frame = name

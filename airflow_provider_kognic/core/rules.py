@@ -142,6 +142,12 @@ RULES: tuple[Rule, ...] = (
         "Rename it, everywhere it is used.",
     ),
     _error(
+        "frame_repeated",
+        "No two ids of frames are the same number, such as `1` and `01`.",
+        OPENLABEL,
+        "Remove or rename one of the two frames.",
+    ),
+    _error(
         "schema_version",
         '`metadata.schema_version` is `"1.0.0"`.',
         KOGNIC,
@@ -179,7 +185,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _error(
         "object_type",
-        "Every root object's `type` is the name of its class, not empty.",
+        "Every root object's `type` is the name of its class, not empty and not just blanks.",
         KOGNIC,
         "Write the class as the tool should show it.",
     ),

@@ -21,6 +21,7 @@ _T = TypeVar("_T")
 # kognic-openlabel says `$`, which in its language (Rust's) is the end of the text, and in Python not quite.
 _ID = r"^(?:-?[0-9]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\Z"
 _LEVEL = r"^(?:[0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\Z"
+_NOT_BLANK = r"\S"
 
 Id = Annotated[str, Meta(pattern=_ID, extra={"rule": "wrong_id"})]
 FrameId = Annotated[str, Meta(pattern=r"^[0-9]+\Z", extra={"rule": "wrong_id"})]
@@ -219,7 +220,7 @@ class RootObject(_Closed):
     """An object's static facts."""
 
     name: str
-    type: Annotated[str, Meta(min_length=1, extra={"rule": "object_type"})]
+    type: Annotated[str, Meta(min_length=1, pattern=_NOT_BLANK, extra={"rule": "object_type"})]
     coordinate_system: Maybe[str] = UNSET
     frame_intervals: Maybe[list[FrameInterval]] = UNSET
     object_data: Maybe[RootData] = UNSET
@@ -281,7 +282,7 @@ class Ontology(_Open):
         Maybe[
             dict[
                 Annotated[str, Meta(pattern=_LEVEL, extra={"rule": "classifications"})],
-                Annotated[str, Meta(min_length=1)],
+                Annotated[str, Meta(min_length=1, pattern=_NOT_BLANK)],
             ]
         ],
         Meta(extra={"rule": "classifications"}),

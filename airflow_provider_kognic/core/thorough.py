@@ -129,6 +129,7 @@ class _Examiner:
         self._add = findings.add
         self._facts = facts
         self._stamps: dict[int, str] = {}
+        self._numbers: dict[str, str] = {}
         self._said: set[Path] = set()
         check_shape(root, schema.Root, _ROOT, findings)
         self._streams = self._read_streams(root)
@@ -152,6 +153,7 @@ class _Examiner:
         """Check one frame."""
         path = (*_ROOT, "frames", name)
         check_shape({name: frame}, dict[schema.FrameId, schema.Frame], path[:-1], self._findings)
+        self._number(name, path)
         self._timestamp(name, frame, path)
         objects = _dict(frame, "objects")
         geometries = 0
@@ -175,6 +177,15 @@ class _Examiner:
         if place not in self._said:
             self._said.add(place)
             self._add(rule, (*_ROOT, *place), found)
+
+    def _number(self, name: str, path: Path) -> None:
+        if not (name.isascii() and name.isdigit()):
+            return  # the schema has said so
+        other = self._numbers.setdefault(
+            name.lstrip("0"), name
+        )  # as text: a number may be too long for int()
+        if other != name:
+            self._add("frame_repeated", path, f"{text(name)}, the same number as {text(other)}")
 
     def _timestamp(self, name: str, frame: Any, path: Path) -> None:
         stamp = _dict(frame, "frame_properties").get("timestamp")

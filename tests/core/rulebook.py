@@ -74,6 +74,14 @@ def with_frames(*stamps: int, **changes: Any) -> dict[str, Any]:
     return document
 
 
+def with_frame_ids(*names: str) -> dict[str, Any]:
+    """The document with frames of these names."""
+    document = with_frames(*range(len(names)))
+    frames = document["openlabel"]["frames"].values()
+    document["openlabel"]["frames"] = dict(zip(names, frames, strict=True))
+    return document
+
+
 def empty(document: dict[str, Any], *frames: str) -> dict[str, Any]:
     for name in frames:
         document = put(document, f"openlabel.frames.{name}.objects", {})
@@ -114,7 +122,10 @@ def _bitmaps() -> list[tuple[Any, str]]:
         png(8, 4, levels=[0], pixels=b"\0" * 10),
         png(8, 4, levels=[0], pixels=b"\x09" * 36),
         png(0, 4, levels=[0]),
+        png(8, 4, levels=[0], pixels=b"\0" * 27),
+        png(8, 4, levels=[0], pixels=b"\0" * 45),
         good.replace(b"IDAT", b"IDAX"),
+        good.replace(end, chunk(b"ABCD", b"") + end),
         good[:8] + chunk(b"IHDR", b"\0" * 5) + end,
         good[:33] + chunk(b"IDAT", b"not zlib") + end,
     ]
@@ -292,6 +303,15 @@ CASES: list[Case] = [
         ],
     ),
     Case(
+        "frame_repeated",
+        [with_frame_ids("00", "01", "10", "100"), with_frame_ids("9" * 5000, "007")],
+        [
+            (with_frame_ids("0", "00"), "openlabel.frames.00"),
+            (with_frame_ids("01", "2", "1"), "openlabel.frames.1"),
+            (with_frame_ids("9" * 5000, "5", "0005"), "openlabel.frames.0005"),
+        ],
+    ),
+    Case(
         "schema_version",
         [boxes()],
         [
@@ -348,9 +368,11 @@ CASES: list[Case] = [
     ),
     Case(
         "object_type",
-        [put(boxes(), f"{ROOT}.type", "x")],
+        [put(boxes(), f"{ROOT}.type", "x"), put(boxes(), f"{ROOT}.type", " a b ")],
         [
             (put(boxes(), f"{ROOT}.type", ""), f"{ROOT}.type"),
+            (put(boxes(), f"{ROOT}.type", "  "), f"{ROOT}.type"),
+            (put(boxes(), f"{ROOT}.type", "\n\u00a0"), f"{ROOT}.type"),
             (put(boxes(), f"{ROOT}.type", 7), f"{ROOT}.type"),
         ],
     ),
@@ -542,6 +564,7 @@ CASES: list[Case] = [
             (put(segmentation(), f"{CLASSES}.07", "x"), f"{CLASSES}.07"),
             (put(segmentation(), f"{CLASSES}.road", "x"), f"{CLASSES}.road"),
             (put(segmentation(), f"{CLASSES}.7", ""), f"{CLASSES}.7"),
+            (put(segmentation(), f"{CLASSES}.7", " "), f"{CLASSES}.7"),
             (put(segmentation(), f"{CLASSES}.7", 7), f"{CLASSES}.7"),
             (put(segmentation(), CLASSES, ["road"]), CLASSES),
         ],

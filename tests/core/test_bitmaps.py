@@ -3,6 +3,8 @@
 import base64
 import io
 import random
+import struct
+import tracemalloc
 import zlib
 
 import pytest
@@ -15,9 +17,18 @@ from airflow_provider_kognic.core.bitmaps import BrokenBitmap, grey_levels
 
 from .predictions import chunk, png
 
+ROWS = (b"\0" + bytes([3, 9, 3, 9])) * 4
+
 
 def base(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def with_data(*data: bytes, size: tuple[int, int] = (4, 4), interlace: int = 0) -> bytes:
+    """A PNG with these bytes as its compressed pixels, in a chunk each."""
+    header = struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, interlace)
+    chunks = b"".join(chunk(b"IDAT", part) for part in data)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunks + chunk(b"IEND", b"")
 
 
 @given(
@@ -82,9 +93,110 @@ def test_a_bomb_does_not_go_off() -> None:
         grey_levels(base(png(2**31 - 1, 2**31 - 1, levels=[0], pixels=b"")))
 
 
-def test_pixels_beyond_the_announced_ones_are_not_inflated() -> None:
-    pixels = (b"\0" + bytes([7] * 4)) * 4 + bytes(50_000_000)
-    assert grey_levels(base(png(4, 4, levels=[0], pixels=pixels))) == {7}
+@pytest.mark.parametrize("more", [1, 5, 50_000_000])
+def test_more_pixels_than_announced_are_refused_and_not_inflated(more: int) -> None:
+    value = base(png(4, 4, levels=[0], pixels=ROWS + bytes(more)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BrokenBitmap, match="more than the 20 bytes") as caught:
+            grey_levels(value)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert caught.value.rule == "bitmap_png"
+    assert peak < 2_000_000
+
+
+@pytest.mark.parametrize("missing", [1, 4, 5, 19, 20])
+def test_fewer_pixels_than_announced_are_refused(missing: int) -> None:
+    """Pillow alone takes missing rows for black ones."""
+    with pytest.raises(BrokenBitmap, match=f"truncated: {20 - missing} of 20 bytes") as caught:
+        grey_levels(base(png(4, 4, levels=[0], pixels=ROWS[:-missing])))
+    assert caught.value.rule == "bitmap_png"
+
+
+@pytest.mark.parametrize("level", [0, 6])
+def test_compressed_pixels_are_all_there_wherever_they_are_cut(level: int) -> None:
+    """In each chunk's own bytes, so that the chunks' lengths and checksums are right."""
+    data = zlib.compress(ROWS, level)
+    assert grey_levels(base(with_data(data))) == {3, 9}
+    for length in range(len(data)):
+        with pytest.raises(BrokenBitmap) as caught:
+            grey_levels(base(with_data(data[:length])))
+        assert caught.value.rule == "bitmap_png"
+
+
+def test_pixels_with_a_wrong_checksum_are_refused() -> None:
+    data = zlib.compress(ROWS)
+    with pytest.raises(BrokenBitmap, match="incorrect data check"):
+        grey_levels(base(with_data(data[:-4] + b"abcd")))
+
+
+def test_a_picture_without_pixels_is_refused() -> None:
+    with pytest.raises(BrokenBitmap, match="truncated: 0 of 20 bytes"):
+        grey_levels(base(with_data()))
+
+
+def test_what_follows_the_compressed_pixels_does_not_matter() -> None:
+    """No decoder reads on; libpng gives a warning."""
+    assert grey_levels(base(with_data(zlib.compress(ROWS) + b"more"))) == {3, 9}
+    assert grey_levels(base(with_data(zlib.compress(ROWS), b"", b"more"))) == {3, 9}
+
+
+def test_a_large_picture_that_hardly_compresses_is_read() -> None:
+    """In pieces whose ends are not those of the rows."""
+    rows = b"".join(b"\0" + random.Random(row).randbytes(1500) for row in range(1000))
+    assert grey_levels(base(png(1500, 1000, levels=[0], pixels=rows))) == set(range(256))
+    with pytest.raises(BrokenBitmap, match="truncated"):
+        grey_levels(base(png(1500, 1000, levels=[0], pixels=rows[:-1])))
+
+
+@given(st.integers(1, 20), st.integers(1, 20))
+@settings(deadline=None)
+def test_an_interlaced_picture_has_the_bytes_of_its_passes(width: int, height: int) -> None:
+    """Drawn pixel by pixel from the pattern that the specification shows for eight by eight."""
+    pattern = ["16462646", "77777777", "56565656", "77777777", "36463646", "77777777", "56565656", "77777777"]
+    pixels = [random.Random(row).choices(range(256), k=width) for row in range(height)]
+    rows = b""
+    for number in "1234567":
+        for y, row in enumerate(pixels):
+            chosen = bytes(level for x, level in enumerate(row) if pattern[y % 8][x % 8] == number)
+            rows += b"\0" + chosen if chosen else b""
+    assert grey_levels(base(with_data(zlib.compress(rows), size=(width, height), interlace=1))) == {
+        level for row in pixels for level in row
+    }
+    for wrong in (rows[:-1], rows + b"\0"):
+        with pytest.raises(BrokenBitmap):
+            grey_levels(base(with_data(zlib.compress(wrong), size=(width, height), interlace=1)))
+
+
+@pytest.mark.parametrize("position", [26, 27, 28])
+def test_a_method_that_no_decoder_knows_is_refused(position: int) -> None:
+    header = bytearray(png(4, 4, levels=[0])[16:29])
+    header[position - 16] = 2
+    good = png(4, 4, levels=[0])
+    with pytest.raises(BrokenBitmap, match="unknown methods"):
+        grey_levels(base(good[:8] + chunk(b"IHDR", bytes(header)) + good[33:]))
+
+
+@pytest.mark.parametrize("kind", [b"ABCD", b"Abcd", b"IDAX", b"1bcd", b"\xe4bcd"])
+def test_an_unknown_chunk_without_which_it_must_not_be_read_is_refused(kind: bytes) -> None:
+    """Its first letter is a capital, or is none. A palette is known, and without meaning for grey levels."""
+    good = png(4, 4, levels=[3])
+    with pytest.raises(BrokenBitmap, match="is unknown") as caught:
+        grey_levels(base(good[:33] + chunk(kind, b"x") + good[33:]))
+    assert caught.value.rule == "bitmap_png"
+    for known in (b"PLTE", b"abcd", b"aBCD"):
+        assert grey_levels(base(good[:33] + chunk(known, b"xyz") + good[33:])) == {3}
+
+
+def test_pixels_that_are_interrupted_are_refused() -> None:
+    """Decoders take the first run of chunks for all of them."""
+    data = zlib.compress(ROWS)
+    good = with_data(data[:5], data[5:])
+    position = 33 + 12 + 5
+    with pytest.raises(BrokenBitmap, match="interrupted by the chunk 'tEXt'"):
+        grey_levels(base(good[:position] + chunk(b"tEXt", b"a\0b") + good[position:]))
 
 
 @given(st.binary(max_size=80), st.integers(0, 100))

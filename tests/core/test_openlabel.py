@@ -180,6 +180,7 @@ def changes(document: dict[str, Any]) -> Iterator[tuple[str, Path, Any]]:
         yield "timestamp_value", stamp, 0.5
         if len(stamps) > 1:
             yield "timestamp_repeated", stamp, stamps[0]
+        yield "frame_repeated", ("frames", f"0{name}"), {"frame_properties": {"timestamp": 2**53 - 1}}
         yield "object_undeclared", ("frames", name, "objects"), {"999999999": {}}
         for item, data in frame.get("objects", {}).items():
             where = ("frames", name, "objects", item, "object_data")
