@@ -7,7 +7,6 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, Refused
 from airflow_provider_kognic.core.openlabel import check, check_content
 from airflow_provider_kognic.core.rules import BY_IDENTIFIER, Severity
@@ -21,26 +20,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-VALIDATION = ("strict", "off")
 # Issues of a document that its refusal names, and documents with warnings that the log does.
 _NAMED = 3
 _SHOWN = 10
-
-
-def check_max_document_bytes(value: object, validation: str) -> int:
-    """Return `value` as a number of bytes.
-
-    Raises:
-        KognicInputError: It is none above 0, or more than `validation="strict"` can check.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise KognicInputError(f"max_document_bytes must be a whole number of bytes above 0, not {value!r}.")
-    if validation == "strict" and value > MOST_DOCUMENT_BYTES:
-        raise KognicInputError(
-            f"max_document_bytes is {value:,}, but at most {MOST_DOCUMENT_BYTES:,} bytes of a document are checked."
-            " Lower it, or set validation='off'."
-        )
-    return value
 
 
 class Checks:

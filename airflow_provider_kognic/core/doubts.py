@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 
 if TYPE_CHECKING:
@@ -20,22 +19,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-OnAmbiguous = Literal["reconcile", "resend", "skip", "fail"]
-ON_AMBIGUOUS: tuple[str, ...] = get_args(OnAmbiguous)
-OnChanged = Literal["refuse", "send"]
-ON_CHANGED: tuple[str, ...] = get_args(OnChanged)
-
 # The reason of a doubt that no later look can settle either.
 UNCLEAR = "unclear"
 # Pauses (s) between looks at a listing that lags behind, once nothing else is waited for: half a minute in all.
 _LOOKS_AT_A_LAGGING_LISTING = (1.0, 2.0, 4.0, 8.0, 15.0)
-
-
-def check_choice(value: object, what: str, choices: tuple[str, ...]) -> str:
-    """Return `value`; raises KognicInputError if it is none of the choices."""
-    if not isinstance(value, str) or value not in choices:
-        raise KognicInputError(f"{what} must be one of {', '.join(map(repr, choices))}, not {value!r}.")
-    return value
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.checks import VALIDATION, Checks, check_max_document_bytes
-from airflow_provider_kognic.core.doubts import ON_AMBIGUOUS, ON_CHANGED, Doubt, Work, check_choice
+from airflow_provider_kognic.core.checks import Checks
+from airflow_provider_kognic.core.doubts import Doubt, Work
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicStoppedError
 from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, Outcome
+from airflow_provider_kognic.core.policies import (
+    ON_AMBIGUOUS,
+    ON_CHANGED,
+    VALIDATION,
+    check_choice,
+    check_max_document_bytes,
+)
 from airflow_provider_kognic.core.reading import Reading
 from airflow_provider_kognic.core.settings import MOST_CONNECTIONS, check_connections
 

@@ -20,16 +20,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_kognic.core.admission import Closed, Gate
-from airflow_provider_kognic.core.checks import VALIDATION, Checks, check_max_document_bytes
+from airflow_provider_kognic.core.checks import Checks
 from airflow_provider_kognic.core.client import CancelledBeforeSending
 from airflow_provider_kognic.core.doubts import (
-    ON_AMBIGUOUS,
-    ON_CHANGED,
     UNCLEAR,
     Doubt,
     Doubts,
     Work,
-    check_choice,
     unsettled,
 )
 from airflow_provider_kognic.core.errors import (
@@ -51,6 +48,13 @@ from airflow_provider_kognic.core.models import (
     Prediction,
     Result,
     Summary,
+)
+from airflow_provider_kognic.core.policies import (
+    ON_AMBIGUOUS,
+    ON_CHANGED,
+    VALIDATION,
+    check_choice,
+    check_max_document_bytes,
 )
 from airflow_provider_kognic.core.progress import Progress
 from airflow_provider_kognic.core.reading import SENT_TWICE, Reading, changed, unsent

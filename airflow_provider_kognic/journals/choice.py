@@ -7,13 +7,13 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.journal import Header, Journal, ReadOnlyLog
 from airflow_provider_kognic.storage import is_path, to_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_kognic.core.folder_log import FolderLog
+    from airflow_provider_kognic.core.journal import Journal
     from airflow_provider_kognic.journals.task_state_store import TaskStateStoreLog
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,8 @@ def choose_journal(
     Raises:
         KognicInputError: `journal` is no folder.
     """
+    from airflow_provider_kognic.core.journal import Header, Journal, ReadOnlyLog
+
     given = check_journal(journal)
     writer = writer_of(context)
     header = Header(host, group, writer)

@@ -16,13 +16,18 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
 )
 
-from airflow_provider_kognic.core.checks import VALIDATION, check_max_document_bytes
 from airflow_provider_kognic.core.class_mapping import class_mapping_rows, identity_mapping
-from airflow_provider_kognic.core.doubts import ON_AMBIGUOUS, ON_CHANGED, check_choice
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.groups import check_if_exists, ensure_predictions_group
 from airflow_provider_kognic.core.judgement import MaxFailures, judge
 from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, is_uuid, parse_uuid
+from airflow_provider_kognic.core.policies import (
+    ON_AMBIGUOUS,
+    ON_CHANGED,
+    VALIDATION,
+    check_choice,
+    check_max_document_bytes,
+)
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.settings import check_connections, check_flag, check_seconds
 from airflow_provider_kognic.dry_runs import TaskPlanReport, check_report

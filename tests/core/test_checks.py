@@ -13,10 +13,10 @@ import pytest
 from typing_extensions import Self
 
 from airflow_provider_kognic.core import checks as checks_module
-from airflow_provider_kognic.core.checks import check_max_document_bytes
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused
+from airflow_provider_kognic.core.policies import check_max_document_bytes
 from airflow_provider_kognic.core.sources import RowsSource, open_source
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
