@@ -30,8 +30,8 @@ def check_journal(value: Any) -> Any:
     """
     if isinstance(value, str):
         value = _WORDS.get(value.strip().lower(), value)
-    nothing = isinstance(value, str) and value.strip().lower() in {"", "true"}
-    if nothing or (value is not None and value is not False and not is_path(value)):
+    rendered_flag = isinstance(value, str) and value.strip().lower() == "true"
+    if rendered_flag or (value is not None and value is not False and not is_path(value)):
         raise KognicInputError(
             f"journal must be a folder, None for Airflow's state store, or False for none, not {value!r}."
         )
