@@ -33,8 +33,10 @@ logger = logging.getLogger(__name__)
 
 # Bytes of JSON, with room to Airflow's limit of 65,535.
 LARGEST_VALUE = 60_000
+# Bytes of JSON from which on a part is not added to any more: it is encoded and sent anew with every batch.
+_PART_IS_FULL = 24_000
 # Above so many predictions a folder is the better journal: a value costs Airflow about 10 ms, and 100,000
-# predictions are some 300 values.
+# predictions are some 700 values.
 MANY_PREDICTIONS = 20_000
 _OWNER = "kognic.journal.owner"
 _GROUP = "kognic.group"
@@ -125,7 +127,7 @@ class TaskStateStoreLog:
         """
         rows = [json.loads(line) for line in lines]
         sizes = [_size(row) for row in rows]
-        if self._own_parts and self._size + sum(sizes) <= LARGEST_VALUE:
+        if self._own_parts and self._size + sum(sizes) <= _PART_IS_FULL:
             grown = self._rows + rows
             _set(self._store, self._key_of(self._parts[-1]), self._part(grown))
             self._rows, self._size = grown, self._size + sum(sizes)
