@@ -90,7 +90,8 @@ class History:
         of_the_listing: Faults of the first listings.
         second: What else happens to an attempt, where, and when that was passed how often.
         past: What was there before: `none`; `foreign` (somebody else's prediction of the first scene); `edition`
-            (all was uploaded with other documents); `forced` (so it was by another upload, which this one forgets).
+            (another upload sent other documents); `edited` (so did this one); `forced` (another did, and this one
+            forgets it).
         unreadable: The second attempt cannot read its journal after so many lines.
     """
 
@@ -111,8 +112,10 @@ class History:
     unreadable: int | None
 
 
-def histories(pairs: st.SearchStrategy[tuple[str, str]]) -> st.SearchStrategy[History]:
-    """Draw histories with these faults and kill points."""
+def histories(
+    pairs: st.SearchStrategy[tuple[str, str]], narrowed: Mapping[str, Any] | None = None
+) -> st.SearchStrategy[History]:
+    """Draw histories with these faults and kill points; what is `narrowed` has that value in each."""
     seldom = st.sampled_from([False, False, True])
     second = st.tuples(
         st.sampled_from(["kill", "stop", "full"]),
@@ -120,7 +123,7 @@ def histories(pairs: st.SearchStrategy[tuple[str, str]]) -> st.SearchStrategy[Hi
         st.integers(1, 3),
     ).map(lambda one: ("full", "after_intent", one[2]) if one[:2] == ("full", "after_send") else one)
     return st.builds(
-        lambda pair, **more: History(*pair, **more),
+        lambda pair, **more: History(*pair, **{**more, **(narrowed or {})}),
         pairs,
         strikes=st.integers(1, 3),
         passes=st.sampled_from([1, 1, 1, 2]),
@@ -137,7 +140,7 @@ def histories(pairs: st.SearchStrategy[tuple[str, str]]) -> st.SearchStrategy[Hi
             lambda some: st.lists(st.sampled_from(_OF_THE_LISTING), max_size=4 if some else 0).map(tuple)
         ),
         second=st.none() | second,
-        past=st.sampled_from(["none", "none", "foreign", "edition", "forced"]),
+        past=st.sampled_from(["none", "none", "foreign", "edition", "edited", "forced"]),
         unreadable=seldom.flatmap(lambda some: st.integers(0, 4) if some else st.none()),
     )
 
@@ -179,7 +182,9 @@ def live(history: History, emulator: Emulator, tokens: TokenProvider, folder: Pa
         place(history.backend, folder),
         history.count,
         on_ambiguous=history.on_ambiguous,
-        on_changed="send" if history.past == "edition" and history.listing != "stuck" else "refuse",
+        on_changed="send"
+        if history.past in {"edition", "edited"} and history.listing != "stuck"
+        else "refuse",
         connections=history.connections,
         settle_after=_SETTLE_AFTER + lagging + (_LATE if history.fault in _SLOW else 0.0),
     )
@@ -218,9 +223,11 @@ def _live_the_past(history: History, story: Story) -> int:
         if history.listing == "lagging":
             time.sleep(2 * _LAG)
     # What older documents became may have been removed by hand, so that nothing known may be left to be missed.
-    if history.past not in {"edition", "forced"} or history.listing == "stuck":
+    if history.past not in {"edition", "edited", "forced"} or history.listing == "stuck":
         return 0
-    name, story.name = story.name, "an earlier upload"
+    name = story.name
+    if history.past != "edited":
+        story.name = "an earlier upload"
     story.attempt()
     story.name, story.force = name, history.past == "forced"
     return 1
