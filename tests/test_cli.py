@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -245,8 +246,13 @@ def test_an_interrupt_is_no_crash(tmp_path: Path) -> None:
         file.flush()
         assert process.stdout is not None
         process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        errors = "it does not end"
+        # As a person does: Python drops an interrupt that comes while it finalizes an object.
+        for _ in range(60):
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                _, errors = process.communicate(timeout=1)
+                break
     assert (process.returncode, errors) == (2, "interrupted\n")
 
 

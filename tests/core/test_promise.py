@@ -25,7 +25,7 @@ from .support import free_port, settings_for
 # A process that is killed leaves its sockets to the system; here it is only pretended to be one.
 pytestmark = [pytest.mark.proof, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
 
-COUNT = 20
+COUNT = 40
 CONNECTIONS = 2
 # Seconds. A late commit comes a moment after the client has given up.
 GIVES_UP = 0.2
