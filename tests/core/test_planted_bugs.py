@@ -172,6 +172,10 @@ NARROWED: dict[Callable[[Patch], None], tuple[set[str], dict[str, Any]]] = {
         {"503 before", "504 before", "close before", "reset before"},
         {"past": "edited", "listing": "exact", "on_ambiguous": "reconcile"},
     ),
+    does_not_wait_for_late_commits: (
+        {"late commit"},
+        {"listing": "exact", "on_ambiguous": "reconcile"},
+    ),
     withdraws_what_has_left: (
         {"late commit"},
         {"listing": "exact", "on_ambiguous": "reconcile", "second": ("stop", "after_send", 1)},
