@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from airflow_provider_kognic.core.reports import Examined
+    from airflow_provider_kognic.core.validation.offline_report import Examined
 
 VALID, INVALID, NOT_CHECKED = 0, 1, 2
 
@@ -91,8 +91,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _validate(given: argparse.Namespace) -> int:
-    from airflow_provider_kognic.core.preflight import examine, open_paths, total_of
-    from airflow_provider_kognic.core.reports import Totals, json_report, text_report
+    from airflow_provider_kognic.core.validation.offline import examine, open_paths, total_of
+    from airflow_provider_kognic.core.validation.offline_report import Totals, json_report, text_report
 
     sources = open_paths(given.paths)
     scenes = _scenes(given) if given.dataset else None
@@ -110,8 +110,8 @@ def _validate(given: argparse.Namespace) -> int:
 
 def _scenes(given: argparse.Namespace) -> frozenset[str]:
     """Return the scenes that have annotations in the dataset."""
-    from airflow_provider_kognic.core.client import KognicClient
-    from airflow_provider_kognic.core.settings import DEFAULT_AUTH_HOST, DEFAULT_BASE_URL, Settings
+    from airflow_provider_kognic.core.api.client import KognicClient
+    from airflow_provider_kognic.core.api.settings import DEFAULT_AUTH_HOST, DEFAULT_BASE_URL, Settings
 
     settings = Settings(
         base_url=given.host or DEFAULT_BASE_URL,

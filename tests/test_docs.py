@@ -33,7 +33,7 @@ def test_the_table_of_errors_is_the_one_that_decides() -> None:
 @pytest.mark.parametrize(("start", "name"), [("document rules", "RULES"), ("entry rules", "ENTRY_RULES")])
 def test_the_tables_of_rules_are_those_of_the_checker(start: str, name: str) -> None:
     """The page on validation has a row for each rule, in the code's order and words."""
-    from airflow_provider_kognic.core import rules
+    from airflow_provider_kognic.core.openlabel import rules
 
     assert _rows("validation.md", f"<!-- table of {start} -->") == [
         [f"`{rule.identifier}`", rule.severity.value, rule.says, rule.source] for rule in getattr(rules, name)
@@ -42,7 +42,9 @@ def test_the_tables_of_rules_are_those_of_the_checker(start: str, name: str) -> 
 
 def test_the_limits_are_those_of_the_checker() -> None:
     """The page on validation has each limit, in the order of this list."""
-    from airflow_provider_kognic.core import bitmaps, findings, models, pieces
+    from airflow_provider_kognic.core import models
+    from airflow_provider_kognic.core.openlabel import issues as findings
+    from airflow_provider_kognic.core.openlabel.decoding import bitmaps, pieces
 
     limits = [
         models.MOST_DOCUMENT_BYTES,
@@ -73,7 +75,7 @@ def _examples() -> list[tuple[str, str, str]]:
 def test_the_reports_of_the_examples_are_what_is_printed(number: int) -> None:
     """Each example has several faults, and the report below it is the checker's."""
     from airflow_provider_kognic.core.openlabel import check
-    from airflow_provider_kognic.core.reports import Examined, Totals, text_report
+    from airflow_provider_kognic.core.validation.offline_report import Examined, Totals, text_report
 
     name, document, report = _examples()[number]
     found = check(document.encode())

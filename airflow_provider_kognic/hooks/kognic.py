@@ -10,16 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_kognic.core.errors import (
-    KognicAuthError,
-    KognicConnectionError,
-    KognicCredentialsError,
-    KognicError,
-    KognicInputError,
-    KognicPermissionError,
-    KognicTLSError,
-)
-from airflow_provider_kognic.core.settings import (
+from airflow_provider_kognic.core.api.settings import (
     DEFAULT_APP_URL,
     DEFAULT_AUTH_HOST,
     DEFAULT_BASE_URL,
@@ -29,12 +20,21 @@ from airflow_provider_kognic.core.settings import (
     Settings,
     check_connections,
 )
+from airflow_provider_kognic.core.errors import (
+    KognicAuthError,
+    KognicConnectionError,
+    KognicCredentialsError,
+    KognicError,
+    KognicInputError,
+    KognicPermissionError,
+    KognicTLSError,
+)
 from airflow_provider_kognic.get_provider_info import CONN_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from airflow_provider_kognic.core.client import AsyncKognicClient, KognicClient
+    from airflow_provider_kognic.core.api.client import AsyncKognicClient, KognicClient
     from airflow_provider_kognic.core.models import Annotation, Dataset, PredictionsGroup
 
 
@@ -95,7 +95,7 @@ class KognicHook(BaseHook):
     @cached_property
     def client(self) -> KognicClient:
         """The client for single calls; its token provider serves the asynchronous client too."""
-        from airflow_provider_kognic.core.client import KognicClient
+        from airflow_provider_kognic.core.api.client import KognicClient
 
         return KognicClient(self.settings)
 
@@ -138,7 +138,7 @@ class KognicHook(BaseHook):
             KognicAmbiguousError: It may have been created: list the groups before trying again.
             KognicError: It was not created.
         """
-        from airflow_provider_kognic.core.class_mapping import class_mapping_rows
+        from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows
 
         rows = class_mapping_rows(class_mapping)
         return self.client.create_predictions_group(dataset_uuid, name, description, rows)
@@ -170,7 +170,7 @@ class KognicHook(BaseHook):
         Args:
             max_connections: Most requests in flight, 1 to 10; the connection's if None.
         """
-        from airflow_provider_kognic.core.client import AsyncKognicClient
+        from airflow_provider_kognic.core.api.client import AsyncKognicClient
 
         settings = self.settings
         if max_connections is not None:
@@ -193,7 +193,7 @@ class KognicHook(BaseHook):
             return False, f"Unexpected {type(error).__name__}: {error}"
 
     def _try_out(self) -> str:
-        from airflow_provider_kognic.core.client import KognicClient
+        from airflow_provider_kognic.core.api.client import KognicClient
         from airflow_provider_kognic.core.retries import Backoff
 
         # Someone waits in front of the form: no long time-outs, one more try.

@@ -16,42 +16,42 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
 )
 
-from airflow_provider_kognic.core.class_mapping import class_mapping_rows, identity_mapping
+from airflow_provider_kognic.core.api.settings import check_connections, check_flag, check_seconds
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
-from airflow_provider_kognic.core.groups import check_if_exists, ensure_predictions_group
-from airflow_provider_kognic.core.judgement import MaxFailures, judge
+from airflow_provider_kognic.core.groups.ensure import check_if_exists, ensure_predictions_group
 from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, is_uuid, parse_uuid
-from airflow_provider_kognic.core.policies import (
+from airflow_provider_kognic.core.options import (
     ON_AMBIGUOUS,
     ON_CHANGED,
     VALIDATION,
     check_choice,
     check_max_document_bytes,
 )
+from airflow_provider_kognic.core.reporting.judgement import MaxFailures, judge
 from airflow_provider_kognic.core.retries import may_repeat
-from airflow_provider_kognic.core.settings import check_connections, check_flag, check_seconds
-from airflow_provider_kognic.dry_runs import TaskPlanReport, check_report
+from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows, identity_mapping
 from airflow_provider_kognic.exceptions import KognicPermanentError, KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
-from airflow_provider_kognic.journals.choice import check_journal, choose_journal
-from airflow_provider_kognic.journals.task_state_store import TaskStateStoreMemory
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
-from airflow_provider_kognic.receipts import TaskReceipts, check_receipts
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
-from airflow_provider_kognic.storage import source_key, to_source
+from airflow_provider_kognic.task.dry_run_files import TaskPlanReport, check_report
+from airflow_provider_kognic.task.journals import check_journal, choose_journal
+from airflow_provider_kognic.task.paths import source_key, to_source
+from airflow_provider_kognic.task.receipt_files import TaskReceipts, check_receipts
+from airflow_provider_kognic.task.state_store import TaskStateStoreMemory
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
     from airflow.sdk import RetryPolicy
 
-    from airflow_provider_kognic.core.dataset_check import DatasetCheck
     from airflow_provider_kognic.core.journal import Journal
-    from airflow_provider_kognic.core.judgement import Failure
     from airflow_provider_kognic.core.models import PredictionsGroup
-    from airflow_provider_kognic.core.plan import Plan
+    from airflow_provider_kognic.core.reporting.judgement import Failure
     from airflow_provider_kognic.core.sources import Source
-    from airflow_provider_kognic.core.uploader import Report, Stop
-    from airflow_provider_kognic.journals.task_state_store import TaskStateStore
+    from airflow_provider_kognic.core.upload import Report, Stop
+    from airflow_provider_kognic.core.upload.dry_run import Plan
+    from airflow_provider_kognic.core.validation.dataset import DatasetCheck
+    from airflow_provider_kognic.task.state_store import TaskStateStore
 
 
 def _is_template(value: Any) -> bool:
@@ -218,7 +218,7 @@ class CreatePredictionsGroupOperator(BaseOperator):
         self._check_sources()
         if self.class_mapping != FROM_PREDICTIONS:
             return class_mapping_rows(_given_mapping(self.class_mapping))
-        from airflow_provider_kognic.core.class_survey import classes_of
+        from airflow_provider_kognic.core.validation.class_survey import classes_of
 
         overrides = class_mapping_rows(_given_mapping(self.class_mapping_overrides) or None)
         rows = identity_mapping(classes_of(to_source(self.predictions, self.manifest)), overrides)
@@ -426,7 +426,7 @@ class UploadPredictionsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, or find out what an upload would do, and return the counts."""
-        from airflow_provider_kognic.core.uploader import Stop
+        from airflow_provider_kognic.core.upload import Stop
 
         started = time.monotonic()
         # Before anything else, so that no SIGTERM is lost: one that comes while Kognic is asked for the group ends
@@ -517,7 +517,11 @@ class UploadPredictionsOperator(BaseOperator):
         self, hook: KognicHook, dataset_uuid: str | None, listed: PredictionsGroup | None, stop: Stop
     ) -> DatasetCheck | None:
         """Return the checks against the dataset and the class mapping, as far as these are known."""
-        from airflow_provider_kognic.core.dataset_check import AnnotatedScenes, DatasetCheck, class_coverage
+        from airflow_provider_kognic.core.validation.dataset import (
+            AnnotatedScenes,
+            DatasetCheck,
+            class_coverage,
+        )
 
         given = _given_mapping(self.class_mapping)
         if self.validation == "off":
@@ -536,7 +540,7 @@ class UploadPredictionsOperator(BaseOperator):
         return check_connections(self.max_connections)
 
     async def _upload(self, job: _Job, receipts: TaskReceipts, started: float, stop: Stop) -> Report:
-        from airflow_provider_kognic.core.uploader import upload
+        from airflow_provider_kognic.core.upload import upload
 
         # A thread of its own: asyncio.run would wait for one of asyncio's, however long a listing hangs.
         thread = ThreadPoolExecutor(1, "kognic-group")
@@ -574,7 +578,7 @@ class UploadPredictionsOperator(BaseOperator):
 
     def _find_out(self, job: _Job, started: float, stop: Stop) -> Plan:
         """Make the plan of a dry run, and write it where that is wanted."""
-        from airflow_provider_kognic.core.plan import make_plan
+        from airflow_provider_kognic.core.upload.dry_run import make_plan
 
         async def plan_it() -> Plan:
             self._end_before_the_timeout(stop, started)

@@ -15,11 +15,11 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_kognic.core.errors import KognicError
+from airflow_provider_kognic.core.groups.waiting import DatasetScenesQuestion, PredictionsGroupQuestion
 from airflow_provider_kognic.core.retries import may_repeat
-from airflow_provider_kognic.core.waiting import DatasetScenesQuestion, PredictionsGroupQuestion
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
-from airflow_provider_kognic.storage import to_source
+from airflow_provider_kognic.task.paths import to_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_kognic.core.errors import KognicError
+from airflow_provider_kognic.core.groups.waiting import DatasetScenesQuestion, PredictionsGroupQuestion
 from airflow_provider_kognic.core.retries import may_repeat
-from airflow_provider_kognic.core.waiting import DatasetScenesQuestion, PredictionsGroupQuestion
 from airflow_provider_kognic.hooks.kognic import KognicHook
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from airflow_provider_kognic.core.client import KognicClient
+    from airflow_provider_kognic.core.api.client import KognicClient
 
 
 class _KognicTrigger(BaseTrigger):

@@ -9,13 +9,13 @@ from typing import Any
 import httpx  # noqa: F401 - the client imports it when it is opened; all three import before the clock starts
 from kognic.auth.requests import RequestsAuthSession  # noqa: F401 - as httpx
 
-from airflow_provider_kognic.core.client import AsyncKognicClient
-from airflow_provider_kognic.core.folder_log import FolderLog
+from airflow_provider_kognic.core.api.client import AsyncKognicClient
+from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.journal import Header, Journal
+from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.openlabel import check
-from airflow_provider_kognic.core.settings import Settings
 from airflow_provider_kognic.core.sources import open_source
-from airflow_provider_kognic.core.uploader import upload
+from airflow_provider_kognic.core.upload import upload
 
 check(b"{}")  # imports what it needs when it is first used; as httpx
 

@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_kognic.core.client import AsyncKognicClient
+from airflow_provider_kognic.core.api.client import AsyncKognicClient
+from airflow_provider_kognic.core.api.settings import Settings
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.retries import Backoff
-from airflow_provider_kognic.core.settings import Settings
 from airflow_provider_kognic.core.sources import RowsSource, Source
-from airflow_provider_kognic.core.tokens import TokenProvider
-from airflow_provider_kognic.core.uploader import Report, upload
+from airflow_provider_kognic.core.upload import Report, upload
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 

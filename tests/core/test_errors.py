@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_kognic.core import errors
+from airflow_provider_kognic.core.api.network import as_httpx_error, as_requests_error
 from airflow_provider_kognic.core.errors import (
     KognicAmbiguousError,
     KognicAnswerError,
@@ -37,7 +38,6 @@ from airflow_provider_kognic.core.retries import (
     parse_retry_after,
     verdict,
 )
-from airflow_provider_kognic.core.transport import as_httpx_error, as_requests_error
 
 URL = "https://dataset.kognic.example/v2/datasets"
 

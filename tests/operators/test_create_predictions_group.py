@@ -180,7 +180,7 @@ def test_a_create_whose_answer_is_lost_makes_one_group(
 def test_a_create_that_was_not_executed_is_sent_again(
     run_dag: RunDag, dag: "DAG", server: Emulator, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_kognic.core.groups._LOOK_AFTER", (0.0, 0.1))
+    monkeypatch.setattr("airflow_provider_kognic.core.groups.ensure._LOOK_AFTER", (0.0, 0.1))
     server.set_faults(script=[{"kind": "503_before", "match": {"method": "POST", "path": "groups$"}}])
     create(dag, name=name)
 
@@ -240,7 +240,7 @@ def test_a_lost_answer_that_cannot_be_looked_for_is_settled_by_a_retry(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("airflow_provider_kognic.core.retries.Backoff.delay", lambda *_: 0.0)
-    monkeypatch.setattr("airflow_provider_kognic.core.groups._LOOK_AFTER", (0.0,))
+    monkeypatch.setattr("airflow_provider_kognic.core.groups.ensure._LOOK_AFTER", (0.0,))
     lost = {"kind": kind, "match": {"method": "POST", "path": "groups$"}, "times": 1}
     down = {"kind": "503_before", "match": {"method": "GET", "path": "groups$"}, "times": 5}
     seen = {"kind": "ok", "match": {"method": "GET", "path": "groups$"}}

@@ -1,0 +1,258 @@
+"""One access token for all who ask: fetched through kognic-auth, refreshed early and once for many."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+import time
+from html import escape
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+from airflow_provider_kognic.core.api.network import (
+    as_requests_error,
+    clean_message,
+    proxy_for,
+    readable_certificates,
+)
+from airflow_provider_kognic.core.errors import (
+    KognicConnectionError,
+    KognicCredentialsError,
+    KognicError,
+    KognicInputError,
+    KognicRedirectError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_kognic.core.api.settings import Settings
+
+# A token is renewed this many seconds before it expires, or at four fifths of a shorter life.
+_EARLY = 60.0
+_EARLY_SHARE = 0.2
+_SHORTEST_SECRET = 6
+
+
+class TokenProvider:
+    """Hands out an access token; safe in threads.
+
+    kognic-auth resolves the credentials and fetches the token. What it leaves open is added here: its
+    `ensure_token` does not look at the expiry, and several 401s at once make it fetch several times.
+
+    Args:
+        settings: The auth server, the credentials and how to reach them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._token: tuple[str, float] | None = None  # value, time.monotonic() from which it is too old
+        self._failure: tuple[float, KognicError] | None = None  # time.monotonic() of its end, what it was
+        self._session: Any = None
+        self._secrets: tuple[str, ...] = ()
+
+    def fresh(self) -> str | None:
+        """Return the token if one is at hand and not about to expire; never waits."""
+        token = self._token
+        return token[0] if token is not None and time.monotonic() < token[1] else None
+
+    def token(self) -> str:
+        """Return a valid token, fetching one if needed; may wait for the network.
+
+        Raises:
+            KognicCredentialsError: There are no credentials, or the auth server refuses them.
+            KognicConnectionError: The auth server cannot be reached or is not working.
+            KognicRedirectError: It redirects; credentials are not sent after a redirect.
+        """
+        asked = time.monotonic()
+        while (token := self.fresh()) is None:
+            with self._lock:
+                if self.fresh() is None:
+                    # Who waited here while another's fetch failed takes that answer: one try for many.
+                    if self._failure is not None and self._failure[0] >= asked:
+                        raise self._failure[1]
+                    self._renew()
+        return token
+
+    def reject(self, token: str) -> None:
+        """Forget `token`, which the API answered with 401; a newer one stays."""
+        with self._lock:
+            if self._token is not None and self._token[0] == token:
+                self._token = None
+
+    def redact(self, text: str) -> str:
+        """Return `text` without any secret that passed through here."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def _keep_secret(self, secret: str) -> None:
+        """Have `redact` cut this out from now on, also as it looks in a form, in JSON and in HTML.
+
+        Not what is too short to be one: it would be cut out of ordinary words.
+        """
+        if len(secret) < _SHORTEST_SECRET:
+            return
+        forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], escape(secret)}
+        known = forms.union(self._secrets)
+        # Replaced as a whole: another thread may be going through it.
+        self._secrets = tuple(sorted(known, key=len, reverse=True))
+
+    def close(self) -> None:
+        """Close the connection to the auth server."""
+        with self._lock:
+            if self._session is not None:
+                self._session.oauth_session.close()
+                self._session = None
+
+    def _renew(self) -> None:
+        started = time.monotonic()
+        try:
+            fetched = self._fetch()
+        except KognicError as error:
+            self._failure = (time.monotonic(), error)
+            raise
+        value = str(fetched["access_token"])
+        self._keep_secret(value)
+        try:
+            life = float(fetched["expires_in"])
+        except (KeyError, TypeError, ValueError):
+            life = float("inf")  # no expiry given: a 401 will tell
+        if not math.isfinite(life):
+            life = float("inf")
+        # Never below a moment, or a server that says 0 would be asked for ever.
+        self._token = (value, started + max(life - min(_EARLY, life * _EARLY_SHARE), 1.0))
+
+    def _fetch(self) -> Mapping[str, Any]:
+        import requests
+        from authlib.common.errors import AuthlibBaseError
+
+        if self._session is None:
+            self._session = self._log_in()
+        url = self._session.token_url
+        try:
+            self._session.invalidate_token()
+            # Not its `ensure_token`, which stumbles over an answer without `expires_in` (as RFC 6749 allows).
+            token: Mapping[str, Any] = self._session.oauth_session.fetch_access_token(url=url)
+        except requests.TooManyRedirects:
+            raise KognicRedirectError(
+                "the auth server redirects, which is not followed with credentials. Check 'auth_host'.",
+                method="POST",
+                url=url,
+            ) from None
+        except (
+            *(AuthlibBaseError, requests.exceptions.InvalidJSONError),
+            # Whatever else the libraries stumble over in an answer of the wrong shape.
+            *(ValueError, TypeError, AttributeError, ArithmeticError),
+        ) as error:
+            raise KognicCredentialsError(
+                self.redact(f"the auth server's answer is no token: {error}. Check 'auth_host'."),
+                method="POST",
+                url=url,
+            ) from None
+        except requests.RequestException as error:
+            translated = as_requests_error(error, "POST", url)
+            message = self.redact(f"no token: {translated.message}")
+            certain = isinstance(translated, (KognicConnectionError, KognicInputError))
+            kind = type(translated) if certain else KognicConnectionError
+            # What a garbled answer holds is quoted in the library's error: then it does not go along.
+            raise kind(message, method="POST", url=url) from (
+                error if self.redact(translated.message) == translated.message else None
+            )
+        value = token.get("access_token")
+        if isinstance(value, str) and value:
+            self._keep_secret(value)
+        if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):  # what a header can carry
+            raise KognicCredentialsError(
+                "the auth server's answer holds no usable access_token. Check 'auth_host'.",
+                method="POST",
+                url=url,
+            )
+        return token
+
+    def _check_answer(self, response: Any) -> Any:
+        """Turn an error of the auth server into ours before authlib reads it as a token."""
+        from airflow_provider_kognic.core.retries import parse_retry_after
+
+        status = response.status_code
+        if status < HTTPStatus.BAD_REQUEST:
+            return response
+        # Once before it is cut short, and once more after what JSON and HTML escape is resolved.
+        said = self.redact(response.content.decode("utf-8", "replace")).encode()
+        message = self.redact(clean_message(said, response.headers.get("content-type")))
+        where = {"status": status, "method": "POST", "url": self._session.token_url}
+        not_now = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
+        if status in not_now or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise KognicConnectionError(
+                f"no token, the auth server is not serving: {message}",
+                retry_after=parse_retry_after(response.headers.get("retry-after")),
+                **where,
+            )
+        raise KognicCredentialsError(
+            f"the auth server refuses the credentials: {message}. Check client id and secret (login and"
+            " password of the connection), whether they have expired, and 'auth_host' and 'scopes'.",
+            **where,
+        )
+
+    def _log_in(self) -> Any:
+        """Resolve the credentials and prepare kognic-auth's session; makes no request."""
+        from kognic.auth.requests import RequestsAuthSession
+        from requests.adapters import HTTPAdapter
+
+        settings = self._settings
+        credentials = self._credentials()
+        try:
+            session = RequestsAuthSession(
+                auth=credentials,
+                host=settings.auth_host,
+                scopes=list(settings.scopes) or None,
+                default_timeout=settings.timeout,
+            )
+        except ValueError as error:  # they have expired
+            raise KognicCredentialsError(f"the credentials cannot be used: {error}.") from None
+        oauth = session.oauth_session
+        oauth.max_redirects = 0  # requests would repeat the client secret to wherever it is sent
+        oauth.trust_env = False  # what the environment says is read once, for both clients alike
+        oauth.verify = readable_certificates(settings.verify)
+        proxy = proxy_for(settings.auth_host, settings.proxy)
+        if proxy:
+            oauth.proxies = {"http": proxy, "https": proxy}
+        # The engine and the client retry by the one table; kognic-auth's own retries would multiply with them.
+        oauth.mount(session.token_url, HTTPAdapter(max_retries=0))
+        oauth.register_compliance_hook("access_token_response", self._check_answer)
+        return session
+
+    def _credentials(self) -> Any:
+        from kognic.auth.credentials_parser import get_credentials_from_system, resolve_any_credentials
+
+        given = self._settings.credentials
+        if isinstance(given, str) and given.lstrip().startswith("{"):  # the libraries' errors would show it
+            raise KognicCredentialsError(
+                "'credentials' holds JSON, expected the path of a file or keyring://profile. Put the JSON into the"
+                " connection's password, with an empty login."
+            )
+        try:
+            found = (
+                get_credentials_from_system()
+                if given is None
+                else resolve_any_credentials(dict(given) if not isinstance(given, (tuple, str)) else given)
+            )
+        except KeyError as error:
+            raise KognicCredentialsError(
+                f"the credentials JSON is incomplete: {error.args[0]}. Download it again from Kognic."
+            ) from None
+        except (OSError, ValueError, AttributeError) as error:
+            # json's errors quote a position, never the text, so this shows no secret.
+            raise KognicCredentialsError(f"the credentials cannot be used: {error}.") from None
+        if found is None or not found.client_id or not found.client_secret:
+            raise KognicCredentialsError(
+                "no credentials: the connection has none, and neither KOGNIC_CREDENTIALS, nor KOGNIC_CLIENT_ID"
+                " with KOGNIC_CLIENT_SECRET, nor the system keyring does. Set login and password of the"
+                " connection."
+            )
+        self._keep_secret(str(found.client_secret))
+        return found

@@ -1,0 +1,289 @@
+"""Making sure of a predictions group, without ever making two out of one intent.
+
+Creating a group is a POST without a key. Within one attempt a lost answer is settled by listing the groups by name.
+An attempt that dies is settled by the next one, where a `GroupMemory` outlives it: the intent is durable before the
+POST leaves, the outcome before the uuid is returned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+from airflow_provider_kognic.core.errors import (
+    KognicAmbiguousError,
+    KognicError,
+    KognicInputError,
+    KognicJournalError,
+    KognicJournalFormatError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from airflow_provider_kognic.core.api.client import KognicClient
+    from airflow_provider_kognic.core.models import PredictionsGroup
+
+logger = logging.getLogger(__name__)
+
+IfExists = Literal["reuse", "fail", "create"]
+IF_EXISTS: tuple[str, ...] = get_args(IfExists)
+
+# After an answer was lost, the group is looked for after these pauses (s): a slow server may still make it.
+_LOOK_AFTER = (0.0, 1.0, 2.0, 5.0, 10.0)
+_POSTS = 3
+
+
+class GroupMemory(Protocol):
+    """Remembers one intent to create a group, from one attempt of a task to the next; its methods block."""
+
+    def load(self) -> Any:
+        """Return what was saved last, or None; raises KognicJournalError where that cannot be told."""
+
+    def save(self, intent: Mapping[str, Any]) -> None:
+        """Keep an object of JSON in place of the last one; durable on return. Raises KognicJournalError."""
+
+
+class _Forgets:
+    """The memory of whoever has none."""
+
+    def load(self) -> Any:
+        return None
+
+    def save(self, intent: Mapping[str, Any]) -> None:
+        pass
+
+
+def check_if_exists(value: str) -> str:
+    """Return `value`; raises KognicInputError if it is none of `reuse`, `fail`, `create`."""
+    if value not in IF_EXISTS:
+        raise KognicInputError(f"if_exists must be one of {', '.join(map(repr, IF_EXISTS))}, not {value!r}.")
+    return value
+
+
+def ensure_predictions_group(
+    client: KognicClient,
+    dataset_uuid: str,
+    name: str,
+    *,
+    description: str | None = None,
+    class_mapping: Sequence[Mapping[str, str]] | None = None,
+    if_exists: str = "reuse",
+    memory: GroupMemory | None = None,
+    sleep: Callable[[float], object] = time.sleep,
+) -> str:
+    """Return the uuid of the dataset's predictions group of that name, creating it where asked to.
+
+    A create whose answer was lost is settled by listing the groups by name; only when the group has not shown up
+    for a while is it created again. What an earlier attempt with the same memory created is returned as long as it
+    is there, whatever `if_exists` says.
+
+    Args:
+        client: The API.
+        dataset_uuid: The dataset's uuid.
+        name: The group's name; names need not be unique in Kognic.
+        description: Text for people, where the group is created.
+        class_mapping: The API's rows, where the group is created.
+        if_exists: What to do about groups of that name: `reuse` the one there is, `fail`, or `create` another.
+        memory: Remembers across attempts; None for no memory.
+        sleep: Waits that many seconds; a test may shorten it.
+
+    Raises:
+        KognicInputError: `fail` and there is one; `reuse` and there are several.
+        KognicJournalError: The memory does not serve, or holds something else: nothing was created.
+        KognicError: The API cannot be reached or refuses.
+    """
+    check_if_exists(if_exists)
+    if not name.strip():
+        raise KognicInputError("the name of the predictions group is empty.")
+    intent = _Intent(memory or _Forgets(), client.settings.host, dataset_uuid, name)
+    if (made := _made_earlier(client, intent, class_mapping, sleep)) is not None:
+        return made
+    if not intent.open:
+        before = client.find_predictions_groups(dataset_uuid, name)
+        if before and if_exists == "fail":
+            raise KognicInputError(f"there already is a predictions group {name!r}: {_listed(before)}.")
+        if before and if_exists == "reuse":
+            return _the_only(before, name, class_mapping)
+        intent.begin(group.uuid for group in before)
+    return _create(client, intent, description, class_mapping, sleep)
+
+
+def _made_earlier(
+    client: KognicClient,
+    intent: _Intent,
+    class_mapping: Sequence[Mapping[str, str]] | None,
+    sleep: Callable[[float], object],
+) -> str | None:
+    """Return the group that an earlier attempt created, or None where it created none or it is gone."""
+    if intent.created is not None:
+        listed = client.list_predictions_groups(intent.dataset_uuid)
+        if kept := [group for group in listed if group.uuid.lower() == intent.created.lower()]:
+            logger.info("An earlier attempt of this task created the predictions group.")
+            return _the_only(kept, intent.name, class_mapping)
+        logger.warning(
+            "The predictions group %s, which an earlier attempt of this task created, is gone: somebody deleted it."
+            " Starting anew.",
+            intent.created,
+        )
+    if intent.open:
+        logger.warning(
+            "An earlier attempt was about to create the group %r, and what came of it is unknown; looking for it.",
+            intent.name,
+        )
+        # Not being able to look is an error here: it does not mean that there is none.
+        new, _ = _appeared(
+            lambda: client.find_predictions_groups(intent.dataset_uuid, intent.name), intent.before, sleep
+        )
+        if new:
+            return intent.succeed(_the_only(new, intent.name, class_mapping))
+    return None
+
+
+def _create(
+    client: KognicClient,
+    intent: _Intent,
+    description: str | None,
+    class_mapping: Sequence[Mapping[str, str]] | None,
+    sleep: Callable[[float], object],
+) -> str:
+    """Create a group whose intent is noted, and return its uuid."""
+    dataset_uuid, name = intent.dataset_uuid, intent.name
+    for post in range(1, _POSTS + 1):
+        try:
+            uuid = client.create_predictions_group(dataset_uuid, name, description, class_mapping)
+        except KognicAmbiguousError as error:
+            logger.warning("Whether the group %r was created is unknown (%s); looking for it.", name, error)
+            new, listed = _appeared(lambda: _look(client, dataset_uuid, name), intent.before, sleep)
+            if new:
+                return intent.succeed(_the_only(new, name, class_mapping))
+            if post == _POSTS or not listed:
+                raise
+        except KognicError:
+            # Certainly not executed; but an earlier POST of the same intent may have been.
+            if post == 1 and not intent.open:
+                intent.withdraw()
+            raise
+        else:
+            logger.info("Created predictions group %r: %s", name, uuid)
+            return intent.succeed(uuid)
+    raise AssertionError("the last round returns or raises")
+
+
+class _Intent:
+    """The intent to create one group, as the memory has it.
+
+    Attributes:
+        dataset_uuid: The dataset.
+        name: The name of the group.
+        created: The uuid of the group that came of it, or None.
+        open: Whether an earlier attempt may have sent a POST whose outcome is unknown.
+        before: The groups of the name that were there before the first POST.
+    """
+
+    def __init__(self, memory: GroupMemory, host: str, dataset_uuid: str, name: str) -> None:
+        self._memory = memory
+        self._about = {"host": host, "dataset_uuid": dataset_uuid, "name": name}
+        self.dataset_uuid, self.name = dataset_uuid, name
+        self.created: str | None = None
+        self.open = False
+        self.before: frozenset[str] = frozenset()
+        found = memory.load()
+        if found is None:
+            return
+        fields = found if isinstance(found, dict) else {}
+        state, before, uuid = (fields.get(key) for key in ("state", "before", "uuid"))
+        if (
+            state not in _STATES
+            or not isinstance(before, list)
+            or (state == "created") != isinstance(uuid, str)
+        ):
+            raise KognicJournalFormatError(
+                f"what this task remembers of its predictions group cannot be understood: {str(found)[:200]}. Look"
+                " whether the group is there, and start over in a new run; nothing was created now."
+            )
+        if all(fields.get(key) == value for key, value in self._about.items()):
+            self.created, self.open, self.before = uuid, state == "intended", frozenset(map(str, before))
+
+    def begin(self, before: Iterable[str]) -> None:
+        """Note that a POST is about to be sent; durable when it returns."""
+        self.before = frozenset(before)
+        self._save("intended")
+
+    def succeed(self, uuid: str) -> str:
+        """Note what came of it, and return it."""
+        self._save("created", uuid)
+        return uuid
+
+    def withdraw(self) -> None:
+        """Note that it was certainly not executed; if that cannot be noted, the next attempt has to look."""
+        with contextlib.suppress(KognicJournalError):
+            self._save("withdrawn")
+
+    def _save(self, state: str, uuid: str | None = None) -> None:
+        self._memory.save(
+            {
+                **self._about,
+                "state": state,
+                "before": sorted(self.before),
+                "uuid": uuid,
+                "at": round(time.time(), 3),
+            }
+        )
+
+
+_STATES = ("intended", "created", "withdrawn")
+
+
+def _appeared(
+    look: Callable[[], Sequence[PredictionsGroup] | None],
+    before: frozenset[str],
+    sleep: Callable[[float], object],
+) -> tuple[list[PredictionsGroup], bool]:
+    """Look for groups that were not there before, for a while.
+
+    Returns:
+        Those that have appeared, and whether the last look was possible.
+    """
+    seen: Sequence[PredictionsGroup] | None = None
+    for pause in _LOOK_AFTER:
+        sleep(pause)
+        seen = look()
+        if new := [group for group in seen or () if group.uuid not in before]:
+            return new, True
+    return [], seen is not None
+
+
+def _look(client: KognicClient, dataset_uuid: str, name: str) -> list[PredictionsGroup] | None:
+    """Return the groups of that name; None where they cannot be listed, which does not mean that there is none."""
+    try:
+        return client.find_predictions_groups(dataset_uuid, name)
+    except KognicError as error:
+        logger.warning("The predictions groups cannot be listed now: %s", error)
+        return None
+
+
+def _the_only(
+    groups: Sequence[PredictionsGroup], name: str, mapping: Sequence[Mapping[str, str]] | None
+) -> str:
+    if len(groups) > 1:
+        raise KognicInputError(
+            f"{len(groups)} predictions groups are named {name!r}: {_listed(groups)}. Name the one you mean by its"
+            " uuid (UploadPredictionsOperator takes it directly), or delete the others in the app."
+        )
+    group = groups[0]
+    shown = group.raw.get("classMapping")
+    if mapping is not None and shown is not None and list(shown) != list(mapping):
+        logger.warning(
+            "Predictions group %s has another class mapping than the one given, which is not applied: %s",
+            group.uuid,
+            shown,
+        )
+    logger.info("Using predictions group %r: %s", name, group.uuid)
+    return group.uuid
+
+
+def _listed(groups: Sequence[PredictionsGroup]) -> str:
+    return ", ".join(sorted(group.uuid for group in groups))

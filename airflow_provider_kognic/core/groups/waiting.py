@@ -1,0 +1,130 @@
+"""Questions that sensors ask again and again: is the group there, are the scenes annotated?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.models import parse_uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_kognic.core.api.client import KognicClient
+
+
+@dataclass(frozen=True)
+class PredictionsGroupQuestion:
+    """Whether a predictions group exists in a dataset.
+
+    Args:
+        dataset: The dataset's uuid or exact name.
+        name: The group's name, or None.
+        predictions_group_uuid: The group's uuid, or None; exactly one of the two.
+
+    Raises:
+        KognicInputError: Not exactly one of the two is given, or the uuid is none.
+    """
+
+    dataset: str
+    name: str | None = None
+    predictions_group_uuid: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.name is None) == (self.predictions_group_uuid is None):
+            raise KognicInputError("give either 'name' or 'predictions_group_uuid'.")
+        if self.predictions_group_uuid is not None:
+            parse_uuid(self.predictions_group_uuid, "predictions group")
+
+    def ask(self, client: KognicClient) -> tuple[str | None, str]:
+        """Ask the API once.
+
+        Returns:
+            The group's uuid or None, and a sentence about it.
+
+        Raises:
+            KognicInputError: The dataset is unknown, or several groups have the name.
+            KognicError: The API cannot be reached or refuses.
+        """
+        dataset = client.get_dataset(self.dataset)
+        groups = client.list_predictions_groups(dataset.uuid)
+        if self.name is not None:
+            found = [group.uuid for group in groups if group.name == self.name]
+            what = f"predictions group {self.name!r}"
+        else:
+            wanted = parse_uuid(self.predictions_group_uuid, "predictions group")
+            found = [group.uuid for group in groups if group.uuid.lower() == wanted]
+            what = f"predictions group {wanted}"
+        if len(found) > 1:
+            raise KognicInputError(
+                f"{len(found)} groups of dataset {self.dataset} are named {self.name!r}:"
+                f" {', '.join(sorted(found))}. Wait for the one you mean by its uuid."
+            )
+        if found:
+            return found[0], f"The {what} is there: {found[0]}."
+        return None, f"No {what} in dataset {self.dataset} yet; it has {len(groups)} groups."
+
+
+@dataclass(frozen=True)
+class DatasetScenesQuestion:
+    """Whether a dataset has annotations for scenes: only such scenes can take predictions (Kognic's docs).
+
+    Args:
+        dataset: The dataset's uuid or exact name.
+        scene_uuids: The scenes that are waited for; empty for any.
+        min_count: How many of them (of all scenes, if none are named) suffice; None for all of them, or one.
+
+    Raises:
+        KognicInputError: A scene is no uuid, or `min_count` is out of range.
+    """
+
+    dataset: str
+    scene_uuids: Sequence[str] = ()
+    min_count: int | None = None
+
+    def __post_init__(self) -> None:
+        scenes = tuple(dict.fromkeys(parse_uuid(scene, "scene") for scene in self.scene_uuids))
+        object.__setattr__(self, "scene_uuids", scenes)
+        if self.min_count is not None:
+            object.__setattr__(self, "min_count", _count(self.min_count))
+        if self.min_count is not None and scenes and self.min_count > len(scenes):
+            raise KognicInputError(f"min_count is {self.min_count}, but only {len(scenes)} scenes are named.")
+
+    def ask(self, client: KognicClient) -> tuple[int | None, str]:
+        """Ask the API once, going through the annotations until the answer is known.
+
+        Returns:
+            The number of scenes found, or None if they do not suffice, and a sentence that names missing ones.
+
+        Raises:
+            KognicInputError: The dataset is unknown.
+            KognicError: The API cannot be reached or refuses.
+        """
+        dataset = client.get_dataset(self.dataset)
+        wanted = set(self.scene_uuids)
+        needed = self.min_count or len(wanted) or 1
+        found: set[str] = set()
+        for annotation in client.iter_annotations(dataset.uuid):
+            if not wanted or annotation.scene_uuid in wanted:
+                found.add(annotation.scene_uuid)
+                if len(found) >= needed:
+                    return len(found), f"{len(found)} scenes of dataset {self.dataset} have annotations."
+        missing = [scene for scene in self.scene_uuids if scene not in found]
+        shown = ", ".join(missing[:_SHOWN]) + (
+            f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        )
+        return None, (
+            f"{len(found)} of {needed} scenes of dataset {self.dataset} have annotations"
+            f"{'; missing: ' + shown if missing else ''}."
+        )
+
+
+_SHOWN = 10
+
+
+def _count(value: Any) -> int:
+    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise KognicInputError(f"min_count must be a whole number from 1 on, not {value!r}.")
+    return number

@@ -1,0 +1,380 @@
+"""A lease keeps overlapping attempts apart: of all that upload one source, one at a time has the journal.
+
+It is a row of small files beside the journal's parts, numbered, each made only if it is not there yet. Whoever
+makes the next number has the lease, and rewrites its file every few seconds as a sign of life. Who comes second
+waits, and makes the next number when the holder gave it back, is a dead process of this machine, or showed no
+sign of life for `ttl`. No clock of one machine is compared with another's.
+
+A holder that was only asleep must not go on: before and after each line that it writes it looks whether its number
+is still the last one. After, because then either it sees that it was superseded, or the other one, which reads
+after making its number, sees the line; whatever the clocks, and wherever the holder fell asleep.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import socket
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_kognic.core import files as stores
+from airflow_provider_kognic.core.errors import KognicJournalError, KognicStoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_kognic.core.files import StoredPath
+
+logger = logging.getLogger(__name__)
+
+TTL = 30.0
+# Always as long, so that a file can be rewritten in place and is whole at any moment.
+_LENGTH = 1024
+_LONGEST_NAME = 200
+_POLL = 1.0
+_STEP = 0.1
+_SAY_EVERY = 30.0
+_DAY = 86_400.0
+# What libraries say of a way of opening files that they do not have.
+_UNSUPPORTED = (ValueError, NotImplementedError, TypeError)
+
+
+def _clock() -> float:
+    """Return seconds that also pass while the machine sleeps, where the system tells."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+class Lease:
+    """The right to append to a journal for one source.
+
+    Args:
+        folder: Where the lease's files are.
+        source_key: What is uploaded where; of two uploads with the same key only one holds the lease.
+        writer: Who that is, for people.
+        ttl: Seconds without a sign of life after which the lease is taken over.
+
+    Attributes:
+        exclusive: Whether attempts are kept apart: not where the store cannot create a file exclusively. Known
+            once the lease is acquired.
+    """
+
+    def __init__(self, folder: StoredPath, source_key: str, *, writer: str = "", ttl: float = TTL) -> None:
+        self.exclusive = False
+        self._folder = folder
+        self._key = hashlib.sha256(source_key.encode()).hexdigest()[:16]
+        self._names = re.compile(rf"{self._key}-(\d{{6,}})\.lease")
+        self._ttl = ttl
+        self._facts = {
+            "holder": uuid.uuid4().hex,
+            "writer": writer.encode("ascii", "replace").decode()[:_LONGEST_NAME],
+            **_this_process(),
+            "since": _now(),
+        }
+        self._number = 0
+        self._times = 0
+        self._renewed_at = 0.0
+        self._lost: str | None = None
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def acquire(self, stopping: Callable[[], bool]) -> None:
+        """Wait for the lease and take it.
+
+        Args:
+            stopping: Tells whether waiting has become pointless.
+
+        Raises:
+            KognicStoppedError: `stopping` said so.
+            KognicJournalError: The store cannot be used.
+        """
+        seen, since, said = None, _clock(), -_SAY_EVERY
+        while True:
+            number = self._last()
+            content = self._read(number)
+            now = _clock()
+            if content is not None and not _is_free(content):
+                if (number, content) != seen:
+                    seen, since = (number, content), now
+                if now - since < self._ttl:
+                    if now - said >= _SAY_EVERY:
+                        said = now
+                        logger.warning("Another attempt has the journal; waiting. %s", _describe(content))
+                    self._pause(stopping)
+                    continue
+                logger.warning(
+                    "Another attempt had the journal and gave no sign of life for %g s: taking over. %s",
+                    self._ttl,
+                    _describe(content),
+                )
+            if stopping():
+                raise _stopped()
+            if self._take(number + 1):
+                return
+
+    def check(self, *, thoroughly: bool = True) -> None:
+        """Check that nobody else has taken the lease.
+
+        Args:
+            thoroughly: Ask the store, too, and not only the clock.
+
+        Raises:
+            KognicJournalError: Somebody has, or may have, or that cannot be told.
+        """
+        if not self.exclusive:
+            return
+        with self._lock:
+            self._look(thoroughly=thoroughly)
+
+    def release(self) -> None:
+        """Give the lease back, so that the next one need not wait; never raises."""
+        self._ended.set()
+        if not self.exclusive:
+            return
+        with self._lock, contextlib.suppress(Exception):  # then the next attempt waits for the time-out
+            self._look()
+            self._write(released=True)
+            self._lost = "it was given back"
+
+    # Taking it
+
+    def _path(self, number: int) -> Any:
+        return self._folder / f"{self._key}-{number:06d}.lease"
+
+    def _numbers(self) -> list[int]:
+        found = (self._names.fullmatch(name) for name in stores.names(self._folder))
+        return sorted(int(match[1]) for match in found if match)
+
+    def _last(self) -> int:
+        return max(self._numbers(), default=0)
+
+    def _read(self, number: int) -> bytes | None:
+        try:
+            return stores.read(self._path(number)) if number else None
+        except FileNotFoundError:
+            return None
+
+    def _take(self, number: int) -> bool:
+        """Try to make a number; tells whether the lease is held then, or cannot be."""
+        path = self._path(number)
+        began = _clock()
+        content = self._content(released=False)
+        try:
+            stores.create(path, content)
+        except _UNSUPPORTED as error:
+            return self._go_without(error)
+        except Exception as error:
+            # FileExistsError, or the same in words of its own.
+            if isinstance(error, FileExistsError) or stores.exists(path):
+                return False
+            raise KognicJournalError(
+                f"the journal's folder {self._folder} cannot be written: {type(error).__name__}: {error}"
+            ) from error
+        self._number, self._renewed_at = number, began
+        try:
+            return self._judge_what_was_made(path, content)
+        except BaseException:
+            with contextlib.suppress(Exception):  # then the next attempt waits for the time-out
+                self._write(released=True)
+            raise
+
+    def _judge_what_was_made(self, path: Any, content: bytes) -> bool:
+        """Tell whether a number that was made is a lease, or none is to be had here."""
+        if not self._is_exclusive(path, content):
+            stores.remove(path)
+            return self._go_without(None)
+        if (
+            self._last() != self._number
+        ):  # somebody slow makes a number that others have gone past and removed
+            stores.remove(path)
+            return False
+        if (
+            stores.read(path) != content
+        ):  # some stores look whether a file is there, and then make it all the same
+            return False
+        self.exclusive = True
+        threading.Thread(target=self._renew, name="kognic-lease", daemon=True).start()
+        self._tidy()
+        return True
+
+    @staticmethod
+    def _is_exclusive(path: Any, content: bytes) -> bool:
+        """Try out whether the store refuses to make a file that is there; what its library claims counts little."""
+        try:
+            stores.create(path, content)
+        except FileExistsError:
+            return True
+        except Exception:  # noqa: BLE001 - in whatever words; unless it is not to be reached, which reading says
+            stores.read(path)
+        return False
+
+    def _go_without(self, error: Exception | None) -> bool:
+        why = "" if error is None else f" ({type(error).__name__}: {error})"
+        logger.warning(
+            "The store of %s cannot create a file only if it is not there%s: attempts that overlap are not kept"
+            " apart there. Do not run two uploads of the same predictions at the same time.",
+            self._folder,
+            why,
+        )
+        return True
+
+    def _tidy(self) -> None:
+        """Remove files that nobody looks at any more; oldest first, or a sleeper may miss its successor."""
+        with contextlib.suppress(Exception):  # they do no harm
+            for number in self._numbers():
+                content = self._read(number)
+                if number >= self._number:
+                    return
+                if content is not None and not (_is_free(content) or _is_ancient(content)):
+                    return
+                stores.remove(self._path(number))
+
+    # Keeping it
+
+    def _content(self, *, released: bool) -> bytes:
+        facts = {**self._facts, "renewed": self._times, "at": _now(), "released": released}
+        return json.dumps(facts).encode("ascii")[: _LENGTH - 1].ljust(_LENGTH - 1) + b"\n"
+
+    def _renew(self) -> None:
+        while not self._ended.wait(self._ttl / 6):
+            with self._lock:
+                if self._ended.is_set():
+                    return
+                began = _clock()
+                try:
+                    self._look()
+                    self._write(released=False)
+                    self._look_at_the_clock()
+                except Exception as error:  # noqa: BLE001 - of any library; what to do about it is the clock's to say
+                    if self._lost is not None:
+                        return
+                    logger.debug("The journal's lease could not be renewed: %r", error)
+                else:
+                    self._renewed_at = began
+
+    def _write(self, *, released: bool) -> None:
+        self._times += 1
+        path, content = self._path(self._number), self._content(released=released)
+        if not stores.is_local(path):
+            stores.write(path, content)
+            return
+        # In place: a file that somebody removed must not come back.
+        with path.open("r+b", buffering=0) as file:
+            file.write(content)
+
+    def _look(self, *, thoroughly: bool = True) -> None:
+        """Look whether the lease is still held; once lost it stays so."""
+        if self._lost is None:
+            self._look_at_the_clock()
+        if self._lost is None and thoroughly:
+            if self._read(self._number + 1) is not None:
+                self._lost = "another attempt has taken over"
+            else:
+                # The successor may be gone by now; but then its predecessor was removed first.
+                content = self._read(self._number)
+                if content is None or self._facts["holder"].encode() not in content:
+                    self._lost = "its lease is gone: another attempt has taken over, or somebody removed it"
+        if self._lost is not None:
+            raise KognicJournalError(
+                f"this attempt may not write to the journal in {self._folder} any more: {self._lost}. Nothing more"
+                " is sent; a retry goes on where the journal ends."
+            )
+
+    def _look_at_the_clock(self) -> None:
+        silent = _clock() - self._renewed_at
+        if silent > self._ttl * 2 / 3:
+            self._lost = f"its lease could not be renewed for {silent:.0f} s, so that another may take over"
+
+    def _pause(self, stopping: Callable[[], bool]) -> None:
+        until = _clock() + min(_POLL, self._ttl / 10)
+        while not stopping():
+            if _clock() >= until:
+                return
+            time.sleep(min(_STEP, self._ttl / 10))
+        raise _stopped()
+
+
+def _stopped() -> KognicStoppedError:
+    return KognicStoppedError(
+        "the upload was asked to stop while it waited for the journal; nothing was sent."
+    )
+
+
+def _now() -> float:
+    return round(time.time(), 3)
+
+
+def _facts(content: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_free(content: bytes) -> bool:
+    """Tell whether a lease was given back, or its holder is certainly dead."""
+    facts = _facts(content)
+    return facts.get("released") is True or _is_dead(facts)
+
+
+def _is_ancient(content: bytes) -> bool:
+    at = _facts(content).get("at")
+    return isinstance(at, (int, float)) and time.time() - at > _DAY
+
+
+def _describe(content: bytes) -> str:
+    facts = _facts(content)
+    if not facts:
+        return "Its lease says nothing yet."
+    since = facts.get("since")
+    held = f"{max(0.0, time.time() - since):.0f} s" if isinstance(since, (int, float)) else "an unknown time"
+    who = facts.get("writer") or "somebody"
+    return f"It is {who}, process {facts.get('pid')} on {facts.get('machine')}, for {held}."
+
+
+# Processes of this machine
+
+
+def _this_process() -> dict[str, Any]:
+    """Return what identifies this process as long as the machine runs; less where the system does not tell.
+
+    The pid namespace is part of it: in another container the same number is another process.
+    """
+    facts: dict[str, Any] = {"machine": socket.gethostname(), "pid": os.getpid()}
+    with contextlib.suppress(OSError, IndexError):
+        facts["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        facts["pids"] = str(Path("/proc/self/ns/pid").readlink())
+        facts["started"] = _state_and_start(os.getpid())[1]
+    return facts
+
+
+def _state_and_start(pid: int) -> tuple[str, str]:
+    """Return the state of a process, and when it started (in ticks since the boot); see proc(5)."""
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    return fields[0].decode(), fields[19].decode()
+
+
+def _is_dead(facts: dict[str, Any]) -> bool:
+    """Tell whether a process was one of this machine, as this process sees it, and is certainly no more."""
+    here = _this_process()
+    if any(here.get(name) is None or here[name] != facts.get(name) for name in ("machine", "boot", "pids")):
+        return False
+    pid, started = facts.get("pid"), facts.get("started")
+    if not isinstance(pid, int) or started is None:
+        return False
+    try:
+        state, found = _state_and_start(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    except (OSError, IndexError):
+        return False
+    return found != started or state in {"Z", "X"}

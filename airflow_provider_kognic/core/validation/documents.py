@@ -1,0 +1,131 @@
+"""What a prediction has to pass before it is sent; asked in the threads that read."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, Refused
+from airflow_provider_kognic.core.openlabel import check, check_content
+from airflow_provider_kognic.core.openlabel.rules import BY_IDENTIFIER, Severity
+from airflow_provider_kognic.core.sources import check_size
+
+if TYPE_CHECKING:
+    from airflow_provider_kognic.core.models import Prediction
+    from airflow_provider_kognic.core.openlabel import Checked
+    from airflow_provider_kognic.core.openlabel.rules import Issue
+    from airflow_provider_kognic.core.validation.dataset import DatasetCheck
+
+logger = logging.getLogger(__name__)
+
+# Issues of a document that its refusal names, and documents with warnings that the log does.
+_NAMED = 3
+_SHOWN = 10
+
+
+class Checks:
+    """Decides whether a document may be sent; safe in threads.
+
+    Args:
+        validation: `strict` for all rules of the format and the dataset's, `off` for the content check alone.
+        max_document_bytes: Larger documents are refused.
+        dataset: Knows the dataset's scenes and the group's classes, None to ask neither. Not asked where
+            `validation` is `off`.
+    """
+
+    def __init__(self, validation: str, max_document_bytes: int, dataset: DatasetCheck | None = None) -> None:
+        self._strict = validation == "strict"
+        self._most = max_document_bytes
+        self._dataset = dataset
+        self._lock = threading.Lock()
+        self._warned = 0
+        self._warnings: Counter[str] = Counter()
+
+    def examine(self, prediction: Prediction, document: bytes) -> None:
+        """Return if it may be sent.
+
+        Raises:
+            Refused: With the reason `too_large`, `invalid`, `no_annotations` or `class_not_mapped`; `not_json` or
+                `no_openlabel` where only the content is checked.
+            KognicError: The dataset's annotations cannot be listed.
+        """
+        check_size(len(document), self._most)
+        if not self._strict:
+            check_content(document)
+            return
+        if self._dataset is not None:
+            self._dataset.check_scene(prediction.scene_uuid)
+        checked = check_document(prediction, document, self._most)
+        if checked.counts:
+            self._note_warnings(prediction, checked)
+        if self._dataset is not None:
+            self._dataset.check_classes(checked)
+
+    def log_findings(self) -> None:
+        """Log what was found over all documents, at the end."""
+        if self._warnings:
+            counts = ", ".join(f"{rule} ({n:,})" for rule, n in self._warnings.most_common())
+            logger.warning(
+                "%s of the valid documents have warnings: %s. They may be right; docs/validation.md says what each"
+                " means.",
+                f"{self._warned:,}",
+                counts,
+            )
+        if self._dataset is not None:
+            self._dataset.log_findings()
+
+    def _note_warnings(self, prediction: Prediction, checked: Checked) -> None:
+        with self._lock:
+            self._warned += 1
+            self._warnings.update(checked.counts.keys())
+            number = self._warned
+        if number <= _SHOWN:
+            issue = checked.issues[0]
+            more = checked.warnings - 1
+            logger.warning(
+                "scene %s (%s): warning: %s at %s: %s. %s%s",
+                prediction.scene_uuid,
+                prediction.source,
+                issue.rule.identifier,
+                issue.path,
+                issue.found,
+                issue.advice,
+                f" And {more:,} more." if more else "",
+            )
+        if number == _SHOWN:
+            logger.warning("Further documents with warnings are counted, not shown.")
+
+
+def check_document(prediction: Prediction, document: bytes, max_bytes: int = MOST_DOCUMENT_BYTES) -> Checked:
+    """Return what was found in a valid document: its classes, and warnings.
+
+    Raises:
+        Refused: With the reason `invalid`, naming the first errors.
+    """
+    checked = check(document, max_bytes=max_bytes)
+    if not checked.valid:
+        raise Refused("invalid", _said(prediction, checked))
+    return checked
+
+
+def _said(prediction: Prediction, checked: Checked) -> str:
+    """Return the first errors in words: one of each rule before a second of any."""
+    errors = [issue for issue in checked.issues if issue.severity is Severity.ERROR]
+    seen: Counter[str] = Counter()
+    ranked: list[tuple[int, int, Issue]] = []
+    for issue in errors:
+        ranked.append((seen[issue.rule.identifier], len(ranked), issue))
+        seen[issue.rule.identifier] += 1
+    named = [issue for _, _, issue in sorted(ranked, key=lambda one: one[:2])[:_NAMED]]
+    parts = [f"{one.rule.identifier} at {one.path}: found {one.found}. {one.advice}" for one in named]
+    text = f"is not valid. {' '.join(parts)}"
+    left = checked.errors - len(named)
+    if not left:
+        return text
+    rules = sum(BY_IDENTIFIER[rule].severity is Severity.ERROR for rule in checked.counts)
+    return (
+        f"{text} And {left:,} more error{'s'[: left != 1]} (rules broken: {rules}); to see all:"
+        f" python -m airflow_provider_kognic validate {prediction.source}"
+    )

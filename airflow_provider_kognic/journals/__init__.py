@@ -1,1 +1,0 @@
-"""Places for the journal that need Airflow."""

@@ -1,0 +1,96 @@
+"""The receipts of one try of a task: a row for every prediction, where the task was given a file for them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.task.paths import is_path, to_path
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from airflow_provider_kognic.core.models import Result
+    from airflow_provider_kognic.core.reporting.receipts import Receipts
+
+logger = logging.getLogger(__name__)
+
+
+def check_receipts(value: Any) -> Any:
+    """Return the path of a `.jsonl` file, or None; a template may have made text of the latter.
+
+    Raises:
+        KognicInputError: It is something else.
+    """
+    if isinstance(value, str) and value.strip().lower() == "none":
+        return None
+    if value is not None and not (is_path(value) and str(value).strip().endswith(".jsonl")):
+        raise KognicInputError(f"receipts must be the path of a .jsonl file, not {value!r}.")
+    return value
+
+
+class TaskReceipts:
+    """Gathers the results of an upload and writes them when it is over, if they are wanted; a context manager.
+
+    What goes wrong with them never ends an upload, nor hides how it ended.
+
+    Args:
+        path: As given to the operator, rendered.
+        host: The dataset API, as `Settings.host` names it.
+        group: The predictions group's uuid.
+
+    Raises:
+        KognicInputError: `path` is none of a `.jsonl` file, or nothing can be written there.
+    """
+
+    def __init__(self, path: Any, host: str, group: str) -> None:
+        from airflow_provider_kognic.core.reporting.receipts import Receipts
+
+        self._receipts: Receipts | None = None
+        self._problem: Exception | None = None
+        if (given := check_receipts(path)) is not None:
+            receipts = Receipts(to_path(given, "'receipts'"), host=host, predictions_group_uuid=group)
+            with contextlib.ExitStack() as closed_if_refused:
+                closed_if_refused.enter_context(receipts)
+                receipts.check()
+                closed_if_refused.pop_all()
+            self._receipts = receipts
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._receipts is not None:
+            self._receipts.__exit__(kind, error, trace)
+
+    def add(self, result: Result) -> None:
+        """Take note of a result."""
+        if self._receipts is None or self._problem is not None:
+            return
+        try:
+            self._receipts.add(result)
+        except Exception as error:
+            logger.exception("The receipts cannot be kept; the upload goes on.")
+            self._problem = error
+
+    def write(self) -> str | None:
+        """Write them; returns why they could not be written, or None."""
+        if self._receipts is None:
+            return None
+        if self._problem is None:
+            try:
+                self._receipts.write()
+            except Exception as error:
+                logger.exception("The receipts could not be written.")
+                self._problem = error
+        if self._problem is None:
+            return None
+        if isinstance(self._problem, KognicError):
+            return str(self._problem)
+        return f"the receipts could not be written: {type(self._problem).__name__}: {self._problem}"

@@ -1,0 +1,134 @@
+"""Where Kognic is: what is taken, and what is refused before anything is sent."""
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_kognic.core.api.settings import Settings, check_connections, check_seconds
+from airflow_provider_kognic.core.errors import KognicInputError
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("https://dataset.app.kognic.com", "https://dataset.app.kognic.com"),
+        ("https://dataset.app.kognic.com/", "https://dataset.app.kognic.com"),
+        ("https://dataset.app.kognic.com///", "https://dataset.app.kognic.com"),
+        ("dataset.app.kognic.com", "https://dataset.app.kognic.com"),
+        (" dataset.app.kognic.com/ ", "https://dataset.app.kognic.com"),
+        ("kognic.example:8443", "https://kognic.example:8443"),
+        ("https://gateway.example/kognic/", "https://gateway.example/kognic"),
+        ("https://gateway.example//kognic//api/", "https://gateway.example/kognic/api"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("HTTPS://Kognic.Example", "HTTPS://Kognic.Example"),
+        ("https://bücher.example", "https://bücher.example"),
+    ],
+)
+def test_urls(given: str, url: str) -> None:
+    """With or without scheme and trailing slash; never with a double slash in the path."""
+    settings = Settings(base_url=given, auth_host=given)
+    assert settings.base_url == settings.auth_host == url
+    assert "//" not in settings.base_url.partition("://")[2]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "   ",
+        "https://",
+        "ftp://kognic.example",
+        "https://user@kognic.example",
+        "https://user:secret@kognic.example",
+        "https://kognic.example?x=1",
+        "https://kognic.example#x",
+        "https://kog nic.example",
+        "https://kognic.example:port",
+        "https://kognic.example:99999",
+        "https://[::1",
+        "https://a..b",
+        "https://" + "a" * 64 + ".example",
+    ],
+)
+@pytest.mark.parametrize("name", ["base_url", "auth_host"])
+def test_urls_that_are_none(name: str, given: str) -> None:
+    """The message names the setting, and shows no password."""
+    settings: dict[str, Any] = {name: given}
+    with pytest.raises(KognicInputError, match="host") as caught:
+        Settings(**settings)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "host", ["http://kognic.example", "http://10.0.0.1", "http://localhost.example", "http://0.0.0.0"]
+)
+@pytest.mark.parametrize("name", ["base_url", "auth_host"])
+def test_clear_text_is_refused(name: str, host: str) -> None:
+    """Tokens do not travel in clear text, unless somebody says so."""
+    given: dict[str, Any] = {name: host}
+    with pytest.raises(KognicInputError, match=r"clear text.*allow_http"):
+        Settings(**given)
+    assert getattr(Settings(**given, allow_http=True), name) == host
+
+
+@pytest.mark.parametrize(("given", "number"), [(1, 1), (10, 10), ("7", 7), (" 3 ", 3)])
+def test_connections(given: Any, number: int) -> None:
+    """From 1 to 10, also as text."""
+    assert check_connections(given) == number
+    assert Settings(max_connections=given).max_connections == number
+
+
+@pytest.mark.parametrize("given", [0, 11, -1, 1000, "0", "11", "", "ten", 2.0, True, None])
+def test_connections_out_of_range(given: Any) -> None:
+    """The refusal quotes Kognic's reason."""
+    with pytest.raises(KognicInputError, match=r"1 to 10.*bigger than 10 might not work"):
+        Settings(max_connections=given)
+
+
+@pytest.mark.parametrize("given", [0, -1, "soon", None, True, float("nan"), float("inf"), "nan"])
+def test_timeouts_out_of_range(given: Any) -> None:
+    """A timeout is a finite number of seconds above 0."""
+    with pytest.raises(KognicInputError, match="timeout must be a number of seconds"):
+        Settings(timeout=given)
+    assert check_seconds("2.5", "timeout") == 2.5
+    assert check_seconds(0, "outage_timeout", zero=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "proxy"),
+    [
+        (None, None),
+        ("", None),
+        ("http://proxy:3128", "http://proxy:3128"),
+        ("proxy:3128", "http://proxy:3128"),
+        ("https://u:p@proxy", "https://u:p@proxy"),
+    ],
+)
+def test_proxies(given: str | None, proxy: str | None) -> None:
+    """HTTP proxies, with or without scheme."""
+    assert Settings(proxy=given).proxy == proxy
+
+
+@pytest.mark.parametrize(
+    "given", ["socks5://u:secret@proxy:1080", "http://", "http://u:secret@proxy:port", "://"]
+)
+def test_proxies_that_cannot_be_used(given: str) -> None:
+    """Refused without showing a password."""
+    with pytest.raises(KognicInputError, match="HTTP proxy") as caught:
+        Settings(proxy=given)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_empty_verify_does_not_switch_checks_off() -> None:
+    """Nobody loses the check of certificates by leaving a field blank."""
+    for blank in ("", "  "):
+        with pytest.raises(KognicInputError, match="verify"):
+            Settings(verify=blank)
+
+
+def test_secrets_are_not_shown() -> None:
+    """Settings can be logged."""
+    shown = repr(Settings(credentials=("id", "secret-a"), proxy="http://u:secret-b@proxy"))
+    assert "secret" not in shown

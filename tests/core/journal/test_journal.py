@@ -1,0 +1,673 @@
+"""The journal: what it knows after any sequence of lines, and that it says nothing before it is durable."""
+
+import asyncio
+import threading
+import tracemalloc
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_kognic.core.errors import (
+    KognicError,
+    KognicJournalError,
+    KognicJournalFormatError,
+    KognicStoppedError,
+)
+from airflow_provider_kognic.core.journal import MOST_OPEN_INTENTS, Entry, Journal, State
+from airflow_provider_kognic.core.models import Outcome, Result
+from airflow_provider_kognic.emulator import demo
+from tests.core.journal_fakes import log_in, read_all
+
+ONE, OTHER = "a1" * 32, "b2" * 32
+PATIENCE = 20
+
+
+def scene(number: int = 0) -> str:
+    return demo.scene_uuid(number)
+
+
+def made(number: int) -> str:
+    return str(uuid.UUID(int=number + 1))
+
+
+def result(outcome: Outcome, number: int = 0, **more: Any) -> Result:
+    return Result(scene(number), "somewhere", outcome, **more)
+
+
+def created(number: int = 0, as_: int = 0) -> Result:
+    return result(Outcome.CREATED, number, prediction_uuid=made(as_))
+
+
+class Kept:
+    """A log in memory, which outlives its journals; its appends can be held up, and can fail."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.batches: list[int] = []
+        self.may_append = threading.Event()
+        self.may_append.set()
+        self.fails: Exception | None = None
+        self.opened = self.closed = 0
+
+    def open(self, stopping: Callable[[], bool]) -> None:
+        self.opened += 1
+
+    def read(self) -> Iterator[bytes]:
+        return iter(list(self.lines))
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        assert self.may_append.wait(PATIENCE)
+        if self.fails is not None:
+            raise self.fails
+        self.batches.append(len(lines))
+        self.lines += lines
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(asyncio.wait_for(coroutine, PATIENCE))
+
+
+Work = Callable[[Journal], Coroutine[Any, Any, Any]]
+
+
+def attempt(log: Any, work: Work | None = None, **more: Any) -> Any:
+    """Open a journal, do something with it, close it."""
+
+    async def main() -> Any:
+        journal = Journal(log, **more)
+        await journal.open()
+        try:
+            return None if work is None else await work(journal)
+        finally:
+            await journal.close()
+
+    return run(main())
+
+
+def known(log: Any, number: int = 0, **more: Any) -> Entry | None:
+    async def look(journal: Journal) -> Entry | None:
+        return journal.entry(scene(number))
+
+    entry: Entry | None = attempt(log, look, **more)
+    return entry
+
+
+def before(log: Any, number: int = 0, **more: Any) -> set[str]:
+    async def look(journal: Journal) -> frozenset[str]:
+        return journal.before(scene(number))
+
+    return set(attempt(log, look, **more))
+
+
+def send(digest: str = ONE, outcome: Result | None = None, number: int = 0) -> Work:
+    """Intend a prediction and note what came of it, unless the attempt dies in between."""
+
+    async def work(journal: Journal) -> None:
+        await journal.intend(scene(number), digest)
+        if outcome is not None:
+            journal.record(outcome)
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (None, State.INTENDED),
+        (created(), State.CREATED),
+        (result(Outcome.SKIPPED, prediction_uuid=made(0)), State.CREATED),
+        (result(Outcome.REFUSED, status=422, message="no"), State.REFUSED),
+        (result(Outcome.IN_DOUBT, message="no answer"), State.IN_DOUBT),
+        (result(Outcome.UNSENT), State.UNSENT),
+    ],
+)
+def test_what_the_next_attempt_finds(outcome: Result | None, state: State) -> None:
+    """The state, the digest, and for what was created its uuid; other scenes are unknown."""
+    log = Kept()
+    attempt(log, send(ONE, outcome))
+    entry = known(log)
+    assert entry is not None
+    assert (entry.state, entry.digest) == (state, ONE[:32])
+    assert entry.prediction_uuid == (made(0) if state is State.CREATED else None)
+    assert entry.in_doubt == (state in {State.INTENDED, State.IN_DOUBT})
+    assert (entry.at > 0) == entry.in_doubt
+    assert known(log, 1) is None
+    assert log.opened == log.closed == 3
+
+
+LINES = st.lists(
+    st.tuples(st.sampled_from("icrdu"), st.integers(0, 2), st.integers(0, 3)), max_size=12
+)  # kind, scene, and which document or prediction
+
+
+class Model:
+    """What should be known, said in another way."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[str, int | None]] = {}
+        self.superseded: dict[int, set[str]] = defaultdict(set)
+        self._older: dict[int, int] = {}
+        self._doubted: dict[int, str] = {}
+
+    def tell(self, kind: str, number: int, which: int) -> None:
+        was, as_ = self.known.get(number, ("", None))
+        self.known[number] = (kind, which if kind == "c" else None)
+        if kind == "i" and was == "c" and as_ is not None:
+            self._older[number] = as_
+            self.superseded[number].add(made(as_))
+        if kind == "i" and was in {"i", "d"}:
+            self._doubted[number] = was
+        elif kind == "u" and number in self._doubted:
+            self.known[number] = (self._doubted.pop(number), None)
+        elif kind in "ur" and number in self._older:
+            self.known[number] = ("c", self._older.pop(number))
+        elif kind == "c":
+            self._older.pop(number, None)
+        if kind in "crd":
+            self._doubted.pop(number, None)
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINES)
+def test_states_after_any_sequence(history: list[tuple[str, int, int]]) -> None:
+    """The last line of a scene says what is known, but what was created or in doubt outlives an unexecuted intent.
+
+    And whatever came of one document is never taken for what comes of the next.
+    """
+    model, log = Model(), Kept()
+
+    async def work(journal: Journal) -> None:
+        for kind, number, which in history:
+            model.tell(kind, number, which)
+            if kind == "i":
+                await journal.intend(scene(number), f"{which:02x}" * 32)
+                continue
+            journal.record(
+                {
+                    "c": created(number, as_=which),
+                    "r": result(Outcome.REFUSED, number, message="é" * 500),
+                    "d": result(Outcome.IN_DOUBT, number),
+                    "u": result(Outcome.UNSENT, number),
+                }[kind]
+            )
+            await journal.flush()
+
+    attempt(log, work)
+
+    async def check(journal: Journal) -> None:
+        for number in range(3):
+            entry = journal.entry(scene(number))
+            if number not in model.known:
+                assert entry is None
+                continue
+            kind, which = model.known[number]
+            assert entry is not None
+            assert entry.state.value.decode() == kind
+            assert entry.prediction_uuid == (None if which is None else made(which))
+            assert journal.before(scene(number)) >= model.superseded[number]
+        found = {uuid.UUID(bytes=one).int for one in journal.created()}
+        assert found == {
+            which + 1 for kind, which in model.known.values() if kind == "c" and which is not None
+        }
+
+    attempt(log, check)
+
+
+def test_an_intent_is_durable_before_it_is_granted() -> None:
+    """As long as the log has not acknowledged it, nobody may send."""
+    log = Kept()
+    log.may_append.clear()
+
+    async def work(journal: Journal) -> None:
+        intent = asyncio.ensure_future(journal.intend(scene(), ONE))
+        await asyncio.sleep(0.1)
+        assert not intent.done()
+        assert log.lines == []
+        log.may_append.set()
+        await intent
+        assert len(log.lines) == 1
+
+    attempt(log, work)
+
+
+def test_what_comes_meanwhile_is_written_together() -> None:
+    """While one batch is on its way the next one gathers, so that a slow log does not slow the upload."""
+    log = Kept()
+    log.may_append.clear()
+
+    async def work(journal: Journal) -> None:
+        intents = [asyncio.ensure_future(journal.intend(scene(number), ONE)) for number in range(50)]
+        await asyncio.sleep(0.1)
+        log.may_append.set()
+        await asyncio.gather(*intents)
+
+    attempt(log, work)
+    assert sum(log.batches) == 50
+    assert len(log.batches) <= 2
+
+
+def test_at_most_64_are_open_at_a_time() -> None:
+    """A kill leaves no more in doubt: the 65th waits until an outcome is durable, not only noted."""
+    log = Kept()
+
+    async def work(journal: Journal) -> None:
+        for number in range(MOST_OPEN_INTENTS):
+            await journal.intend(scene(number), ONE)
+        one_more = asyncio.ensure_future(journal.intend(scene(MOST_OPEN_INTENTS), ONE))
+        await asyncio.sleep(0.05)
+        assert not one_more.done()
+        log.may_append.clear()
+        journal.record(created(3))
+        await asyncio.sleep(0.05)
+        assert not one_more.done()
+        log.may_append.set()
+        await one_more
+        # Intending the same scene again takes no second place, nor gives one away.
+        journal.record(result(Outcome.IN_DOUBT, 5))
+        await journal.intend(scene(5), ONE)
+        yet_another = asyncio.ensure_future(journal.intend(scene(MOST_OPEN_INTENTS + 1), ONE))
+        await asyncio.sleep(0.05)
+        assert not yet_another.done()
+        journal.record(created(5))
+        await yet_another
+
+    attempt(log, work)
+
+
+def test_many_at_once_never_pass_the_bound() -> None:
+    """Whatever order outcomes come in."""
+    log = Kept()
+    open_now: set[bytes] = set()
+    most = 0
+
+    def watch(lines: Sequence[bytes]) -> None:
+        nonlocal most
+        for line in lines:
+            kind, key = line[2:3], line[6:38]
+            if kind == b"i":
+                open_now.add(key)
+            else:
+                open_now.discard(key)
+            most = max(most, len(open_now))
+
+    async def work(journal: Journal) -> None:
+        async def one(number: int) -> None:
+            await journal.intend(scene(number), ONE)
+            await asyncio.sleep(0.001 * (number % 7))
+            journal.record(created(number, number))
+
+        await asyncio.gather(*(one(number) for number in range(500)))
+        await journal.flush()
+
+    attempt(log, work)
+    watch(log.lines)
+    assert not open_now
+    assert 1 < most <= MOST_OPEN_INTENTS
+
+
+def test_a_failing_log_is_told_to_everyone() -> None:
+    """To those who wait, to those who come later, to who waits for a place; and once to the upload."""
+    log = Kept()
+    told: list[KognicError] = []
+
+    async def work(journal: Journal) -> None:
+        journal.on_failure = told.append
+        for number in range(MOST_OPEN_INTENTS - 2):
+            await journal.intend(scene(number), ONE)
+        log.may_append.clear()
+        log.fails = OSError(28, "No space left on device")
+        late = [asyncio.ensure_future(journal.intend(scene(100 + number), ONE)) for number in range(20)]
+        flushed = asyncio.ensure_future(journal.flush())
+        await asyncio.sleep(0.05)
+        log.may_append.set()
+        answers = await asyncio.gather(*late, flushed, return_exceptions=True)
+        assert all(isinstance(answer, KognicJournalError) for answer in answers)
+        assert "No space left" in str(answers[0])
+        for call in (journal.intend(scene(0), ONE), journal.flush(), journal.take_baseline({})):
+            with pytest.raises(KognicJournalError, match="No space left"):
+                await call
+        journal.record(created(1))
+
+    attempt(log, work)
+    assert len(told) == 1
+    assert log.closed == 1
+
+
+def test_an_intent_that_nobody_waits_for_any_more_is_withdrawn() -> None:
+    """It was cancelled while it was being written: certainly nothing was sent, and its place is free again."""
+    log = Kept()
+
+    async def work(journal: Journal) -> None:
+        for number in range(MOST_OPEN_INTENTS - 1):
+            await journal.intend(scene(number), ONE)
+        log.may_append.clear()
+        intent = asyncio.ensure_future(journal.intend(scene(200), ONE))
+        await asyncio.sleep(0.05)
+        intent.cancel()
+        await asyncio.wait({intent})
+        log.may_append.set()
+        await journal.intend(scene(201), ONE)
+
+    attempt(log, work)
+    entry = known(log, 200)
+    assert entry is not None
+    assert entry.state is State.UNSENT
+
+
+def test_closing_waits_for_what_was_noted() -> None:
+    """And after that nothing can be noted any more."""
+    log = Kept()
+
+    async def main() -> None:
+        journal = Journal(log)
+        with pytest.raises(KognicJournalError, match="not open"):
+            await journal.flush()
+        await journal.open()
+        await journal.intend(scene(), ONE)
+        log.may_append.clear()
+        journal.record(created())
+        closing = asyncio.ensure_future(journal.close())
+        await asyncio.sleep(0.05)
+        assert not closing.done()
+        log.may_append.set()
+        await closing
+        await journal.close()
+        with pytest.raises(KognicJournalError, match="not open"):
+            await journal.intend(scene(1), ONE)
+
+    run(main())
+    entry = known(log)
+    assert entry is not None
+    assert entry.state is State.CREATED
+
+
+class Hangs(Kept):
+    """A log that another attempt has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_opened, self.has_closed = threading.Event(), threading.Event()
+
+    def close(self) -> None:
+        self.has_closed.set()
+
+    def open(self, stopping: Callable[[], bool]) -> None:
+        self.has_opened.set()
+        while not stopping():
+            threading.Event().wait(0.01)
+        raise KognicStoppedError("stopped")
+
+
+def test_closing_can_be_given_up() -> None:
+    """An upload that is cancelled while its store is slow to close has nothing to complain about after that."""
+
+    class Slow(Kept):
+        def close(self) -> None:
+            assert self.may_append.wait(PATIENCE)
+            super().close()
+
+    log = Slow()
+
+    async def main() -> None:
+        journal = Journal(log)
+        await journal.open()
+        log.may_append.clear()
+        closing = asyncio.create_task(journal.close())
+        await asyncio.wait({closing}, timeout=0.05)
+        journal.abandon()
+        log.may_append.set()
+        await closing
+
+    run(main())
+    assert log.closed >= 1
+
+
+def test_opening_can_be_cancelled() -> None:
+    """Its thread ends, and whatever it may have opened is closed."""
+    log = Hangs()
+
+    async def main() -> None:
+        opening = asyncio.ensure_future(Journal(log).open())
+        assert await asyncio.to_thread(log.has_opened.wait, PATIENCE)
+        opening.cancel()
+        await asyncio.wait({opening})
+        assert await asyncio.to_thread(log.has_closed.wait, PATIENCE)
+
+    run(main())
+    for thread in threading.enumerate():
+        if thread.name.startswith("kognic-journal"):
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+
+BAD_LINES = [
+    b"",
+    b"{",
+    b"null",
+    b"{}",
+    b"[]",
+    b"[1]",
+    b'["i"]',
+    b'["x","%s"]' % (b"a" * 32),
+    b'["u","%s"]' % (b"a" * 30),
+    b'["u","%s"]' % (b"z" * 32),
+    b'["u",7]',
+    b'["c","%s"]' % (b"a" * 32),
+    b'["c","%s",null]' % (b"a" * 32),
+    b'["c","%s","abcd"]' % (b"a" * 32),
+    b'["i","%s","ab",1]' % (b"a" * 32),
+    b'["i","%s","%s","x"]' % (b"a" * 32, b"a" * 32),
+    b'["d","%s","x",null,""]' % (b"a" * 32),
+    b'["b","%s",["short"],"u"]' % (b"a" * 32),
+    b'["b","%s",7,"u"]' % (b"a" * 32),
+    b'["f","%s"]' % (b"a" * 32),
+    b'["\xff"]',
+    b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("bad", BAD_LINES, ids=range(len(BAD_LINES)))
+def test_a_line_that_cannot_be_understood(tmp_path: Path, bad: bytes) -> None:
+    """It is an error that names the file and the line, and gives the log back; never a line that does not count."""
+    log = log_in(tmp_path)
+    attempt(log, send())
+    (part,) = log.folder.glob("*.jsonl")
+    raw = part.read_bytes().split(b"\n")
+    part.write_bytes(b"\n".join([*raw[:2], bad, *raw[1:]]))
+    with pytest.raises(
+        KognicJournalFormatError, match=r"line 3 cannot be understood.*nothing was sent"
+    ) as caught:
+        attempt(log_in(tmp_path))
+    assert str(part) in str(caught.value)
+    assert len(read_all(tmp_path)) == 3  # at once: the lease was given back
+
+
+# Beginning anew
+
+
+def test_force_forgets_what_earlier_uploads_did() -> None:
+    """But not what an earlier attempt of itself did, which a retry must not do twice."""
+    log = Kept()
+    attempt(log, send(ONE, created(0, 0)), upload="a")
+    assert known(log, upload="b", force=True) is None
+    attempt(log, send(ONE, created(0, 1)), upload="b", force=True)
+    for more in ({"upload": "b", "force": True}, {"upload": "b"}, {"upload": "c"}, {}):
+        entry = known(log, **more)
+        assert entry is not None
+        assert entry.prediction_uuid == made(1)
+    assert known(log, upload="c", force=True) is None
+    assert before(log, upload="b", force=True) == {made(0)}
+
+
+def test_force_that_was_killed_before_its_intent() -> None:
+    """The scene is forgotten, and its next attempt sends it."""
+    log = Kept()
+    attempt(log, send(ONE, created()), upload="a")
+    attempt(log, send(ONE), upload="b", force=True)
+    log.lines.pop()
+    assert known(log, upload="b", force=True) is None
+    assert known(log, upload="b") is None
+    assert before(log) == {made(0)}
+
+
+def test_force_counts_only_what_it_created_itself() -> None:
+    """The others may have been removed by hand: a listing without them is complete all the same."""
+    log = Kept()
+    attempt(log, send(ONE, created(0, 0)), upload="a")
+    attempt(log, send(ONE, created(1, 1), number=1), upload="b", force=True)
+
+    async def look(journal: Journal) -> set[str]:
+        return {str(uuid.UUID(bytes=one)) for one in journal.created()}
+
+    assert attempt(log, look, upload="b", force=True) == {made(1)}
+    assert attempt(log, look, upload="c") == {made(0), made(1)}
+
+
+# What was there before
+
+
+def baseline(**found: int) -> Work:
+    """Note that the group holds predictions: scene number -> number of the prediction."""
+
+    async def work(journal: Journal) -> None:
+        await journal.take_baseline({scene(int(key[1:])): [made(one)] for key, one in found.items()})
+        assert journal.baseline_taken
+
+    return work
+
+
+def test_a_baseline_is_taken_once_for_an_upload() -> None:
+    log = Kept()
+
+    async def look(journal: Journal) -> bool:
+        return journal.baseline_taken
+
+    attempt(log, baseline(s0=7), upload="a")
+    assert attempt(log, look, upload="a")
+    assert not attempt(log, look, upload="b")
+    assert not attempt(log, look, upload="a", force=True)
+    assert not attempt(log, look)
+    assert before(log) == {made(7)}
+
+
+def test_what_is_there_of_a_scene_in_doubt_may_be_its_own() -> None:
+    """A later upload's baseline does not hide it; for scenes that are not in doubt it counts."""
+    log = Kept()
+    attempt(log, baseline(s0=1), upload="a")
+    attempt(log, send(), upload="a")
+    attempt(log, send(ONE, result(Outcome.UNSENT, 1), number=1), upload="a")
+    attempt(log, baseline(s0=2, s1=3), upload="b")
+    assert before(log, 0) == {made(1)}
+    assert before(log, 1) == {made(3)}
+
+
+@pytest.mark.parametrize("reader", [{"upload": "b", "force": True}, {"upload": "b"}, {"upload": "c"}])
+def test_what_is_there_when_a_scene_is_begun_anew_is_never_its_own(reader: dict[str, Any]) -> None:
+    """Whoever reads that: otherwise it would adopt the prediction of the POST that was to be forgotten."""
+    log = Kept()
+    attempt(log, send(), upload="a")  # in doubt
+    attempt(log, baseline(s0=5), upload="b", force=True)
+    # Not begun yet: what is there may have come of the POST in doubt.
+    assert before(log, upload="c") == set()
+    attempt(log, send(), upload="b", force=True)
+    assert before(log, **reader) == {made(5)}
+
+
+def test_a_newer_document_that_was_not_sent_leaves_the_older_one() -> None:
+    """It is created still, with its own digest, so that it is not sent a second time."""
+    log = Kept()
+    attempt(log, send(ONE, created(0, 4)))
+    attempt(log, send(OTHER, result(Outcome.UNSENT)))
+    entry = known(log)
+    assert entry is not None
+    assert (entry.state, entry.digest, entry.prediction_uuid) == (State.CREATED, ONE[:32], made(4))
+
+
+def test_a_withdrawn_intent_leaves_the_doubt_that_was_there_before() -> None:
+    """What an earlier attempt sent may have been executed, whatever becomes of sending it again."""
+    log = Kept()
+    attempt(log, send())
+    attempt(log, send(outcome=result(Outcome.UNSENT)))
+    entry = known(log)
+    assert entry is not None
+    assert entry.state is State.INTENDED
+    attempt(log, lambda journal: _recorded(journal, result(Outcome.UNSENT)))
+    entry = known(log)
+    assert entry is not None
+    assert entry.state is State.UNSENT
+
+
+async def _recorded(journal: Journal, outcome: Result) -> None:
+    journal.record(outcome)
+
+
+def test_what_may_be_there_twice_is_remembered() -> None:
+    """Receipts of a later attempt say it again."""
+    log = Kept()
+    attempt(log, send(outcome=result(Outcome.CREATED, prediction_uuid=made(0), reason="resent")))
+    attempt(log, send(outcome=created(1), number=1))
+    entries = [known(log, number) for number in range(2)]
+    assert [entry and entry.resent for entry in entries] == [True, False]
+
+
+def test_a_withdrawn_intent_gives_its_place_back() -> None:
+    """Also where the scene stays in doubt: else a long upload would stand still."""
+    log = Kept()
+    attempt(log, send())
+
+    async def work(journal: Journal) -> None:
+        for _ in range(2 * MOST_OPEN_INTENTS):
+            await journal.intend(scene(), ONE)
+            journal.record(result(Outcome.UNSENT))
+            await journal.flush()
+        for number in range(MOST_OPEN_INTENTS):
+            await journal.intend(scene(number), ONE)
+
+    attempt(log, work)
+
+
+def test_without_a_log_nothing_is_remembered_beyond_the_process() -> None:
+    """But within it."""
+
+    async def work(journal: Journal) -> Entry | None:
+        assert not journal.remembers
+        for number in range(2 * MOST_OPEN_INTENTS):
+            await journal.intend(scene(number), ONE)
+        journal.record(created())
+        await journal.flush()
+        return journal.entry(scene())
+
+    entry = attempt(None, work)
+    assert entry is not None
+    assert entry.state is State.CREATED
+
+
+def test_memory_for_many_scenes() -> None:
+    """A journal of many scenes takes less than 300 bytes for each."""
+    log = Kept()
+    count = 20_000
+    for number in range(count):
+        key = uuid.UUID(int=number).hex
+        log.lines.append(b'["i","%s","%s",1700000000.123,1]' % (key.encode(), ONE[:32].encode()))
+        log.lines.append(b'["c","%s","%s"]' % (key.encode(), key.encode()))
+
+    async def main() -> int:
+        tracemalloc.start()
+        journal = Journal(log)
+        await journal.open()
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        await journal.close()
+        return held
+
+    # The log's own list of its lines is not the journal's.
+    assert run(main()) / count < 300 + 16

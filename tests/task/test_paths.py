@@ -1,0 +1,56 @@
+"""Templated text becomes a path."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_kognic.task.paths import to_path
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("/data/p", "/data/p"),
+        ("data/p", str(Path.cwd() / "data/p")),
+        (Path("/data/p"), "/data/p"),
+        (Path("data/p"), str(Path.cwd() / "data/p")),
+        ("file:///data/p", "/data/p"),
+        ("file:///data/with space/*.json", "/data/with space/*.json"),
+        ("~/p", str(Path.home() / "p")),
+    ],
+)
+def test_what_is_on_this_machine_becomes_a_plain_path(given: Any, path: str) -> None:
+    assert to_path(given) == Path(path)
+    assert type(to_path(given)) is type(Path())
+
+
+def test_a_local_object_storage_path_becomes_a_plain_one(airflow_database: Path) -> None:
+    from airflow.sdk import ObjectStoragePath
+
+    assert to_path(ObjectStoragePath("file:///data/p")) == Path("/data/p")
+
+
+def test_other_schemes_become_object_storage_paths(airflow_database: Path) -> None:
+    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io import attach
+
+    store = import_module("fsspec").filesystem("memory")
+    attach(protocol="memory", fs=store)
+    store.pipe_file("/bucket/one.json", b"{}")
+
+    path: Any = to_path("memory://bucket/one.json")
+
+    assert isinstance(path, ObjectStoragePath)
+    assert path.read_bytes() == b"{}"
+    assert to_path(path) is path
+
+
+def test_a_scheme_that_nobody_knows_is_an_error_of_the_input(airflow_database: Path) -> None:
+    def look() -> None:
+        path: Any = to_path("nosuchscheme://bucket/x")
+        path.exists()  # older Airflows look for the store only now, and say so themselves
+
+    with pytest.raises(ValueError, match="nosuchscheme"):  # KognicInputError is one
+        look()
