@@ -47,7 +47,7 @@ def test_the_limits_are_those_of_the_checker() -> None:
     from airflow_provider_kognic.core.openlabel.decoding import bitmaps, pieces
 
     limits = [
-        models.MOST_DOCUMENT_BYTES,
+        values.MOST_DOCUMENT_BYTES,
         pieces.MOST_FRAMES,
         pieces.MOST_PIECE_BYTES,
         pieces.MOST_PIECE_VALUES,

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError, KognicRowError
 
-# Larger documents are neither sent nor checked, unless asked for otherwise.
-MOST_DOCUMENT_BYTES = 256 << 20
+if TYPE_CHECKING:
+    from airflow_provider_kognic.core.reasons import Reason
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -146,12 +146,11 @@ class Refused(Exception):  # noqa: N818 - a result that travels as an exception,
     """A prediction that must not or could not be sent.
 
     Args:
-        reason: An identifier: `not_a_uuid`, `duplicate_scene`, `unreadable`, `bad_row`, `too_large`, `not_json`,
-            `no_openlabel`, `invalid`, `no_annotations`, `class_not_mapped`.
+        reason: Which kind.
         message: What was found and what to do, for people.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
@@ -172,10 +171,6 @@ class Outcome(str, Enum):
     UNSENT = "unsent"
 
 
-# The reason of a created prediction that was sent more than once with an answer lost in between.
-RESENT = "resent"
-
-
 @dataclass(frozen=True)
 class Result:
     """The outcome of one prediction of the source.
@@ -186,8 +181,7 @@ class Result:
         outcome: What became of it.
         prediction_uuid: What the server named it, for `created` and `skipped`.
         status: HTTP status of the last answer, where there was one.
-        reason: An identifier of why: `http_422`, `not_json`, `duplicate_scene`, ...; `resent` for what was created
-            or skipped and may be there twice.
+        reason: Why, for programs: the text of a `Reason`, or of `reason_of`.
         message: The same for people.
         attempts: How often this run sent it.
         digest: SHA-256 of the document, in 64 hexadecimal digits; None where it was not read.

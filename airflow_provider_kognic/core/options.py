@@ -1,33 +1,196 @@
-"""What an upload may be told to do, checked where a DAG file is parsed: so nothing slow is imported here."""
+"""What an upload may be told to do: one record, checked once, that travels whole.
+
+A policy answers questions (`asks_the_server`, `sends_again`, ...); nobody else compares its text. Nothing slow is
+imported here, as the record is made where a DAG file is parsed.
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES
+from airflow_provider_kognic.core.retries import Backoff
+from airflow_provider_kognic.core.values import (
+    MOST_CONNECTIONS,
+    MOST_DOCUMENT_BYTES,
+    check_choice,
+    check_connections,
+    check_seconds,
+)
 
-# What to do about a prediction whose answer was lost; about one whose document has changed since it was created;
-# and how much a document is checked.
-ON_AMBIGUOUS = ("reconcile", "resend", "skip", "fail")
-ON_CHANGED = ("refuse", "send")
-VALIDATION = ("strict", "off")
-
-
-def check_choice(value: object, what: str, choices: tuple[str, ...]) -> str:
-    """Return `value`; raises KognicInputError if it is none of the choices."""
-    if not isinstance(value, str) or value not in choices:
-        raise KognicInputError(f"{what} must be one of {', '.join(map(repr, choices))}, not {value!r}.")
-    return value
+_PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 
 
-def check_max_document_bytes(value: object, validation: str) -> int:
-    """Return `value` as a number of bytes.
+class OnAmbiguous(str, Enum):
+    """What to do about a prediction whose answer was lost, in this run or in an earlier one.
+
+    `reconcile` asks the server what the group holds; `resend` sends it again (at least once); `skip` and `fail`
+    leave it in doubt (at most once), and the former lets the task succeed.
+    """
+
+    RECONCILE = "reconcile"
+    RESEND = "resend"
+    SKIP = "skip"
+    FAIL = "fail"
+
+    @property
+    def asks_the_server(self) -> bool:
+        """Whether the group's listing settles what is in doubt."""
+        return self is OnAmbiguous.RECONCILE
+
+    @property
+    def sends_again(self) -> bool:
+        """Whether what is in doubt is sent again, at the price of a second prediction."""
+        return self is OnAmbiguous.RESEND
+
+    @property
+    def doubt_fails(self) -> bool:
+        """Whether what stays in doubt at the end fails the task."""
+        return self is not OnAmbiguous.SKIP
+
+    @property
+    def earlier_doubt_fails(self) -> bool:
+        """Whether what an earlier run left in doubt is sure to fail the task: nothing settles it."""
+        return self is OnAmbiguous.FAIL
+
+
+class OnChanged(str, Enum):
+    """What to do about a scene whose prediction was created from another document.
+
+    `refuse` leaves the one that there is; `send` sends the new one beside it.
+    """
+
+    REFUSE = "refuse"
+    SEND = "send"
+
+    @property
+    def sends(self) -> bool:
+        """Whether the newer document is sent, too."""
+        return self is OnChanged.SEND
+
+
+class Validation(str, Enum):
+    """How much a document is checked before it is sent.
+
+    `strict` refuses one that breaks a rule of Kognic's prediction format (see `openlabel`), a scene without
+    annotations and a class that is not mapped; `off` asks no more than whether it is a JSON object with an object
+    `openlabel`.
+    """
+
+    STRICT = "strict"
+    OFF = "off"
+
+    @property
+    def checks_rules(self) -> bool:
+        """Whether documents are held against the rules, the dataset and the class mapping."""
+        return self is Validation.STRICT
+
+
+@dataclass(frozen=True)
+class MaxFailures:
+    """How many predictions may be refused.
+
+    Attributes:
+        amount: A count, or a percentage of the total.
+        percent: Which of the two it is.
+    """
+
+    amount: float
+    percent: bool = False
+
+    @classmethod
+    def parse(cls, value: object) -> MaxFailures:
+        """Read a count (`3`, `"3"`) or a percentage (`"2%"`).
+
+        Raises:
+            KognicInputError: It is neither.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return cls(value)
+        if isinstance(value, str):
+            if value.strip().isdecimal():
+                return cls(int(value))
+            match = _PERCENT.fullmatch(value)
+            if match and float(match[1]) <= 100:  # noqa: PLR2004 - percent
+                return cls(float(match[1]), percent=True)
+        raise KognicInputError(
+            f"max_failures must be a count such as 3 or a share such as '2%', not {value!r}."
+        )
+
+    def allows(self, refused: int, total: int) -> bool:
+        """Tell whether that many of the total may be refused."""
+        return refused <= (total * self.amount / 100 if self.percent else self.amount)
+
+    def __str__(self) -> str:
+        return f"{self.amount:g}{' %' if self.percent else ''}"
+
+
+@dataclass(frozen=True)
+class UploadOptions:
+    """Everything that an upload, or its dry run, may be told; each value is checked and made what it should be.
+
+    Attributes:
+        max_connections: Most requests in flight, and documents that are read and checked at a time: 1 to 10.
+        max_failures: How many predictions may be refused.
+        allow_empty: Whether a source without any prediction is a success.
+        outage_timeout: Seconds without any success after which an outage ends the run.
+        on_ambiguous: What to do about a prediction whose answer was lost.
+        settle_after: Seconds since a prediction was sent before its absence from the listing means that it was not
+            executed.
+        on_changed: What to do about a scene whose prediction was created from another document.
+        validation: How much a document is checked.
+        max_document_bytes: Larger documents are refused.
+        backoff: How often and how long to retry what was certainly not executed, and the pauses in an outage.
+        log_every: Seconds between lines of progress in the log.
 
     Raises:
-        KognicInputError: It is none above 0, or more than `validation="strict"` can check.
+        KognicInputError: A value is out of its range; the message names it.
     """
+
+    max_connections: int = MOST_CONNECTIONS
+    max_failures: MaxFailures = field(default_factory=lambda: MaxFailures(0))
+    allow_empty: bool = False
+    outage_timeout: float = 600.0
+    on_ambiguous: OnAmbiguous = OnAmbiguous.RECONCILE
+    settle_after: float = 60.0
+    on_changed: OnChanged = OnChanged.REFUSE
+    validation: Validation = Validation.STRICT
+    max_document_bytes: int = MOST_DOCUMENT_BYTES
+    backoff: Backoff = field(default_factory=Backoff)
+    log_every: float = 5.0
+
+    def __post_init__(self) -> None:
+        checked = {
+            "max_connections": check_connections(self.max_connections),
+            "max_failures": MaxFailures.parse(self.max_failures),
+            "outage_timeout": check_seconds(self.outage_timeout, "outage_timeout", zero=True),
+            "on_ambiguous": check_choice(self.on_ambiguous, "on_ambiguous", OnAmbiguous),
+            "settle_after": check_seconds(self.settle_after, "settle_after", zero=True),
+            "on_changed": check_choice(self.on_changed, "on_changed", OnChanged),
+            "validation": (validation := check_choice(self.validation, "validation", Validation)),
+            "max_document_bytes": _check_max_document_bytes(self.max_document_bytes, validation),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(cls, **given: object) -> UploadOptions:
+        """Make the record of values as people write them: `on_changed="send"`, `max_failures="2%"`.
+
+        Raises:
+            KognicInputError: A value is out of its range.
+        """
+        return cls(**given)  # type: ignore[arg-type]  # this is where they are checked
+
+
+def _check_max_document_bytes(value: object, validation: Validation) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise KognicInputError(f"max_document_bytes must be a whole number of bytes above 0, not {value!r}.")
-    if validation == "strict" and value > MOST_DOCUMENT_BYTES:
+    if validation.checks_rules and value > MOST_DOCUMENT_BYTES:
         raise KognicInputError(
             f"max_document_bytes is {value:,}, but at most {MOST_DOCUMENT_BYTES:,} bytes of a document are checked."
             " Lower it, or set validation='off'."

@@ -15,10 +15,8 @@ from airflow_provider_kognic.core.api.settings import (
     DEFAULT_AUTH_HOST,
     DEFAULT_BASE_URL,
     DEFAULT_TIMEOUT,
-    MOST_CONNECTIONS,
     Credentials,
     Settings,
-    check_connections,
 )
 from airflow_provider_kognic.core.errors import (
     KognicAuthError,
@@ -29,6 +27,7 @@ from airflow_provider_kognic.core.errors import (
     KognicPermissionError,
     KognicTLSError,
 )
+from airflow_provider_kognic.core.values import MOST_CONNECTIONS, check_connections
 from airflow_provider_kognic.get_provider_info import CONN_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
 
 if TYPE_CHECKING:

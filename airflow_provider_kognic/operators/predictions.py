@@ -16,20 +16,19 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
 )
 
-from airflow_provider_kognic.core.api.settings import check_connections, check_flag, check_seconds
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.groups.ensure import check_if_exists, ensure_predictions_group
-from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, is_uuid, parse_uuid
+from airflow_provider_kognic.core.models import is_uuid, parse_uuid
 from airflow_provider_kognic.core.options import (
-    ON_AMBIGUOUS,
-    ON_CHANGED,
-    VALIDATION,
-    check_choice,
-    check_max_document_bytes,
+    UploadOptions,
 )
-from airflow_provider_kognic.core.reporting.judgement import MaxFailures, judge
+from airflow_provider_kognic.core.reporting.judgement import judge
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows, identity_mapping
+from airflow_provider_kognic.core.values import (
+    MOST_DOCUMENT_BYTES,
+    check_flag,
+)
 from airflow_provider_kognic.exceptions import KognicPermanentError, KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
@@ -47,9 +46,9 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.journal import Journal
     from airflow_provider_kognic.core.models import PredictionsGroup
     from airflow_provider_kognic.core.reporting.judgement import Failure
+    from airflow_provider_kognic.core.reporting.plan import Plan
     from airflow_provider_kognic.core.sources import Source
     from airflow_provider_kognic.core.upload import Report, Stop
-    from airflow_provider_kognic.core.upload.dry_run import Plan
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
     from airflow_provider_kognic.task.state_store import TaskStateStore
 
@@ -262,7 +261,7 @@ class _Job:
     group: str
     host: str
     dataset_uuid: str | None
-    connections: int
+    options: UploadOptions
     journal: Journal | None
     dataset_check: DatasetCheck | None
     dry_run: bool
@@ -386,15 +385,15 @@ class UploadPredictionsOperator(BaseOperator):
         self.max_connections = max_connections
         self.max_failures = max_failures
         self.allow_empty = allow_empty
-        self.outage_timeout = check_seconds(outage_timeout, "outage_timeout", zero=True)
+        self.outage_timeout = outage_timeout
         self.journal = journal
         self.receipts = receipts
-        self.on_ambiguous = check_choice(on_ambiguous, "on_ambiguous", ON_AMBIGUOUS)
-        self.settle_after = check_seconds(settle_after, "settle_after", zero=True)
-        self.on_changed = check_choice(on_changed, "on_changed", ON_CHANGED)
+        self.on_ambiguous = on_ambiguous
+        self.settle_after = settle_after
+        self.on_changed = on_changed
         self.force = force
-        self.validation = check_choice(validation, "validation", VALIDATION)
-        self.max_document_bytes = check_max_document_bytes(max_document_bytes, validation)
+        self.validation = validation
+        self.max_document_bytes = max_document_bytes
         self.class_mapping = _serializable(class_mapping)
         self.dry_run = dry_run  # type: ignore[method-assign, assignment]  # Airflow's own one only lists templates
         self.report = report
@@ -404,10 +403,7 @@ class UploadPredictionsOperator(BaseOperator):
 
     def _check_arguments(self) -> None:
         """Say what is wrong as early as it can be known: where the DAG file is parsed."""
-        if self.max_connections is not None and not _is_template(self.max_connections):
-            check_connections(self.max_connections)
-        if not _is_template(self.max_failures):
-            MaxFailures.parse(self.max_failures)
+        self._options()
         if not _is_template(self.journal):
             check_journal(self.journal)
         if not _is_template(self.receipts):
@@ -424,6 +420,23 @@ class UploadPredictionsOperator(BaseOperator):
             given = "neither is" if self.predictions is None else "both are"
             raise KognicInputError(f"give either 'predictions' or 'manifest'; {given} given.")
 
+    def _options(self, max_connections: int | str | None = None) -> UploadOptions:
+        """Return what the upload is told; what is not rendered yet is left at its default."""
+        given = {
+            "max_connections": self.max_connections if max_connections is None else max_connections,
+            "max_failures": self.max_failures,
+            "allow_empty": self.allow_empty,
+            "outage_timeout": self.outage_timeout,
+            "on_ambiguous": self.on_ambiguous,
+            "settle_after": self.settle_after,
+            "on_changed": self.on_changed,
+            "validation": self.validation,
+            "max_document_bytes": self.max_document_bytes,
+        }
+        return UploadOptions.of(
+            **{name: value for name, value in given.items() if value is not None and not _is_template(value)}
+        )
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, or find out what an upload would do, and return the counts."""
         from airflow_provider_kognic.core.upload import Stop
@@ -433,11 +446,10 @@ class UploadPredictionsOperator(BaseOperator):
         # the upload before its first prediction.
         self._stop = Stop()
         try:
-            max_failures = MaxFailures.parse(self.max_failures)
             job = self._prepare(context, self._stop)
             if job.dry_run:
                 plan = self._find_out(job, started, self._stop)
-                return self._conclude_plan(context, plan, max_failures)
+                return self._conclude_plan(context, plan, job.options)
             with TaskReceipts(self.receipts, job.host, job.group) as receipts:
                 report = asyncio.run(self._upload(job, receipts, started, self._stop))
                 # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
@@ -445,7 +457,7 @@ class UploadPredictionsOperator(BaseOperator):
         except KognicError as error:
             again = may_repeat(error, idempotent=True)
             raise _as_airflow(self, str(error), retry=again, retry_after=error.retry_after) from error
-        failure = judge(report, max_failures, allow_empty=self.allow_empty, on_ambiguous=self.on_ambiguous)
+        failure = judge(report, job.options)
         summary = report.summary.to_dict()
         if failure is None and unwritten is None:
             return summary
@@ -487,7 +499,7 @@ class UploadPredictionsOperator(BaseOperator):
             predictions_group_uuid=group,
             max_document_bytes=self.max_document_bytes,
         )
-        connections = self._connections(hook)
+        options = self._options(hook.settings.max_connections if self.max_connections is None else None)
         journal = choose_journal(
             self.journal,
             context,
@@ -500,7 +512,7 @@ class UploadPredictionsOperator(BaseOperator):
         dataset_uuid, listed = self._dataset_of(hook, group)
         dataset_check = self._dataset_check(hook, dataset_uuid, listed, stop)
         KognicPredictionsGroupLink.persist(context, hook.settings.predictions_group_page(dataset_uuid, group))
-        return _Job(hook, source, group, host, dataset_uuid, connections, journal, dataset_check, dry_run)
+        return _Job(hook, source, group, host, dataset_uuid, options, journal, dataset_check, dry_run)
 
     def _dataset_of(self, hook: KognicHook, group: str) -> tuple[str | None, PredictionsGroup | None]:
         """Return the dataset's uuid and the group as it lists it, if a dataset is given."""
@@ -534,11 +546,6 @@ class UploadPredictionsOperator(BaseOperator):
             )
         return DatasetCheck(scenes, coverage)
 
-    def _connections(self, hook: KognicHook) -> int:
-        if self.max_connections is None:
-            return hook.settings.max_connections
-        return check_connections(self.max_connections)
-
     async def _upload(self, job: _Job, receipts: TaskReceipts, started: float, stop: Stop) -> Report:
         from airflow_provider_kognic.core.upload import upload
 
@@ -553,24 +560,20 @@ class UploadPredictionsOperator(BaseOperator):
             return found is not None
 
         self._end_before_the_timeout(stop, started)
-        self.log.info("Uploading to predictions group %s with %d connections.", job.group, job.connections)
+        self.log.info(
+            "Uploading to predictions group %s with %d connections.", job.group, job.options.max_connections
+        )
         try:
-            async with job.hook.async_client(job.connections) as client:
+            async with job.hook.async_client(job.options.max_connections) as client:
                 return await upload(
                     job.source,
                     client,
                     predictions_group_uuid=job.group,
-                    max_connections=job.connections,
-                    outage_timeout=self.outage_timeout,
+                    options=job.options,
                     group_exists=None if job.dataset_uuid is None else group_exists,
                     journal=job.journal,
-                    on_result=receipts.add,
+                    observers=[receipts],
                     stop=stop,
-                    on_ambiguous=self.on_ambiguous,
-                    settle_after=self.settle_after,
-                    on_changed=self.on_changed,
-                    validation=self.validation,
-                    max_document_bytes=self.max_document_bytes,
                     dataset_check=job.dataset_check,
                 )
         finally:
@@ -586,13 +589,9 @@ class UploadPredictionsOperator(BaseOperator):
                 job.source,
                 predictions_group_uuid=job.group,
                 journal=job.journal,
-                readers=job.connections,
-                on_ambiguous=self.on_ambiguous,
-                on_changed=self.on_changed,
-                validation=self.validation,
-                max_document_bytes=self.max_document_bytes,
+                options=job.options,
                 dataset_check=job.dataset_check,
-                on_planned=report.add,
+                observers=[report],
                 stopping=lambda: stop.reason,
             )
 
@@ -601,10 +600,10 @@ class UploadPredictionsOperator(BaseOperator):
             report.write(plan)
         return plan
 
-    def _conclude_plan(self, context: Context, plan: Plan, max_failures: MaxFailures) -> dict[str, Any]:
+    def _conclude_plan(self, context: Context, plan: Plan, options: UploadOptions) -> dict[str, Any]:
         """Return the counts of a dry run, or fail as the upload would."""
         counts = plan.to_dict()
-        failure = plan.failure(max_failures, allow_empty=self.allow_empty)
+        failure = plan.failure(options)
         if failure is None:
             return counts
         self._push(context, counts)

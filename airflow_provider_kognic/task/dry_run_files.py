@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.reporting.events import Planned
 from airflow_provider_kognic.task.paths import is_path, to_path
 
 if TYPE_CHECKING:
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from airflow_provider_kognic.core.reporting.events import Event
+    from airflow_provider_kognic.core.reporting.plan import Plan
     from airflow_provider_kognic.core.reporting.plan_report import PlanReport
-    from airflow_provider_kognic.core.upload.dry_run import Plan, Planned
 
 
 def check_report(value: Any) -> Any:
@@ -57,10 +59,10 @@ class TaskPlanReport:
         if self._report is not None:
             self._report.__exit__(kind, error, trace)
 
-    def add(self, planned: Planned) -> None:
+    def notice(self, event: Event) -> None:
         """Take note of an entry."""
-        if self._report is not None:
-            self._report.add(planned)
+        if self._report is not None and isinstance(event, Planned):
+            self._report.add(event.entry)
 
     def write(self, plan: Plan) -> None:
         """Write it; raises KognicInputError where it cannot be."""

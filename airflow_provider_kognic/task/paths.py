@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES
+from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources import PathLike, Source

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.reporting.events import Settled
 from airflow_provider_kognic.task.paths import is_path, to_path
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from airflow_provider_kognic.core.models import Result
+    from airflow_provider_kognic.core.reporting.events import Event
     from airflow_provider_kognic.core.reporting.receipts import Receipts
 
 logger = logging.getLogger(__name__)
@@ -69,12 +70,12 @@ class TaskReceipts:
         if self._receipts is not None:
             self._receipts.__exit__(kind, error, trace)
 
-    def add(self, result: Result) -> None:
+    def notice(self, event: Event) -> None:
         """Take note of a result."""
-        if self._receipts is None or self._problem is not None:
+        if self._receipts is None or self._problem is not None or not isinstance(event, Settled):
             return
         try:
-            self._receipts.add(result)
+            self._receipts.add(event.result)
         except Exception as error:
             logger.exception("The receipts cannot be kept; the upload goes on.")
             self._problem = error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,12 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.values import MOST_CONNECTIONS, check_connections, check_seconds
 
 DEFAULT_BASE_URL = "https://dataset.app.kognic.com"
 DEFAULT_AUTH_HOST = "https://auth.app.kognic.com"
 DEFAULT_APP_URL = "https://app.kognic.com"
-# Kognic's documentation: "something bigger than 10 might not work and is not recommended".
-MOST_CONNECTIONS = 10
 DEFAULT_TIMEOUT = 60.0
 
 Credentials = tuple[str, str] | Mapping[str, Any] | str | None
@@ -87,63 +85,6 @@ def check_proxy(url: str, what: str) -> str:
             f"{what} is no URL of an HTTP proxy; expected http://[user:password@]host:port."
         )
     return text if "://" in text else f"http://{text}"
-
-
-def check_connections(value: object, what: str = "max_connections") -> int:
-    """Return `value` as a number of connections.
-
-    Raises:
-        KognicInputError: It is not a whole number from 1 to 10.
-    """
-    number: object = value
-    if isinstance(value, str) and value.strip().isdecimal():
-        number = int(value)
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_CONNECTIONS:
-        raise KognicInputError(
-            f"{what} must be a whole number from 1 to {MOST_CONNECTIONS}, not {value!r}: Kognic's documentation"
-            " recommends at most 10 calls at a time ('something bigger than 10 might not work and is not"
-            " recommended')."
-        )
-    return number
-
-
-def check_seconds(value: object, what: str, *, zero: bool = False) -> float:
-    """Return `value` as seconds.
-
-    Raises:
-        KognicInputError: It is no finite number above 0 (or from 0 on, with `zero`).
-    """
-    try:
-        seconds = float(value)  # type: ignore[arg-type]  # whatever is no number is the except branch
-    except (TypeError, ValueError):
-        seconds = math.nan
-    if isinstance(value, bool) or not math.isfinite(seconds) or seconds < 0 or (seconds == 0 and not zero):
-        raise KognicInputError(
-            f"{what} must be a number of seconds{'' if zero else ' above 0'}, not {value!r}."
-        )
-    return seconds
-
-
-def check_flag(value: object, what: str) -> bool:
-    """Return `value` as true or false; takes the usual words for them.
-
-    Raises:
-        KognicInputError: It is neither.
-    """
-    words = {
-        "true": True,
-        "yes": True,
-        "on": True,
-        "1": True,
-        "false": False,
-        "no": False,
-        "off": False,
-        "0": False,
-    }
-    found = words.get(str(value).strip().lower())
-    if found is None:
-        raise KognicInputError(f"{what} must be true or false, not {value!r}.")
-    return found
 
 
 @dataclass(frozen=True)

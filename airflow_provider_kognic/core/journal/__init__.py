@@ -27,7 +27,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError, KognicJournalFormatError
-from airflow_provider_kognic.core.models import RESENT, Outcome
+from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -599,7 +600,7 @@ def _outcome(result: Result) -> list[Any]:
     scene, said = _hex(result.scene_uuid), (result.message or "")[:_LONGEST_MESSAGE]
     if result.outcome in {Outcome.CREATED, Outcome.SKIPPED}:
         created = ["c", scene, _hex(str(result.prediction_uuid))]
-        return [*created, 1] if result.reason == RESENT else created
+        return [*created, 1] if result.reason == Reason.RESENT else created
     if result.outcome is Outcome.REFUSED:
         return ["r", scene, result.status, said]
     if result.outcome is Outcome.UNSENT:

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, Refused
+from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.openlabel.rules import BY_IDENTIFIER, Issue, Severity
+from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,23 +107,23 @@ def check_content(document: bytes) -> None:
     import msgspec
 
     if not document.strip():
-        raise Refused("not_json", "the document is empty.")
+        raise Refused(Reason.NOT_JSON, "the document is empty.")
     try:
         parsed = _decoder()(document)
     except msgspec.ValidationError as error:
         raise Refused(
-            "no_openlabel", f"{error}; a prediction is a JSON object with the key 'openlabel'."
+            Reason.NO_OPENLABEL, f"{error}; a prediction is a JSON object with the key 'openlabel'."
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused("not_json", f"not well-formed JSON: {error}{_hint(document)}") from None
+        raise Refused(Reason.NOT_JSON, f"not well-formed JSON: {error}{_hint(document)}") from None
     except RecursionError:
-        raise Refused("not_json", "nested too deeply to be a prediction.") from None
+        raise Refused(Reason.NOT_JSON, "nested too deeply to be a prediction.") from None
     try:
         document.isascii() or document.decode()  # msgspec does not look into strings that it only walks over
     except UnicodeDecodeError as error:
-        raise Refused("not_json", f"not UTF-8: {error}.") from None
+        raise Refused(Reason.NOT_JSON, f"not UTF-8: {error}.") from None
     if bytes(parsed.openlabel)[:1] != b"{":
-        raise Refused("no_openlabel", "'openlabel' is not an object.")
+        raise Refused(Reason.NO_OPENLABEL, "'openlabel' is not an object.")
 
 
 def _hint(document: bytes) -> str:

@@ -2,60 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.retries import may_repeat
 
 if TYPE_CHECKING:
+    from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.upload import Report
 
-_PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 _SHOWN_REASONS = 5
 _SHOWN_RESULTS = 3
 _SHOWN_IN_DOUBT = 40
-
-
-@dataclass(frozen=True)
-class MaxFailures:
-    """How many predictions may be refused.
-
-    Attributes:
-        amount: A count, or a percentage of the total.
-        percent: Which of the two it is.
-    """
-
-    amount: float
-    percent: bool = False
-
-    @classmethod
-    def parse(cls, value: object) -> MaxFailures:
-        """Read a count (`3`, `"3"`) or a percentage (`"2%"`).
-
-        Raises:
-            KognicInputError: It is neither.
-        """
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return cls(value)
-        if isinstance(value, str):
-            if value.strip().isdecimal():
-                return cls(int(value))
-            match = _PERCENT.fullmatch(value)
-            if match and float(match[1]) <= 100:  # noqa: PLR2004 - percent
-                return cls(float(match[1]), percent=True)
-        raise KognicInputError(
-            f"max_failures must be a count such as 3 or a share such as '2%', not {value!r}."
-        )
-
-    def allows(self, refused: int, total: int) -> bool:
-        """Tell whether that many of the total may be refused."""
-        return refused <= (total * self.amount / 100 if self.percent else self.amount)
-
-    def __str__(self) -> str:
-        return f"{self.amount:g}{' %' if self.percent else ''}"
 
 
 @dataclass(frozen=True)
@@ -71,36 +31,32 @@ class Failure:
     retry: bool
 
 
-def judge(
-    report: Report, max_failures: MaxFailures, *, allow_empty: bool, on_ambiguous: str = "reconcile"
-) -> Failure | None:
+def judge(report: Report, options: UploadOptions) -> Failure | None:
     """Decide whether the upload succeeded.
 
     Args:
         report: How it ended.
-        max_failures: How many predictions may be refused.
-        allow_empty: Whether an empty source is a success.
-        on_ambiguous: As given to `upload`: with `skip`, predictions in doubt are no failure.
+        options: As given to `upload`: how many may be refused, whether an empty source and doubt are failures.
 
     Returns:
         Why it failed, or None if it did not.
     """
     summary = report.summary
     if report.stopped is None and summary.total == 0:
-        if allow_empty:
+        if options.allow_empty:
             return None
         return Failure(
             "the source holds no predictions: no <scene-uuid>.json in the folder, or no rows. Set allow_empty=True"
             " if that may be.",
             retry=False,
         )
-    over = not max_failures.allows(summary.refused, summary.total)
-    doubt = summary.in_doubt if on_ambiguous != "skip" else 0
+    over = not options.max_failures.allows(summary.refused, summary.total)
+    doubt = summary.in_doubt if options.on_ambiguous.doubt_fails else 0
     if report.stopped is None and not over and not doubt and not summary.unsent:
         return None
     counts = (
         f"{summary.total:,} predictions: {summary.uploaded:,} created, {summary.skipped:,} skipped,"
-        f" {summary.refused:,} refused (allowed: {max_failures}), {summary.in_doubt:,} in doubt,"
+        f" {summary.refused:,} refused (allowed: {options.max_failures}), {summary.in_doubt:,} in doubt,"
         f" {summary.unsent:,} unsent"
     )
     parts = [
@@ -115,7 +71,7 @@ def judge(
             f"{how_many} of these could not be gone through in time: they are counted as unsent, though an earlier"
             " run may have sent them, and have no receipt"
         )
-    reasons = [(reason, n) for reason, n in report.reasons.items() if reason != "run_ended"]
+    reasons = [(reason, n) for reason, n in report.reasons.items() if reason != Reason.RUN_ENDED]
     if reasons:
         shown = ", ".join(f"{reason} ({n:,})" for reason, n in reasons[:_SHOWN_REASONS])
         parts.append(f"Reasons: {shown}{', …' if len(reasons) > _SHOWN_REASONS else ''}")

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core import files as stores
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.upload.dry_run import Decision
+from airflow_provider_kognic.core.reporting.plan import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_provider_kognic.core.files import StoredPath
-    from airflow_provider_kognic.core.upload.dry_run import Plan, Planned
+    from airflow_provider_kognic.core.reporting.plan import Plan, Planned
 
 _SUFFIX = ".jsonl"
 # Entries that the page names; the rows have all of them.

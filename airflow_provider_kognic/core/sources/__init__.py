@@ -25,14 +25,9 @@ from functools import lru_cache, partial
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.models import (
-    MOST_DOCUMENT_BYTES,
-    Outcome,
-    Prediction,
-    Refused,
-    Result,
-    is_uuid,
-)
+from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result, is_uuid
+from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +104,8 @@ def _prediction(scene: object, source: str, read: Callable[[], bytes], what: str
         shown,
         source,
         Refused(
-            "not_a_uuid", f"{what} is no scene uuid: {scene!r}. Name the file or row by its scene's uuid."
+            Reason.NOT_A_UUID,
+            f"{what} is no scene uuid: {scene!r}. Name the file or row by its scene's uuid.",
         ),
     )
 
@@ -126,7 +122,7 @@ def check_size(size: int, most: int) -> None:
     """
     if size > most:
         raise Refused(
-            "too_large",
+            Reason.TOO_LARGE,
             f"is larger than max_document_bytes: {size:,} of {most:,} bytes. Split the scene's prediction, or raise"
             " the limit.",
         )
@@ -149,7 +145,7 @@ def _read(path: PathLike, most: int) -> bytes:
     except Refused:
         raise
     except Exception as error:
-        raise Refused("unreadable", f"cannot be read: {type(error).__name__}: {error}") from error
+        raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
     check_size(len(document), most)
     return document
 
@@ -245,7 +241,7 @@ def _decode_row(line: bytes, number: int) -> Any:
     try:
         return _row_decoder()(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused("bad_row", f"not a row with 'sceneUuid' and 'openlabelContent': {error}") from None
+        raise Refused(Reason.BAD_ROW, f"not a row with 'sceneUuid' and 'openlabelContent': {error}") from None
 
 
 def _read_row(path: PathLike, number: int, start: int, length: int, scene: object) -> bytes:
@@ -266,15 +262,15 @@ def _read_row(path: PathLike, number: int, start: int, length: int, scene: objec
             file.seek(start)
             line = file.read(length)
     except Exception as error:  # stores raise errors of many libraries
-        raise Refused("unreadable", f"cannot be read: {type(error).__name__}: {error}") from error
+        raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
     try:
         row = _decode_row(line, number)
     except Refused as why:
-        raise Refused("unreadable", f"line {number} of {path} is {why.message}") from None
+        raise Refused(Reason.UNREADABLE, f"line {number} of {path} is {why.message}") from None
     found = row.sceneUuid
     if _plain(found) != _plain(scene):
         raise Refused(
-            "unreadable",
+            Reason.UNREADABLE,
             f"line {number} of {path} is of scene {found!r}, not {scene!r}: the file was changed.",
         )
     return bytes(row.openlabelContent)
@@ -365,7 +361,7 @@ class RowsSource:
         for number, row in enumerate(self.rows):
             where = f"predictions[{number}]"
             if not isinstance(row, Mapping) or "sceneUuid" not in row or "openlabelContent" not in row:
-                why = Refused("bad_row", "not a row with 'sceneUuid' and 'openlabelContent'.")
+                why = Refused(Reason.BAD_ROW, "not a row with 'sceneUuid' and 'openlabelContent'.")
                 yield refusal("", where, why)
                 continue
             content = row["openlabelContent"]
@@ -389,7 +385,8 @@ class _LinesOf:
                 ends = self._ends[str(path)] = self._go_through(path)
         if number > len(ends):
             raise Refused(
-                "unreadable", f"{path} has {len(ends)} lines, and no line {number}: the file was changed."
+                Reason.UNREADABLE,
+                f"{path} has {len(ends)} lines, and no line {number}: the file was changed.",
             )
         start = ends[number - 2] if number > 1 else 0
         check_size(ends[number - 1] - start, self._most + _ENVELOPE)
@@ -405,7 +402,7 @@ class _LinesOf:
                     end += length
                     ends.append(end)
         except Exception as error:  # stores raise errors of many libraries
-            raise Refused("unreadable", f"cannot be read: {type(error).__name__}: {error}") from error
+            raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
         return ends
 
 
@@ -458,7 +455,7 @@ class ManifestSource:
 
     def _document(self, target: Any) -> PathLike:
         if not _is_text(target):
-            raise Refused("bad_row", "a row without 'scene_uuid' or 'path'.")
+            raise Refused(Reason.BAD_ROW, "a row without 'scene_uuid' or 'path'.")
         target = target.strip()
         if "://" not in target:
             document: PathLike = self.path.parent / target
@@ -469,12 +466,14 @@ class ManifestSource:
         self, source: str, scene: object, reason: object, lines: _LinesOf
     ) -> tuple[str, Callable[[], bytes]]:
         """Return where the document of a receipt's row is, and what reads it."""
-        if reason == "duplicate_scene":
+        if reason == Reason.DUPLICATE_SCENE:
             # Sent now, it would be the scene's second prediction: its first one was not what failed.
-            raise Refused("duplicate_scene", "this scene stood earlier in the source; the first one counts.")
+            raise Refused(
+                Reason.DUPLICATE_SCENE, "this scene stood earlier in the source; the first one counts."
+            )
         if _IN_MEMORY.fullmatch(source):
             raise Refused(
-                "unreadable",
+                Reason.UNREADABLE,
                 f"{source} was a row in memory, of which only the receipt is left. Run the task that made the rows"
                 " again, or hand them over as a .jsonl file, whose rows can be found again.",
             )
@@ -488,7 +487,7 @@ class ManifestSource:
         try:
             return self.resolve(text)
         except Exception as error:  # an unknown scheme, a provider that is not installed
-            raise Refused("unreadable", f"no path can be made of {text}: {error}") from error
+            raise Refused(Reason.UNREADABLE, f"no path can be made of {text}: {error}") from error
 
 
 def _is_text(value: object) -> bool:
@@ -572,7 +571,7 @@ def unique(source: Source) -> Iterator[Prediction | Result]:
             key = bytes.fromhex(entry.scene_uuid.replace("-", ""))
             if key in seen:
                 why = Refused(
-                    "duplicate_scene", "this scene stands earlier in the source; the first one counts."
+                    Reason.DUPLICATE_SCENE, "this scene stands earlier in the source; the first one counts."
                 )
                 yield refusal(entry.scene_uuid, entry.source, why)
                 continue
@@ -692,6 +691,6 @@ def _encode(content: object, most: int) -> bytes:
         # Not msgspec, which makes null of NaN.
         document = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise Refused("not_json", f"cannot be written as JSON: {error}") from None
+        raise Refused(Reason.NOT_JSON, f"cannot be written as JSON: {error}") from None
     check_size(len(document), most)
     return document

@@ -20,7 +20,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_kognic.core.api.client import CancelledBeforeSending
-from airflow_provider_kognic.core.api.settings import MOST_CONNECTIONS, check_connections, check_seconds
 from airflow_provider_kognic.core.errors import (
     KognicError,
     KognicInputError,
@@ -32,27 +31,15 @@ from airflow_provider_kognic.core.errors import (
     KognicStoppedError,
 )
 from airflow_provider_kognic.core.journal import Journal
-from airflow_provider_kognic.core.models import (
-    MOST_DOCUMENT_BYTES,
-    RESENT,
-    Outcome,
-    Prediction,
-    Result,
-    Summary,
-)
-from airflow_provider_kognic.core.options import (
-    ON_AMBIGUOUS,
-    ON_CHANGED,
-    VALIDATION,
-    check_choice,
-    check_max_document_bytes,
-)
+from airflow_provider_kognic.core.models import Outcome, Prediction, Result, Summary
+from airflow_provider_kognic.core.options import UploadOptions
+from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.reporting.events import Settled
 from airflow_provider_kognic.core.reporting.progress import Progress
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
 from airflow_provider_kognic.core.upload.reading.intake import SENT_TWICE, Reading, changed, unsent
 from airflow_provider_kognic.core.upload.reading.memory import Room
 from airflow_provider_kognic.core.upload.reconciliation.doubts import (
-    UNCLEAR,
     Doubt,
     Doubts,
     Work,
@@ -61,11 +48,19 @@ from airflow_provider_kognic.core.upload.reconciliation.doubts import (
 from airflow_provider_kognic.core.upload.reconciliation.listing import Listing
 from airflow_provider_kognic.core.upload.sending.throttle import Closed, Gate
 from airflow_provider_kognic.core.validation.documents import Checks
+from airflow_provider_kognic.core.values import (
+    MOST_CONNECTIONS,
+    MOST_DOCUMENT_BYTES,
+    check_choice,
+    check_connections,
+    check_seconds,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from airflow_provider_kognic.core.models import ListedPrediction
+    from airflow_provider_kognic.core.reporting.events import Observer
     from airflow_provider_kognic.core.sources import Source
     from airflow_provider_kognic.core.upload.reading.intake import Found
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
@@ -173,19 +168,11 @@ async def upload(
     *,
     predictions_group_uuid: str,
     journal: Journal | None = None,
-    max_connections: int = MOST_CONNECTIONS,
-    outage_timeout: float = 600.0,
-    backoff: Backoff | None = None,
+    options: UploadOptions | None = None,
     group_exists: Callable[[], Awaitable[bool]] | None = None,
-    on_result: Callable[[Result], None] | None = None,
-    stop: Stop | None = None,
-    log_every: float = 5.0,
-    on_ambiguous: str = "reconcile",
-    settle_after: float = 60.0,
-    on_changed: str = "refuse",
-    validation: str = "strict",
-    max_document_bytes: int = MOST_DOCUMENT_BYTES,
     dataset_check: DatasetCheck | None = None,
+    observers: Sequence[Observer] = (),
+    stop: Stop | None = None,
 ) -> Report:
     """Send every prediction of a source to a predictions group, and account for each.
 
@@ -197,51 +184,32 @@ async def upload(
         client: Sends one prediction.
         predictions_group_uuid: The group's uuid.
         journal: Remembers across attempts; None for a memory that ends with this call. Opened and closed here.
-        max_connections: Most requests in flight, 1 to 10.
-        outage_timeout: Seconds without any success after which an outage ends the run.
-        backoff: How often and how long to retry what was certainly not executed, and the pauses in an outage.
+        options: How; the defaults if None.
         group_exists: Tells whether the group is in its dataset; asked after a 404. None if that is not known.
-        on_result: Called with each result, in the event loop, in the order in which they come.
-        stop: Lets others end the run in order.
-        log_every: Seconds between lines of progress in the log.
-        on_ambiguous: What to do about a prediction whose answer was lost, in this run or in an earlier one:
-            `reconcile` asks the server what the group holds; `resend` sends it again (at least once); `skip` and
-            `fail` leave it in doubt (at most once).
-        settle_after: Seconds since a prediction was sent before its absence from the listing means that it was not
-            executed.
-        on_changed: What to do about a scene whose prediction was created from another document: `refuse` or `send`.
-        validation: `strict` refuses a document that breaks a rule of Kognic's prediction format (see `openlabel`);
-            `off` asks no more than whether it is a JSON object with an object `openlabel`.
-        max_document_bytes: Larger documents are refused.
         dataset_check: Refuses scenes without annotations, and classes that are not mapped, where that is known; not
             asked where `validation` is `off`.
+        observers: Take what happens, see `reporting.events`.
+        stop: Lets others end the run in order.
 
     Returns:
         The report; what went wrong with single predictions, and what ended the run early, is in it.
 
     Raises:
-        KognicInputError: An argument is out of its range.
         KognicJournalError: The journal cannot be opened or read: nothing was sent.
         KognicStoppedError: Asked to stop while another attempt held the journal: nothing was sent.
     """
-    check_choice(validation, "validation", VALIDATION)
-    most = check_max_document_bytes(max_document_bytes, validation)
+    options = options or UploadOptions()
     run = _Upload(
         source,
         client,
-        Checks(validation, most, dataset_check),
+        Checks(options, dataset_check),
+        options,
         group=predictions_group_uuid,
         journal=Journal() if journal is None else journal,
-        connections=check_connections(max_connections),
-        outage_timeout=outage_timeout,
-        backoff=backoff or Backoff(),
         group_exists=group_exists,
-        on_result=on_result,
-        on_ambiguous=check_choice(on_ambiguous, "on_ambiguous", ON_AMBIGUOUS),
-        settle_after=check_seconds(settle_after, "settle_after", zero=True),
-        on_changed=check_choice(on_changed, "on_changed", ON_CHANGED),
+        observers=observers,
     )
-    return await run.run(stop or Stop(), log_every)
+    return await run.run(stop or Stop(), options.log_every)
 
 
 class _Upload:
@@ -250,18 +218,18 @@ class _Upload:
         source: Source,
         client: PredictionsClient,
         checks: Checks,
+        options: UploadOptions,
         *,
         group: str,
         journal: Journal,
-        connections: int,
-        outage_timeout: float,
-        backoff: Backoff,
         group_exists: Callable[[], Awaitable[bool]] | None,
-        on_result: Callable[[Result], None] | None,
-        on_ambiguous: str,
-        settle_after: float,
-        on_changed: str,
+        observers: Sequence[Observer],
     ) -> None:
+        connections, backoff, outage_timeout = (
+            options.max_connections,
+            options.backoff,
+            options.outage_timeout,
+        )
         self._client = client
         self._group = group
         self._journal = journal
@@ -270,16 +238,15 @@ class _Upload:
             source,
             journal,
             checks,
-            on_ambiguous=on_ambiguous,
-            on_changed=on_changed,
+            options,
             stopped=lambda: self._stopped,
         )
         self._connections = connections
         self._gate = Gate(connections, probe=client.probe, outage_timeout=outage_timeout, backoff=backoff)
         self._backoff = backoff
-        self._on_result = on_result
-        self._on_ambiguous = on_ambiguous
-        self._on_changed = on_changed
+        self._observers = observers
+        self._on_ambiguous = options.on_ambiguous
+        self._on_changed = options.on_changed
         self._listing = Listing(
             client,
             group,
@@ -290,7 +257,7 @@ class _Upload:
             backoff=backoff,
             patience=outage_timeout,
         )
-        self._doubts = Doubts(self._listing, settle_after)
+        self._doubts = Doubts(self._listing, options.settle_after)
         self._baseline: asyncio.Task[None] | None = None
         self._group_exists = group_exists
         self._group_known = False
@@ -458,7 +425,7 @@ class _Upload:
 
     async def _take_baseline(self) -> None:
         """Once, before anything is sent: note what the group holds, if that will be asked for later."""
-        if self._on_ambiguous != "reconcile" or self._journal.baseline_taken or not self._listing.usable:
+        if not self._on_ambiguous.asks_the_server or self._journal.baseline_taken or not self._listing.usable:
             return
         if self._baseline is None:
             self._baseline = asyncio.create_task(self._listing.take_baseline())
@@ -501,7 +468,7 @@ class _Upload:
         missing = 0 if self._total is None else max(0, self._total - self._progress.done)
         if missing:
             self._progress.counts[Outcome.UNSENT] += missing
-            self._reasons["run_ended"] += missing
+            self._reasons[Reason.RUN_ENDED] += missing
             self._uncounted = missing
         elif not counted:
             self._uncounted = -1
@@ -531,7 +498,7 @@ class _Upload:
                 message = f"unexpected {type(error).__name__}: {error}"
                 self._broken(f"Sending {work.prediction.source} failed unexpectedly", error)
                 result = unsent(work.prediction, message)
-                result = replace(result, outcome=Outcome.IN_DOUBT, reason="unexpected")
+                result = replace(result, outcome=Outcome.IN_DOUBT, reason=Reason.UNEXPECTED)
             if result is not None:
                 self._conclude(work, result)
             self._judge_when_quiet()
@@ -554,7 +521,7 @@ class _Upload:
                 return lost
             if isinstance(answer, str):
                 self._answered_otherwise()
-                why, said = (RESENT, SENT_TWICE) if lost is not None else (None, None)
+                why, said = (Reason.RESENT, SENT_TWICE) if lost is not None else (None, None)
                 if work.again and lost is None:
                     said = _SENT_AGAIN
                 return _result(prediction, Outcome.CREATED, attempt, reason=why, message=said, uuid=answer)
@@ -564,7 +531,7 @@ class _Upload:
                 renewed = True
             elif decided is Verdict.AGAIN and may_retry:
                 await self._pause(self._backoff.delay(attempt, answer.retry_after))
-            elif decided is Verdict.IN_DOUBT and self._on_ambiguous == "resend" and may_retry:
+            elif decided is Verdict.IN_DOUBT and self._on_ambiguous.sends_again and may_retry:
                 lost = await self._after(answer, decided, prediction, attempt)
                 self._journal.record(lost)
                 await self._pause(self._backoff.delay(attempt, answer.retry_after))
@@ -581,7 +548,7 @@ class _Upload:
         self._journal.record(result)
         if (
             result.outcome is Outcome.IN_DOUBT
-            and self._on_ambiguous == "reconcile"
+            and self._on_ambiguous.asks_the_server
             and result.attempts < self._backoff.attempts
         ):
             scene = work.prediction.scene_uuid
@@ -663,7 +630,7 @@ class _Upload:
         if not doubt.changed or known is None:
             self._settle(found)
             return False
-        if self._on_changed == "send":
+        if self._on_changed.sends:
             return True
         self._settle(changed(doubt.prediction, known, doubt.digest))
         return False
@@ -857,8 +824,8 @@ class _Upload:
     def _keep_in_doubt(self, result: Result) -> None:
         if len(self._in_doubt) < _KEPT_IN_DOUBT:
             self._in_doubt.append(result)
-        if self._on_ambiguous == "resend" or (
-            self._on_ambiguous == "reconcile" and self._listing.usable and result.reason != UNCLEAR
+        if self._on_ambiguous.sends_again or (
+            self._on_ambiguous.asks_the_server and self._listing.usable and result.reason != Reason.UNCLEAR
         ):
             self._may_settle_later = True
 
@@ -868,7 +835,7 @@ class _Upload:
         if result.outcome not in {Outcome.CREATED, Outcome.SKIPPED}:
             reason = result.reason or result.outcome.value
             self._reasons[reason] += 1
-            shown = len(self._first) < _SHOWN and reason != "run_ended"
+            shown = len(self._first) < _SHOWN and reason != Reason.RUN_ENDED
             if shown:
                 self._first.append(result)
             if result.outcome is Outcome.IN_DOUBT:
@@ -885,12 +852,8 @@ class _Upload:
                 )
             if shown and len(self._first) == _SHOWN:
                 logger.warning("Further ones that are refused or unsent are counted, not shown.")
-        if self._on_result is not None:
-            try:
-                self._on_result(result)
-            except Exception as error:  # noqa: BLE001 - the caller's; it must not stop the accounting
-                self._on_result = None
-                self._broken("'on_result' failed", error)
+        for observer in self._observers:
+            observer.notice(Settled(result))
 
 
 def _result(

@@ -7,11 +7,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.api.settings import MOST_CONNECTIONS
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.sources import unique
 from airflow_provider_kognic.core.validation.documents import check_document
+from airflow_provider_kognic.core.values import MOST_CONNECTIONS
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources import Source

@@ -20,6 +20,7 @@ from airflow_provider_kognic.core.errors import (
     KognicStoppedError,
 )
 from airflow_provider_kognic.core.models import Refused, is_uuid
+from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.validation.class_mapping import BACKGROUND, class_mapping_rows, shown_rows
 
@@ -86,7 +87,7 @@ class AnnotatedScenes:
                     raise
         if _key(scene_uuid) not in self._scenes:
             raise Refused(
-                "no_annotations",
+                Reason.NO_ANNOTATIONS,
                 "the dataset has no annotations of this scene, and only scenes with annotations can take"
                 " predictions. Check that it is the right dataset, or wait for its annotations"
                 " (DatasetScenesSensor); validation='off' sends it all the same.",
@@ -168,7 +169,7 @@ class ClassCoverage:
             named = ", ".join(repr(name[:_LONGEST_NAME]) for name in missing[:_NAMED])
             more = len(missing) - _NAMED
             raise Refused(
-                "class_not_mapped",
+                Reason.CLASS_NOT_MAPPED,
                 f"{self._whose} has no row whose 'predicted' is {named}{f' and {more:,} more' if more > 0 else ''}."
                 " Every class of the predictions has to be in it: make a group with these rows, too (the end of the"
                 " log has them), or correct the class in the document.",

@@ -7,15 +7,18 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, Refused
+from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.openlabel import check, check_content
 from airflow_provider_kognic.core.openlabel.rules import BY_IDENTIFIER, Severity
+from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources import check_size
+from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.models import Prediction
     from airflow_provider_kognic.core.openlabel import Checked
     from airflow_provider_kognic.core.openlabel.rules import Issue
+    from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
 
 logger = logging.getLogger(__name__)
@@ -29,15 +32,14 @@ class Checks:
     """Decides whether a document may be sent; safe in threads.
 
     Args:
-        validation: `strict` for all rules of the format and the dataset's, `off` for the content check alone.
-        max_document_bytes: Larger documents are refused.
+        options: How much is checked (`validation`), and how large a document may be (`max_document_bytes`).
         dataset: Knows the dataset's scenes and the group's classes, None to ask neither. Not asked where
             `validation` is `off`.
     """
 
-    def __init__(self, validation: str, max_document_bytes: int, dataset: DatasetCheck | None = None) -> None:
-        self._strict = validation == "strict"
-        self._most = max_document_bytes
+    def __init__(self, options: UploadOptions, dataset: DatasetCheck | None = None) -> None:
+        self._strict = options.validation.checks_rules
+        self._most = options.max_document_bytes
         self._dataset = dataset
         self._lock = threading.Lock()
         self._warned = 0
@@ -106,7 +108,7 @@ def check_document(prediction: Prediction, document: bytes, max_bytes: int = MOS
     """
     checked = check(document, max_bytes=max_bytes)
     if not checked.valid:
-        raise Refused("invalid", _said(prediction, checked))
+        raise Refused(Reason.INVALID, _said(prediction, checked))
     return checked
 
 

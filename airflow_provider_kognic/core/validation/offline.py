@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.models import MOST_DOCUMENT_BYTES, Prediction, Refused
+from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.openlabel import Checked, check
 from airflow_provider_kognic.core.openlabel.issues import Findings
+from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources import open_source, unique
 from airflow_provider_kognic.core.validation.offline_report import Examined
+from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from airflow_provider_kognic.core.models import Result
     from airflow_provider_kognic.core.sources import Source
-
-_NO_UUID = "not_a_uuid"
 
 
 def open_paths(paths: Sequence[str]) -> list[Source]:
@@ -79,7 +79,7 @@ def examine(
         try:
             if isinstance(entry, Prediction):
                 checked = _check(entry.source, entry.read, max_bytes)
-            elif entry.reason == _NO_UUID and Path(entry.source).is_file():
+            elif entry.reason == Reason.NOT_A_UUID and Path(entry.source).is_file():
                 findings.add("file_name", "(file)", Path(entry.source).name)
                 checked = _check(entry.source, Path(entry.source).read_bytes, max_bytes)
             else:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.api.settings import Settings, check_connections, check_seconds
+from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.values import check_connections, check_seconds
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ from hypothesis.errors import Flaky
 from airflow_provider_kognic.core import journal
 from airflow_provider_kognic.core import upload as uploader
 from airflow_provider_kognic.core.api import network as transport
-from airflow_provider_kognic.core.api.settings import check_connections
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.retries import Verdict, verdict
 from airflow_provider_kognic.core.upload.reading import intake as reading
 from airflow_provider_kognic.core.upload.reconciliation import doubts, listing
+from airflow_provider_kognic.core.values import check_connections
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.proofs.histories import PAIRS, History, histories, live
 from tests.core.proofs.simulated_attempts import trusting

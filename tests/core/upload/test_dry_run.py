@@ -21,7 +21,7 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.journal import Header, Journal, ReadOnlyLog
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
-from airflow_provider_kognic.core.reporting.judgement import MaxFailures
+from airflow_provider_kognic.core.options import MaxFailures
 from airflow_provider_kognic.core.reporting.plan_report import PlanReport
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.sources import RowsSource, open_source

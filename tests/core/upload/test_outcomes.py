@@ -17,7 +17,8 @@ from airflow_provider_kognic.core.errors import (
     KognicUnauthorizedError,
 )
 from airflow_provider_kognic.core.models import Outcome, Prediction
-from airflow_provider_kognic.core.reporting.judgement import MaxFailures, judge
+from airflow_provider_kognic.core.options import MaxFailures
+from airflow_provider_kognic.core.reporting.judgement import judge
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.sources import RowsSource
 from airflow_provider_kognic.emulator import demo

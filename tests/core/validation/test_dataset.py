@@ -19,7 +19,8 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.models import Annotation, PredictionsGroup, Refused
 from airflow_provider_kognic.core.openlabel import check
-from airflow_provider_kognic.core.reporting.judgement import MaxFailures, judge
+from airflow_provider_kognic.core.options import MaxFailures
+from airflow_provider_kognic.core.reporting.judgement import judge
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.sources import RowsSource
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows, identity_mapping

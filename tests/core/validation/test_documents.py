@@ -230,7 +230,7 @@ def test_documents_that_are_too_large_are_refused(
 LARGE = """
 import json, resource, sys
 from pathlib import Path
-from airflow_provider_kognic.core.models import Prediction, Refused
+from airflow_provider_kognic.core.models import (Prediction, Refused)
 from airflow_provider_kognic.core.sources import open_source
 folder = Path(sys.argv[1])
 # Reading any of them whole would not fit.

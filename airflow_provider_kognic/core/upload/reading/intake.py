@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.journal import State
-from airflow_provider_kognic.core.models import RESENT, Outcome, Prediction, Refused, Result
+from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
+from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources import refusal, unique
 from airflow_provider_kognic.core.upload.reconciliation.doubts import Doubt, Work
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.errors import KognicError
     from airflow_provider_kognic.core.journal import Entry, Journal
+    from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.sources import Source
     from airflow_provider_kognic.core.validation.documents import Checks
 
@@ -48,8 +50,7 @@ class Reading:
         source: Where the predictions come from.
         journal: Knows what earlier runs did.
         checks: What a document has to pass before it is sent.
-        on_ambiguous: What to do about what they left in doubt; see `upload`.
-        on_changed: What to do about what they created from another document; see `upload`.
+        options: What to do about what they left in doubt, or created from another document.
         stopped: Returns why the run ends early, or None.
     """
 
@@ -58,9 +59,8 @@ class Reading:
         source: Source,
         journal: Journal,
         checks: Checks,
+        options: UploadOptions,
         *,
-        on_ambiguous: str,
-        on_changed: str,
         stopped: Callable[[], KognicError | None],
     ) -> None:
         self._source = source
@@ -69,8 +69,8 @@ class Reading:
         self._journal = journal
         self._checks = checks
         self._journal_read_at = time.monotonic()
-        self._on_ambiguous = on_ambiguous
-        self._on_changed = on_changed
+        self._on_ambiguous = options.on_ambiguous
+        self._on_changed = options.on_changed
         self._stopped = stopped
         self._again: dict[str, Doubt] = {}
         # What each reader has taken and the loop has not seen yet: it must not be lost with a thread that hangs.
@@ -170,7 +170,7 @@ class Reading:
                 elif known.resent:
                     note = SENT_TWICE
                 return _skipped(prediction, known, digest, note)
-            if self._on_changed == "refuse":
+            if not self._on_changed.sends:
                 return changed(prediction, known, digest)
         elif known is not None and known.in_doubt:
             return self._in_doubt(prediction, known, document, digest)
@@ -191,13 +191,13 @@ class Reading:
     def _in_doubt(self, prediction: Prediction, known: Entry, document: bytes, digest: str | None) -> Found:
         """Decide about what an earlier run sent, or was about to send, without a known outcome."""
         lost = _lost_before(prediction, digest)
-        if self._on_ambiguous == "reconcile":
+        if self._on_ambiguous.asks_the_server:
             sent_by = self._journal_read_at
             if known.state is State.IN_DOUBT:
                 sent_by = time.monotonic() - max(0.0, time.time() - known.at)
             return Doubt(prediction, lost, sent_by, known.covered, known.digest, digest)
         same = digest is not None and digest.startswith(known.digest)
-        if digest is None or self._on_ambiguous != "resend" or not (same or self._on_changed == "send"):
+        if digest is None or not self._on_ambiguous.sends_again or not (same or self._on_changed.sends):
             return lost
         try:
             self._checks.examine(prediction, document)
@@ -222,7 +222,7 @@ class Reading:
 def unsent(prediction: Prediction, message: str) -> Result:
     """Return the result of a prediction that was certainly not executed, because the run ended first."""
     return Result(
-        prediction.scene_uuid, prediction.source, Outcome.UNSENT, reason="run_ended", message=message
+        prediction.scene_uuid, prediction.source, Outcome.UNSENT, reason=Reason.RUN_ENDED, message=message
     )
 
 
@@ -233,7 +233,7 @@ def changed(prediction: Prediction, known: Entry, digest: str | None) -> Result:
         prediction.source,
         Outcome.REFUSED,
         prediction_uuid=known.prediction_uuid,
-        reason="changed",
+        reason=Reason.CHANGED,
         message=f"prediction {known.prediction_uuid} of this scene was created from another document; the new one"
         " was not sent. on_changed='send' sends it too; remove the old one in the app then.",
         digest=digest,
@@ -246,7 +246,7 @@ def _skipped(prediction: Prediction, known: Entry, digest: str | None, message: 
         prediction.source,
         Outcome.SKIPPED,
         prediction_uuid=known.prediction_uuid,
-        reason=RESENT if known.resent else None,
+        reason=Reason.RESENT if known.resent else None,
         message=message,
         digest=digest,
     )
@@ -257,7 +257,7 @@ def _lost_before(prediction: Prediction, digest: str | None) -> Result:
         prediction.scene_uuid,
         prediction.source,
         Outcome.IN_DOUBT,
-        reason="earlier_run",
+        reason=Reason.EARLIER_RUN,
         message="an earlier run sent it, or was about to, and its answer is not known.",
         digest=digest,
     )

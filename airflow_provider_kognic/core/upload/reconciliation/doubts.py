@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
+from airflow_provider_kognic.core.reasons import Reason
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.upload.reconciliation.listing import Listing, Look
 
 logger = logging.getLogger(__name__)
 
-# The reason of a doubt that no later look can settle either.
-UNCLEAR = "unclear"
 # Pauses (s) between looks at a listing that lags behind, once nothing else is waited for: half a minute in all.
 _LOOKS_AT_A_LAGGING_LISTING = (1.0, 2.0, 4.0, 8.0, 15.0)
 
@@ -170,7 +169,7 @@ def _warn_of_more(doubt: Doubt, uuids: list[str]) -> None:
 def _unclear(lost: Result, uuids: list[str]) -> Result:
     return replace(
         lost,
-        reason=UNCLEAR,
+        reason=Reason.UNCLEAR,
         message=f"its answer was lost. The group holds {', '.join(uuids)} of this scene, but whether that was there"
         " before is not known: no listing was taken before it was sent.",
     )

@@ -1,0 +1,87 @@
+"""Single values that come as text or worse, from a connection or a template: made what they should be, or refused.
+
+Nothing slow is imported here: DAG files are parsed all day.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import TypeVar
+
+from airflow_provider_kognic.core.errors import KognicInputError
+
+# What Kognic's documentation recommends at most: "something bigger than 10 might not work and is not recommended".
+MOST_CONNECTIONS = 10
+# Larger documents are neither sent nor checked, unless asked for otherwise.
+MOST_DOCUMENT_BYTES = 256 << 20
+
+_Choice = TypeVar("_Choice", bound=Enum)
+
+
+def check_connections(value: object, what: str = "max_connections") -> int:
+    """Return `value` as a number of connections.
+
+    Raises:
+        KognicInputError: It is not a whole number from 1 to 10.
+    """
+    number: object = value
+    if isinstance(value, str) and value.strip().isdecimal():
+        number = int(value)
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_CONNECTIONS:
+        raise KognicInputError(
+            f"{what} must be a whole number from 1 to {MOST_CONNECTIONS}, not {value!r}: Kognic's documentation"
+            " recommends at most 10 calls at a time ('something bigger than 10 might not work and is not"
+            " recommended')."
+        )
+    return number
+
+
+def check_seconds(value: object, what: str, *, zero: bool = False) -> float:
+    """Return `value` as seconds.
+
+    Raises:
+        KognicInputError: It is no finite number above 0 (or from 0 on, with `zero`).
+    """
+    try:
+        seconds = float(value)  # type: ignore[arg-type]  # whatever is no number is the except branch
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if isinstance(value, bool) or not math.isfinite(seconds) or seconds < 0 or (seconds == 0 and not zero):
+        raise KognicInputError(
+            f"{what} must be a number of seconds{'' if zero else ' above 0'}, not {value!r}."
+        )
+    return seconds
+
+
+def check_flag(value: object, what: str) -> bool:
+    """Return `value` as true or false; takes the usual words for them.
+
+    Raises:
+        KognicInputError: It is neither.
+    """
+    words = {
+        "true": True,
+        "yes": True,
+        "on": True,
+        "1": True,
+        "false": False,
+        "no": False,
+        "off": False,
+        "0": False,
+    }
+    found = words.get(str(value).strip().lower())
+    if found is None:
+        raise KognicInputError(f"{what} must be true or false, not {value!r}.")
+    return found
+
+
+def check_choice(value: object, what: str, choices: type[_Choice]) -> _Choice:
+    """Return the choice of that text; raises KognicInputError if it is none of them."""
+    if isinstance(value, choices):
+        return value
+    for choice in choices:
+        if isinstance(value, str) and value == choice.value:
+            return choice
+    named = ", ".join(repr(choice.value) for choice in choices)
+    raise KognicInputError(f"{what} must be one of {named}, not {value!r}.")
