@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.models import PredictionsGroup
     from airflow_provider_kognic.core.reporting.judgement import Failure
     from airflow_provider_kognic.core.reporting.plan import Plan
+    from airflow_provider_kognic.core.reporting.report import Report
     from airflow_provider_kognic.core.sources import Source
-    from airflow_provider_kognic.core.upload import Report, Stop
+    from airflow_provider_kognic.core.upload.stop import Stop
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
     from airflow_provider_kognic.task.state_store import TaskStateStore
 
@@ -439,7 +440,7 @@ class UploadPredictionsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, or find out what an upload would do, and return the counts."""
-        from airflow_provider_kognic.core.upload import Stop
+        from airflow_provider_kognic.core.upload.stop import Stop
 
         started = time.monotonic()
         # Before anything else, so that no SIGTERM is lost: one that comes while Kognic is asked for the group ends
@@ -592,7 +593,7 @@ class UploadPredictionsOperator(BaseOperator):
                 options=job.options,
                 dataset_check=job.dataset_check,
                 observers=[report],
-                stopping=lambda: stop.reason,
+                stop=stop,
             )
 
         with TaskPlanReport(self.report, job.host, job.group) as report:

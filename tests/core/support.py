@@ -8,16 +8,19 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from airflow_provider_kognic.core.api.client import AsyncKognicClient
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
+from airflow_provider_kognic.core.options import UploadOptions
+from airflow_provider_kognic.core.reporting.events import Event, Observer, Settled
+from airflow_provider_kognic.core.reporting.report import Report
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.sources import RowsSource, Source
-from airflow_provider_kognic.core.upload import Report, upload
+from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 
@@ -84,6 +87,22 @@ class MemoryLog:
         return MemoryLog(self.lines)
 
 
+class Results:
+    """Gathers the results of an upload; an observer.
+
+    Args:
+        wanted: Tells whether one is wanted.
+    """
+
+    def __init__(self, wanted: Callable[[Result], bool] = lambda _: True) -> None:
+        self.all: list[Result] = []
+        self._wanted = wanted
+
+    def notice(self, event: Event) -> None:
+        if isinstance(event, Settled) and self._wanted(event.result):
+            self.all.append(event.result)
+
+
 @dataclass
 class Run:
     """An upload that is over: its report, and each result by its scene."""
@@ -115,16 +134,17 @@ def upload_all(
     *,
     tokens: TokenProvider | None = None,
     alongside: Callable[[], None] | None = None,
-    **options: Any,
+    observers: Sequence[Observer] = (),
+    **given: Any,
 ) -> Run:
-    """Upload a source, and check what holds for every upload: each entry has one result, counts add up."""
-    results: list[Result] = []
-    given: dict[str, Any] = {
-        "max_connections": settings.max_connections,
-        "backoff": QUICK,
-        "settle_after": 0.2,
-        **options,
-    }
+    """Upload a source, and check what holds for every upload: each entry has one result, counts add up.
+
+    What is given besides are options, or arguments of `upload`.
+    """
+    results = Results()
+    told = {"max_connections": settings.max_connections, "backoff": QUICK, "settle_after": 0.2}
+    names = {field.name for field in fields(UploadOptions)}
+    told |= {name: given.pop(name) for name in names & set(given)}
 
     async def run() -> Report:
         async with AsyncKognicClient(settings, tokens=tokens) as client:
@@ -132,7 +152,8 @@ def upload_all(
                 source,
                 client,
                 predictions_group_uuid=group,
-                on_result=results.append,
+                options=UploadOptions.of(**told),
+                observers=[results, *observers],
                 **given,
             )
             if alongside is None:
@@ -142,14 +163,14 @@ def upload_all(
 
     report = asyncio.run(run())
     summary = report.summary
-    tally = Counter(result.outcome for result in results)
+    tally = Counter(result.outcome for result in results.all)
     assert summary.uploaded == tally[Outcome.CREATED]
     assert summary.refused == tally[Outcome.REFUSED]
     assert summary.in_doubt == tally[Outcome.IN_DOUBT]
     assert summary.total == sum(report.summary.to_dict()[name] for name in COUNTS)
     if source.total is not None:
         assert summary.total == source.total
-    return Run(report, results)
+    return Run(report, results.all)
 
 
 COUNTS = ("uploaded", "skipped", "refused", "in_doubt", "unsent")

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.tokens import TokenProvider
+from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import (
     KognicAnswerError,
     KognicError,
@@ -170,10 +171,6 @@ def _created_uuid(data: Any, method: str, url: str) -> str:
     if not is_uuid(data):
         raise KognicAnswerError("'data' is no uuid of what was created.", method=method, url=url)
     return str(data).lower()
-
-
-class CancelledBeforeSending(asyncio.CancelledError):
-    """The call was cancelled while it waited for a token or a connection: nothing was sent."""
 
 
 class _Deprecations:

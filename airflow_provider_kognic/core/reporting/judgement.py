@@ -11,7 +11,7 @@ from airflow_provider_kognic.core.retries import may_repeat
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.options import UploadOptions
-    from airflow_provider_kognic.core.upload import Report
+    from airflow_provider_kognic.core.reporting.report import Report
 
 _SHOWN_REASONS = 5
 _SHOWN_RESULTS = 3

@@ -9,11 +9,10 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.reporting.events import Answered, Held, Retried, Sent, Settled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_provider_kognic.core.upload.sending.throttle import Gate
+    from airflow_provider_kognic.core.reporting.events import Event
 
 logger = logging.getLogger(__name__)
 
@@ -22,36 +21,51 @@ _WINDOW_S = 60.0
 
 
 class Progress:
-    """Counts outcomes.
+    """Follows the events of an upload; an observer.
 
     Args:
         total: Number of predictions, or None where it is not known yet.
-        held: Returns how many are set aside, to be settled later.
     """
 
-    def __init__(self, total: int | None, *, held: Callable[[], int] = lambda: 0) -> None:
-        self.counts: Counter[Outcome] = Counter()
-        self.retries = 0
+    def __init__(self, total: int | None) -> None:
+        self._counts: Counter[Outcome] = Counter()
+        self._retries = 0
+        self._in_flight = 0
+        self._held = 0
         self._total = total
-        self._held = held
         self._started = time.monotonic()
         self._samples: deque[tuple[float, int]] = deque([(self._started, 0)])
 
-    @property
-    def done(self) -> int:
-        """Number of predictions that have an outcome."""
-        return sum(self.counts.values())
+    def notice(self, event: Event) -> None:
+        """Take an event."""
+        if isinstance(event, Settled):
+            self._counts[event.result.outcome] += 1
+        elif isinstance(event, Sent):
+            self._in_flight += 1
+        elif isinstance(event, Answered):
+            self._in_flight -= 1
+        elif isinstance(event, Retried):
+            self._retries += 1
+        elif isinstance(event, Held):
+            self._held = event.count
 
-    async def log_every(self, seconds: float, gate: Gate) -> None:
+    async def log_every(self, seconds: float) -> None:
         """Log a line every so many seconds, until cancelled."""
         while True:
             await asyncio.sleep(seconds)
-            self.log(gate)
+            self.log()
 
-    def log(self, gate: Gate, *, final: bool = False) -> None:
-        """Log a line now; `final` gives the whole run's rate and no time left."""
+    def log(self, *, final: bool = False, missing: int = 0) -> None:
+        """Log a line now.
+
+        Args:
+            final: Whether it is the last one, with the whole run's rate and no time left.
+            missing: Predictions that are unsent and have no result of their own.
+        """
         now = time.monotonic()
-        done = self.done
+        counts = self._counts.copy()  # another thread may count on
+        counts[Outcome.UNSENT] += missing
+        done = sum(counts.values())
         since, before = (self._started, 0) if final else self._samples[0]
         rate = (done - before) / (now - since) if now > since else 0.0
         self._samples.append((now, done))
@@ -63,8 +77,6 @@ class Progress:
             if self._total is not None and self._total > done and rate > 0 and not final
             else ""
         )
-        counts = self.counts
-        held = self._held()
         logger.info(
             "%s%s of %s predictions%s: %s created, %s skipped, %s refused, %s in doubt, %s unsent%s;"
             " %.1f/s, %d in flight, %d retries%s.",
@@ -77,10 +89,10 @@ class Progress:
             f"{counts[Outcome.REFUSED]:,}",
             f"{counts[Outcome.IN_DOUBT]:,}",
             f"{counts[Outcome.UNSENT]:,}",
-            f", {held:,} to be settled" if held else "",
+            f", {self._held:,} to be settled" if self._held else "",
             rate,
-            gate.in_flight,
-            self.retries,
+            self._in_flight,
+            self._retries,
             left,
         )
 

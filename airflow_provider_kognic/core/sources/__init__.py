@@ -110,6 +110,11 @@ def _prediction(scene: object, source: str, read: Callable[[], bytes], what: str
     )
 
 
+def cannot_read_on(error: Exception) -> KognicInputError:
+    """Return what is said where a source breaks off; stores raise errors of many libraries."""
+    return KognicInputError(f"the source cannot be read on: {type(error).__name__}: {error}")
+
+
 def check_size(size: int, most: int) -> None:
     """Check that a document is not too large.
 

@@ -1,38 +1,43 @@
 """What an upload would do, found out without doing it: nothing is sent, and no journal is written.
 
-The same readers and the same checks as the upload's; what only a server can say is left open.
+The upload's own intake with another end: what would be sent is noted, and what only a server can say is left open.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicStoppedError
+from airflow_provider_kognic.core.errors import KognicError, KognicStoppedError
 from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.events import Planned as PlannedEvent
+from airflow_provider_kognic.core.reporting.observers import Observers
 from airflow_provider_kognic.core.reporting.plan import Decision, Plan, Planned, named
-from airflow_provider_kognic.core.upload.reading.intake import Reading
-from airflow_provider_kognic.core.upload.reconciliation.doubts import Doubt, Work
+from airflow_provider_kognic.core.upload.ending import CutOff, Ending
+from airflow_provider_kognic.core.upload.reading.intake import Intake
+from airflow_provider_kognic.core.upload.records import Doubt, ToSend
+from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.core.validation.documents import Checks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable
 
     from airflow_provider_kognic.core.reporting.events import Observer
     from airflow_provider_kognic.core.sources import Source
-    from airflow_provider_kognic.core.upload.reading.intake import Found
+    from airflow_provider_kognic.core.upload.records import Found
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
 
 logger = logging.getLogger(__name__)
 
 _SHOWN = 20
+# Seconds that observers get at the end to take what is left.
+_PATIENCE = 60.0
 _RESENT = (
     "its answer was lost in an earlier run; on_ambiguous='resend' sends it again, perhaps a second time."
 )
@@ -43,138 +48,107 @@ async def make_plan(
     source: Source,
     *,
     predictions_group_uuid: str,
-    journal: Journal | None = None,
     options: UploadOptions | None = None,
+    journal: Journal | None = None,
     dataset_check: DatasetCheck | None = None,
-    observers: Sequence[Observer] = (),
-    stopping: Callable[[], str | None] = lambda: None,
+    observers: Iterable[Observer] = (),
+    stop: Stop | None = None,
 ) -> Plan:
-    """Find out what `uploader.upload` would do with the same arguments.
+    """Find out what `upload` would do with the same arguments.
 
     Args:
         source: Where the predictions come from.
         predictions_group_uuid: The group's uuid.
-        journal: What earlier runs did, over a `journal.ReadOnlyLog`; None for nothing known.
-        options: See `upload`.
+        options: See `upload`; as many documents as `max_connections` are read and checked at a time.
+        journal: What earlier runs did, over a `journal.log.ReadOnlyLog`; None for nothing known.
         dataset_check: See `upload`.
-        observers: Take each entry, in the order in which they are found.
-        stopping: Returns why to give up, or None.
+        observers: Take the events `Planned`, one for each entry.
+        stop: Lets others give up.
 
     Raises:
         KognicInputError: The source cannot be read on.
         KognicJournalError: The journal cannot be read.
-        KognicStoppedError: `stopping` said so.
+        KognicStoppedError: Asked to stop.
         KognicError: The dataset's annotations cannot be listed.
     """
-    options = options or UploadOptions()
+    started = time.monotonic()
+    options, stop = options or UploadOptions(), stop or Stop()
+    known = Journal() if journal is None else journal
     checks = Checks(options, dataset_check)
-    planner = _Planner(
-        source,
-        Journal() if journal is None else journal,
-        checks,
-        options,
-        observers=observers,
-        stopping=stopping,
-    )
-    plan = await planner.run(predictions_group_uuid)
+    ending = Ending(stop, said=False)
+    intake = Intake(source, known, checks, options, ending)
+    told = Observers(observers)
+    planner = _Planner(intake, ending, told)
+    await known.open(ending.stop_was_asked_for)
+    ending.watch()
+    try:
+        await asyncio.gather(*(planner.read(number) for number in range(options.max_connections)))
+    finally:
+        known.abandon()
+        intake.close()
+        await ending.close()
+        await told.close(_PATIENCE)
+    if isinstance(ending.why, KognicStoppedError):
+        raise KognicStoppedError(f"the dry run ended early: {stop.reason}")
+    if ending.why is not None:
+        raise ending.why
+    size = known.size if known.remembers else None
+    plan = planner.plan(predictions_group_uuid, known=size, duration_s=time.monotonic() - started)
     checks.log_findings()
-    table = plan.rows()
     logger.info(
         "Dry run: what an upload to predictions group %s would do. Nothing was sent. %s\n%s",
         predictions_group_uuid,
         plan.about_the_journal(),
-        "\n".join(f"  {what:<40} {number:>9,}" for what, number in table),
+        "\n".join(f"  {what:<40} {number:>9,}" for what, number in plan.rows()),
     )
     return plan
 
 
 class _Planner:
-    def __init__(
-        self,
-        source: Source,
-        journal: Journal,
-        checks: Checks,
-        options: UploadOptions,
-        *,
-        observers: Sequence[Observer],
-        stopping: Callable[[], str | None],
-    ) -> None:
-        self._journal = journal
-        self._readers = options.max_connections
-        self._observers = observers
-        self._stopping = stopping
-        self._failed: KognicError | None = None
-        self._reading = Reading(
-            source,
-            journal,
-            checks,
-            options,
-            stopped=self._stopped,
-        )
+    """Notes what the intake finds, where an upload would send it."""
+
+    def __init__(self, intake: Intake, ending: Ending, told: Observers) -> None:
+        self._intake = intake
+        self._ending = ending
+        self._told = told
         self._counts: Counter[Decision] = Counter()
         self._reasons: Counter[str] = Counter()
         self._first: list[Planned] = []
 
-    def _stopped(self) -> KognicError | None:
-        if self._failed is None and (reason := self._stopping()) is not None:
-            self._failed = KognicStoppedError(f"the dry run ended early: {reason}")
-        return self._failed
-
-    async def run(self, group: str) -> Plan:
-        started = time.monotonic()
-        await self._journal.open(lambda: self._stopped() is not None)
-        # A thread may hang in a read: nobody waits for it.
-        threads = ThreadPoolExecutor(self._readers, thread_name_prefix="kognic-plan")
-        try:
-            await asyncio.gather(*(self._read(number, threads) for number in range(self._readers)))
-        finally:
-            self._journal.abandon()
-            threads.shutdown(wait=False, cancel_futures=True)
-        if (failed := self._stopped()) is not None:
-            raise failed
-        return Plan(
-            group,
-            dict(self._counts),
-            dict(self._reasons.most_common()),
-            tuple(self._first),
-            self._journal.size if self._journal.remembers else None,
-            time.monotonic() - started,
-        )
-
-    async def _read(self, reader: int, threads: ThreadPoolExecutor) -> None:
+    async def read(self, reader: int) -> None:
         """Go through the source beside the other readers, until it ends or one of them fails."""
-        loop = asyncio.get_running_loop()
-        ended = False
-        while not ended and self._stopped() is None:
-            try:
-                found, ended = await loop.run_in_executor(threads, self._reading.take, reader)
-            except KognicError as error:
-                self._failed = self._failed or error
-                return
-            except Exception as error:  # noqa: BLE001 - object stores raise errors of many libraries
-                self._failed = self._failed or KognicInputError(
-                    f"the source cannot be read on: {type(error).__name__}: {error}"
-                )
-                return
-            self._reading.seen(reader)
-            for one in found:
-                self._note(_planned(one))
+        try:
+            with self._ending.cuttable(reading=True):
+                async with contextlib.aclosing(self._intake.found(reader)) as found:
+                    async for one in found:
+                        if isinstance(one, ToSend):
+                            self._intake.sent(one)
+                        self._note(_planned(one))
+                        del one  # no document is held while the next one is awaited
+        except CutOff:
+            return
+        except KognicError as error:
+            self._ending.halt(error)
+
+    def plan(self, group: str, *, known: int | None, duration_s: float) -> Plan:
+        """Return what was noted."""
+        reasons = dict(self._reasons.most_common())
+        return Plan(group, dict(self._counts), reasons, tuple(self._first), known, duration_s)
 
     def _note(self, planned: Planned) -> None:
         self._counts[planned.decision] += 1
         if planned.decision is Decision.REFUSED:
-            self._reasons[planned.reason or "refused"] += 1
+            self._reasons[str(planned.reason or "refused")] += 1
         if planned.decision in {Decision.REFUSED, Decision.IN_DOUBT} and len(self._first) < _SHOWN:
             self._first.append(planned)
             logger.warning("%s", named(planned))
             if len(self._first) == _SHOWN:
                 logger.warning("Further ones are counted, not shown.")
-        for observer in self._observers:
-            observer.notice(PlannedEvent(planned))
+        self._told.emit(PlannedEvent(planned))
 
 
 def _planned(found: Found) -> Planned:
-    if isinstance(found, Work):
+    if isinstance(found, ToSend):
         prediction = found.prediction
         message = None if found.lost is None else _RESENT
         return Planned(

@@ -25,19 +25,23 @@ import httpx
 from upath import UPath
 
 from airflow_provider_kognic.core.api import network as transport
-from airflow_provider_kognic.core.api.client import AsyncKognicClient, CancelledBeforeSending
+from airflow_provider_kognic.core.api.client import AsyncKognicClient
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider
+from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError
 from airflow_provider_kognic.core.journal import Header, Journal, Log
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.models import ListedPrediction, Outcome, Result
+from airflow_provider_kognic.core.options import UploadOptions
+from airflow_provider_kognic.core.reporting.report import Report
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
 from airflow_provider_kognic.core.sources import RowsSource
-from airflow_provider_kognic.core.upload import Report, Stop, upload
+from airflow_provider_kognic.core.upload import upload
+from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.task.state_store import TaskStateStoreLog
-from tests.core.support import content
+from tests.core.support import Results, content
 
 POINTS = ("before_intent", "after_intent", "after_send", "after_answer", "after_outcome")
 PATIENT = Backoff(first=0.001, most=0.002, attempts=5)
@@ -397,7 +401,8 @@ class Story:
             inner._lease._facts.update(pid=_NOBODY, started="0")
         log = MortalLog(inner, life)
         source = edition(count, number)
-        attempt = Attempt(number, count, time.time(), 0.0, [], sent=life.sent)
+        results = Results(lambda _: not life.dead)
+        attempt = Attempt(number, count, time.time(), 0.0, results.all, sent=life.sent)
         self.attempts.append(attempt)
         async with AsyncKognicClient(self.settings, tokens=self.tokens) as client:
             task = asyncio.create_task(
@@ -406,17 +411,19 @@ class Story:
                     MortalClient(client, life),
                     predictions_group_uuid=self.group,
                     journal=Journal(log, upload=self.name, force=self.force),
-                    on_result=lambda result: None if life.dead else attempt.results.append(result),
+                    observers=[results],
                     stop=life.stop,
-                    **{
-                        "max_connections": self.connections,
-                        "outage_timeout": self.outage_timeout,
-                        "backoff": self.backoff,
-                        "on_ambiguous": self.on_ambiguous,
-                        "on_changed": self.on_changed,
-                        "settle_after": self.settle_after,
-                        **options,
-                    },
+                    options=UploadOptions.of(
+                        **{
+                            "max_connections": self.connections,
+                            "outage_timeout": self.outage_timeout,
+                            "backoff": self.backoff,
+                            "on_ambiguous": self.on_ambiguous,
+                            "on_changed": self.on_changed,
+                            "settle_after": self.settle_after,
+                            **options,
+                        }
+                    ),
                 )
             )
             death = asyncio.create_task(life.killed.wait())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.tokens import TokenProvider
-from airflow_provider_kognic.core.upload.reconciliation import doubts
+from airflow_provider_kognic.core.upload.reconciliation import rounds
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.proofs.histories import PAIRS, History, histories, live
 from tests.core.proofs.simulated_attempts import trusting
@@ -38,7 +38,7 @@ def tokens(shared_emulator: Emulator) -> TokenProvider:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look again at a lagging listing after moments."""
     monkeypatch.setattr(transport, "ssl_context", trusting)
-    monkeypatch.setattr(doubts, "_LOOKS_AT_A_LAGGING_LISTING", (0.01, 0.01))
+    monkeypatch.setattr(rounds, "LOOKS_AT_A_LAGGING_LISTING", (0.01, 0.01))
 
 
 @pytest.mark.parametrize(("fault", "point"), PAIRS)

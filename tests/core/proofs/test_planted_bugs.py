@@ -12,14 +12,18 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
-from airflow_provider_kognic.core import journal
-from airflow_provider_kognic.core import upload as uploader
+from airflow_provider_kognic.core import journal, options
 from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.retries import Verdict, verdict
-from airflow_provider_kognic.core.upload.reading import intake as reading
-from airflow_provider_kognic.core.upload.reconciliation import doubts, listing
+from airflow_provider_kognic.core.upload import ending
+from airflow_provider_kognic.core.upload.reading import decide
+from airflow_provider_kognic.core.upload.reading.entries import Entries
+from airflow_provider_kognic.core.upload.reconciliation import listing, rounds
+from airflow_provider_kognic.core.upload.reconciliation.doubts import judge
+from airflow_provider_kognic.core.upload.records import ToSend
+from airflow_provider_kognic.core.upload.sending import sender
 from airflow_provider_kognic.core.values import check_connections
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.proofs.histories import PAIRS, History, histories, live
@@ -37,7 +41,7 @@ Patch = pytest.MonkeyPatch
 
 def sends_again_blindly(patch: Patch) -> None:
     patch.setattr(
-        uploader,
+        sender,
         "verdict",
         lambda error: Verdict.AGAIN if verdict(error) is Verdict.IN_DOUBT else verdict(error),
     )
@@ -98,8 +102,11 @@ def takes_an_unreadable_journal_for_an_empty_one(patch: Patch) -> None:
 
 
 def does_not_wait_for_late_commits(patch: Patch) -> None:
-    begin = doubts.Doubts.__init__
-    patch.setattr(doubts.Doubts, "__init__", lambda self, listing, settle_after: begin(self, listing, 0.0))
+    patch.setattr(
+        rounds,
+        "judge",
+        lambda doubts, look, *, now, settle_after: judge(doubts, look, now=now, settle_after=0.0),
+    )
 
 
 def believes_an_incomplete_listing(patch: Patch) -> None:
@@ -113,10 +120,10 @@ def believes_an_incomplete_listing(patch: Patch) -> None:
 
 
 def takes_an_earlier_doubt_for_never_sent(patch: Patch) -> None:
-    def careless(self: Any, prediction: Any, known: Any, document: bytes, digest: Any) -> Any:
-        return doubts.Work(prediction, document, digest)
+    def careless(prediction: Any, document: Any, *_: Any) -> Any:
+        return ToSend(prediction, document.content, document.digest)
 
-    patch.setattr(reading.Reading, "_in_doubt", careless)
+    patch.setattr(decide, "_about_doubt", careless)
 
 
 def forgets_again_on_a_retry(patch: Patch) -> None:
@@ -129,7 +136,7 @@ def forgets_again_on_a_retry(patch: Patch) -> None:
 
 
 def withdraws_what_has_left(patch: Patch) -> None:
-    patch.setattr(uploader, "CancelledBeforeSending", asyncio.CancelledError)
+    patch.setattr(ending, "CancelledBeforeSending", asyncio.CancelledError)
 
 
 def forgets_what_was_sent_again(patch: Patch) -> None:
@@ -137,16 +144,16 @@ def forgets_what_was_sent_again(patch: Patch) -> None:
 
 
 def uses_one_connection_more(patch: Patch) -> None:
-    patch.setattr(uploader, "check_connections", lambda value: check_connections(value) + 1)
+    patch.setattr(options, "check_connections", lambda value: check_connections(value) + 1)
 
 
 def leaves_out_what_was_not_read(patch: Patch) -> None:
-    take_rest = reading.Reading.take_rest
-    patch.setattr(reading.Reading, "take_rest", lambda self: ([], take_rest(self)[1]))
+    take_rest = Entries.take_rest
+    patch.setattr(Entries, "take_rest", lambda self: ([], take_rest(self)[1]))
 
 
 def leaves_out_what_is_in_doubt(patch: Patch) -> None:
-    patch.setattr(doubts.Doubts, "take_all", lambda self: [])
+    patch.setattr(rounds.Reconciler, "give_up", lambda self: [])
 
 
 BUGS: tuple[Callable[[Patch], None], ...] = (
@@ -217,7 +224,7 @@ def test_each_bug_is_caught(
 ) -> None:
     """By a history among the first few hundred."""
     monkeypatch.setattr(transport, "ssl_context", trusting)
-    monkeypatch.setattr(doubts, "_LOOKS_AT_A_LAGGING_LISTING", (0.01, 0.01))
+    monkeypatch.setattr(rounds, "LOOKS_AT_A_LAGGING_LISTING", (0.01, 0.01))
     bug(monkeypatch)
     faults, narrowed = NARROWED.get(bug, (set(), {}))
     pairs = [pair for pair in PAIRS if not faults or pair[0] in faults]

@@ -15,7 +15,7 @@ from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal import lease
 from airflow_provider_kognic.core.models import Outcome
-from airflow_provider_kognic.core.upload.reconciliation import doubts
+from airflow_provider_kognic.core.upload.reconciliation import rounds
 from airflow_provider_kognic.emulator.faults import Settings as World
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
 from tests.core.proofs.histories import FAULTS
@@ -53,7 +53,7 @@ def restarted() -> Iterator[Emulator]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look again at a lagging listing, and at another attempt's lease, after moments."""
     monkeypatch.setattr(transport, "ssl_context", trusting)
-    monkeypatch.setattr(doubts, "_LOOKS_AT_A_LAGGING_LISTING", (0.01, 0.1, 0.1))
+    monkeypatch.setattr(rounds, "LOOKS_AT_A_LAGGING_LISTING", (0.01, 0.1, 0.1))
     monkeypatch.setattr(lease, "_POLL", 0.02)
 
 

@@ -1,8 +1,9 @@
 """Whatever goes wrong, every prediction has one outcome, and the outcome is true."""
 
-import asyncio
 import gc
 import json
+import threading
+import time
 import uuid
 import weakref
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from airflow_provider_kognic.core.errors import KognicInputError, KognicJournalError
 from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
+from airflow_provider_kognic.core.reporting.events import Event
 from airflow_provider_kognic.core.sources import RowsSource
-from airflow_provider_kognic.core.upload import Stop, upload
+from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.support import Listed, MemoryLog, check_truth, content, rows, settings_for, upload_all
@@ -163,21 +165,44 @@ def test_a_read_that_fails_unexpectedly_loses_nothing(emulator: Emulator, group:
     assert isinstance(run.report.stopped, KognicInputError)
 
 
-def test_on_result_that_fails_ends_the_run(emulator: Emulator, group: str) -> None:
-    """A callback that raises ends the upload in order; nothing hangs, the counts stay right."""
-    from airflow_provider_kognic.core.api.client import AsyncKognicClient
+def test_an_observer_that_fails_does_not_hurt(
+    emulator: Emulator, group: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The upload goes on without it and says so once; the others miss nothing."""
 
-    async def run() -> Any:
-        def fail(_result: Result) -> None:
+    class Failing:
+        def notice(self, event: Event) -> None:
             raise RuntimeError("no room for results")
 
-        async with AsyncKognicClient(settings_for(emulator)) as client:
-            return await upload(rows(100), client, predictions_group_uuid=group, on_result=fail)
+    run = upload_all(rows(100), settings_for(emulator), group, observers=[Failing()])
+    assert run.counts() == (100, 0, 0, 0)
+    assert len(run.results) == emulator.count_predictions(group) == 100
+    assert [one.getMessage() for one in caplog.records if "Failing" in one.getMessage()] == [
+        "Failing has failed; the upload goes on without it."
+    ]
 
-    report = asyncio.run(run())
-    assert "no room for results" in str(report.stopped)
-    assert report.summary.total == 100
-    assert report.summary.uploaded == emulator.count_predictions(group)
+
+def test_an_observer_that_hangs_does_not_hurt(emulator: Emulator, group: str) -> None:
+    """It has a thread of its own: nobody waits for it while the upload runs."""
+    begun, release = threading.Event(), threading.Event()
+    done: list[int] = []
+
+    class Hanging:
+        def notice(self, event: Event) -> None:
+            begun.set()
+            release.wait(30)
+
+    def let_go() -> None:
+        assert begun.wait(10)
+        until = time.monotonic() + 10
+        while emulator.count_predictions(group) < 100 and time.monotonic() < until:
+            time.sleep(0.01)
+        done.append(emulator.count_predictions(group))
+        release.set()
+
+    run = upload_all(rows(100), settings_for(emulator), group, observers=[Hanging()], alongside=let_go)
+    assert done == [100]
+    assert run.counts() == (100, 0, 0, 0)
 
 
 class BadLog(MemoryLog):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,15 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.journal import Header, Journal, ReadOnlyLog
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
-from airflow_provider_kognic.core.options import MaxFailures
+from airflow_provider_kognic.core.options import UploadOptions
+from airflow_provider_kognic.core.reporting.events import Event
+from airflow_provider_kognic.core.reporting.events import Planned as PlannedEvent
+from airflow_provider_kognic.core.reporting.plan import Decision, Plan, Planned
 from airflow_provider_kognic.core.reporting.plan_report import PlanReport
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.sources import RowsSource, open_source
-from airflow_provider_kognic.core.upload.dry_run import Decision, Plan, Planned, make_plan
+from airflow_provider_kognic.core.upload.dry_run import make_plan
+from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.core.validation.dataset import AnnotatedScenes, ClassCoverage, DatasetCheck
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
@@ -39,10 +44,48 @@ def row(scene: str, document: Any) -> dict[str, Any]:
     return {"sceneUuid": scene, "openlabelContent": document}
 
 
+def make(source: Any, group: str, observer: Any, **given: Any) -> Plan:
+    """A plan; what is given besides are options, or arguments of `make_plan`."""
+    names = {field.name for field in fields(UploadOptions)}
+    told = {name: given.pop(name) for name in names & set(given)}
+    return asyncio.run(
+        make_plan(
+            source,
+            predictions_group_uuid=group,
+            options=UploadOptions.of(**told),
+            observers=[observer],
+            **given,
+        )
+    )
+
+
+class Entries:
+    """Gathers what is planned; an observer."""
+
+    def __init__(self) -> None:
+        self.all: list[Planned] = []
+
+    def notice(self, event: Event) -> None:
+        if isinstance(event, PlannedEvent):
+            self.all.append(event.entry)
+
+
+class Reported:
+    """Tells a report what is planned; an observer."""
+
+    def __init__(self, report: PlanReport) -> None:
+        self._report = report
+
+    def notice(self, event: Event) -> None:
+        if isinstance(event, PlannedEvent):
+            self._report.add(event.entry)
+
+
 def plan_of(source: Any, group: str = GROUP, **options: Any) -> tuple[Plan, dict[str, Planned]]:
     """The plan, and what it says of each scene; of each entry there is something."""
-    found: list[Planned] = []
-    plan = asyncio.run(make_plan(source, predictions_group_uuid=group, on_planned=found.append, **options))
+    entries = Entries()
+    plan = make(source, group, entries, **options)
+    found = entries.all
     assert plan.total == len(found)
     if source.total is not None:
         assert plan.total == source.total
@@ -166,7 +209,7 @@ def test_doubt_is_planned_as_on_ambiguous_says(
     source, journal = mixed
     plan, found = plan_of(source, group, journal=looked_at(journal, group), **options)
     assert found[demo.scene_uuid(3)].decision is decision
-    failure = plan.failure(MaxFailures.parse(9), allow_empty=False)
+    failure = plan.failure(UploadOptions.of(max_failures=9, **options))
     assert (failure is not None) == (options["on_ambiguous"] == "fail")
 
 
@@ -253,16 +296,18 @@ def test_a_source_that_breaks_ends_the_dry_run(error: Exception) -> None:
 
 def test_it_ends_when_asked_to_stop() -> None:
     """Soon, and with that for a reason."""
-    seen = 0
+    seen, stop = 0, Stop()
 
     def read() -> bytes:
         nonlocal seen
         seen += 1
+        if seen > 20:
+            stop.request("killed")
         return json.dumps(content()).encode()
 
     entries: list[Prediction | Result] = [Prediction(demo.scene_uuid(n), f"{n}", read) for n in range(2000)]
     with pytest.raises(KognicStoppedError, match="killed"):
-        plan_of(Listed(entries), stopping=lambda: "killed" if seen > 20 else None)
+        plan_of(Listed(entries), stop=stop)
     assert seen < 1000
 
 
@@ -287,7 +332,7 @@ def test_it_fails_as_the_upload_would(allowed: str, *, fails: bool) -> None:
     """By refusals above max_failures."""
     source = RowsSource([*rows(2).rows, row(demo.scene_uuid(2), {}), row(demo.scene_uuid(3), {})])
     plan, _ = plan_of(source)
-    said = plan.failure(MaxFailures.parse(allowed), allow_empty=False)
+    said = plan.failure(UploadOptions.of(max_failures=allowed))
     assert (said is not None) == fails
     if said is not None:
         assert "nothing was sent" in said
@@ -299,8 +344,8 @@ def test_it_fails_as_the_upload_would(allowed: str, *, fails: bool) -> None:
 def test_an_empty_source_is_a_failure_unless_it_may_be() -> None:
     """As for the upload."""
     plan, _ = plan_of(RowsSource([]))
-    assert "holds no predictions" in str(plan.failure(MaxFailures.parse(0), allow_empty=False))
-    assert plan.failure(MaxFailures.parse(0), allow_empty=True) is None
+    assert "holds no predictions" in str(plan.failure(UploadOptions()))
+    assert plan.failure(UploadOptions(allow_empty=True)) is None
 
 
 # --- the report ---
@@ -308,7 +353,7 @@ def test_an_empty_source_is_a_failure_unless_it_may_be() -> None:
 
 def write_report(path: Path, source: Any, **options: Any) -> Plan:
     with PlanReport(path, host=HOST, predictions_group_uuid=GROUP) as report:
-        plan = asyncio.run(make_plan(source, predictions_group_uuid=GROUP, on_planned=report.add, **options))
+        plan = make(source, GROUP, Reported(report), **options)
         report.write(plan)
     return plan
 

@@ -17,7 +17,7 @@ from airflow_provider_kognic.core.errors import (
     KognicUnauthorizedError,
 )
 from airflow_provider_kognic.core.models import Outcome, Prediction
-from airflow_provider_kognic.core.options import MaxFailures
+from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.judgement import judge
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.sources import RowsSource
@@ -239,7 +239,7 @@ def test_every_prediction_in_doubt_is_named(
     emulator.set_faults(rules=[*faults, *lost])
     run = upload_all(rows(50), settings_for(emulator), group)
     assert run.counts() == (18, 30, 2, 0)
-    failure = judge(run.report, MaxFailures(50), allow_empty=False)
+    failure = judge(run.report, UploadOptions.of(max_failures=50))
     assert failure is not None
     for number in (40, 41):
         assert demo.scene_uuid(number) in failure.message

@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_kognic.core.errors import KognicPermissionError, KognicStoppedError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.retries import Backoff
-from airflow_provider_kognic.core.upload import Stop
+from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.support import (

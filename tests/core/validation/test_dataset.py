@@ -19,7 +19,7 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.models import Annotation, PredictionsGroup, Refused
 from airflow_provider_kognic.core.openlabel import check
-from airflow_provider_kognic.core.options import MaxFailures
+from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.judgement import judge
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.sources import RowsSource
@@ -132,7 +132,7 @@ def test_a_listing_that_cannot_be_had_never_passes(
     assert "which scenes have annotations in the dataset cannot be asked" in str(run.report.stopped)
     if error is not None:
         assert isinstance(run.report.stopped, error)
-    failure = judge(run.report, MaxFailures.parse(0), allow_empty=False)
+    failure = judge(run.report, UploadOptions())
     assert failure is not None
     assert failure.retry is retry
 

@@ -1,209 +1,228 @@
-"""Taking predictions from a source, several threads at a time: read, checked, and compared with the journal."""
+"""From a source to what is to be sent: read in threads, checked, and compared with the journal.
+
+Reader threads take entry after entry; what an entry comes to is decided by `decide`. An upload sends what is to be
+sent, a dry run only notes it: both read here.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import logging
-import threading
 import time
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.journal import State
-from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
-from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources import refusal, unique
-from airflow_provider_kognic.core.upload.reconciliation.doubts import Doubt, Work
+from airflow_provider_kognic.core.models import Prediction, Refused, Result
+from airflow_provider_kognic.core.sources import cannot_read_on, unique
+from airflow_provider_kognic.core.upload.reading.decide import Document, decide
+from airflow_provider_kognic.core.upload.reading.entries import STEP, Entries
+from airflow_provider_kognic.core.upload.reading.memory import MemoryLimit
+from airflow_provider_kognic.core.upload.records import Doubt, ToSend, lost_before, skipped, unsent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Iterable
 
-    from airflow_provider_kognic.core.errors import KognicError
     from airflow_provider_kognic.core.journal import Entry, Journal
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.sources import Source
+    from airflow_provider_kognic.core.upload.ending import Ending
+    from airflow_provider_kognic.core.upload.records import Found
     from airflow_provider_kognic.core.validation.documents import Checks
 
-logger = logging.getLogger(__name__)
-
+# A journal's store may take longer than the API: so many times as many documents as connections are in memory then,
+# as long as they are small together (bytes).
+_WINDOW = 4
+_SMALL = 32 << 20
 # A reader that finds only what need not be sent tells of it after so many results, or seconds.
 _PORTION = 1000
 _TAKING = 0.05
-# Seconds for which a thread that counts the rest of a source works at a time, and waits for its turn.
-_COUNTING_STEP = 0.2
-
-# What a receipt says of a prediction that was sent more than once with an answer lost in between.
-SENT_TWICE = (
-    "sent again after its answer was lost, as on_ambiguous='resend' says: there may be two of this scene."
-)
-
-Found = Result | Doubt | Work
+# Seconds that counting the unsent rest of the source may stand still and take in all when somebody waits for the
+# end, and else. "Mark failed" in Airflow leaves 5 s for everything: an upload of some 100,000 predictions may be
+# killed while it counts, and its next attempt tells what became of them.
+_PATIENCE_WHEN_STOPPED = 1.0
+_PATIENCE = 60.0
 
 
-class Reading:
-    """Goes through a source once, or through parts of it again.
+class Intake:
+    """Goes through a source once, then through parts of it again; and accounts for what it did not get to.
 
-    `take` is called in threads, one for each reader. What it finds is a result (nothing is to be sent), a doubt
-    of an earlier run, or work.
+        begin --> read by `readers` in parallel --> over --> begin again (a round of resending) or `the_rest`
+
+    `found(reader)` yields what entries come to: a result, a doubt, or what is to be sent. The latter counts as in
+    memory until `sent` is called, and as taken but not accounted for until the caller comes back for the next one,
+    that is, until it has been queued.
 
     Args:
         source: Where the predictions come from.
         journal: Knows what earlier runs did.
         checks: What a document has to pass before it is sent.
-        options: What to do about what they left in doubt, or created from another document.
-        stopped: Returns why the run ends early, or None.
+        options: The policies, and the number of connections.
+        ending: Tells when to stop reading.
     """
 
     def __init__(
-        self,
-        source: Source,
-        journal: Journal,
-        checks: Checks,
-        options: UploadOptions,
-        *,
-        stopped: Callable[[], KognicError | None],
+        self, source: Source, journal: Journal, checks: Checks, options: UploadOptions, ending: Ending
     ) -> None:
         self._source = source
-        self._entries: Iterator[Prediction | Result] = unique(source)
-        self._entries_lock = threading.Lock()
         self._journal = journal
         self._checks = checks
-        self._journal_read_at = time.monotonic()
-        self._on_ambiguous = options.on_ambiguous
-        self._on_changed = options.on_changed
-        self._stopped = stopped
+        self._options = options
+        self._ending = ending
         self._again: dict[str, Doubt] = {}
-        # What each reader has taken and the loop has not seen yet: it must not be lost with a thread that hangs.
-        self._begun: dict[int, list[Prediction | Result]] = {}
-        self._begun_lock = threading.Lock()
+        self._entries = self._new_entries(unique(source))
+        self._memory = self._new_memory()
+        self._journal_read_at = time.monotonic()
+        self._threads = ThreadPoolExecutor(options.max_connections, thread_name_prefix="kognic-read")
+        ending.on_halt(lambda _: self._memory.let_all_in())
+
+    @property
+    def readers(self) -> int:
+        """How many may call `found` in parallel: with a journal, most of them wait for their intents."""
+        connections = self._options.max_connections
+        return (_WINDOW - 1) * connections if self._journal.remembers else connections
 
     def journal_was_read(self) -> None:
         """Note the time: whatever an earlier run sent was sent before."""
         self._journal_read_at = time.monotonic()
 
-    def go_through_again(self, doubts: Iterable[Doubt]) -> None:
-        """Have `take` yield these once more, to be sent: it is settled that they were not executed."""
+    def begin_again(self, doubts: Iterable[Doubt]) -> None:
+        """Go through these once more, to be sent: it is settled that they were not executed."""
         self._again = {doubt.prediction.scene_uuid: doubt for doubt in doubts}
-        self._entries = iter([doubt.prediction for doubt in self._again.values()])
+        self._entries = self._new_entries([doubt.prediction for doubt in self._again.values()])
+        self._memory = self._new_memory()
 
-    def scenes(self) -> set[bytes]:
+    async def found(self, reader: int) -> AsyncGenerator[Found, None]:
+        """Yield what the entries come to that one of the readers takes; ends with the source, or with the run.
+
+        Raises:
+            KognicInputError: The source cannot be read on.
+            KognicError: What the checks have to ask cannot be asked.
+        """
+        over = False
+        while not over:
+            await self._memory.enter()
+            if self._ending.why is not None:
+                return
+            portion, over = await self._take(reader)
+            if not (portion and isinstance(portion[-1], ToSend)):
+                self._memory.leave()
+            portion.reverse()
+            while portion:
+                one = portion.pop()
+                if isinstance(one, ToSend):
+                    self._memory.hold(len(one.document))
+                    yield one
+                    self._entries.seen_to(reader)
+                else:
+                    self._entries.seen_to(reader)
+                    yield one
+                del one  # no document is held here while the next one is awaited
+
+    def sent(self, what: ToSend) -> None:
+        """Note that its document is not needed any more."""
+        self._memory.leave(len(what.document))
+
+    async def scenes(self) -> set[bytes]:
         """Return the scenes of the source, as 16 bytes each; goes through all of it."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._scenes)
+
+    async def the_rest(self) -> AsyncGenerator[list[Result], None]:
+        """After an early end, yield the results of what is left of the source: unsent, or what the journal knows.
+
+        The caller adds up what it yields; `went_through` tells whether that was all.
+        """
+        self.went_through = False
+        yield [self._not_sent(entry) for entry in self._entries.take_begun()]
+        began = moved = time.monotonic()
+        # A thread of its own, which nobody waits for: the source may hang.
+        thread = ThreadPoolExecutor(1, thread_name_prefix="kognic-count")
+        call: asyncio.Future[tuple[list[Result], bool]] | None = None
+        patience = _PATIENCE_WHEN_STOPPED if self._ending.asked else _PATIENCE
+        while not self.went_through and time.monotonic() < min(moved + patience, began + _PATIENCE):
+            if call is None:
+                call = asyncio.get_running_loop().run_in_executor(thread, self._take_rest)
+            await asyncio.wait({call}, timeout=STEP)
+            if call.done():
+                results, self.went_through = call.result()
+                call = None
+                if results:
+                    yield results
+                    moved = time.monotonic()
+        if call is not None:
+            call.cancel()
+        thread.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """Let the threads go. One may hang in a read: nobody waits for it."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _new_entries(self, entries: Iterable[Prediction | Result]) -> Entries:
+        return Entries(entries, lambda: self._ending.why is not None)
+
+    def _new_memory(self) -> MemoryLimit:
+        """Return room for the documents of one pass; more where each waits for a journal before it is sent."""
+        least = 2 * self._options.max_connections
+        most = _WINDOW * self._options.max_connections if self._journal.remembers else least
+        return MemoryLimit(least, most, _SMALL)
+
+    async def _take(self, reader: int) -> tuple[list[Found], bool]:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, reader)
+        except KognicError:
+            raise
+        except Exception as error:  # object stores raise errors of many libraries
+            raise cannot_read_on(error) from error
+
+    # In threads
+
+    def _read(self, reader: int) -> tuple[list[Found], bool]:
+        """Read on until there is something to be sent, and tell whether the source has ended."""
+        portion: list[Found] = []
+        until = time.monotonic() + _TAKING
+        while True:
+            entry = self._entries.take(reader)
+            if entry is None:
+                return portion, True
+            one = entry if isinstance(entry, Result) else self._look_at(entry)
+            portion.append(one)
+            if isinstance(one, ToSend) or len(portion) >= _PORTION or time.monotonic() > until:
+                return portion, False
+
+    def _look_at(self, prediction: Prediction) -> Found:
+        known = self._journal.entry(prediction.scene_uuid)
+        document: Document | Refused
+        try:
+            content = prediction.read()
+            document = Document(content, hashlib.sha256(content).hexdigest())
+        except Refused as why:
+            document = why
+        return decide(
+            prediction,
+            document,
+            known,
+            self._checks.examine,
+            self._options,
+            sent_by=self._sent_by,
+            again=self._again.get(prediction.scene_uuid),
+        )
+
+    def _sent_by(self, known: Entry) -> float:
+        if known.state is State.IN_DOUBT:
+            return time.monotonic() - max(0.0, time.time() - known.at)
+        return self._journal_read_at
+
+    def _scenes(self) -> set[bytes]:
         return {
             bytes.fromhex(entry.scene_uuid.replace("-", ""))
             for entry in self._source
             if isinstance(entry, Prediction)
         }
 
-    def take(self, reader: int) -> tuple[list[Found], bool]:
-        """Read on until there is work, and tell whether the source has ended.
-
-        Args:
-            reader: The number of the reader that takes it.
-
-        Returns:
-            What was found, work only at its end; and whether nothing is left.
-
-        Raises:
-            Exception: Whatever the source raises.
-        """
-        found: list[Found] = []
-        until = time.monotonic() + _TAKING
-        while True:
-            with self._entries_lock:
-                entry = None if self._stopped() else next(self._entries, None)
-                if entry is not None:
-                    with self._begun_lock:
-                        self._begun.setdefault(reader, []).append(entry)
-            if entry is None:
-                return found, True
-            one = entry if isinstance(entry, Result) else self._examine(entry)
-            found.append(one)
-            if isinstance(one, Work) or len(found) >= _PORTION or time.monotonic() > until:
-                return found, False
-
-    def seen(self, reader: int, *, but: Prediction | None = None) -> None:
-        """Note that the loop has seen to what a reader took, all of it but one."""
-        with self._begun_lock:
-            self._begun[reader] = [] if but is None else [but]
-
-    def take_unread(self) -> list[Result]:
-        """Take what readers that were cut off had begun to read."""
-        with self._begun_lock:
-            entries = [entry for begun in self._begun.values() for entry in begun]
-            self._begun.clear()
-        return [self._not_sent(entry) for entry in entries]
-
-    def take_rest(self) -> tuple[list[Result], bool]:
-        """Take a portion of what nobody reads any more, and tell whether it was the last."""
-        if not self._entries_lock.acquire(timeout=_COUNTING_STEP):
-            return [], False
-        until = time.monotonic() + _COUNTING_STEP
-        try:
-            results = self.take_unread()
-            for entry in self._entries:
-                results.append(self._not_sent(entry))
-                if len(results) >= _PORTION or time.monotonic() > until:
-                    return results, False
-        except Exception:
-            logger.exception("The rest of the source cannot be read.")
-            return results, False
-        else:
-            return results, True
-        finally:
-            self._entries_lock.release()
-
-    def _examine(self, prediction: Prediction) -> Found:
-        """Read a prediction and decide whether it is to be sent."""
-        known = self._journal.entry(prediction.scene_uuid)
-        again = self._again.get(prediction.scene_uuid)
-        document, digest, refused = b"", None, None
-        try:
-            document = prediction.read()
-            digest = hashlib.sha256(document).hexdigest()
-        except Refused as why:
-            refused = refusal(prediction.scene_uuid, prediction.source, why)
-        if known is not None and known.state is State.CREATED:
-            if digest is None or digest.startswith(known.digest):
-                note = None
-                if refused is not None:
-                    note = f"created by an earlier run; the document now {refused.message}"
-                elif known.resent:
-                    note = SENT_TWICE
-                return _skipped(prediction, known, digest, note)
-            if not self._on_changed.sends:
-                return changed(prediction, known, digest)
-        elif known is not None and known.in_doubt:
-            return self._in_doubt(prediction, known, document, digest)
-        if digest is None:
-            return refused or unsent(prediction, "it could not be read")
-        try:
-            self._checks.examine(prediction, document)
-        except Refused as why:
-            return replace(refusal(prediction.scene_uuid, prediction.source, why), digest=digest)
-        return Work(
-            prediction,
-            document,
-            digest,
-            attempts=0 if again is None else again.lost.attempts,
-            again=again is not None,
-        )
-
-    def _in_doubt(self, prediction: Prediction, known: Entry, document: bytes, digest: str | None) -> Found:
-        """Decide about what an earlier run sent, or was about to send, without a known outcome."""
-        lost = _lost_before(prediction, digest)
-        if self._on_ambiguous.asks_the_server:
-            sent_by = self._journal_read_at
-            if known.state is State.IN_DOUBT:
-                sent_by = time.monotonic() - max(0.0, time.time() - known.at)
-            return Doubt(prediction, lost, sent_by, known.covered, known.digest, digest)
-        same = digest is not None and digest.startswith(known.digest)
-        if digest is None or not self._on_ambiguous.sends_again or not (same or self._on_changed.sends):
-            return lost
-        try:
-            self._checks.examine(prediction, document)
-        except Refused as why:
-            return replace(lost, message=f"{lost.message} It is not sent again, as it {why.message}")
-        return Work(prediction, document, digest, lost=lost)
+    def _take_rest(self) -> tuple[list[Result], bool]:
+        entries, over = self._entries.take_rest()
+        return [self._not_sent(entry) for entry in entries], over
 
     def _not_sent(self, entry: Prediction | Result) -> Result:
         """Return what is true of an entry that this run does not get to: an earlier one may have created it."""
@@ -211,53 +230,7 @@ class Reading:
             return entry
         known = self._journal.entry(entry.scene_uuid)
         if known is not None and known.state is State.CREATED:
-            return _skipped(
-                entry, known, None, "created by an earlier run; this one ended before it was read"
-            )
+            return skipped(entry, known, None, "created by an earlier run; this one ended before it was read")
         if known is not None and known.in_doubt:
-            return _lost_before(entry, None)
-        return unsent(entry, f"the run ended first: {self._stopped()}")
-
-
-def unsent(prediction: Prediction, message: str) -> Result:
-    """Return the result of a prediction that was certainly not executed, because the run ended first."""
-    return Result(
-        prediction.scene_uuid, prediction.source, Outcome.UNSENT, reason=Reason.RUN_ENDED, message=message
-    )
-
-
-def changed(prediction: Prediction, known: Entry, digest: str | None) -> Result:
-    """Return the result of a scene whose prediction was created from another document."""
-    return Result(
-        prediction.scene_uuid,
-        prediction.source,
-        Outcome.REFUSED,
-        prediction_uuid=known.prediction_uuid,
-        reason=Reason.CHANGED,
-        message=f"prediction {known.prediction_uuid} of this scene was created from another document; the new one"
-        " was not sent. on_changed='send' sends it too; remove the old one in the app then.",
-        digest=digest,
-    )
-
-
-def _skipped(prediction: Prediction, known: Entry, digest: str | None, message: str | None) -> Result:
-    return Result(
-        prediction.scene_uuid,
-        prediction.source,
-        Outcome.SKIPPED,
-        prediction_uuid=known.prediction_uuid,
-        reason=Reason.RESENT if known.resent else None,
-        message=message,
-        digest=digest,
-    )
-
-
-def _lost_before(prediction: Prediction, digest: str | None) -> Result:
-    return Result(
-        prediction.scene_uuid,
-        prediction.source,
-        Outcome.IN_DOUBT,
-        reason=Reason.EARLIER_RUN,
-        message="an earlier run sent it, or was about to, and its answer is not known.",
-        digest=digest,
-    )
+            return lost_before(entry, None)
+        return unsent(entry, self._ending.why)

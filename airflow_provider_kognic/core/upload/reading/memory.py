@@ -1,4 +1,4 @@
-"""How many documents may be in memory at a time."""
+"""How many documents may be in memory at a time: those that are read, wait for their intent, or are being sent."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from collections import deque
 
 
-class Room:
-    """Lets documents in as long as there is room for them.
+class MemoryLimit:
+    """Lets documents in as long as there is room for them; at the end of a run it holds nobody up any more.
 
     Args:
         least: So many may be in memory, of whatever size.

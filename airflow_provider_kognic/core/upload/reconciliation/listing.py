@@ -20,13 +20,14 @@ from airflow_provider_kognic.core.errors import (
     KognicOutageError,
     KognicUnauthorizedError,
 )
-from airflow_provider_kognic.core.retries import Backoff, may_repeat
+from airflow_provider_kognic.core.retries import may_repeat
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
     from airflow_provider_kognic.core.journal import Journal
-    from airflow_provider_kognic.core.models import ListedPrediction
+    from airflow_provider_kognic.core.options import UploadOptions
+    from airflow_provider_kognic.core.upload.ending import Ending
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +35,22 @@ logger = logging.getLogger(__name__)
 _TRIES = 3
 
 
-class ListingClient(Protocol):
-    """What the listing asks of a client; `client.AsyncKognicClient` is one."""
+class ListedRow(Protocol):
+    """A prediction that the group holds."""
 
-    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> list[ListedPrediction]:
+    @property
+    def uuid(self) -> str:
+        """Its uuid, lower case."""
+
+    @property
+    def scene_uuid(self) -> str:
+        """Its scene, lower case."""
+
+
+class ListingClient(Protocol):
+    """What the listing asks of a client; `api.async_client.AsyncKognicClient` is one."""
+
+    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> Sequence[ListedRow]:
         """Return a page; an empty one ends the listing; raises KognicError."""
 
     async def probe(self) -> None:
@@ -71,10 +84,9 @@ class Listing:
         predictions_group_uuid: The group.
         journal: Knows what was created, and what was there before.
         scenes: Returns the scenes of the source (16 bytes each); called only if the group is not empty.
-        pause: Waits that many seconds, or until the run is to end.
-        stopped: Tells whether the run is to end.
-        backoff: The pauses between tries.
-        patience: Seconds without any answer after which it is an outage.
+        ending: Tells whether the run is to end.
+        options: The pauses between tries (`backoff`), and after how many seconds without any answer it is an outage
+            (`outage_timeout`).
     """
 
     def __init__(
@@ -84,20 +96,17 @@ class Listing:
         journal: Journal,
         *,
         scenes: Callable[[], Awaitable[set[bytes]]],
-        pause: Callable[[float], Awaitable[None]],
-        stopped: Callable[[], bool],
-        backoff: Backoff,
-        patience: float,
+        ending: Ending,
+        options: UploadOptions,
     ) -> None:
         self.usable = True
         self._client = client
         self._group = predictions_group_uuid
         self._journal = journal
         self._scenes = scenes
-        self._pause = pause
-        self._stopped = stopped
-        self._backoff = backoff
-        self._patience = patience
+        self._ending = ending
+        self._backoff = options.backoff
+        self._patience = options.outage_timeout
 
     async def take_baseline(self) -> None:
         """Note what the group holds of this source's scenes, before the first of them is sent.
@@ -125,7 +134,7 @@ class Listing:
         except _Unusable as why:
             self._give_up(why)
             return
-        if self._stopped():
+        if self._ending.why is not None:
             return
         if found and not self._journal.size and self._journal.remembers:
             logger.warning(
@@ -176,7 +185,7 @@ class Listing:
         except KognicOutageError as error:
             logger.warning("The predictions of the group cannot be listed now: %s", error)
             return None
-        if self._stopped():
+        if self._ending.why is not None:
             return None
         return Look(dict(found), not unseen, rows)
 
@@ -188,10 +197,10 @@ class Listing:
             why,
         )
 
-    async def _pages(self) -> AsyncIterator[list[ListedPrediction]]:
+    async def _pages(self) -> AsyncIterator[Sequence[ListedRow]]:
         """Yield page after page; ends early when the run is to end."""
         offset, seen = 0, set[int]()
-        while not self._stopped():
+        while self._ending.why is None:
             page = await self._page(offset)
             if not page:
                 return
@@ -206,9 +215,9 @@ class Listing:
             yield new
             offset += len(page)
 
-    async def _page(self, offset: int) -> list[ListedPrediction]:
+    async def _page(self, offset: int) -> Sequence[ListedRow]:
         began, tries = time.monotonic(), 0
-        while not self._stopped():
+        while self._ending.why is None:
             try:
                 return await self._client.list_predictions(self._group, offset)
             except KognicError as error:
@@ -221,7 +230,7 @@ class Listing:
                     status=failure.status,
                     retry_after=failure.retry_after,
                 ) from failure
-            await self._pause(self._backoff.delay(tries, failure.retry_after))
+            await self._ending.sleep(self._backoff.delay(tries, failure.retry_after))
         return []
 
     async def _check_whether_to_try_again(self, failure: KognicError, tries: int) -> None:

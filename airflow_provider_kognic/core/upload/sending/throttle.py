@@ -8,10 +8,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicError, KognicOutageError, KognicRateLimitError
-from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
+from airflow_provider_kognic.core.reporting.events import Throttled
+from airflow_provider_kognic.core.retries import Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from airflow_provider_kognic.core.options import UploadOptions
+    from airflow_provider_kognic.core.reporting.events import Event
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +24,14 @@ class Closed(Exception):  # noqa: N818 - tells those who wait to go home; no err
     """Nobody is let in any more."""
 
 
-class Gate:
+class Throttle:
     """Lets requests in, one slot each.
+
+        open --429--> fewer slots, nobody until Retry-After --answers--> open
+        open --failures in a row--> outage --probe answered--> one goes in alone --answered--> open
+                                      |                              |
+                                      +<--------- failed ------------+
+        outage --`outage_timeout`--> KognicOutageError            any --close--> closed
 
     - A 429 halves the slots (once for all that were in flight together) and every answer brings some back, as
       TCP does; a `Retry-After` keeps everybody out until then.
@@ -31,27 +41,27 @@ class Gate:
       predictions in doubt.
 
     Args:
-        slots: Most requests in flight.
+        options: Most requests in flight (`max_connections`), seconds after which an outage ends the run
+            (`outage_timeout`), and the pauses between the questions in an outage (`backoff`).
         probe: Asks the server something harmless; raises KognicError while it does not serve.
-        outage_timeout: Seconds after which an outage ends the run.
-        backoff: The pauses between the questions in an outage.
+        emit: Takes the events `Throttled`.
     """
 
     def __init__(
         self,
-        slots: int,
+        options: UploadOptions,
         *,
         probe: Callable[[], Awaitable[None]],
-        outage_timeout: float,
-        backoff: Backoff | None = None,
+        emit: Callable[[Event], None] = lambda _: None,
     ) -> None:
-        self.in_flight = 0
-        self._most = slots
-        self._limit = float(slots)
-        self._outage_after = 2 * slots
+        self._in_flight = 0
+        self._most = options.max_connections
+        self._limit = float(self._most)
+        self._outage_after = 2 * self._most
         self._probe = probe
-        self._outage_timeout = outage_timeout
-        self._backoff = backoff or Backoff()
+        self._outage_timeout = options.outage_timeout
+        self._backoff = options.backoff
+        self._emit = emit
         self._closed = False
         self._changed = asyncio.Event()
         self._blocked_until = 0.0
@@ -82,19 +92,19 @@ class Gate:
                 if self._probing:
                     await self._wait(None)
                 elif await self._ask():
-                    self.in_flight += 1
+                    self._in_flight += 1
                     return loop.time()
             elif now < self._blocked_until:
                 await self._wait(self._blocked_until - now)
-            elif self.in_flight >= int(self._limit):
+            elif self._in_flight >= int(self._limit):
                 await self._wait(None)
             else:
-                self.in_flight += 1
+                self._in_flight += 1
                 return now
 
     def answered(self) -> None:
         """Give the slot back after an answer that shows a working server, whatever it said."""
-        self.in_flight -= 1
+        self._in_flight -= 1
         self._failures = 0
         self._limit = min(self._most, self._limit + 1 / self._limit)
         if self._outage_began is not None:
@@ -110,7 +120,7 @@ class Gate:
             entered: What `enter` returned.
         """
         now = asyncio.get_running_loop().time()
-        self.in_flight -= 1
+        self._in_flight -= 1
         self._failures += 1
         self._last_error = error
         if isinstance(error, KognicRateLimitError) and entered >= self._halved_at:
@@ -120,6 +130,8 @@ class Gate:
             self._blocked_until = max(
                 self._blocked_until, now + min(error.retry_after, self._backoff.most_asked)
             )
+        if isinstance(error, KognicRateLimitError):
+            self._emit(Throttled(int(self._limit), max(0.0, self._blocked_until - now), error))
         if self._outage_began is not None:
             if entered >= self._outage_began:
                 self._probing = False  # the one that went in alone failed too, not one from before the outage
@@ -136,7 +148,7 @@ class Gate:
 
     def leave(self) -> None:
         """Give the slot back without a word about the server: the request was cut off from this side."""
-        self.in_flight -= 1
+        self._in_flight -= 1
         self._wake()
 
     def close(self) -> None:

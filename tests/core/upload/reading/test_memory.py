@@ -2,10 +2,10 @@
 
 import asyncio
 
-from airflow_provider_kognic.core.upload.reading.memory import Room
+from airflow_provider_kognic.core.upload.reading.memory import MemoryLimit
 
 
-async def entered(room: Room) -> bool:
+async def entered(room: MemoryLimit) -> bool:
     """Whether there is room now."""
     try:
         await asyncio.wait_for(room.enter(), 0.01)
@@ -14,7 +14,7 @@ async def entered(room: Room) -> bool:
     return True
 
 
-async def fill(room: Room, size: int, most: int = 100) -> int:
+async def fill(room: MemoryLimit, size: int, most: int = 100) -> int:
     """Let in documents of a size until there is no room; returns how many."""
     count = 0
     while count < most and await entered(room):
@@ -27,7 +27,7 @@ def test_small_documents_fill_all_of_it() -> None:
     """As many as allowed come in while they are small together."""
 
     async def check() -> None:
-        assert await fill(Room(2, 8, small=1000), 10) == 8
+        assert await fill(MemoryLimit(2, 8, small=1000), 10) == 8
 
     asyncio.run(check())
 
@@ -36,8 +36,8 @@ def test_large_documents_are_few() -> None:
     """Of large ones no more come in than allowed for any size, or than are small together."""
 
     async def check() -> None:
-        assert await fill(Room(2, 8, small=1000), 5000) == 2
-        assert await fill(Room(2, 8, small=1000), 250) == 4
+        assert await fill(MemoryLimit(2, 8, small=1000), 5000) == 2
+        assert await fill(MemoryLimit(2, 8, small=1000), 250) == 4
 
     asyncio.run(check())
 
@@ -46,7 +46,7 @@ def test_what_is_not_read_yet_counts_as_large_as_the_largest() -> None:
     """Nobody knows how large a document is before it is read: so many of unknown size may not come in together."""
 
     async def check() -> None:
-        room = Room(2, 8, small=1000)
+        room = MemoryLimit(2, 8, small=1000)
         assert [await entered(room) for _ in range(3)] == [True, True, False]
         room.hold(400)
         assert not await entered(room)
@@ -61,7 +61,7 @@ def test_who_waits_comes_in_when_one_leaves() -> None:
     """Those who wait take turns; one that was cancelled does not take another's turn away."""
 
     async def check() -> None:
-        room = Room(1, 1, small=0)
+        room = MemoryLimit(1, 1, small=0)
         await room.enter()
         waiting = [asyncio.create_task(room.enter()) for _ in range(3)]
         await asyncio.sleep(0)

@@ -1,0 +1,142 @@
+"""Adds up what became of the predictions: each result once, and the first of what went wrong for people."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.models import Outcome, Summary
+from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.reporting.events import Settled
+from airflow_provider_kognic.core.reporting.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_kognic.core.errors import KognicError
+    from airflow_provider_kognic.core.models import Result
+    from airflow_provider_kognic.core.reporting.events import Event
+
+logger = logging.getLogger(__name__)
+
+_SHOWN = 20
+_KEPT_IN_DOUBT = 1000
+_FINE = frozenset({Outcome.CREATED, Outcome.SKIPPED})
+
+
+class Tally:
+    """The counts of an upload. Only the upload's loop tells it, and each entry of the source is told once.
+
+    Args:
+        predictions_group_uuid: Where to.
+        may_settle_later: Tells whether a later attempt may settle a result in doubt.
+        emit: Takes the events `Settled`.
+    """
+
+    def __init__(
+        self,
+        predictions_group_uuid: str,
+        *,
+        may_settle_later: Callable[[Result], bool],
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._group = predictions_group_uuid
+        self._may_settle_later = may_settle_later
+        self._emit = emit
+        self._started = time.monotonic()
+        self._counts: Counter[Outcome] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._first: list[Result] = []
+        self._in_doubt: list[Result] = []
+        self._settles = False
+        self._uncounted = 0
+
+    @property
+    def done(self) -> int:
+        """Number of entries that have an outcome."""
+        return sum(self._counts.values())
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether a prediction was ever created, by this run or an earlier one."""
+        return bool(self._counts[Outcome.CREATED] or self._counts[Outcome.SKIPPED])
+
+    def add(self, *results: Result) -> None:
+        """Count results and tell of them."""
+        for result in results:
+            self._counts[result.outcome] += 1
+            if result.outcome not in _FINE:
+                self._add_what_went_wrong(result)
+            self._emit(Settled(result))
+
+    def add_missing(self, total: int | None, *, went_through: bool) -> None:
+        """Add up to what the source said that it holds, where it broke off or was too slow.
+
+        Args:
+            total: Its number of entries, or None where that is not known.
+            went_through: Whether all of it was gone through.
+        """
+        missing = 0 if total is None else max(0, total - self.done)
+        if missing:
+            self._counts[Outcome.UNSENT] += missing
+            self._reasons[Reason.RUN_ENDED.value] += missing
+            self._uncounted = missing
+        elif not went_through:
+            self._uncounted = -1
+        if self._uncounted:
+            logger.warning(
+                "The source could not be gone through to its end: %s predictions have no result of their own.",
+                f"{missing:,}" if missing else "some",
+            )
+
+    def report(self, why: KognicError | None, *, journaled: bool) -> Report:
+        """Return how the upload ended.
+
+        Args:
+            why: Why it ended before its source did, or None.
+            journaled: Whether a journal knows what was sent.
+        """
+        counts = self._counts
+        summary = Summary(
+            predictions_group_uuid=self._group,
+            uploaded=counts[Outcome.CREATED],
+            skipped=counts[Outcome.SKIPPED],
+            refused=counts[Outcome.REFUSED],
+            in_doubt=counts[Outcome.IN_DOUBT],
+            unsent=counts[Outcome.UNSENT],
+            duration_s=time.monotonic() - self._started,
+        )
+        return Report(
+            summary,
+            why,
+            dict(self._reasons.most_common()),
+            tuple(self._first),
+            tuple(self._in_doubt),
+            journaled=journaled,
+            settles=self._settles,
+            uncounted=self._uncounted,
+        )
+
+    def _add_what_went_wrong(self, result: Result) -> None:
+        reason = str(result.reason or result.outcome.value)
+        self._reasons[reason] += 1
+        doubt = result.outcome is Outcome.IN_DOUBT
+        shown = len(self._first) < _SHOWN and reason != Reason.RUN_ENDED
+        if shown:
+            self._first.append(result)
+        if doubt:
+            if len(self._in_doubt) < _KEPT_IN_DOUBT:
+                self._in_doubt.append(result)
+            self._settles = self._settles or self._may_settle_later(result)
+        if shown or doubt:  # all of those in doubt: nothing but the log knows them later
+            logger.warning(
+                "%s: scene %s (%s): %s",
+                result.outcome.value,
+                result.scene_uuid or "unknown",
+                result.source,
+                result.message,
+            )
+        if shown and len(self._first) == _SHOWN:
+            logger.warning("Further ones that are refused or unsent are counted, not shown.")

@@ -1,0 +1,84 @@
+"""A source that several threads go through together, once; nothing that one of them has taken is lost with it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from airflow_provider_kognic.core.models import Prediction, Result
+
+    Entry = Prediction | Result
+
+logger = logging.getLogger(__name__)
+
+# Of the rest of a source, at most so many entries, or for so many seconds, are taken at a time.
+PORTION = 1000
+STEP = 0.2
+
+
+class Entries:
+    """The entries of one pass, or of a part of it that is gone through again.
+
+    Args:
+        entries: What there is to be taken.
+        ended: Tells whether nobody is to take any more of it.
+    """
+
+    def __init__(self, entries: Iterable[Entry], ended: Callable[[], bool]) -> None:
+        self._entries: Iterator[Entry] = iter(entries)
+        self._ended = ended
+        self._taking = threading.Lock()
+        # What each reader has taken and the loop has not seen to yet: it must not be lost with a thread that hangs.
+        self._begun: dict[int, deque[Entry]] = {}
+        self._begun_lock = threading.Lock()
+
+    def take(self, reader: int) -> Entry | None:
+        """Take one, or None at the end; raises whatever the source raises.
+
+        Args:
+            reader: The number of who takes it.
+        """
+        with self._taking:
+            entry = None if self._ended() else next(self._entries, None)
+            if entry is not None:
+                with self._begun_lock:
+                    self._begun.setdefault(reader, deque()).append(entry)
+        return entry
+
+    def seen_to(self, reader: int) -> None:
+        """Note that the first of what a reader has taken is accounted for."""
+        with self._begun_lock:
+            self._begun[reader].popleft()
+
+    def take_begun(self) -> list[Entry]:
+        """Take what was taken before and is not accounted for: its readers were cut off."""
+        with self._begun_lock:
+            entries = [entry for begun in self._begun.values() for entry in begun]
+            self._begun.clear()
+        return entries
+
+    def take_rest(self) -> tuple[list[Entry], bool]:
+        """Take a portion of what nobody reads any more, and tell whether it was the last."""
+        taken: list[Entry] = []
+        if not self._taking.acquire(timeout=STEP):
+            return taken, False
+        until = time.monotonic() + STEP
+        try:
+            taken += self.take_begun()
+            for entry in self._entries:
+                taken.append(entry)
+                if len(taken) >= PORTION or time.monotonic() > until:
+                    return taken, False
+        except Exception:
+            logger.exception("The rest of the source cannot be read.")
+            return taken, False
+        else:
+            return taken, True
+        finally:
+            self._taking.release()

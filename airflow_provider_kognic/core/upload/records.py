@@ -1,0 +1,123 @@
+"""What the machines of an upload hand to each other, and the results that are told without asking the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.models import Outcome, Prediction, Result
+from airflow_provider_kognic.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from airflow_provider_kognic.core.journal import Entry
+
+# What a receipt says of a prediction that was sent more than once with an answer lost in between.
+SENT_TWICE = (
+    "sent again after its answer was lost, as on_ambiguous='resend' says: there may be two of this scene."
+)
+
+
+@dataclass(frozen=True)
+class ToSend:
+    """A prediction that is to be sent.
+
+    Attributes:
+        prediction: The prediction.
+        document: Its bytes.
+        digest: SHA-256 of them, in hexadecimal digits.
+        attempts: How often this run has sent it.
+        lost: The result in doubt of the last time it was sent, where it is sent again all the same; else None.
+        again: Whether it was sent before and is known not to have been executed.
+    """
+
+    prediction: Prediction
+    document: bytes
+    digest: str
+    attempts: int = 0
+    lost: Result | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A prediction that may have been executed.
+
+    Attributes:
+        prediction: The prediction.
+        lost: Its result as it stands: in doubt.
+        sent_by: When it has surely been sent (s, monotonic clock).
+        covered: Whether it is known what the group held of its scene before it was sent.
+        intended: Digest of the document that was sent: 32 hexadecimal digits at least.
+        digest: Digest of the document as it is now, or None where it cannot be read.
+    """
+
+    prediction: Prediction
+    lost: Result
+    sent_by: float
+    covered: bool
+    intended: str
+    digest: str | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the document is another one by now."""
+        return self.digest is not None and not self.digest.startswith(self.intended)
+
+
+Found = Result | Doubt | ToSend
+"""What looking at an entry of the source comes to: nothing to send, something to ask about, something to send."""
+
+
+def unsent(prediction: Prediction, why: object) -> Result:
+    """Return the result of a prediction that was certainly not executed, because the run ended first."""
+    return Result(
+        prediction.scene_uuid,
+        prediction.source,
+        Outcome.UNSENT,
+        reason=Reason.RUN_ENDED,
+        message=f"the run ended first: {why}",
+    )
+
+
+def changed(prediction: Prediction, known: Entry, digest: str | None) -> Result:
+    """Return the result of a scene whose prediction was created from another document."""
+    return Result(
+        prediction.scene_uuid,
+        prediction.source,
+        Outcome.REFUSED,
+        prediction_uuid=known.prediction_uuid,
+        reason=Reason.CHANGED,
+        message=f"prediction {known.prediction_uuid} of this scene was created from another document; the new one"
+        " was not sent. on_changed='send' sends it too; remove the old one in the app then.",
+        digest=digest,
+    )
+
+
+def skipped(prediction: Prediction, known: Entry, digest: str | None, message: str | None) -> Result:
+    """Return the result of a prediction that an earlier run has created."""
+    return Result(
+        prediction.scene_uuid,
+        prediction.source,
+        Outcome.SKIPPED,
+        prediction_uuid=known.prediction_uuid,
+        reason=Reason.RESENT if known.resent else None,
+        message=message,
+        digest=digest,
+    )
+
+
+def lost_before(prediction: Prediction, digest: str | None) -> Result:
+    """Return the result of a prediction that an earlier run left in doubt."""
+    return Result(
+        prediction.scene_uuid,
+        prediction.source,
+        Outcome.IN_DOUBT,
+        reason=Reason.EARLIER_RUN,
+        message="an earlier run sent it, or was about to, and its answer is not known.",
+        digest=digest,
+    )
+
+
+def unsettled(doubt: Doubt, why: str) -> Result:
+    """Return the result of a doubt that could not be settled."""
+    return replace(doubt.lost, outcome=Outcome.IN_DOUBT, message=f"{doubt.lost.message} {why}".strip())
