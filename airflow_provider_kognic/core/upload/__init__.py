@@ -24,10 +24,10 @@ Five things bound how fast it goes. They stand in a row; a prediction passes one
     `journal.writer.OpenIntents`      intents without a durable         a durable outcome     the journal's end, or
                                       outcome: 64, so that a kill                             the cut of the reader
                                       leaves no more in doubt
-    `sending.group_circuit`           requests while 20 answers were    another answer, or    lets all through to
-                                      404 and none anything else        the verdict           the next, who is closed
-    `sending.throttle.Throttle`       requests in flight: the           an answer; the end    closed: `Closed` to all
-                                      connections, fewer after a 429,   of Retry-After; the   who wait
+    `sending.group_circuit`           requests while 20 answers were    another answer, or    lets all through
+                                      404 and none anything else        the verdict           to the next one
+    `sending.throttle.Throttle`       requests in flight: the           an answer; the end    closed: `Closed` to
+                                      connections, fewer after a 429,   of Retry-After; the   all who wait
                                       none in an outage                 probe in an outage
 
 `ending.Ending` knows none of them: those that have to wake somebody at an early end subscribe to it.
