@@ -164,6 +164,7 @@ def test_receipts_whose_documents_are_gone_are_refused_one_by_one(tmp_path: Path
         (receipt(6, f"{tmp_path}/gone.json"), "unreadable", "FileNotFoundError"),
         (receipt(7, f"{file}:1", reason="duplicate_scene"), "duplicate_scene", "the first one counts"),
         (receipt(8, None), "bad_row", "without"),
+        (receipt(9, f"{file}:{'9' * 5000}"), "unreadable", "OSError"),
     ]
     manifest = tmp_path / "r.failed.jsonl"
     manifest.write_text("\n".join(line for line, _, _ in rows_))
