@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.reporting.judgement import Failure
     from airflow_provider_kognic.core.reporting.plan import Plan
     from airflow_provider_kognic.core.reporting.report import Report
-    from airflow_provider_kognic.core.sources import Source
+    from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.upload.stop import Stop
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
     from airflow_provider_kognic.task.state_store import TaskStateStore

@@ -19,7 +19,8 @@ from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.events import Event, Observer, Settled
 from airflow_provider_kognic.core.reporting.report import Report
 from airflow_provider_kognic.core.retries import Backoff
-from airflow_provider_kognic.core.sources import RowsSource, Source
+from airflow_provider_kognic.core.sources.base import Source
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow_provider_kognic.core.reporting.events import Observer
-    from airflow_provider_kognic.core.sources import Source
+    from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.upload.records import Found
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.reporting.events import Observer
     from airflow_provider_kognic.core.reporting.report import Report
-    from airflow_provider_kognic.core.sources import Source
+    from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.upload.stop import Stop
     from airflow_provider_kognic.core.validation.documents import Checks
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction, Refused
-from airflow_provider_kognic.core.sources import unique
+from airflow_provider_kognic.core.sources.base import unique
 from airflow_provider_kognic.core.validation.documents import check_document
 from airflow_provider_kognic.core.values import MOST_CONNECTIONS
 
 if TYPE_CHECKING:
-    from airflow_provider_kognic.core.sources import Source
+    from airflow_provider_kognic.core.sources.base import Source
 
 logger = logging.getLogger(__name__)
 

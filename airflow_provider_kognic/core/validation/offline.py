@@ -15,7 +15,8 @@ from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.openlabel import Checked, check
 from airflow_provider_kognic.core.openlabel.issues import Findings
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources import open_source, unique
+from airflow_provider_kognic.core.sources.base import unique
+from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.validation.offline_report import Examined
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from airflow_provider_kognic.core.models import Result
-    from airflow_provider_kognic.core.sources import Source
+    from airflow_provider_kognic.core.sources.base import Source
 
 
 def open_paths(paths: Sequence[str]) -> list[Source]:

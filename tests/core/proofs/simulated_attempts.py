@@ -36,7 +36,7 @@ from airflow_provider_kognic.core.models import ListedPrediction, Outcome, Resul
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.report import Report
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
-from airflow_provider_kognic.core.sources import RowsSource
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.emulator import demo

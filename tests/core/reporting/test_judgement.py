@@ -14,7 +14,7 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.models import Outcome, Result, Summary
 from airflow_provider_kognic.core.options import MaxFailures
 from airflow_provider_kognic.core.reporting.judgement import Failure, judge
-from airflow_provider_kognic.core.upload import Report
+from airflow_provider_kognic.core.reporting.report import Report
 
 GROUP = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 

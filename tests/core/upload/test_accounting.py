@@ -17,7 +17,7 @@ from airflow_provider_kognic.core.errors import KognicInputError, KognicJournalE
 from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.reporting.events import Event
-from airflow_provider_kognic.core.sources import RowsSource
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator

@@ -28,7 +28,8 @@ from airflow_provider_kognic.core.reporting.events import Planned as PlannedEven
 from airflow_provider_kognic.core.reporting.plan import Decision, Plan, Planned
 from airflow_provider_kognic.core.reporting.plan_report import PlanReport
 from airflow_provider_kognic.core.retries import Backoff
-from airflow_provider_kognic.core.sources import RowsSource, open_source
+from airflow_provider_kognic.core.sources.opening import open_source
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.upload.dry_run import make_plan
 from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.core.validation.dataset import AnnotatedScenes, ClassCoverage, DatasetCheck

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.sources import RowsSource
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.validation.offline import examine, open_paths, total_of
 from airflow_provider_kognic.core.validation.offline_report import Examined, Totals, json_report, text_report
 from airflow_provider_kognic.emulator import demo

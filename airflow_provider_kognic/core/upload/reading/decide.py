@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.journal import State
 from airflow_provider_kognic.core.models import Prediction, Refused
-from airflow_provider_kognic.core.sources import refusal
+from airflow_provider_kognic.core.sources.base import refusal
 from airflow_provider_kognic.core.upload.records import (
     SENT_TWICE,
     Doubt,

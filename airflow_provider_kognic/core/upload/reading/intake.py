@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.journal import State
 from airflow_provider_kognic.core.models import Prediction, Refused, Result
-from airflow_provider_kognic.core.sources import cannot_read_on, unique
+from airflow_provider_kognic.core.sources.base import cannot_read_on, unique
 from airflow_provider_kognic.core.upload.reading.decide import Document, decide
 from airflow_provider_kognic.core.upload.reading.entries import STEP, Entries
 from airflow_provider_kognic.core.upload.reading.memory import MemoryLimit
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.journal import Entry, Journal
     from airflow_provider_kognic.core.options import UploadOptions
-    from airflow_provider_kognic.core.sources import Source
+    from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.upload.ending import Ending
     from airflow_provider_kognic.core.upload.records import Found
     from airflow_provider_kognic.core.validation.documents import Checks

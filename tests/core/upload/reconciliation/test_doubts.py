@@ -39,12 +39,9 @@ LISTED, NOT_LISTED, LAGGING = Look({SCENE: [MADE]}, complete=True), Look({}, com
 def test_what_a_look_settles(one: Doubt, look: Look | None, expected: str) -> None:
     """Nothing is guessed."""
     judged = judge([one], look, now=NOW, settle_after=SETTLE_AFTER)
-    (found,) = [
-        *["created" for _ in judged.created],
-        *["absent" for _ in judged.absent],
-        *["unclear" if left.lost.reason == Reason.UNCLEAR else "open" for left in judged.open],
-    ]
-    assert found == expected
+    found = ["created" for _ in judged.created] + ["absent" for _ in judged.absent]
+    found += ["unclear" if left.lost.reason == Reason.UNCLEAR else "open" for left in judged.open]
+    assert found == [expected]
     assert (judged.due is None) is (expected != "open")
 
 

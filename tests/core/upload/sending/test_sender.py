@@ -97,7 +97,7 @@ def deliver(
     return Delivery(result, posts, recorded, events, why)
 
 
-RESEND = {"on_ambiguous": "resend"}
+RESEND: dict[str, Any] = {"on_ambiguous": "resend"}
 
 
 @pytest.mark.parametrize(

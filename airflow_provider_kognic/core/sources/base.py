@@ -1,0 +1,197 @@
+"""What every source and every format of one has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result, is_uuid
+from airflow_provider_kognic.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class PathLike(Protocol):
+    """What is used of a path: `pathlib.Path` and Airflow's `ObjectStoragePath` both have it."""
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending, with its dot."""
+
+    @property
+    def parent(self) -> Any:
+        """The folder."""
+
+    def __truediv__(self, key: str) -> Any: ...
+
+    def exists(self) -> bool:
+        """Tell whether there is something."""
+
+    def is_dir(self) -> bool:
+        """Tell whether it is a folder."""
+
+    def iterdir(self) -> Any:
+        """Yield the paths in this folder."""
+
+    def glob(self, pattern: str) -> Any:
+        """Yield the paths below this folder that match."""
+
+    def open(self, mode: Literal["rb"], /) -> Any:
+        """Open the file."""
+
+    def read_bytes(self) -> bytes:
+        """Read the file."""
+
+
+class Source(Protocol):
+    """Yields each prediction once, or the Result of an entry that cannot be sent."""
+
+    @property
+    def total(self) -> int | None:
+        """Number of entries, or None where it is not known before the end."""
+
+    def __iter__(self) -> Iterator[Prediction | Result]: ...
+
+
+class Given:
+    """What a task gives as its predictions, for formats to recognise: a path, or rows in memory.
+
+    A store is asked once whether the path is there, however many formats want to know it.
+
+    Args:
+        value: The path, or a list or tuple of rows.
+        max_bytes: Most bytes that a document may have.
+    """
+
+    def __init__(self, value: object, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.rows: Sequence[Any] | None = value if isinstance(value, (list, tuple)) else None
+        self._value = value
+
+    @property
+    def path(self) -> PathLike:
+        """The path; of no meaning where rows were given."""
+        return cast("PathLike", self._value)
+
+    @property
+    def text(self) -> str:
+        """The path's text; empty where rows were given."""
+        return "" if self.rows is not None else str(self._value)
+
+    @cached_property
+    def is_folder(self) -> bool:
+        """Whether the path is a folder's; may raise errors of any store's library."""
+        return self.rows is None and self.path.is_dir()
+
+    @cached_property
+    def is_file(self) -> bool:
+        """Whether there is anything else at the path; may raise errors of any store's library."""
+        return self.rows is None and not self.is_folder and self.path.exists()
+
+
+@dataclass(frozen=True)
+class Found:
+    """A document that was found again by the `source` of a receipt.
+
+    Attributes:
+        source: The same, as it is to be called from now on.
+        read: Returns the document's bytes, or raises Refused; may be called again.
+    """
+
+    source: str
+    read: Callable[[], bytes]
+
+
+# Makes a path of text; raises Refused if it cannot.
+Resolve: TypeAlias = Callable[[str], PathLike]
+# Takes the `source` of a receipt and the scene whose document it must be. None: not of this format; raises Refused
+# if it is, and cannot be found again.
+Find: TypeAlias = Callable[[str, object], Found | None]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way to write predictions down, as `opening` lists them.
+
+    Attributes:
+        recognises: Tells whether what a task gives is of this format. Looks at names and at what is there; opens
+            nothing.
+        open: Makes a source of it; lists what there is, and reads no document. Raises KognicInputError if
+            that cannot be one.
+        finder: Takes what makes paths of text, and the most bytes that a document may have. Returns what finds
+            documents of this format again, for one pass over a manifest: it is asked by one thread at a time,
+            and what it found may be read in several.
+    """
+
+    recognises: Callable[[Given], bool]
+    open: Callable[[Given], Source]
+    finder: Callable[[Resolve, int], Find]
+
+
+def refusal(scene_uuid: str, source: str, why: Refused) -> Result:
+    """Return the result of an entry that is refused here, without asking the server."""
+    return Result(
+        scene_uuid=scene_uuid, source=source, outcome=Outcome.REFUSED, reason=why.reason, message=why.message
+    )
+
+
+def prediction_of(scene: object, source: str, read: Callable[[], bytes], what: str) -> Prediction | Result:
+    """Return an entry: the prediction of a scene, or its refusal if that is no scene's uuid.
+
+    Args:
+        scene: What should be the scene's uuid; of either case, with or without space around it.
+        source: What a receipt says of where it came from.
+        read: Returns the document.
+        what: What names the scene, for the message.
+    """
+    text = scene.strip() if isinstance(scene, str) else scene
+    if isinstance(text, str) and is_uuid(text):
+        return Prediction(text.lower(), source, read)
+    shown = text if isinstance(text, str) else ""
+    return refusal(
+        shown,
+        source,
+        Refused(
+            Reason.NOT_A_UUID,
+            f"{what} is no scene uuid: {scene!r}. Name the file or row by its scene's uuid.",
+        ),
+    )
+
+
+def folded(value: object) -> object:
+    """Return text as it is compared, without space around it and in lower case; anything else as it is."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def cannot_read_on(error: Exception) -> KognicInputError:
+    """Return what is raised where going through a source fails: stores raise errors of many libraries."""
+    return KognicInputError(f"the source cannot be read on: {type(error).__name__}: {error}")
+
+
+def unique(source: Source) -> Iterator[Prediction | Result]:
+    """Go through a source; of several entries of one scene the first wins, the others are refused."""
+    seen: set[bytes] = set()
+    for entry in source:
+        if isinstance(entry, Prediction):
+            key = bytes.fromhex(entry.scene_uuid.replace("-", ""))
+            if key in seen:
+                why = Refused(
+                    Reason.DUPLICATE_SCENE, "this scene stands earlier in the source; the first one counts."
+                )
+                yield refusal(entry.scene_uuid, entry.source, why)
+                continue
+            seen.add(key)
+        yield entry
+
+
+def scenes_of(source: Source) -> list[str]:
+    """Return the scenes that a source names, each once, in its order; reads no documents of files."""
+    return [entry.scene_uuid for entry in unique(source) if isinstance(entry, Prediction)]
