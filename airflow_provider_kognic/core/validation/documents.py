@@ -17,7 +17,7 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.models import Prediction
     from airflow_provider_kognic.core.openlabel import Checked
-    from airflow_provider_kognic.core.openlabel.rules import Issue
+    from airflow_provider_kognic.core.openlabel.issues import Issue
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
 

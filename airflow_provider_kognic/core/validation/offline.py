@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.openlabel import Checked, check
-from airflow_provider_kognic.core.openlabel.issues import Findings
+from airflow_provider_kognic.core.openlabel.issues import Issues
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources import open_source, unique
 from airflow_provider_kognic.core.validation.offline_report import Examined
@@ -74,26 +74,26 @@ def examine(
         KognicInputError: A source cannot be read any further.
     """
     for entry in unique(_Together(sources)):
-        findings = Findings()
+        issues = Issues()
         checked: Checked | None = None
         try:
             if isinstance(entry, Prediction):
                 checked = _check(entry.source, entry.read, max_bytes)
             elif entry.reason == Reason.NOT_A_UUID and Path(entry.source).is_file():
-                findings.add("file_name", "(file)", Path(entry.source).name)
+                issues.add("file_name", "(file)", Path(entry.source).name)
                 checked = _check(entry.source, Path(entry.source).read_bytes, max_bytes)
             else:
-                findings.add(entry.reason or "bad_row", "(entry)", _message(entry))
+                issues.add(entry.reason or "bad_row", "(entry)", _message(entry))
         except Refused as why:
-            findings.add(why.reason, "(file)", why.message)
+            issues.add(why.reason, "(file)", why.message)
         except OSError as error:
-            findings.add("unreadable", "(file)", f"{type(error).__name__}: {error.strerror}")
+            issues.add("unreadable", "(file)", f"{type(error).__name__}: {error.strerror}")
         if scenes is not None and entry.scene_uuid.lower() not in scenes and checked is not None:
-            findings.add("unknown_scene", "(scene)", entry.scene_uuid or "no uuid")
+            issues.add("unknown_scene", "(scene)", entry.scene_uuid or "no uuid")
         yield Examined(
             entry.source,
             entry.scene_uuid,
-            _together(findings, checked or Checked()),
+            _together(issues, checked or Checked()),
             read=checked is not None,
         )
 
@@ -106,18 +106,18 @@ def _check(source: str, read: Callable[[], bytes], max_bytes: int) -> Checked:
     """Read a document, unless its file is too large to be read, and check it."""
     path = Path(source)
     if path.is_file() and (size := path.stat().st_size) > max_bytes:
-        findings = Findings()
-        findings.add("too_large", "(document)", f"{size:,} bytes; at most {max_bytes:,} are checked")
-        return _together(findings, Checked())
+        issues = Issues()
+        issues.add("too_large", "(document)", f"{size:,} bytes; at most {max_bytes:,} are checked")
+        return _together(issues, Checked())
     return check(read(), max_bytes=max_bytes)
 
 
-def _together(findings: Findings, checked: Checked) -> Checked:
+def _together(issues: Issues, checked: Checked) -> Checked:
     """Put what is wrong with an entry before what is wrong with its document."""
-    if not findings.counts:
+    if not issues.counts:
         return checked
-    counts = dict(Counter(findings.counts) + Counter(checked.counts))
-    return Checked((*findings.issues, *checked.issues), counts, checked.classes, checked.segmentation)
+    counts = dict(Counter(issues.counts) + Counter(checked.counts))
+    return Checked((*issues.listed, *checked.issues), counts, checked.classes, checked.segmentation)
 
 
 class _Together:
