@@ -75,12 +75,12 @@ def _examples() -> list[tuple[str, str, str]]:
 def test_the_reports_of_the_examples_are_what_is_printed(number: int) -> None:
     """Each example has several faults, and the report below it is the checker's."""
     from airflow_provider_kognic.core.openlabel import check
-    from airflow_provider_kognic.core.validation.offline_report import Examined, Totals, text_report
+    from airflow_provider_kognic.core.validation.offline_report import CheckedEntry, Totals, text_report
 
     name, document, report = _examples()[number]
     found = check(document.encode())
     assert len(found.counts) >= 5
-    assert "".join(text_report([Examined(name, "", found)], Totals())) == report
+    assert "".join(text_report([CheckedEntry(name, "", found)], Totals())) == report
     assert len(_examples()) == 3
 
 

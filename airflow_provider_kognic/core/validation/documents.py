@@ -1,4 +1,4 @@
-"""What a prediction has to pass before it is sent; asked in the threads that read."""
+"""One document of an upload: what it has to pass before it is sent; asked in the threads that read."""
 
 from __future__ import annotations
 
@@ -108,11 +108,11 @@ def check_document(prediction: Prediction, document: bytes, max_bytes: int = MOS
     """
     checked = check(document, max_bytes=max_bytes)
     if not checked.valid:
-        raise Refused(Reason.INVALID, _said(prediction, checked))
+        raise Refused(Reason.INVALID, _first_errors(prediction, checked))
     return checked
 
 
-def _said(prediction: Prediction, checked: Checked) -> str:
+def _first_errors(prediction: Prediction, checked: Checked) -> str:
     """Return the first errors in words: one of each rule before a second of any."""
     errors = [issue for issue in checked.issues if issue.severity is Severity.ERROR]
     seen: Counter[str] = Counter()

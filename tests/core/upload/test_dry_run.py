@@ -26,7 +26,9 @@ from airflow_provider_kognic.core.reporting.plan_report import PlanReport
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.sources import RowsSource, open_source
 from airflow_provider_kognic.core.upload.dry_run import Decision, Plan, Planned, make_plan
-from airflow_provider_kognic.core.validation.dataset import AnnotatedScenes, ClassCoverage, DatasetCheck
+from airflow_provider_kognic.core.validation.class_coverage import ClassCoverage
+from airflow_provider_kognic.core.validation.dataset import DatasetCheck
+from airflow_provider_kognic.core.validation.scenes import AnnotatedScenes
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.support import Listed, content, rows, settings_for, upload_all
