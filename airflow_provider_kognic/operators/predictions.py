@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.models import PredictionsGroup
     from airflow_provider_kognic.core.reporting.judgement import Failure
     from airflow_provider_kognic.core.reporting.plan import Plan
-    from airflow_provider_kognic.core.sources import Source
+    from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.upload import Report, Stop
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
     from airflow_provider_kognic.task.state_store import TaskStateStore

@@ -220,7 +220,7 @@ class DatasetScenesSensor(_KognicSensor):
 
     def _scenes(self) -> Sequence[str]:
         from airflow_provider_kognic.core.errors import KognicInputError
-        from airflow_provider_kognic.core.sources import scenes_of
+        from airflow_provider_kognic.core.sources.base import scenes_of
 
         if self.scene_uuids is not None and self.predictions is not None:
             raise KognicInputError("give either 'scene_uuids' or 'predictions', not both.")

@@ -11,7 +11,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from airflow_provider_kognic.core.sources import PathLike, Source
+    from airflow_provider_kognic.core.sources.base import PathLike, Source
 
 _LOCAL = re.compile(r"file:(?://(?:localhost)?)?(?=/)")
 
@@ -84,7 +84,8 @@ def to_source(
         KognicInputError: Both or neither is given, there is nothing to be read, or the manifest consists of
             receipts of another host or group.
     """
-    from airflow_provider_kognic.core.sources import Expected, open_source
+    from airflow_provider_kognic.core.sources.manifest import Expected
+    from airflow_provider_kognic.core.sources.opening import open_source
 
     given: Any = predictions
     if isinstance(predictions, Sequence) and not isinstance(predictions, (str, bytes)):
@@ -117,7 +118,7 @@ def source_key(predictions: Any, manifest: Any, source: Source) -> str:
         return f"predictions {_place(to_path(predictions))}"
     import hashlib
 
-    from airflow_provider_kognic.core.sources import scenes_of
+    from airflow_provider_kognic.core.sources.base import scenes_of
 
     return f"rows {hashlib.sha256(' '.join(sorted(scenes_of(source))).encode()).hexdigest()}"
 

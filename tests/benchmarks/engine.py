@@ -14,7 +14,7 @@ from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.journal import Header, Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.openlabel import check
-from airflow_provider_kognic.core.sources import open_source
+from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.upload import upload
 
 check(b"{}")  # imports what it needs when it is first used; as httpx

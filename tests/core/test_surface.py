@@ -139,7 +139,7 @@ UPLOAD = """
 import asyncio, json, os, sys
 from airflow_provider_kognic.core.api.client import AsyncKognicClient, KognicClient
 from airflow_provider_kognic.core.api.settings import Settings
-from airflow_provider_kognic.core.sources import RowsSource
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.upload import upload
 {before}
 given = json.loads(os.environ["GIVEN"])

@@ -81,6 +81,11 @@ class Given:
         """The path; of no meaning where rows were given."""
         return cast("PathLike", self._value)
 
+    @property
+    def text(self) -> str:
+        """The path's text; empty where rows were given."""
+        return "" if self.rows is not None else str(self._value)
+
     @cached_property
     def is_folder(self) -> bool:
         """Whether the path is a folder's; may raise errors of any store's library."""

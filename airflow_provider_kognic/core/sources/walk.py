@@ -68,9 +68,7 @@ class _Entries:
             raise cannot_read_on(self._error) from self._error
 
 
-def _look_ahead(
-    entries: _Entries, look: Callable[[Prediction | Result], T], readers: int
-) -> Iterator[T]:
+def _look_ahead(entries: _Entries, look: Callable[[Prediction | Result], T], readers: int) -> Iterator[T]:
     free = threading.Semaphore(readers)
 
     def work(entry: Prediction | Result) -> T:

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.models import ListedPrediction
     from airflow_provider_kognic.core.reporting.events import Observer
-    from airflow_provider_kognic.core.sources import Source
+    from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.upload.reading.intake import Found
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
 

@@ -11,7 +11,7 @@ from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.openlabel import check, check_content
 from airflow_provider_kognic.core.openlabel.rules import BY_IDENTIFIER, Severity
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources import check_size
+from airflow_provider_kognic.core.sources.bounded import check_size
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:

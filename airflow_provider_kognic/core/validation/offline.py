@@ -15,7 +15,7 @@ from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.openlabel import Checked, check
 from airflow_provider_kognic.core.openlabel.issues import Issues
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources import open_source
+from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.sources.walk import walk
 from airflow_provider_kognic.core.validation.offline_report import CheckedEntry
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES

@@ -33,7 +33,7 @@ from airflow_provider_kognic.core.journal import Header, Journal, Log
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.models import ListedPrediction, Outcome, Result
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
-from airflow_provider_kognic.core.sources import RowsSource
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.upload import Report, Stop, upload
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.task.state_store import TaskStateStoreLog

@@ -13,7 +13,9 @@ from airflow_provider_kognic.core import files as stores
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.reporting.receipts import Receipts
-from airflow_provider_kognic.core.sources import Expected, open_source, unique
+from airflow_provider_kognic.core.sources.base import unique
+from airflow_provider_kognic.core.sources.manifest import Expected
+from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.emulator import demo
 from tests.core.journal_fakes import GROUP, HOST, store
 from tests.core.support import content

@@ -10,7 +10,10 @@ import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
-from airflow_provider_kognic.core.sources import Expected, RowsSource, Source, open_source, scenes_of, unique
+from airflow_provider_kognic.core.sources.base import Source, scenes_of, unique
+from airflow_provider_kognic.core.sources.manifest import Expected
+from airflow_provider_kognic.core.sources.opening import open_source
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.support import check_truth, content, settings_for, upload_all

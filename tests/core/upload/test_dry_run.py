@@ -24,7 +24,8 @@ from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.options import MaxFailures
 from airflow_provider_kognic.core.reporting.plan_report import PlanReport
 from airflow_provider_kognic.core.retries import Backoff
-from airflow_provider_kognic.core.sources import RowsSource, open_source
+from airflow_provider_kognic.core.sources.opening import open_source
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.upload.dry_run import Decision, Plan, Planned, make_plan
 from airflow_provider_kognic.core.validation.class_coverage import ClassCoverage
 from airflow_provider_kognic.core.validation.dataset import DatasetCheck

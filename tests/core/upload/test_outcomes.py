@@ -20,7 +20,7 @@ from airflow_provider_kognic.core.models import Outcome, Prediction
 from airflow_provider_kognic.core.options import MaxFailures
 from airflow_provider_kognic.core.reporting.judgement import judge
 from airflow_provider_kognic.core.retries import Backoff
-from airflow_provider_kognic.core.sources import RowsSource
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
 from tests.core.support import (

@@ -9,7 +9,8 @@ import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction, Refused
-from airflow_provider_kognic.core.sources import RowsSource, open_source
+from airflow_provider_kognic.core.sources.opening import open_source
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.validation.class_survey import classes_of
 from airflow_provider_kognic.emulator import demo
 from tests.core.documents import segmentation

@@ -22,7 +22,7 @@ from airflow_provider_kognic.core.openlabel import check
 from airflow_provider_kognic.core.options import MaxFailures
 from airflow_provider_kognic.core.reporting.judgement import judge
 from airflow_provider_kognic.core.retries import Backoff
-from airflow_provider_kognic.core.sources import RowsSource
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows, identity_mapping
 from airflow_provider_kognic.core.validation.dataset import (
     AnnotatedScenes,

@@ -16,7 +16,8 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.journal import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused
 from airflow_provider_kognic.core.options import check_max_document_bytes
-from airflow_provider_kognic.core.sources import RowsSource, open_source
+from airflow_provider_kognic.core.sources.opening import open_source
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.validation import documents as checks_module
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
@@ -231,7 +232,7 @@ LARGE = """
 import json, resource, sys
 from pathlib import Path
 from airflow_provider_kognic.core.models import (Prediction, Refused)
-from airflow_provider_kognic.core.sources import open_source
+from airflow_provider_kognic.core.sources.opening import open_source
 folder = Path(sys.argv[1])
 # Reading any of them whole would not fit.
 resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
@@ -303,7 +304,7 @@ def test_where_no_size_is_known_no_more_is_read_than_it_takes(size: int) -> None
         def __truediv__(self, key: str) -> "Streamed":
             return self
 
-    from airflow_provider_kognic.core.sources import FilesSource
+    from airflow_provider_kognic.core.sources.folder import FilesSource
 
     path: Any = Streamed()
     (entry,) = FilesSource(path, [f"{demo.scene_uuid(0)}.json"], max_bytes=100)

@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.sources import RowsSource
+from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.validation.offline import check_sources, open_paths, total_of
-from airflow_provider_kognic.core.validation.offline_report import CheckedEntry, Totals, json_report, text_report
+from airflow_provider_kognic.core.validation.offline_report import (
+    CheckedEntry,
+    Totals,
+    json_report,
+    text_report,
+)
 from airflow_provider_kognic.emulator import demo
 from tests.core.documents import BOX, boxes, encode, put
 from tests.core.support import Listed

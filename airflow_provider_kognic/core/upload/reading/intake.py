@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.journal import State
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources import refusal, unique
+from airflow_provider_kognic.core.sources.base import refusal, unique
 from airflow_provider_kognic.core.upload.reconciliation.doubts import Doubt, Work
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.errors import KognicError
     from airflow_provider_kognic.core.journal import Entry, Journal
     from airflow_provider_kognic.core.options import UploadOptions
-    from airflow_provider_kognic.core.sources import Source
+    from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.validation.documents import Checks
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,70 @@
+"""Finding out which kind of source is meant. The only place that knows which formats there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.sources.base import Given
+from airflow_provider_kognic.core.sources.folder import FOLDER
+from airflow_provider_kognic.core.sources.json_lines import JSON_LINES
+from airflow_provider_kognic.core.sources.manifest import Expected, open_manifest
+from airflow_provider_kognic.core.sources.rows import ROWS
+from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from airflow_provider_kognic.core.sources.base import Format, PathLike, Source
+
+# The first that recognises what is given opens it, and the first that knows a receipt's `source` finds its
+# document: the particular before the general. `FOLDER` is last: it takes any folder, file and text for its own.
+FORMATS: tuple[Format, ...] = (
+    ROWS,
+    JSON_LINES,
+    FOLDER,
+)
+
+
+def open_source(
+    predictions: PathLike | Sequence[Any] | None,
+    manifest: PathLike | None,
+    *,
+    resolve: Callable[[str], PathLike],
+    expected: Expected | None = None,
+    max_document_bytes: int = MOST_DOCUMENT_BYTES,
+) -> Source:
+    """Find out which kind of source is meant, and that it is there.
+
+    Args:
+        predictions: A folder, a glob or a file of JSON lines; or a list of rows.
+        manifest: A manifest instead.
+        resolve: Makes a path of one that starts with a scheme, for the rows of a manifest; and of what receipts
+            call the `source`.
+        expected: Where the upload goes: a manifest that consists of receipts must be of the same host and group.
+        max_document_bytes: Larger documents are refused, unread where their size can be known before.
+
+    Raises:
+        KognicInputError: Both or neither is given, there is nothing to be read, or a manifest's row is a receipt
+            of another host or group.
+    """
+    if (predictions is None) == (manifest is None):
+        which = "neither is" if predictions is None else "both are"
+        raise KognicInputError(f"give either 'predictions' or 'manifest'; {which} given.")
+    if manifest is not None:
+        return open_manifest(manifest, resolve, FORMATS, expected or Expected(), max_document_bytes)
+    given = Given(predictions, max_document_bytes)
+    try:
+        for known in FORMATS:
+            if known.recognises(given):
+                return known.open(given)
+    except KognicInputError:
+        raise
+    except Exception as error:  # stores raise errors of many libraries
+        raise KognicInputError(
+            f"'predictions' cannot be read: {given.text}: {type(error).__name__}: {error}"
+        ) from error
+    raise KognicInputError(
+        f"'predictions' does not exist: {given.text}. Expected a folder or glob of <scene-uuid>.json, or a .jsonl"
+        " file; is it visible from the worker?"
+    )
