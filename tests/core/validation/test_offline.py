@@ -3,12 +3,14 @@
 import json
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.models import Prediction
 from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.validation.offline import check_sources, open_paths, total_of
 from airflow_provider_kognic.core.validation.offline_report import (
@@ -178,3 +180,26 @@ def test_the_json_report_is_json_with_a_row_for_each_document() -> None:
 
 def test_an_empty_source_has_an_empty_report() -> None:
     assert "".join(text_report(check_sources([Listed([])]), Totals())).startswith("0 documents")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KognicInputError("rows.jsonl cannot be read: gone"), r"^rows\.jsonl cannot be read: gone$"),
+        (OSError("the store is gone"), r"^the source cannot be read on: OSError: the store is gone$"),
+    ],
+)
+def test_a_source_that_breaks_off_is_an_error_after_what_came_before(error: Exception, said: str) -> None:
+    """In the source's own words, where it has any: they name the path."""
+
+    class Breaks:
+        total = None
+
+        def __iter__(self) -> Iterator[Prediction]:
+            yield Prediction(demo.scene_uuid(0), "0", lambda: VALID)
+            raise error
+
+    found = check_sources([Breaks()])
+    assert next(found).checked.valid
+    with pytest.raises(KognicInputError, match=said):
+        next(found)
