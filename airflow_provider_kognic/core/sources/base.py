@@ -127,7 +127,8 @@ class Format:
         open: Makes a source of it; lists what there is, and reads no document. Raises KognicInputError if
             that cannot be one.
         finder: Takes what makes paths of text, and the most bytes that a document may have. Returns what finds
-            documents of this format again; it is asked by one thread, and for one pass over a manifest.
+            documents of this format again, for one pass over a manifest: it is asked by one thread at a time,
+            and what it found may be read in several.
     """
 
     recognises: Callable[[Given], bool]

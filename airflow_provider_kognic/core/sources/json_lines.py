@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.models import Prediction, Result
     from airflow_provider_kognic.core.sources.base import Find, Given, PathLike, Resolve, Source
 
-_LINE = re.compile(r"(?P<path>.+\.(?:jsonl|ndjson)):(?P<number>[1-9]\d*)", re.IGNORECASE | re.DOTALL)
+_LINE = re.compile(r"(?P<path>.+\.(?:jsonl|ndjson)):(?P<number>[1-9]\d{0,17})", re.IGNORECASE | re.DOTALL)
 # A row of JSON lines has a little more bytes than its document.
 _ENVELOPE = 64 * 1024
 _SCENE = re.compile(rb'\s*\{\s*"sceneUuid"\s*:\s*"([0-9A-Fa-f-]{36})"')

@@ -1,0 +1,104 @@
+"""Rows of a file of JSON lines."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_kognic.core.models import Outcome, Refused
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.testing import Emulator
+from tests.core.sources.support import open_, predictions, rewrite, row, store_in_memory
+from tests.core.support import check_truth, content, settings_for, upload_all
+
+
+def test_json_lines(emulator: Emulator, group: str, tmp_path: Path) -> None:
+    """One row a line; blank lines are skipped, bad ones refused with their number, a byte order mark is none."""
+    file = tmp_path / "predictions.jsonl"
+    lines = [
+        "\ufeff" + json.dumps(row(0)),
+        "",
+        json.dumps(row(1, other="columns may be there")),
+        "{broken",
+        json.dumps({"sceneUuid": demo.scene_uuid(2)}),
+        json.dumps({**row(3), "sceneUuid": 7}),
+        json.dumps({**row(4), "openlabelContent": {"frames": {}}}),
+        json.dumps([1]),
+        "   ",
+        json.dumps(row(1)),
+        json.dumps({**row(5), "sceneUuid": demo.scene_uuid(5).upper()}),
+    ]
+    file.write_text("\r\n".join(lines))
+    run = upload_all(open_(file), settings_for(emulator), group)
+    assert run.scenes(Outcome.CREATED) == {demo.scene_uuid(i) for i in (0, 1, 5)}
+    refused = {result.source.rpartition(":")[2]: result.reason for result in run.results if result.reason}
+    assert refused == {
+        "4": "bad_row",
+        "5": "bad_row",
+        "6": "not_a_uuid",
+        "7": "invalid",
+        "8": "bad_row",
+        "10": "duplicate_scene",
+    }
+    check_truth(run, emulator, group)
+
+
+def test_json_lines_keep_bytes(tmp_path: Path) -> None:
+    """A document within a line is sent as the bytes it is there."""
+    file = tmp_path / "predictions.ndjson"
+    raw = b'{"openlabel" : { "a":1.50}}'
+    file.write_bytes(b'{"sceneUuid":"%s", "openlabelContent":%s }\n' % (demo.scene_uuid(0).encode(), raw))
+    (prediction,) = predictions(open_(file))
+    assert prediction.read() == raw
+
+
+@pytest.mark.parametrize("scheme", ["local", "memory"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+def test_a_row_of_json_lines_can_be_read_again(tmp_path: Path, scheme: str) -> None:
+    """The second time from the file, at its place there, whatever ends the lines."""
+    file: Any = (store_in_memory(tmp_path) if scheme == "memory" else tmp_path) / "rows.jsonl"
+    lines = [
+        "\ufeff" + json.dumps(row(0)),
+        "",
+        "{broken",
+        json.dumps(row(1), ensure_ascii=False),
+        json.dumps(row(2)),
+    ]
+    rewrite(file, "\r\n".join(lines).encode())
+    found = list(predictions(open_(file)))
+    once = [prediction.read() for prediction in found]
+    assert [json.loads(raw) for raw in once] == [content(0), content(1), content(2)]
+    assert [prediction.read() for prediction in found] == once
+    assert [prediction.read() for prediction in found] == once
+
+    # Another row at the same place, the same row at another place, and no row at all.
+    for changed in (row(7), None):
+        lines[3] = "" if changed is None else json.dumps(changed)
+        rewrite(file, "\r\n".join(lines).encode())
+        assert found[0].read() == once[0]
+        with pytest.raises(Refused, match=r"line 4 of .*rows\.jsonl") as caught:
+            found[1].read()
+        assert caught.value.reason == "unreadable"
+    file.unlink()
+    with pytest.raises(Refused, match="FileNotFoundError"):
+        found[0].read()
+
+
+def test_a_row_that_was_read_is_not_kept(tmp_path: Path) -> None:
+    """A hundred predictions that were read are held in far less memory than their documents."""
+    import tracemalloc
+
+    file = tmp_path / "rows.jsonl"
+    with file.open("w") as out:
+        for i in range(100):
+            out.write(json.dumps({**row(i), "openlabelContent": {"openlabel": {"x": "y" * 100_000}}}) + "\n")
+    tracemalloc.start()
+    kept = []
+    for prediction in predictions(open_(file)):
+        assert len(prediction.read()) > 100_000
+        kept.append(prediction)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(kept) == 100
+    assert held < 1_000_000
