@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from airflow_provider_kognic.core.validation.offline_report import Examined
+    from airflow_provider_kognic.core.validation.offline_report import CheckedEntry
 
 VALID, INVALID, NOT_CHECKED = 0, 1, 2
 
@@ -91,7 +91,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _validate(given: argparse.Namespace) -> int:
-    from airflow_provider_kognic.core.validation.offline import examine, open_paths, total_of
+    from airflow_provider_kognic.core.validation.offline import check_sources, open_paths, total_of
     from airflow_provider_kognic.core.validation.offline_report import Totals, json_report, text_report
 
     sources = open_paths(given.paths)
@@ -99,7 +99,7 @@ def _validate(given: argparse.Namespace) -> int:
     totals = Totals()
     report = json_report if given.format == "json" else text_report
     with _progress(total_of(sources)) as progress:
-        for piece in report(progress.watch(examine(sources, scenes=scenes)), totals):
+        for piece in report(progress.watch(check_sources(sources, scenes=scenes)), totals):
             progress.write(piece)
     if not totals.documents:
         sys.stderr.write("there was nothing to check\n")
@@ -126,7 +126,7 @@ def _scenes(given: argparse.Namespace) -> frozenset[str]:
 class _Quiet:
     """Shows no progress: nobody watches."""
 
-    def watch(self, entries: Iterator[Examined]) -> Iterator[Examined]:
+    def watch(self, entries: Iterator[CheckedEntry]) -> Iterator[CheckedEntry]:
         return entries
 
     def write(self, text: str) -> None:
@@ -141,10 +141,10 @@ class _Bar(_Quiet):
         self._bar = bar
         self._task = bar.add_task("Checking", total=total)
 
-    def watch(self, entries: Iterator[Examined]) -> Iterator[Examined]:
-        for examined in entries:
+    def watch(self, entries: Iterator[CheckedEntry]) -> Iterator[CheckedEntry]:
+        for entry in entries:
             self._bar.advance(self._task)
-            yield examined
+            yield entry
 
     def write(self, text: str) -> None:
         if not sys.stdout.isatty():

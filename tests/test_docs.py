@@ -43,25 +43,25 @@ def test_the_tables_of_rules_are_those_of_the_checker(start: str, name: str) -> 
 def test_the_limits_are_those_of_the_checker() -> None:
     """The page on validation has each limit, in the order of this list."""
     from airflow_provider_kognic.core import values
-    from airflow_provider_kognic.core.openlabel import issues as findings
-    from airflow_provider_kognic.core.openlabel.decoding import bitmaps, pieces
+    from airflow_provider_kognic.core.openlabel import issues
+    from airflow_provider_kognic.core.openlabel.decoding import bitmaps, limits
 
-    limits = [
+    expected = [
         values.MOST_DOCUMENT_BYTES,
-        pieces.MOST_FRAMES,
-        pieces.MOST_PIECE_BYTES,
-        pieces.MOST_PIECE_VALUES,
-        pieces.MOST_DEPTH,
+        limits.MOST_FRAMES,
+        limits.MOST_FRAGMENT_BYTES,
+        limits.MOST_FRAGMENT_VALUES,
+        limits.MOST_DEPTH,
         bitmaps.MOST_PIXELS,
-        findings.COUNTED,
+        issues.MOST_COUNTED,
     ]
     assert [row[1] for row in _rows("validation.md", "<!-- table of limits -->")] == [
-        f"{n:,}" for n in limits
+        f"{n:,}" for n in expected
     ]
     page = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")
-    assert findings.LISTED == 10
+    assert issues.MOST_LISTED == 10
     assert "the first ten places" in page
-    assert pieces.WHOLE_BYTES_THOROUGH == 4 << 20
+    assert limits.WHOLE_BYTES_EXPLAIN == 4 << 20
     assert "Up to 4 MiB" in page
 
 
@@ -75,12 +75,12 @@ def _examples() -> list[tuple[str, str, str]]:
 def test_the_reports_of_the_examples_are_what_is_printed(number: int) -> None:
     """Each example has several faults, and the report below it is the checker's."""
     from airflow_provider_kognic.core.openlabel import check
-    from airflow_provider_kognic.core.validation.offline_report import Examined, Totals, text_report
+    from airflow_provider_kognic.core.validation.offline_report import CheckedEntry, Totals, text_report
 
     name, document, report = _examples()[number]
     found = check(document.encode())
     assert len(found.counts) >= 5
-    assert "".join(text_report([Examined(name, "", found)], Totals())) == report
+    assert "".join(text_report([CheckedEntry(name, "", found)], Totals())) == report
     assert len(_examples()) == 3
 
 

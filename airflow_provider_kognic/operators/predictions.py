@@ -530,11 +530,9 @@ class UploadPredictionsOperator(BaseOperator):
         self, hook: KognicHook, dataset_uuid: str | None, listed: PredictionsGroup | None, stop: Stop
     ) -> DatasetCheck | None:
         """Return the checks against the dataset and the class mapping, as far as these are known."""
-        from airflow_provider_kognic.core.validation.dataset import (
-            AnnotatedScenes,
-            DatasetCheck,
-            class_coverage,
-        )
+        from airflow_provider_kognic.core.validation.class_coverage import class_coverage
+        from airflow_provider_kognic.core.validation.dataset import DatasetCheck
+        from airflow_provider_kognic.core.validation.scenes import AnnotatedScenes
 
         given = _given_mapping(self.class_mapping)
         if self.validation == "off":

@@ -1,6 +1,8 @@
-"""Every rule that a document breaks, and where: the thorough way, for documents that are not certainly fine.
+"""Every rule that a document breaks, and where: the slow path, for documents that `accept` is not certain of.
 
-It takes values as they come: whatever is wrong in one place, the others are looked at all the same.
+It takes values as they come: whatever is wrong in one place, the others are looked at all the same. So the rules
+are stated twice, on purpose: in `accept` for speed, here for what is said. `accept` must accept nothing that is
+refused here; the tests hold the two together.
 """
 
 from __future__ import annotations
@@ -11,14 +13,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from airflow_provider_kognic.core.openlabel.decoding.bitmaps import BrokenBitmap, grey_levels
-from airflow_provider_kognic.core.openlabel.decoding.pieces import (
-    WHOLE_BYTES_THOROUGH,
+from airflow_provider_kognic.core.openlabel.decoding.limits import (
+    WHOLE_BYTES_EXPLAIN,
     Unreadable,
-    check_piece,
-    split,
+    check_fragment,
 )
+from airflow_provider_kognic.core.openlabel.decoding.splitting import split
 from airflow_provider_kognic.core.openlabel.decoding.strict_json import parse
-from airflow_provider_kognic.core.openlabel.issues import EnoughError, Findings, Path, show, show_path, text
+from airflow_provider_kognic.core.openlabel.issues import (
+    Issues,
+    Path,
+    TooManyIssuesError,
+    show,
+    show_path,
+    text,
+)
 from airflow_provider_kognic.core.openlabel.plausibility import Facts, is_vehicle, is_very_wide
 from airflow_provider_kognic.core.openlabel.rules import (
     BITMAP,
@@ -28,8 +37,9 @@ from airflow_provider_kognic.core.openlabel.rules import (
     QUATERNION_TOLERANCE,
     STREAM,
 )
-from airflow_provider_kognic.core.openlabel.schema import document as schema
-from airflow_provider_kognic.core.openlabel.schema.violations import check_shape
+from airflow_provider_kognic.core.openlabel.schema.base import FrameId
+from airflow_provider_kognic.core.openlabel.schema.document import Frame, Root
+from airflow_provider_kognic.core.openlabel.schema.violations import add_violations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,70 +49,68 @@ _SENSOR = {"bbox": "camera", "image": "camera", "cuboid": "lidar"}
 _CUBOID_VALUES = 10
 
 
-def explain(document: bytes, findings: Findings) -> Facts:
+def explain(document: bytes, issues: Issues) -> Facts:
     """Add an issue for everything that is wrong with a document, and return what was counted.
 
     Args:
-        document: `{"openlabel": {...}}`, within `openlabel.MOST_DOCUMENT_BYTES`.
-        findings: Gets the issues.
+        document: `{"openlabel": {...}}`, within `core.values.MOST_DOCUMENT_BYTES`.
+        issues: Gets the issues.
     """
     facts = Facts()
     try:
-        if len(document) <= WHOLE_BYTES_THOROUGH:
-            _whole(document, findings, facts)
+        if len(document) <= WHOLE_BYTES_EXPLAIN:
+            _whole(document, issues, facts)
         else:
-            _in_pieces(document, findings, facts)
+            _frame_by_frame(document, issues, facts)
     except Unreadable as error:
-        findings.add(error.rule, error.path, error.found)
-    except EnoughError:
-        findings.stop()
+        issues.add(error.rule, error.path, error.found)
+    except TooManyIssuesError:
+        issues.stop()
     return facts
 
 
-def _whole(document: bytes, findings: Findings, facts: Facts) -> None:
-    value = parse(document, (), findings)
+def _whole(document: bytes, issues: Issues, facts: Facts) -> None:
+    value = parse(document, (), issues)
     if not isinstance(value, dict) or not isinstance(value.get("openlabel"), dict):
         found = show(value) if not isinstance(value, dict) else "nothing"
         if isinstance(value, dict) and "openlabel" in value:
             found = show(value["openlabel"])
         raise Unreadable("no_openlabel", "openlabel", found)
     for name in value.keys() - {"openlabel"}:
-        findings.add("unknown_key", (name,), show(value[name]))
+        issues.add("unknown_key", (name,), show(value[name]))
     openlabel = dict(value["openlabel"])
     frames = openlabel.pop("frames", None)
-    examiner = _Examiner(openlabel, findings, facts)
+    explanation = _Explanation(openlabel, issues, facts)
     if isinstance(frames, dict) and frames:
         for name, frame in frames.items():
-            examiner.frame(name, frame)
+            explanation.frame(name, frame)
     else:
         found = "nothing" if "frames" not in value["openlabel"] else show(frames)
-        findings.add("no_frames", (*_ROOT, "frames"), found)
+        issues.add("no_frames", (*_ROOT, "frames"), found)
 
 
-def _in_pieces(document: bytes, findings: Findings, facts: Facts) -> None:
+def _frame_by_frame(document: bytes, issues: Issues, facts: Facts) -> None:
     try:
-        pieces = split(document)
+        parts = split(document)
     except msgspec.ValidationError as error:
         raise Unreadable("no_openlabel", "openlabel", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable("not_json", "(document)", str(error)) from None
     except RecursionError:
         raise Unreadable("too_large", "(document)", "nested too deeply") from None
-    if pieces.odd_keys:
-        findings.add(
-            "unknown_key", _ROOT, "a key that is unknown, or one that occurs twice, here or in frames"
-        )
-    examiner = _Examiner(parse(pieces.root, _ROOT, findings), findings, facts)
-    for name, raw in (pieces.frames or {}).items():
+    if parts.odd_keys:
+        issues.add("unknown_key", _ROOT, "a key that is unknown, or one that occurs twice, here or in frames")
+    explanation = _Explanation(parse(parts.root, _ROOT, issues), issues, facts)
+    for name, raw in (parts.frames or {}).items():
         path = (*_ROOT, "frames", name)
         try:
-            frame = parse(check_piece(bytes(raw), f"openlabel.frames.{name[:80]}"), path, findings)
+            frame = parse(check_fragment(bytes(raw), f"openlabel.frames.{name[:80]}"), path, issues)
         except Unreadable as error:
-            findings.add(error.rule, error.path, error.found)
+            issues.add(error.rule, error.path, error.found)
         else:
-            examiner.frame(name, frame)
-    if not pieces.frames:
-        findings.add("no_frames", (*_ROOT, "frames"), "no object with frames")
+            explanation.frame(name, frame)
+    if not parts.frames:
+        issues.add("no_frames", (*_ROOT, "frames"), "no object with frames")
 
 
 def _dict(value: Any, *names: str) -> dict[str, Any]:
@@ -126,17 +134,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
 
 
-class _Examiner:
+class _Explanation:
     """Holds what the root says while the frames go by."""
 
-    def __init__(self, root: dict[str, Any], findings: Findings, facts: Facts) -> None:
-        self._findings = findings
-        self._add = findings.add
+    def __init__(self, root: dict[str, Any], issues: Issues, facts: Facts) -> None:
+        self._issues = issues
+        self._add = issues.add
         self._facts = facts
         self._stamps: dict[int, str] = {}
         self._numbers: dict[str, str] = {}
         self._said: set[Path] = set()
-        check_shape(root, schema.Root, _ROOT, findings)
+        add_violations(root, Root, _ROOT, issues)
         self._streams = self._read_streams(root)
         self._objects = _dict(root, "objects")
         self._types = {name: _text(_dict(item).get("type")) for name, item in self._objects.items()}
@@ -157,7 +165,7 @@ class _Examiner:
     def frame(self, name: str, frame: Any) -> None:
         """Check one frame."""
         path = (*_ROOT, "frames", name)
-        check_shape({name: frame}, dict[schema.FrameId, schema.Frame], path[:-1], self._findings)
+        add_violations({name: frame}, dict[FrameId, Frame], path[:-1], self._issues)
         self._number(name, path)
         self._timestamp(name, frame, path)
         objects = _dict(frame, "objects")

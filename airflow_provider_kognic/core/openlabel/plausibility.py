@@ -1,7 +1,6 @@
-"""What makes a document look wrong although it may be right: the warnings.
+"""Plausibility warnings: what makes a document look wrong although it may be right.
 
-They are judged from a few counts over the whole document, which both ways of reading one make (`quick` and
-`thorough`).
+They are judged from a few counts over the whole document, which both `accept` and `explain` make.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ class Facts:
     wide_others: int = 0
 
 
-def hints(facts: Facts) -> Iterator[tuple[str, str, str]]:
+def plausibility_warnings(facts: Facts) -> Iterator[tuple[str, str, str]]:
     """Yield a rule's identifier, a JSON path and what was found, for each thing that looks wrong."""
     stamps = facts.timestamps
     if facts.empty_frames > _MOST_EMPTY * len(stamps):

@@ -1,4 +1,4 @@
-"""The rules that a prediction document has to keep, and what is said where it does not."""
+"""The rules that a prediction document has to keep, where each is stated, and what to do where it is broken."""
 
 from __future__ import annotations
 
@@ -35,39 +35,6 @@ class Rule:
     says: str
     source: str
     advice: str
-
-
-@dataclass(frozen=True)
-class Issue:
-    """One place where a document breaks a rule.
-
-    Attributes:
-        rule: The rule.
-        path: The JSON path, such as `openlabel.frames.0.objects.<id>.object_data.bbox[0].val`. Of what is missing,
-            the path where it should stand.
-        found: What stands there, shortened.
-        advice: What to do.
-    """
-
-    rule: Rule
-    path: str
-    found: str
-    advice: str
-
-    @property
-    def severity(self) -> Severity:
-        """That of its rule."""
-        return self.rule.severity
-
-    def to_dict(self) -> dict[str, str]:
-        """Return it as JSON has it."""
-        return {
-            "rule": self.rule.identifier,
-            "severity": self.severity.value,
-            "path": self.path,
-            "found": self.found,
-            "advice": self.advice,
-        }
 
 
 # Names that Kognic's documentation gives.

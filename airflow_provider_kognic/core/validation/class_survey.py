@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction, Refused
-from airflow_provider_kognic.core.sources.base import unique
+from airflow_provider_kognic.core.sources.walk import walk
 from airflow_provider_kognic.core.validation.documents import check_document
 from airflow_provider_kognic.core.values import MOST_CONNECTIONS
 
 if TYPE_CHECKING:
+    from airflow_provider_kognic.core.models import Result
     from airflow_provider_kognic.core.sources.base import Source
 
 logger = logging.getLogger(__name__)
@@ -32,58 +32,52 @@ def classes_of(source: Source, *, readers: int = MOST_CONNECTIONS) -> frozenset[
         KognicInputError: Naming documents that are invalid or cannot be read, as their classes are not known; or
             the source holds no document, or cannot be read on.
     """
-    survey = _Survey(source)
-    with ThreadPoolExecutor(readers, thread_name_prefix="kognic-classes") as threads:
-        for done in [threads.submit(survey.work) for _ in range(readers)]:
-            done.result()
+    survey = _Survey()
+    for declared in walk(source, _declared, readers=readers):
+        survey.add(declared)
     survey.judge()
     return frozenset(survey.classes)
 
 
+@dataclass(frozen=True)
+class _Declared:
+    """The classes of one document, or why they are not known."""
+
+    classes: frozenset[str] = frozenset()
+    unknown: str | None = None
+
+
+def _declared(entry: Prediction | Result) -> _Declared | None:
+    """Return the classes of an entry; None where it has no document that an upload would send."""
+    if not isinstance(entry, Prediction):
+        return None
+    try:
+        return _Declared(check_document(entry, entry.read()).classes)
+    except Refused as why:
+        return _Declared(unknown=f"scene {entry.scene_uuid} ({entry.source}) {why.message}")
+
+
 class _Survey:
-    def __init__(self, source: Source) -> None:
+    """Gathers the classes of all documents, and the first whose classes are not known."""
+
+    def __init__(self) -> None:
         self.classes: set[str] = set()
-        self._entries = unique(source)
-        self._lock = threading.Lock()
-        self._ended = False
         self._documents = 0
         self._passed_over = 0
         self._invalid = 0
         self._named: list[str] = []
 
-    def work(self) -> None:
-        """Take entry after entry, beside other threads; ends with the source."""
-        while True:
-            with self._lock:
-                try:
-                    entry = None if self._ended else next(self._entries, None)
-                except Exception as error:  # stores raise errors of many libraries
-                    self._ended = True
-                    raise KognicInputError(
-                        f"the source cannot be read on: {type(error).__name__}: {error}"
-                    ) from error
-                if entry is None:
-                    self._ended = True
-                    return
-                if not isinstance(entry, Prediction):
-                    # No document that an upload would send, so no classes of it either.
-                    self._passed_over += 1
-                    continue
-            self._look(entry)
-
-    def _look(self, entry: Prediction) -> None:
-        try:
-            found = check_document(entry, entry.read()).classes
-        except Refused as why:
-            with self._lock:
-                self._documents += 1
-                self._invalid += 1
-                if len(self._named) < _NAMED:
-                    self._named.append(f"scene {entry.scene_uuid} ({entry.source}) {why.message}")
+    def add(self, declared: _Declared | None) -> None:
+        """Count one entry."""
+        if declared is None:
+            self._passed_over += 1
             return
-        with self._lock:
-            self._documents += 1
-            self.classes |= found
+        self._documents += 1
+        self.classes |= declared.classes
+        if declared.unknown is not None:
+            self._invalid += 1
+            if len(self._named) < _NAMED:
+                self._named.append(declared.unknown)
 
     def judge(self) -> None:
         """Raise KognicInputError if the classes are not known; else say what was found."""

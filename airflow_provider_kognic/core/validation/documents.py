@@ -1,4 +1,4 @@
-"""What a prediction has to pass before it is sent; asked in the threads that read."""
+"""One document of an upload: what it has to pass before it is sent; asked in the threads that read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.models import Refused
-from airflow_provider_kognic.core.openlabel import check, check_content
+from airflow_provider_kognic.core.openlabel import check
+from airflow_provider_kognic.core.openlabel.content import check_content
 from airflow_provider_kognic.core.openlabel.rules import BY_IDENTIFIER, Severity
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.bounded import check_size
@@ -16,8 +17,8 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.models import Prediction
-    from airflow_provider_kognic.core.openlabel import Checked
-    from airflow_provider_kognic.core.openlabel.rules import Issue
+    from airflow_provider_kognic.core.openlabel.checked import Checked
+    from airflow_provider_kognic.core.openlabel.issues import Issue
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
 
@@ -108,11 +109,11 @@ def check_document(prediction: Prediction, document: bytes, max_bytes: int = MOS
     """
     checked = check(document, max_bytes=max_bytes)
     if not checked.valid:
-        raise Refused(Reason.INVALID, _said(prediction, checked))
+        raise Refused(Reason.INVALID, _first_errors(prediction, checked))
     return checked
 
 
-def _said(prediction: Prediction, checked: Checked) -> str:
+def _first_errors(prediction: Prediction, checked: Checked) -> str:
     """Return the first errors in words: one of each rule before a second of any."""
     errors = [issue for issue in checked.issues if issue.severity is Severity.ERROR]
     seen: Counter[str] = Counter()

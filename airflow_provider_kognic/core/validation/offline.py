@@ -1,4 +1,4 @@
-"""Checking everything that an upload would send, without sending it.
+"""Checking everything that an upload would send, for the command line: no task runs, and nothing is sent.
 
 One document is in memory at a time, beside the ids of the scenes.
 """
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction, Refused
-from airflow_provider_kognic.core.openlabel import Checked, check
-from airflow_provider_kognic.core.openlabel.issues import Findings
+from airflow_provider_kognic.core.openlabel import check
+from airflow_provider_kognic.core.openlabel.checked import Checked
+from airflow_provider_kognic.core.openlabel.issues import Issues
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources.base import unique
 from airflow_provider_kognic.core.sources.opening import open_source
-from airflow_provider_kognic.core.validation.offline_report import Examined
+from airflow_provider_kognic.core.sources.walk import walk
+from airflow_provider_kognic.core.validation.offline_report import CheckedEntry
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -55,12 +56,12 @@ def total_of(sources: Sequence[Source]) -> int | None:
     return None if None in totals else sum(total or 0 for total in totals)
 
 
-def examine(
+def check_sources(
     sources: Sequence[Source],
     *,
     scenes: Collection[str] | None = None,
     max_bytes: int = MOST_DOCUMENT_BYTES,
-) -> Iterator[Examined]:
+) -> Iterator[CheckedEntry]:
     """Check every entry of some sources, one after the other.
 
     Args:
@@ -74,29 +75,38 @@ def examine(
     Raises:
         KognicInputError: A source cannot be read any further.
     """
-    for entry in unique(_Together(sources)):
-        findings = Findings()
-        checked: Checked | None = None
-        try:
-            if isinstance(entry, Prediction):
-                checked = _check(entry.source, entry.read, max_bytes)
-            elif entry.reason == Reason.NOT_A_UUID and Path(entry.source).is_file():
-                findings.add("file_name", "(file)", Path(entry.source).name)
-                checked = _check(entry.source, Path(entry.source).read_bytes, max_bytes)
-            else:
-                findings.add(entry.reason or "bad_row", "(entry)", _message(entry))
-        except Refused as why:
-            findings.add(why.reason, "(file)", why.message)
-        except OSError as error:
-            findings.add("unreadable", "(file)", f"{type(error).__name__}: {error.strerror}")
-        if scenes is not None and entry.scene_uuid.lower() not in scenes and checked is not None:
-            findings.add("unknown_scene", "(scene)", entry.scene_uuid or "no uuid")
-        yield Examined(
-            entry.source,
-            entry.scene_uuid,
-            _together(findings, checked or Checked()),
-            read=checked is not None,
-        )
+    try:
+        yield from walk(_Together(sources), lambda entry: _check_entry(entry, scenes, max_bytes))
+    except KognicInputError as error:
+        why = error.__cause__
+        if isinstance(why, KognicInputError):  # the source knows what is wrong, and names the path
+            raise why from why.__cause__
+        raise
+
+
+def _check_entry(entry: Prediction | Result, scenes: Collection[str] | None, max_bytes: int) -> CheckedEntry:
+    issues = Issues()
+    checked: Checked | None = None
+    try:
+        if isinstance(entry, Prediction):
+            checked = _check(entry.source, entry.read, max_bytes)
+        elif entry.reason == Reason.NOT_A_UUID and Path(entry.source).is_file():
+            issues.add("file_name", "(file)", Path(entry.source).name)
+            checked = _check(entry.source, Path(entry.source).read_bytes, max_bytes)
+        else:
+            issues.add(entry.reason or "bad_row", "(entry)", _message(entry))
+    except Refused as why:
+        issues.add(why.reason, "(file)", why.message)
+    except OSError as error:
+        issues.add("unreadable", "(file)", f"{type(error).__name__}: {error.strerror}")
+    if scenes is not None and entry.scene_uuid.lower() not in scenes and checked is not None:
+        issues.add("unknown_scene", "(scene)", entry.scene_uuid or "no uuid")
+    return CheckedEntry(
+        entry.source,
+        entry.scene_uuid,
+        _together(issues, checked or Checked()),
+        read=checked is not None,
+    )
 
 
 def _message(entry: Result) -> str:
@@ -107,18 +117,18 @@ def _check(source: str, read: Callable[[], bytes], max_bytes: int) -> Checked:
     """Read a document, unless its file is too large to be read, and check it."""
     path = Path(source)
     if path.is_file() and (size := path.stat().st_size) > max_bytes:
-        findings = Findings()
-        findings.add("too_large", "(document)", f"{size:,} bytes; at most {max_bytes:,} are checked")
-        return _together(findings, Checked())
+        issues = Issues()
+        issues.add("too_large", "(document)", f"{size:,} bytes; at most {max_bytes:,} are checked")
+        return _together(issues, Checked())
     return check(read(), max_bytes=max_bytes)
 
 
-def _together(findings: Findings, checked: Checked) -> Checked:
+def _together(issues: Issues, checked: Checked) -> Checked:
     """Put what is wrong with an entry before what is wrong with its document."""
-    if not findings.counts:
+    if not issues.counts:
         return checked
-    counts = dict(Counter(findings.counts) + Counter(checked.counts))
-    return Checked((*findings.issues, *checked.issues), counts, checked.classes, checked.segmentation)
+    counts = dict(Counter(issues.counts) + Counter(checked.counts))
+    return Checked((*issues.listed, *checked.issues), counts, checked.classes, checked.segmentation)
 
 
 class _Together:

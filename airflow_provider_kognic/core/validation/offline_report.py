@@ -1,4 +1,4 @@
-"""What checks found, in writing: as text for people and as JSON for programs.
+"""What the command line's check found, in writing: as text for people and as JSON for programs.
 
 Both are written as the documents are checked, one at a time: no report is held in memory.
 """
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from airflow_provider_kognic.core.openlabel import Checked
+    from airflow_provider_kognic.core.openlabel.checked import Checked
 
 
 @dataclass(frozen=True)
-class Examined:
+class CheckedEntry:
     """An entry of a source and what was found.
 
     Attributes:
@@ -53,13 +53,13 @@ class Totals:
     errors: int = 0
     warnings: int = 0
 
-    def add(self, examined: Examined) -> None:
+    def add(self, entry: CheckedEntry) -> None:
         """Count one entry."""
-        checked = examined.checked
+        checked = entry.checked
         self.documents += 1
         self.valid += checked.valid
         self.invalid += not checked.valid
-        self.unreadable += not examined.read
+        self.unreadable += not entry.read
         self.errors += checked.errors
         self.warnings += checked.warnings
 
@@ -68,17 +68,17 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' if number != 1 else ''}"
 
 
-def text_report(entries: Iterable[Examined], totals: Totals) -> Iterator[str]:
+def text_report(entries: Iterable[CheckedEntry], totals: Totals) -> Iterator[str]:
     """Yield the report for people, a piece for each document with an issue and one at the end.
 
     Args:
         entries: What was checked.
         totals: Gets the counts.
     """
-    for examined in entries:
-        totals.add(examined)
-        if examined.checked.issues:
-            yield "\n".join([*_lines(examined), "", ""])
+    for entry in entries:
+        totals.add(entry)
+        if entry.checked.issues:
+            yield "\n".join([*_lines(entry), "", ""])
     unreadable = f", {totals.unreadable:,} of them unreadable" if totals.unreadable else ""
     yield (
         f"{_count(totals.documents, 'document')}: {totals.valid:,} valid, {totals.invalid:,} invalid{unreadable};"
@@ -86,10 +86,10 @@ def text_report(entries: Iterable[Examined], totals: Totals) -> Iterator[str]:
     )
 
 
-def _lines(examined: Examined) -> Iterator[str]:
-    checked = examined.checked
+def _lines(entry: CheckedEntry) -> Iterator[str]:
+    checked = entry.checked
     said = "valid" if checked.valid else "invalid"
-    yield f"{examined.source}: {said}, {_count(checked.errors, 'error')}, {_count(checked.warnings, 'warning')}"
+    yield f"{entry.source}: {said}, {_count(checked.errors, 'error')}, {_count(checked.warnings, 'warning')}"
     listed = Counter(issue.rule.identifier for issue in checked.issues)
     last = {issue.rule.identifier: index for index, issue in enumerate(checked.issues)}
     for index, issue in enumerate(checked.issues):
@@ -102,7 +102,7 @@ def _lines(examined: Examined) -> Iterator[str]:
             yield f"  {issue.severity.value}: {name} in {_count(more, 'more place')}"
 
 
-def json_report(entries: Iterable[Examined], totals: Totals) -> Iterator[str]:
+def json_report(entries: Iterable[CheckedEntry], totals: Totals) -> Iterator[str]:
     """Yield the report for programs: one JSON object with `documents` and `totals`, a line for each document.
 
     Args:
@@ -110,12 +110,12 @@ def json_report(entries: Iterable[Examined], totals: Totals) -> Iterator[str]:
         totals: Gets the counts.
     """
     yield '{"documents": ['
-    for number, examined in enumerate(entries):
-        totals.add(examined)
-        checked = examined.checked
+    for number, entry in enumerate(entries):
+        totals.add(entry)
+        checked = entry.checked
         row = {
-            "source": examined.source,
-            "scene_uuid": examined.scene_uuid,
+            "source": entry.source,
+            "scene_uuid": entry.scene_uuid,
             "valid": checked.valid,
             "errors": checked.errors,
             "warnings": checked.warnings,

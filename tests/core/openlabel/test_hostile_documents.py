@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_kognic
-from tests.core.openlabel.hostile import HOSTILE
+from tests.core.openlabel.hostile_documents import HOSTILE
 
 pytestmark = pytest.mark.proof
 
@@ -22,7 +22,7 @@ def test_a_hostile_document_is_answered_within_bounds(name: str) -> None:
     """In a process that gets no more memory than that."""
     rules = HOSTILE[name][1]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.core.openlabel.hostile", str(LIMIT), name],
+        [sys.executable, "-m", "tests.core.openlabel.hostile_documents", str(LIMIT), name],
         capture_output=True,
         text=True,
         check=False,

@@ -32,7 +32,9 @@ from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.upload.dry_run import make_plan
 from airflow_provider_kognic.core.upload.stop import Stop
-from airflow_provider_kognic.core.validation.dataset import AnnotatedScenes, ClassCoverage, DatasetCheck
+from airflow_provider_kognic.core.validation.class_coverage import ClassCoverage
+from airflow_provider_kognic.core.validation.dataset import DatasetCheck
+from airflow_provider_kognic.core.validation.scenes import AnnotatedScenes
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.support import Listed, content, rows, settings_for, upload_all

@@ -1,3 +1,5 @@
+"""Class mappings in the API's form, and those that are made of the classes of predictions."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -5,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows
+from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows, identity_mapping
 
 
 @pytest.mark.parametrize(
@@ -65,3 +67,53 @@ def test_every_wrong_row_is_told_at_once() -> None:
     assert "row 1" not in message
     assert "row 2: unknown key 'x'" in message
     assert "row 2: neither" in message
+
+
+IDENTITY: list[tuple[set[str], Any, list[dict[str, str]]]] = [
+    (
+        {"b", "a"},
+        None,
+        [
+            {"annotated": "a", "predicted": "a"},
+            {"annotated": "b", "predicted": "b"},
+            {"annotated": "_background"},
+        ],
+    ),
+    ({"_background"}, {}, [{"annotated": "_background", "predicted": "_background"}]),
+    (
+        {"void", "road"},
+        {"_background": "void", "pole": None},
+        [
+            {"annotated": "_background", "predicted": "void"},
+            {"annotated": "pole"},
+            {"annotated": "road", "predicted": "road"},
+        ],
+    ),
+    # A predicted class is never lost, also where its name in the annotations is mapped elsewhere.
+    (
+        {"tree", "oak"},
+        {"oak": "tree", "_background": None},
+        [{"annotated": "oak", "predicted": "tree"}, {"annotated": "_background"}, {"predicted": "oak"}],
+    ),
+    (
+        {"car"},
+        {"car": None, "_background": None},
+        [{"annotated": "car"}, {"annotated": "_background"}, {"predicted": "car"}],
+    ),
+    ({"x"}, {None: "x"}, [{"predicted": "x"}, {"annotated": "_background"}]),
+]
+
+
+@pytest.mark.parametrize(("classes", "overrides", "expected"), IDENTITY)
+def test_the_identity_mapping(classes: set[str], overrides: Any, expected: list[dict[str, str]]) -> None:
+    """A row for each class, `_background`, and what overrides say; every class keeps a row of its own."""
+    made = identity_mapping(classes, overrides)
+    assert made == expected
+    assert classes <= {one.get("predicted") for one in made}
+    assert class_mapping_rows(made) == made
+
+
+def test_overrides_of_classes_that_nobody_predicts_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    """It is probably a misspelt name."""
+    identity_mapping({"tree"}, {"oak": "treee"})
+    assert "'treee'" in caplog.text

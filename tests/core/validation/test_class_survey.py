@@ -1,6 +1,7 @@
 """The classes of a source, for a class mapping."""
 
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction, Refused
+from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.validation.class_survey import classes_of
@@ -38,13 +40,14 @@ def test_every_class_of_every_document_is_found(tmp_path: Path) -> None:
 
 
 def test_invalid_documents_are_named(caplog: pytest.LogCaptureFixture) -> None:
-    """Their classes are not known, so there is no mapping; ten are named, all are counted."""
+    """Their classes are not known, so there is no mapping; the first ten are named, all are counted."""
     source = RowsSource([*rows(5).rows, *(row(n, {"openlabel": {}}) for n in range(5, 30))])
     with pytest.raises(KognicInputError) as caught:
         classes_of(source)
     said = str(caught.value)
     assert "the classes of 25 of 30 predictions cannot be told" in said
     assert said.count(" is not valid. ") == 10
+    assert re.findall(r"scene (\S+) \(", said) == [demo.scene_uuid(n) for n in range(5, 15)]
     assert "And 15 more predictions. No group was made." in said
     assert len(said) < 20_000
 
@@ -53,7 +56,7 @@ def test_documents_that_cannot_be_read_are_named() -> None:
     """As those that are invalid."""
 
     def read() -> bytes:
-        raise Refused("unreadable", "cannot be read: OSError: gone")
+        raise Refused(Reason.UNREADABLE, "cannot be read: OSError: gone")
 
     with pytest.raises(KognicInputError, match=r"cannot be read: OSError: gone"):
         classes_of(Listed([Prediction(demo.scene_uuid(0), "here", read)]))

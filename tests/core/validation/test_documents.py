@@ -2,20 +2,16 @@
 
 import json
 import logging
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typing_extensions import Self
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.journal import Journal
-from airflow_provider_kognic.core.models import Outcome, Prediction, Refused
-from airflow_provider_kognic.core.options import check_max_document_bytes
+from airflow_provider_kognic.core.models import Outcome, Prediction
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.validation import documents as checks_module
@@ -226,111 +222,6 @@ def test_documents_that_are_too_large_are_refused(
     assert run.scenes(Outcome.CREATED) == {demo.scene_uuid(0), demo.scene_uuid(2)}
     assert run.scenes(Outcome.REFUSED) == {demo.scene_uuid(1)}
     assert f"{most:,}" in next(str(one.message) for one in run.results if one.reason == "too_large")
-
-
-LARGE = """
-import json, resource, sys
-from pathlib import Path
-from airflow_provider_kognic.core.models import (Prediction, Refused)
-from airflow_provider_kognic.core.sources.opening import open_source
-folder = Path(sys.argv[1])
-# Reading any of them whole would not fit.
-resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
-reasons = []
-for given in (folder / "files", folder / "rows.jsonl"):
-    for entry in open_source(given, None, resolve=Path, max_document_bytes=1 << 20):
-        if not isinstance(entry, Prediction):
-            reasons.append((entry.reason, entry.scene_uuid))
-            continue
-        try:
-            assert entry.read() == entry.read()  # the second time from where it stands in the file
-            reasons.append(("read", str(len(entry.read()))))
-        except Refused as why:
-            reasons.append((why.reason, entry.scene_uuid))
-print(json.dumps(reasons))
-"""
-
-
-def test_a_huge_document_is_refused_in_bounded_memory(tmp_path: Path) -> None:
-    """4 GB of a file, or of a row, are not read to find out that they are too many; what follows is."""
-    scenes = [demo.scene_uuid(number) for number in range(2)]
-    (tmp_path / "files").mkdir()
-    small = json.dumps(content()).encode()
-    (tmp_path / "files" / f"{scenes[0]}.json").write_bytes(small)
-    with (tmp_path / "files" / f"{scenes[1]}.json").open("wb") as file:
-        file.truncate(4 << 30)  # a hole: it takes no disk
-    with (tmp_path / "rows.jsonl").open("wb") as file:
-        file.write(b'{"sceneUuid": "%s", "openlabelContent": ' % scenes[1].encode())
-        file.seek(1 << 30)
-        file.write(b'}\n{"sceneUuid": "%s", "openlabelContent": %s}\n' % (scenes[0].encode(), small))
-
-    done = subprocess.run(
-        [sys.executable, "-c", LARGE, str(tmp_path)], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-
-    assert done.returncode == 0, done.stderr
-    expected = [["read", str(len(small))], ["too_large", scenes[1]]]
-    assert sorted(json.loads(done.stdout)) == sorted(2 * expected)
-
-
-class NoSize:
-    """A file of a store that does not know sizes."""
-
-    def __init__(self, size: int) -> None:
-        self.left, self.taken = size, 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def read(self, count: int) -> bytes:
-        given = min(count, self.left)
-        self.left -= given
-        self.taken += given
-        return b"x" * given
-
-
-@pytest.mark.parametrize("size", [100, 101, 10_000_000])
-def test_where_no_size_is_known_no_more_is_read_than_it_takes(size: int) -> None:
-    """A store may stream what it has; one byte too many is enough to know."""
-    file = NoSize(size)
-
-    class Streamed:
-        def open(self, mode: str) -> NoSize:
-            return file
-
-        def __truediv__(self, key: str) -> "Streamed":
-            return self
-
-    from airflow_provider_kognic.core.sources.folder import FilesSource
-
-    path: Any = Streamed()
-    (entry,) = FilesSource(path, [f"{demo.scene_uuid(0)}.json"], max_bytes=100)
-    assert isinstance(entry, Prediction)
-    if size <= 100:
-        assert len(entry.read()) == size
-    else:
-        with pytest.raises(Refused, match="max_document_bytes"):
-            entry.read()
-    assert file.taken == min(size, 101)
-
-
-@pytest.mark.parametrize("value", [0, -1, True, 1.5, "256 MiB", None])
-def test_a_limit_that_is_no_number_of_bytes_is_refused(value: object) -> None:
-    """Before anything is read."""
-    with pytest.raises(KognicInputError, match="max_document_bytes must be"):
-        check_max_document_bytes(value, "strict")
-
-
-def test_the_strict_check_has_a_limit_of_its_own() -> None:
-    """What could never pass is said early; without the check it may pass."""
-    more = (256 << 20) + 1
-    with pytest.raises(KognicInputError, match="validation='off'"):
-        check_max_document_bytes(more, "strict")
-    assert check_max_document_bytes(more, "off") == more
-    assert check_max_document_bytes(more - 1, "strict") == more - 1
 
 
 def test_an_unknown_validation_is_refused(emulator: Emulator, group: str) -> None:

@@ -3,15 +3,22 @@
 import json
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.models import Prediction
 from airflow_provider_kognic.core.sources.rows import RowsSource
-from airflow_provider_kognic.core.validation.offline import examine, open_paths, total_of
-from airflow_provider_kognic.core.validation.offline_report import Examined, Totals, json_report, text_report
+from airflow_provider_kognic.core.validation.offline import check_sources, open_paths, total_of
+from airflow_provider_kognic.core.validation.offline_report import (
+    CheckedEntry,
+    Totals,
+    json_report,
+    text_report,
+)
 from airflow_provider_kognic.emulator import demo
 from tests.core.documents import BOX, boxes, encode, put
 from tests.core.support import Listed
@@ -20,11 +27,11 @@ VALID = encode(boxes())
 INVALID = encode(put(boxes(), f"{BOX}.val[2]", 0))
 
 
-def examined(*paths: Path, **options: Any) -> list[Examined]:
-    return list(examine(open_paths([str(path) for path in paths]), **options))
+def examined(*paths: Path, **options: Any) -> list[CheckedEntry]:
+    return list(check_sources(open_paths([str(path) for path in paths]), **options))
 
 
-def rules(entry: Examined) -> list[str]:
+def rules(entry: CheckedEntry) -> list[str]:
     return [issue.rule.identifier for issue in entry.checked.issues]
 
 
@@ -116,9 +123,9 @@ def test_memory_does_not_grow_with_the_documents(tmp_path: Path) -> None:
             file.write(row(demo.scene_uuid(number), document))
     sources = open_paths([str(lines)])
     totals = Totals()
-    list(text_report(examine(open_paths([str(lines)])[:1]), Totals()))
+    list(text_report(check_sources(open_paths([str(lines)])[:1]), Totals()))
     tracemalloc.start()
-    for _ in text_report(examine(sources), totals):
+    for _ in text_report(check_sources(sources), totals):
         pass
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -144,7 +151,7 @@ def test_the_text_report_names_all_that_has_issues_and_counts_the_rest() -> None
     rows = [{"sceneUuid": demo.scene_uuid(i), "openlabelContent": boxes()} for i in range(3)]
     rows[1]["openlabelContent"] = put(boxes(), f"{BOX}.val[2]", 0)
     totals = Totals()
-    text = "".join(text_report(examine([RowsSource(rows)]), totals))
+    text = "".join(text_report(check_sources([RowsSource(rows)]), totals))
     assert text == (
         "predictions[1]: invalid, 1 error, 0 warnings\n"
         f"  error: bbox_size at {BOX}.val[2]\n"
@@ -160,7 +167,7 @@ def test_the_json_report_is_json_with_a_row_for_each_document() -> None:
     many = put(boxes(), f"{BOX}.attributes.num", [{"name": "confidence", "val": 7}] * 30)
     rows = [{"sceneUuid": demo.scene_uuid(i), "openlabelContent": boxes()} for i in range(2)]
     rows.append({"sceneUuid": demo.scene_uuid(2), "openlabelContent": many})
-    report = json.loads("".join(json_report(examine([RowsSource(rows)]), Totals())))
+    report = json.loads("".join(json_report(check_sources([RowsSource(rows)]), Totals())))
     assert [document["valid"] for document in report["documents"]] == [True, True, False]
     last = report["documents"][-1]
     assert last["scene_uuid"] == demo.scene_uuid(2)
@@ -168,8 +175,31 @@ def test_the_json_report_is_json_with_a_row_for_each_document() -> None:
     assert Counter(issue["rule"] for issue in last["issues"]) == {"confidence": 10}
     assert report["totals"]["errors"] == last["errors"] == 30
     assert json.loads("".join(json_report([], Totals())))["documents"] == []
-    assert "".join(text_report(examine([RowsSource(rows)]), Totals())).count("in 20 more places") == 1
+    assert "".join(text_report(check_sources([RowsSource(rows)]), Totals())).count("in 20 more places") == 1
 
 
 def test_an_empty_source_has_an_empty_report() -> None:
-    assert "".join(text_report(examine([Listed([])]), Totals())).startswith("0 documents")
+    assert "".join(text_report(check_sources([Listed([])]), Totals())).startswith("0 documents")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KognicInputError("rows.jsonl cannot be read: gone"), r"^rows\.jsonl cannot be read: gone$"),
+        (OSError("the store is gone"), r"^the source cannot be read on: OSError: the store is gone$"),
+    ],
+)
+def test_a_source_that_breaks_off_is_an_error_after_what_came_before(error: Exception, said: str) -> None:
+    """In the source's own words, where it has any: they name the path."""
+
+    class Breaks:
+        total = None
+
+        def __iter__(self) -> Iterator[Prediction]:
+            yield Prediction(demo.scene_uuid(0), "0", lambda: VALID)
+            raise error
+
+    found = check_sources([Breaks()])
+    assert next(found).checked.valid
+    with pytest.raises(KognicInputError, match=said):
+        next(found)

@@ -34,7 +34,7 @@ _METHODS = (_AS_THEY_COME, _INTERLACED)
 _AT_ONCE = ((0, 0, 1, 1),)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 # Bytes that are inflated at a time, and the most that they may become at a time.
-_PIECE, _INFLATED = 1 << 16, 1 << 18
+_DEFLATED, _INFLATED = 1 << 16, 1 << 18
 
 
 class BrokenBitmap(Exception):  # noqa: N818 - a result that travels as an exception, not an error of the program
@@ -149,8 +149,8 @@ def _check_pixels(pixels: Iterable[memoryview], size: int) -> None:
     inflater = zlib.decompressobj()
     found = 0
     try:
-        for piece in (part[i : i + _PIECE] for part in pixels for i in range(0, len(part), _PIECE)):
-            data: bytes | memoryview = piece
+        for block in (part[i : i + _DEFLATED] for part in pixels for i in range(0, len(part), _DEFLATED)):
+            data: bytes | memoryview = block
             full = True
             while (data or full) and not inflater.eof:
                 inflated = len(inflater.decompress(data, _INFLATED))

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from airflow_provider_kognic.core.openlabel.decoding.pieces import MOST_DEPTH, Unreadable
+from airflow_provider_kognic.core.openlabel.decoding.limits import MOST_DEPTH, Unreadable
 from airflow_provider_kognic.core.openlabel.issues import plain, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from airflow_provider_kognic.core.openlabel.issues import Findings, Path
+    from airflow_provider_kognic.core.openlabel.issues import Issues, Path
 
 # The digits of the largest double: a longer integer is none.
 _MOST_DIGITS = 309
@@ -50,13 +50,13 @@ class NotFinite(float):
         return self.written
 
 
-def parse(document: bytes, path: Path, findings: Findings) -> Any:
+def parse(document: bytes, path: Path, issues: Issues) -> Any:
     """Parse JSON, adding issues for what it is not.
 
     Args:
         document: JSON, UTF-8.
         path: Its path, where it is part of a document.
-        findings: Gets the issues.
+        issues: Gets the issues.
 
     Raises:
         Unreadable: It is no JSON, or nested too deeply.
@@ -75,9 +75,9 @@ def parse(document: bytes, path: Path, findings: Findings) -> Any:
         raise Unreadable("not_json", shown, found) from None
     except RecursionError:
         raise Unreadable("too_large", shown, f"nested more than {MOST_DEPTH} levels deep") from None
-    before = sum(findings.counts.values())
-    _look(value, path, findings)
-    if sum(findings.counts.values()) == before:
+    before = sum(issues.counts.values())
+    _inspect(value, path, issues)
+    if sum(issues.counts.values()) == before:
         try:
             msgspec.json.decode(document)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:  # such as half of a surrogate pair
@@ -122,24 +122,24 @@ _decode = json.JSONDecoder(
 ).decode
 
 
-def _look(value: Any, path: Path, findings: Findings) -> None:
+def _inspect(value: Any, path: Path, issues: Issues) -> None:
     """Add an issue for every repeated key and every number that is none."""
     if isinstance(value, dict):
         if isinstance(value, Repeating):
             for name, times in value.repeated.items():
-                findings.add("duplicate_key", (*path, name), f"{times} times")
+                issues.add("duplicate_key", (*path, name), f"{times} times")
         children: Iterable[tuple[str | int, Any]] = value.items()
     elif isinstance(value, list):
         children = enumerate(value)
     else:
         if isinstance(value, NotFinite):
-            findings.add("not_finite", path, value.written)
+            issues.add("not_finite", path, value.written)
         return
     if len(path) > MOST_DEPTH:
         _too_deep(path)
     for key, child in children:
         if isinstance(child, (dict, list, NotFinite)):
-            _look(child, (*path, key), findings)
+            _inspect(child, (*path, key), issues)
 
 
 def _too_deep(path: Path) -> NoReturn:

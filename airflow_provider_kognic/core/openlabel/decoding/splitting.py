@@ -1,8 +1,4 @@
-"""A large document is read in pieces, a frame at a time: memory does not grow with the document.
-
-The limits of what is read at all stand here too. They are far above what a scene's prediction is, and low enough
-that no document can take more than some hundred MiB beside its own bytes.
-"""
+"""A large document is read frame by frame: memory does not grow with the number of its frames."""
 
 from __future__ import annotations
 
@@ -12,37 +8,10 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError
 from msgspec.json import Decoder
 
+from airflow_provider_kognic.core.openlabel.decoding.limits import MOST_FRAMES, Unreadable, check_fragment
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_MIB = 1 << 20
-
-# Up to here a document is read as a whole: `quick` is faster in pieces beyond, and `thorough` stays small.
-WHOLE_BYTES_QUICK = 64 * 1024
-WHOLE_BYTES_THOROUGH = 4 * _MIB
-# Of a document; how many bytes it may have, `openlabel` says.
-MOST_FRAMES = 100_000
-# Of a frame, and of everything beside the frames.
-MOST_PIECE_BYTES = 64 * _MIB
-MOST_PIECE_VALUES = 1_000_000
-# As deep as JSON may be nested; kognic-openlabel stops at 200.
-MOST_DEPTH = 100
-
-
-class Unreadable(Exception):  # noqa: N818 - a result that travels as an exception, not an error of the program
-    """A document, or a part of it, that is not read.
-
-    Args:
-        rule: The rule's identifier, mostly `too_large`.
-        path: JSON path of the part.
-        found: How large it is and what the limit is, or what else was found.
-    """
-
-    def __init__(self, rule: str, path: str, found: str) -> None:
-        super().__init__(found)
-        self.rule = rule
-        self.path = path
-        self.found = found
 
 
 class _Sections(Struct, gc=False):
@@ -65,23 +34,23 @@ class _Envelope(Struct, gc=False):
     openlabel: _Sections
 
 
-class _Shell(Struct, gc=False):
+class _FrameOutline(Struct, gc=False):
     frame_properties: Raw
 
 
 _decode_envelope = Decoder(_Envelope).decode
-_decode_shells = Decoder(dict[str, _Shell]).decode
+_decode_outlines = Decoder(dict[str, _FrameOutline]).decode
 _decode_frames = Decoder(dict[str, Raw]).decode
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """A document in pieces.
+class SplitDocument:
+    """A document as its root and its frames, which are the fragments that are read one at a time.
 
     Attributes:
         root: What stands under `openlabel` without the frames, as JSON.
         frames: The frames, as JSON; None where `frames` is no object.
-        odd_keys: Whether keys around the pieces are unknown, or occur twice: they are in none of the pieces.
+        odd_keys: Whether keys around the fragments are unknown, or occur twice: they are in none of the fragments.
     """
 
     root: bytes
@@ -89,7 +58,7 @@ class Pieces:
     odd_keys: bool
 
 
-def split(document: bytes) -> Pieces:
+def split(document: bytes) -> SplitDocument:
     """Take a document apart without building its values.
 
     Raises:
@@ -100,7 +69,7 @@ def split(document: bytes) -> Pieces:
     sections = _decode_envelope(document).openlabel
     given = [(name, getattr(sections, name)) for name in sections.__struct_fields__ if name != "frames"]
     root = b"{%s}" % b",".join(b'"%s":%s' % (name.encode(), bytes(raw)) for name, raw in given if raw)
-    check_piece(root, "openlabel")
+    check_fragment(root, "openlabel")
     frames: Mapping[str, Raw] | None = {}
     inside = root.count(b":")
     if sections.frames:
@@ -108,8 +77,8 @@ def split(document: bytes) -> Pieces:
         frames = _frames(document, sections.frames)
         inside += sum(bytes(raw).count(b":") for raw in (frames.values() if frames else ()))
         inside += len(frames or ())
-    # Every key has one colon: those that are not in a piece, and not around one, belong to keys that were dropped.
-    return Pieces(root, frames, odd_keys=frames is not None and document.count(b":") != inside + 1)
+    # Every key has one colon: those that are neither in a fragment nor around one belong to keys that were dropped.
+    return SplitDocument(root, frames, odd_keys=frames is not None and document.count(b":") != inside + 1)
 
 
 def _frames(document: bytes, raw: Raw) -> Mapping[str, Raw] | None:
@@ -120,7 +89,7 @@ def _frames(document: bytes, raw: Raw) -> Mapping[str, Raw] | None:
         if most > MOST_FRAMES:
             raise Unreadable("too_large", "openlabel.frames", many)
         try:
-            _decode_shells(raw)
+            _decode_outlines(raw)
         except ValidationError:
             found = "one of very many frames has no frame_properties"
             raise Unreadable("timestamp_missing", "openlabel.frames", found) from None
@@ -131,14 +100,3 @@ def _frames(document: bytes, raw: Raw) -> Mapping[str, Raw] | None:
     if len(frames) > MOST_FRAMES:
         raise Unreadable("too_large", "openlabel.frames", many)
     return frames
-
-
-def check_piece(piece: bytes, path: str) -> bytes:
-    """Return a piece that is small enough to be read; raises Unreadable for another."""
-    if len(piece) > MOST_PIECE_BYTES:
-        found = f"{len(piece):,} bytes; at most {MOST_PIECE_BYTES:,} are checked"
-        raise Unreadable("too_large", path, found)
-    if len(piece) > MOST_PIECE_VALUES and (values := piece.count(b",")) > MOST_PIECE_VALUES:
-        found = f"some {values:,} values; at most {MOST_PIECE_VALUES:,} are checked"
-        raise Unreadable("too_large", path, found)
-    return piece

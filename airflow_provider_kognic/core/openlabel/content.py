@@ -1,0 +1,57 @@
+"""The least that is asked of a document: that it is a JSON object with an object `openlabel`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_kognic.core.models import Refused
+from airflow_provider_kognic.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@lru_cache(maxsize=1)
+def _decoder() -> Callable[[bytes], Any]:
+    import msgspec
+
+    # Raw: its bytes are walked, so the whole document is known to be JSON, but no object is built from them.
+    envelope = msgspec.defstruct("Document", [("openlabel", msgspec.Raw)])
+    return msgspec.json.Decoder(envelope).decode
+
+
+def check_content(document: bytes) -> None:
+    """Check that a document is well-formed JSON of the form `{"openlabel": {...}}`.
+
+    Raises:
+        Refused: With the reason `not_json` or `no_openlabel`.
+    """
+    import msgspec
+
+    if not document.strip():
+        raise Refused(Reason.NOT_JSON, "the document is empty.")
+    try:
+        parsed = _decoder()(document)
+    except msgspec.ValidationError as error:
+        raise Refused(
+            Reason.NO_OPENLABEL, f"{error}; a prediction is a JSON object with the key 'openlabel'."
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused(Reason.NOT_JSON, f"not well-formed JSON: {error}{_encoding_advice(document)}") from None
+    except RecursionError:
+        raise Refused(Reason.NOT_JSON, "nested too deeply to be a prediction.") from None
+    try:
+        document.isascii() or document.decode()  # msgspec does not look into strings that it only walks over
+    except UnicodeDecodeError as error:
+        raise Refused(Reason.NOT_JSON, f"not UTF-8: {error}.") from None
+    if bytes(parsed.openlabel)[:1] != b"{":
+        raise Refused(Reason.NO_OPENLABEL, "'openlabel' is not an object.")
+
+
+def _encoding_advice(document: bytes) -> str:
+    if document.startswith(b"\xef\xbb\xbf"):
+        return " The file starts with a byte order mark: save it as UTF-8 without one."
+    if document[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return " The file is UTF-16: save it as UTF-8."
+    return ""

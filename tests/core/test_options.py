@@ -1,0 +1,22 @@
+"""What an upload may be told: each value is checked when the record is made."""
+
+import pytest
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.options import UploadOptions
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.5, "256 MiB", None])
+def test_a_limit_that_is_no_number_of_bytes_is_refused(value: object) -> None:
+    """Before anything is read."""
+    with pytest.raises(KognicInputError, match="max_document_bytes must be"):
+        UploadOptions.of(max_document_bytes=value)
+
+
+def test_the_strict_check_has_a_limit_of_its_own() -> None:
+    """What could never pass is said early; without the check it may pass."""
+    more = (256 << 20) + 1
+    with pytest.raises(KognicInputError, match="validation='off'"):
+        UploadOptions.of(max_document_bytes=more)
+    assert UploadOptions.of(max_document_bytes=more, validation="off").max_document_bytes == more
+    assert UploadOptions.of(max_document_bytes=more - 1).max_document_bytes == more - 1
