@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from airflow_provider_kognic.emulator.faults import Settings
-from airflow_provider_kognic.emulator.server import EmulatorServer, Options
+from airflow_provider_kognic.emulator.faults.settings import Settings
+from airflow_provider_kognic.emulator.serving.server import EmulatorServer, Options
 
 
 def _faults(given: str) -> Settings:

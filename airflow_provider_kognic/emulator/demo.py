@@ -3,7 +3,7 @@
 import sqlite3
 from uuid import UUID, uuid5
 
-from airflow_provider_kognic.emulator import store
+from airflow_provider_kognic.emulator.storage import clients, datasets
 
 DATASET_UUID = "0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1a01"
 """The dataset that ``--seed-demo`` makes for boxes and cuboids."""
@@ -41,8 +41,8 @@ def segmentation_scene_uuid(index: int) -> str:
 
 def seed(db: sqlite3.Connection) -> None:
     """Make the client and both datasets where they are missing; nothing that exists is changed."""
-    if store.secret_digest(db, CLIENT_ID) is None:
-        store.add_client(db, CLIENT_ID, CLIENT_SECRET)
+    if clients.secret_digest(db, CLIENT_ID) is None:
+        clients.add_client(db, CLIENT_ID, CLIENT_SECRET)
     for uuid, name, scenes, segmentation in (
         (DATASET_UUID, DATASET_NAME, [scene_uuid(i) for i in range(SCENE_COUNT)], False),
         (
@@ -52,5 +52,5 @@ def seed(db: sqlite3.Connection) -> None:
             True,
         ),
     ):
-        if store.dataset(db, uuid) is None:
-            store.add_dataset(db, uuid, name, scenes=scenes, annotated=scenes, segmentation=segmentation)
+        if datasets.find_dataset(db, uuid) is None:
+            datasets.add_dataset(db, uuid, name, scenes=scenes, annotated=scenes, segmentation=segmentation)

@@ -4,14 +4,13 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from airflow_provider_kognic.emulator.database import Database
+from airflow_provider_kognic.emulator.faults.plan import Faults
 from airflow_provider_kognic.emulator.stats import Stats
+from airflow_provider_kognic.emulator.storage.database import Database
+from airflow_provider_kognic.emulator.storage.tokens import Tokens
 
 if TYPE_CHECKING:
     from fastapi import Request
-
-    from airflow_provider_kognic.emulator.faults import Faults
-    from airflow_provider_kognic.emulator.tokens import Tokens
 
 
 @dataclass
@@ -27,8 +26,8 @@ class State:
     """
 
     database: Database
-    tokens: "Tokens"
-    faults: "Faults"
+    tokens: Tokens
+    faults: Faults
     stats: Stats = field(default_factory=Stats)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

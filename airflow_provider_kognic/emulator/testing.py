@@ -14,9 +14,9 @@ import httpx
 import msgspec
 
 from airflow_provider_kognic.emulator import demo
-from airflow_provider_kognic.emulator.auth import TOKEN_PATH
-from airflow_provider_kognic.emulator.faults import Settings
-from airflow_provider_kognic.emulator.server import EmulatorServer, Options
+from airflow_provider_kognic.emulator.api.auth import TOKEN_PATH
+from airflow_provider_kognic.emulator.faults.settings import Settings
+from airflow_provider_kognic.emulator.serving.server import EmulatorServer, Options
 
 # A process has to import everything first, on a machine that may be busy.
 _START_SECONDS = 60.0

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from airflow_provider_kognic.emulator import demo
-from airflow_provider_kognic.emulator.auth import TOKEN_PATH
+from airflow_provider_kognic.emulator.api.auth import TOKEN_PATH
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
 
 GRANT = {"grant_type": "client_credentials"}

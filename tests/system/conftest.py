@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
 
-from .support import Airflow, running_airflow, why_no_celery, why_no_postgres
+from .real_airflow import Airflow, running_airflow, why_no_celery, why_no_postgres
 
 
 @pytest.fixture(scope="session")

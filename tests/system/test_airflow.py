@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 
-from .support import Airflow, is_alive
+from .real_airflow import Airflow, is_alive
 
 pytestmark = pytest.mark.system
 

@@ -23,7 +23,7 @@ from packaging.version import Version
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
 
-from .support import Airflow, is_alive, why_no_celery, why_no_postgres
+from .real_airflow import Airflow, is_alive, why_no_celery, why_no_postgres
 
 pytestmark = pytest.mark.system
 

@@ -16,7 +16,7 @@ from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal import lease
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.upload.reconciliation import rounds
-from airflow_provider_kognic.emulator.faults import Settings as World
+from airflow_provider_kognic.emulator.faults.settings import Settings as World
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
 from tests.core.proofs.histories import FAULTS
 from tests.core.proofs.promise import ALL, DOUBT, POLICIES, ROWS, Row, columns, matrix

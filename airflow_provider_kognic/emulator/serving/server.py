@@ -2,52 +2,24 @@
 
 import contextlib
 import socket
-import struct
-from asyncio import BaseTransport, Transport
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from airflow_provider_kognic.emulator import demo, store
-from airflow_provider_kognic.emulator.app import build_app
-from airflow_provider_kognic.emulator.database import Database
-from airflow_provider_kognic.emulator.documents import require_openlabel_extra
-from airflow_provider_kognic.emulator.faults import Faults, Settings
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.api.bodies import require_openlabel_extra
+from airflow_provider_kognic.emulator.faults.plan import Faults
+from airflow_provider_kognic.emulator.faults.settings import Settings
+from airflow_provider_kognic.emulator.serving.app import build_app
+from airflow_provider_kognic.emulator.serving.protocol import DroppableProtocol
 from airflow_provider_kognic.emulator.state import State
-from airflow_provider_kognic.emulator.tokens import Tokens
-
-# Closing a socket that lingers for zero seconds sends a reset in place of an orderly end.
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-
-
-class _DroppableProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP protocol, which also offers ``extensions["emulator.drop"]`` to the application.
-
-    ASGI has no word for closing a connection without an answer; the transport has.
-    """
-
-    def connection_made(self, transport: BaseTransport) -> None:
-        super().connection_made(cast("Transport", transport))
-        app = cast("ASGIApp", self.app)
-
-        def drop(reset: bool) -> None:  # noqa: FBT001 (an ASGI extension has no keywords)
-            if cast("Transport", transport).is_closing():
-                return
-            connection = transport.get_extra_info("socket")
-            if reset and connection is not None:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            cast("Transport", transport).abort()
-
-        async def with_drop(scope: Scope, receive: Receive, send: Send) -> None:
-            scope.setdefault("extensions", {})["emulator.drop"] = drop
-            await app(scope, receive, send)
-
-        self.app = cast("Any", with_drop)
+from airflow_provider_kognic.emulator.storage import clients
+from airflow_provider_kognic.emulator.storage.database import Database
+from airflow_provider_kognic.emulator.storage.schema import SCHEMA
+from airflow_provider_kognic.emulator.storage.tokens import Tokens
 
 
 class _Server(uvicorn.Server):
@@ -109,14 +81,14 @@ class EmulatorServer:
         self.host = options.host
         self.port: int = self._socket.getsockname()[1]
         try:
-            self._database = Database(options.database, store.SCHEMA)
+            self._database = Database(options.database, SCHEMA)
         except BaseException:
             self._socket.close()
             raise
         if options.seed_demo:
             self._database.write_and_wait(demo.seed)
         for client_id, client_secret in options.clients:
-            self._database.write_and_wait(store.add_client, client_id, client_secret)
+            self._database.write_and_wait(clients.add_client, client_id, client_secret)
         state = State(
             database=self._database,
             tokens=Tokens(self._database, options.token_ttl),
@@ -124,7 +96,7 @@ class EmulatorServer:
         )
         config = uvicorn.Config(
             cast("Any", build_app(state)),
-            http=_DroppableProtocol,
+            http=DroppableProtocol,
             ws="none",
             lifespan="off",
             # The admin endpoints trust the peer's address, so no header may replace it.

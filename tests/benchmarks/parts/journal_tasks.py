@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.system.support import Airflow, running_airflow
+from tests.system.real_airflow import Airflow, running_airflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

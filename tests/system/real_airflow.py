@@ -198,15 +198,15 @@ class Airflow:
 
     def stop(self) -> None:
         self.http.close()
-        families = [family_of(process.pid) for process in self.processes.values()]
+        trees = [process_tree(process.pid) for process in self.processes.values()]
         servers = {"postgres", "redis"} & self.processes.keys()
         parts = self.processes.keys() - servers
         for part in parts:
             self.processes[part].terminate()
         for part in [*parts, *servers]:
             self.stop_part(part, signal.SIGQUIT if part == "postgres" else signal.SIGTERM)
-        for family in families:
-            kill(family)  # tasks are process groups of their own
+        for tree in trees:
+            kill(tree)  # tasks are process groups of their own
         shutil.rmtree(self._postgres_data)
 
     def _command(self, *arguments: str, pid_file: str = "") -> "subprocess.Popen[bytes]":
@@ -240,7 +240,7 @@ class Airflow:
         """SIGKILL for the Celery worker of a task and all its processes, as when a pod dies; start another."""
         ancestors = {parent.pid for parent in psutil.Process(pid).parents()}
         (name,) = [name for name, process in list(self.processes.items()) if process.pid in ancestors]
-        kill(family_of(self.processes[name].pid))
+        kill(process_tree(self.processes[name].pid))
         self.processes.pop(name).wait(10)
         self.start_worker()
 
@@ -295,7 +295,7 @@ class Airflow:
         return json.dumps(self.get(f"{run}/taskInstances/{task}/logs/{attempt}?full_content=true"))
 
 
-def family_of(pid: int) -> list[psutil.Process]:
+def process_tree(pid: int) -> list[psutil.Process]:
     """A process and all its descendants, itself first."""
     try:
         process = psutil.Process(pid)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_kognic.emulator.errors import Refused
-from airflow_provider_kognic.emulator.store import NewPrediction
+from airflow_provider_kognic.emulator.storage.predictions import NewPrediction
 
 # Below this many bytes the work costs less than handing it to a thread.
 _LARGE = 64 * 1024
@@ -74,14 +74,6 @@ def _annotation_model() -> Any:
     from kognic.openlabel.models import OpenLabelAnnotation
 
     return OpenLabelAnnotation
-
-
-def scene_of(body: bytes) -> str | None:
-    """The scene that a body posted to the predictions endpoint names; None when it names none."""
-    try:
-        return _prediction_body.decode(body).scene_uuid
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
 
 
 async def read_prediction(body: bytes, *, validate: bool) -> NewPrediction:

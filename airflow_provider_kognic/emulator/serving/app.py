@@ -8,9 +8,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from airflow_provider_kognic.emulator import admin, api, auth, page
+from airflow_provider_kognic.emulator.admin import routes as admin
+from airflow_provider_kognic.emulator.api import auth, datasets
 from airflow_provider_kognic.emulator.errors import Refused
-from airflow_provider_kognic.emulator.gate import Gate
+from airflow_provider_kognic.emulator.faults.gate import Gate
+from airflow_provider_kognic.emulator.page import routes as page
+from airflow_provider_kognic.emulator.page.rendering import error_page
 from airflow_provider_kognic.emulator.state import State
 
 
@@ -20,14 +23,14 @@ def build_app(state: State) -> ASGIApp:
     app = FastAPI(title="Kognic emulator", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.emulator = state
     app.include_router(auth.router)
-    app.include_router(api.router)
+    app.include_router(datasets.router)
     app.include_router(admin.router)
     page.mount(app)
 
     def answer(request: Request, status: int, message: str, headers: Mapping[str, str] | None) -> Response:
         if request.url.path.startswith(("/v1/", "/v2/", "/__admin/")):
             return JSONResponse({"message": message}, status, headers)
-        return page.error_page(status, message)
+        return error_page(status, message)
 
     @app.exception_handler(Refused)
     async def _refused(request: Request, error: Refused) -> Response:
@@ -42,4 +45,10 @@ def build_app(state: State) -> ASGIApp:
         issues = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
         return JSONResponse({"message": "; ".join(issues)}, 422)
 
-    return Gate(app, state)
+    return Gate(
+        app,
+        faults=state.faults,
+        stats=state.stats,
+        revoke_tokens=state.tokens.revoke_all,
+        stopping=state.stopping,
+    )

@@ -1,4 +1,4 @@
-"""What the modules a DAG file imports cost beyond `airflow.sdk`: `python -m tests.benchmarks.imports`.
+"""What the modules a DAG file imports cost beyond `airflow.sdk`: `python -m tests.benchmarks.children.imports`.
 
 Both parts are timed in one process, so that they share its caches and its luck. Prints one line of JSON.
 """

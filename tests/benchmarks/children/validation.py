@@ -1,7 +1,8 @@
-"""The check of documents next to kognic-openlabel's: `python -m tests.benchmarks.validation ROUNDS [--quick]`.
+"""The check of documents next to kognic-openlabel's: `python -m tests.benchmarks.children.validation ROUNDS`.
 
-Both check the same bytes in one process, on one core, in turn; kognic-openlabel looks at the schema alone. Prints a
-line of JSON: a list of rounds, each with the milliseconds of CPU that a document of each size takes.
+Both check the same bytes in one process, on one core, in turn; kognic-openlabel looks at the schema alone. With
+`--quick` less often. Prints a line of JSON: a list of rounds, each with the milliseconds of CPU that a document of
+each size takes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .documents import LARGE, SMALL, document
+from tests.benchmarks.documents import LARGE, SMALL, document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

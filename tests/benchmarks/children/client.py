@@ -1,4 +1,4 @@
-"""One client's run in a process of its own: `python -m tests.benchmarks.child CLIENT URL GROUP PATH`.
+"""One client's run in a process of its own: `python -m tests.benchmarks.children.client CLIENT URL GROUP PATH`.
 
 CLIENT is `engine`, `unchecked`, `documented` or `sockets`. The clock starts after the imports and before anything
 else (the token, the listing of the folder); it stops when the client is closed. Prints one line of JSON.
@@ -30,7 +30,7 @@ def peak_memory() -> int:
 
 def main(client: str, url: str, group: str, path: str) -> None:
     """Run one client and print its figures."""
-    module = importlib.import_module(f"{__package__}.{client}")
+    module = importlib.import_module(f"tests.benchmarks.clients.{client}")
     imported, cpu = peak_memory(), time.process_time()
     start = time.perf_counter()
     count = asyncio.run(module.run(url, group, Path(path)))

@@ -1,17 +1,17 @@
-"""The emulator's own switches under ``/__admin``, for its own machine only."""
+"""The endpoints under ``/__admin``."""
 
 import ipaddress
 from typing import Annotated, Any
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4, uuid5
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
 
-from airflow_provider_kognic.emulator import store
+from airflow_provider_kognic.emulator.admin.bodies import NewAnnotations, NewClient, NewDataset
 from airflow_provider_kognic.emulator.errors import Refused
-from airflow_provider_kognic.emulator.faults import Settings
+from airflow_provider_kognic.emulator.faults.settings import Settings
 from airflow_provider_kognic.emulator.state import state_of
+from airflow_provider_kognic.emulator.storage import clients, datasets, predictions, predictions_groups
 
 
 async def require_loopback(request: Request) -> None:
@@ -31,52 +31,6 @@ async def require_loopback(request: Request) -> None:
 
 
 router = APIRouter(prefix="/__admin", dependencies=[Depends(require_loopback)])
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class NewDataset(_Body):
-    """A dataset to make.
-
-    Attributes:
-        name: Its name.
-        uuid: Its uuid; a new one when left out.
-        scenes: The uuids of its scenes.
-        count: Or how many scenes to make: ``uuid5(<dataset uuid>, "<index>")``.
-        annotated: Which scenes have an annotation: all, none, the first so many, or those listed.
-        segmentation: Whether it is a dataset with segmentation.
-    """
-
-    name: str = Field(min_length=1)
-    uuid: UUID | None = None
-    scenes: list[UUID] | None = None
-    count: int = Field(default=0, ge=0, le=1_000_000)
-    annotated: bool | int | list[UUID] = True
-    segmentation: bool = False
-
-
-class NewAnnotations(_Body):
-    """Scenes to annotate; those the dataset lacks are added to it.
-
-    Attributes:
-        scenes: Their uuids.
-    """
-
-    scenes: list[UUID]
-
-
-class NewClient(_Body):
-    """A client to let in.
-
-    Attributes:
-        client_id: Its id.
-        client_secret: Its secret.
-    """
-
-    client_id: str = Field(min_length=1)
-    client_secret: str = Field(min_length=1)
 
 
 def _json(content: object) -> Response:
@@ -146,10 +100,10 @@ async def list_predictions(
 ) -> Response:
     """Predictions, oldest first, and how many there are; ``next`` is the ``after`` of the page to come."""
     database = state_of(request).database
-    answer: dict[str, Any] = {"count": await database.read(store.count_predictions, group, scene)}
+    answer: dict[str, Any] = {"count": await database.read(predictions.count_predictions, group, scene)}
     if not count_only:
         rows = await database.read(
-            store.predictions, group_uuid=group, scene_uuid=scene, after=after, limit=limit
+            predictions.list_predictions, group_uuid=group, scene_uuid=scene, after=after, limit=limit
         )
         answer["data"] = rows
         answer["next"] = rows[-1]["seq"] if len(rows) == limit else None
@@ -159,14 +113,16 @@ async def list_predictions(
 @router.get("/predictions/{prediction_uuid}/document")
 async def get_document(request: Request, prediction_uuid: str) -> Response:
     """The ``openlabelContent`` of a prediction, byte for byte as it arrived."""
-    content = await state_of(request).database.read(store.document, prediction_uuid)
+    content = await state_of(request).database.read(predictions.read_document, prediction_uuid)
     return Response(content, media_type="application/json")
 
 
 @router.delete("/predictions-groups/{group_uuid}")
 async def delete_group(request: Request, group_uuid: str) -> Response:
     """Remove a predictions group with its predictions."""
-    return _json({"removed": await state_of(request).database.write(store.remove_group, group_uuid)})
+    return _json(
+        {"removed": await state_of(request).database.write(predictions_groups.remove_group, group_uuid)}
+    )
 
 
 # --- datasets ---
@@ -175,7 +131,7 @@ async def delete_group(request: Request, group_uuid: str) -> Response:
 @router.get("/datasets")
 async def list_datasets(request: Request) -> Response:
     """All datasets, with how much each holds."""
-    return _json({"data": await state_of(request).database.read(store.datasets)})
+    return _json({"data": await state_of(request).database.read(datasets.list_datasets)})
 
 
 @router.post("/datasets")
@@ -191,7 +147,7 @@ async def create_dataset(request: Request, given: NewDataset) -> Response:
         annotated = scenes[: given.annotated]
     names = [str(scene) for scene in scenes]
     await state_of(request).database.write(
-        store.add_dataset,
+        datasets.add_dataset,
         str(uuid),
         given.name,
         scenes=names,
@@ -204,14 +160,14 @@ async def create_dataset(request: Request, given: NewDataset) -> Response:
 @router.get("/datasets/{dataset_uuid}/scenes")
 async def list_scenes(request: Request, dataset_uuid: str) -> Response:
     """The scenes of a dataset, each with its number of annotations."""
-    return _json({"data": await state_of(request).database.read(store.scenes, dataset_uuid)})
+    return _json({"data": await state_of(request).database.read(datasets.list_scenes, dataset_uuid)})
 
 
 @router.post("/datasets/{dataset_uuid}/annotations")
 async def add_annotations(request: Request, dataset_uuid: str, given: NewAnnotations) -> Response:
     """Annotate scenes."""
     scenes = [str(scene) for scene in given.scenes]
-    added = await state_of(request).database.write(store.add_annotations, dataset_uuid, scenes)
+    added = await state_of(request).database.write(datasets.add_annotations, dataset_uuid, scenes)
     return _json({"added": added})
 
 
@@ -221,7 +177,7 @@ async def add_annotations(request: Request, dataset_uuid: str, given: NewAnnotat
 @router.post("/clients")
 async def add_client(request: Request, given: NewClient) -> Response:
     """Let a client in, or give a known one a new secret."""
-    await state_of(request).database.write(store.add_client, given.client_id, given.client_secret)
+    await state_of(request).database.write(clients.add_client, given.client_id, given.client_secret)
     return _json({"client_id": given.client_id})
 
 

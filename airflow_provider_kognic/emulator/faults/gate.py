@@ -4,43 +4,15 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
-import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_kognic.emulator.faults import Fault
-from airflow_provider_kognic.emulator.state import State
-from airflow_provider_kognic.emulator.stats import PREDICTIONS_ROUTE, route_of
+from airflow_provider_kognic.emulator.faults.answers import Answer, faulty_answer
+from airflow_provider_kognic.emulator.faults.fault import Fault
+from airflow_provider_kognic.emulator.faults.plan import Faults
+from airflow_provider_kognic.emulator.stats import PREDICTIONS_ROUTE, Stats, route_of
 
 _SLASHES = re.compile("/{2,}")
-
-
-@dataclass
-class Answer:
-    """A whole HTTP answer.
-
-    Attributes:
-        status: Its status.
-        body: Its body.
-        headers: Its headers, without the length.
-    """
-
-    status: int
-    body: bytes = b""
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-
-    @classmethod
-    def of_json(cls, status: int, content: object, headers: dict[str, str] | None = None) -> "Answer":
-        """An answer with JSON in it."""
-        return cls.of(status, msgspec.json.encode(content), "application/json", headers)
-
-    @classmethod
-    def of(cls, status: int, body: bytes, media_type: str, headers: dict[str, str] | None = None) -> "Answer":
-        """An answer with a body of some media type."""
-        pairs = {"content-type": media_type} | (headers or {})
-        return cls(status, body, [(k.lower().encode(), v.encode()) for k, v in pairs.items()])
-
 
 _Carry = Callable[[], Awaitable[Answer]]
 
@@ -53,12 +25,26 @@ class Gate:
 
     Args:
         app: The application.
-        state: The emulator's state.
+        faults: What to do wrong, and how many requests are served at a time.
+        stats: Counts what was asked and what was done wrong.
+        revoke_tokens: Makes every access token invalid.
+        stopping: Set when the server is told to stop: whatever hangs lets go.
     """
 
-    def __init__(self, app: ASGIApp, state: State) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        faults: Faults,
+        stats: Stats,
+        revoke_tokens: Callable[[], Awaitable[object]],
+        stopping: asyncio.Event,
+    ) -> None:
         self._app = app
-        self._state = state
+        self._faults = faults
+        self._stats = stats
+        self._revoke_tokens = revoke_tokens
+        self._stop = stopping
         self._open = 0
         self._served = 0
         self._late: set[asyncio.Task[Answer]] = set()
@@ -71,7 +57,6 @@ class Gate:
             await self._app(scope, receive, send)
             return
         scope = {**scope, "path": path, "raw_path": path.encode()}
-        stats = self._state.stats
         answer = None
         try:
             if path.startswith("/v1/auth/"):
@@ -79,32 +64,32 @@ class Gate:
             else:
                 answer = await self._serve_limited(scope, receive)
         finally:
-            stats.count_request(scope["method"], path, None if answer is None else answer.status)
+            self._stats.count_request(scope["method"], path, None if answer is None else answer.status)
         if answer is None:
             await self._drop(scope, receive, reset=False)
         else:
             await _send(answer, send)
 
     async def _serve_limited(self, scope: Scope, receive: Receive) -> Answer | None:
-        state = self._state
+        stats = self._stats
         self._open += 1
-        state.stats.most_in_flight = max(state.stats.most_in_flight, self._open)
-        admitted = self._served < state.faults.settings.max_concurrent
+        stats.most_in_flight = max(stats.most_in_flight, self._open)
+        admitted = self._served < self._faults.settings.max_concurrent
         self._served += admitted
         try:
             if scope["method"] == "POST" and route_of(scope["path"]) == PREDICTIONS_ROUTE:
-                state.stats.count_post(time.time())
+                stats.count_post(time.time())
             if admitted:
                 answer = await self._serve(scope, receive)
             else:
                 await _read_body(receive)
-                state.stats.rejected_too_many += 1
+                stats.rejected_too_many += 1
                 answer = Answer.of_json(429, {"message": "Too many requests at the same time"})
                 answer.headers.append((b"retry-after", b"1"))
         finally:
             self._open -= 1
             self._served -= admitted
-        sunset = state.faults.settings.sunset_date
+        sunset = self._faults.settings.sunset_date
         if answer is not None and sunset is not None:
             answer.headers.append((b"sunset-date", sunset.encode()))
         return answer
@@ -114,14 +99,13 @@ class Gate:
         body = await _read_body(receive)
         if body is None:
             return None
-        state = self._state
-        plan = state.faults.plan(scope["method"], scope["path"], body)
+        plan = self._faults.plan(scope["method"], scope["path"], body)
         for kind in plan.kinds:
-            state.stats.count_fault(kind)
+            self._stats.count_fault(kind)
         if plan.delay and await self._pause(plan.delay):
             return None
         if plan.revoke:
-            await state.tokens.revoke_all()
+            await self._revoke_tokens()
 
         async def carry_out() -> Answer:
             return await _call(self._app, scope, body)
@@ -144,7 +128,7 @@ class Gate:
             return None
         if fault.kind == "late_commit":
             return await self._commit_late(fault, carry_out, receive)
-        return _faulty_answer(fault)
+        return faulty_answer(fault)
 
     async def _commit_late(self, fault: Fault, carry_out: _Carry, receive: Receive) -> Answer | None:
         async def later() -> Answer:
@@ -166,7 +150,7 @@ class Gate:
     async def _pause(self, seconds: float) -> bool:
         """Wait; True as soon as the server stops meanwhile."""
         try:
-            await asyncio.wait_for(self._state.stopping.wait(), seconds)
+            await asyncio.wait_for(self._stop.wait(), seconds)
         except asyncio.TimeoutError:
             return False
         return True
@@ -180,26 +164,12 @@ class Gate:
         await asyncio.gather(*waits, return_exceptions=True)
 
     async def _stopping(self) -> None:
-        await self._state.stopping.wait()
+        await self._stop.wait()
 
     async def _drop(self, scope: Scope, receive: Receive, *, reset: bool) -> None:
         """Close the connection without an answer and wait until the server has noticed."""
         scope["extensions"]["emulator.drop"](reset)
         await _disconnected(receive)
-
-
-def _faulty_answer(fault: Fault) -> Answer:
-    status, headers = fault.answered_status, fault.headers()
-    if fault.kind == "html_error":
-        page = f"<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"
-        return Answer.of(status, page.encode(), "text/html", headers)
-    if fault.kind == "garbage":
-        return Answer.of(status, fault.body.encode(), "application/json", headers)
-    if fault.kind == "no_data" and status == 204:  # noqa: PLR2004 (No Content: a body would be read as the next answer)
-        return Answer.of(status, b"", "application/json", headers)
-    if fault.kind == "no_data":
-        return Answer.of_json(status, {"result": "ok"}, headers)
-    return Answer.of_json(status, {"message": fault.message}, headers)
 
 
 async def _read_body(receive: Receive) -> bytes | None:

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
-from airflow_provider_kognic.emulator import store
-from airflow_provider_kognic.emulator.auth import require_token
-from airflow_provider_kognic.emulator.documents import read_group, read_prediction
+from airflow_provider_kognic.emulator.api.auth import require_token
+from airflow_provider_kognic.emulator.api.bodies import read_group, read_prediction
 from airflow_provider_kognic.emulator.errors import Refused
 from airflow_provider_kognic.emulator.state import state_of
+from airflow_provider_kognic.emulator.storage import datasets, predictions, predictions_groups
 
 router = APIRouter(dependencies=[Depends(require_token)])
 
@@ -38,7 +38,7 @@ def _offset(request: Request) -> int:
 @router.get("/v2/datasets")
 async def list_datasets(request: Request) -> Response:
     """All datasets."""
-    rows = await state_of(request).database.read(store.datasets)
+    rows = await state_of(request).database.read(datasets.list_datasets)
     return _enveloped(
         [
             {
@@ -57,7 +57,7 @@ async def list_annotations(request: Request, dataset_uuid: str) -> Response:
     """A page of a dataset's annotations, from ``offset`` on; empty beyond the last."""
     state = state_of(request)
     limit = state.faults.settings.page_size
-    rows = await state.database.read(store.annotations, dataset_uuid, _offset(request), limit)
+    rows = await state.database.read(datasets.list_annotations, dataset_uuid, _offset(request), limit)
     return _enveloped(
         [
             {"uuid": row["uuid"], "sceneUuid": row["scene_uuid"], "createdAt": _time(row["created_at"])}
@@ -69,7 +69,7 @@ async def list_annotations(request: Request, dataset_uuid: str) -> Response:
 @router.get("/v1/datasets/{dataset_uuid}/predictions-groups")
 async def list_groups(request: Request, dataset_uuid: str) -> Response:
     """The predictions groups of a dataset."""
-    rows = await state_of(request).database.read(store.groups, dataset_uuid)
+    rows = await state_of(request).database.read(predictions_groups.list_groups, dataset_uuid)
     return _enveloped([_group(row) for row in rows])
 
 
@@ -90,7 +90,7 @@ async def create_group(request: Request, dataset_uuid: str) -> Response:
     name, description, class_mapping = read_group(await request.body())
     return _enveloped(
         await state_of(request).database.write(
-            store.add_group, dataset_uuid, name, description, class_mapping
+            predictions_groups.add_group, dataset_uuid, name, description, class_mapping
         )
     )
 
@@ -101,7 +101,9 @@ async def create_prediction(request: Request, group_uuid: str) -> Response:
     state = state_of(request)
     settings = state.faults.settings
     prediction = await read_prediction(await request.body(), validate=settings.validate_openlabel)
-    uuid = await state.database.write(store.add_prediction, group_uuid, prediction, settings.repeated_scene)
+    uuid = await state.database.write(
+        predictions.add_prediction, group_uuid, prediction, settings.repeated_scene
+    )
     state.stats.predictions_created += 1
     return _enveloped(uuid)
 
@@ -118,9 +120,9 @@ async def list_predictions(request: Request, group_uuid: str) -> Response:
     if not settings.predictions_listing:
         raise Refused(405, "Predictions cannot be listed", {"Allow": "POST"})
     offset = _offset(request)
-    await state.database.read(store.require_group, group_uuid)
+    await state.database.read(predictions_groups.require_group, group_uuid)
     rows = await state.database.read(
-        store.predictions,
+        predictions.list_predictions,
         group_uuid=group_uuid,
         offset=offset,
         limit=settings.page_size,

@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from airflow_provider_kognic.emulator import store
 from airflow_provider_kognic.emulator.errors import Refused
 from airflow_provider_kognic.emulator.state import state_of
+from airflow_provider_kognic.emulator.storage import clients
 
 router = APIRouter()
 
@@ -53,8 +53,8 @@ async def revoke_token(request: Request) -> Response:
     form = await _form(request)
     client_id, client_secret = _credentials(request, form)
     state = state_of(request)
-    expected = await state.database.read(store.secret_digest, client_id)
-    if expected is None or not hmac.compare_digest(store.digest(client_secret), expected):
+    expected = await state.database.read(clients.secret_digest, client_id)
+    if expected is None or not hmac.compare_digest(clients.digest(client_secret), expected):
         return _oauth_error(401, "invalid_client", "Unknown client or wrong secret")
     await state.tokens.revoke(form.get("token", ""))
     return _json(200, {})

@@ -1,0 +1,177 @@
+"""Predictions and their documents."""
+
+import sqlite3
+import time
+import uuid
+import zlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from airflow_provider_kognic.emulator.errors import Refused
+from airflow_provider_kognic.emulator.storage.rows import all_rows, first_row
+
+RepeatedScene = Literal["stand_beside", "replace", "conflict"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPrediction:
+    """A prediction that passed the checks that need no database.
+
+    Attributes:
+        scene_uuid: The scene it says it is for.
+        content: The ``openlabelContent`` as it arrived, compressed with zlib.
+        size: The bytes of it before compression.
+        has_image: It holds a segmentation bitmap.
+    """
+
+    scene_uuid: str
+    content: bytes
+    size: int
+    has_image: bool
+
+
+def add_prediction(
+    db: sqlite3.Connection, group_uuid: str, prediction: NewPrediction, repeated_scene: RepeatedScene
+) -> str:
+    """Store a prediction and return its new uuid.
+
+    Raises:
+        Refused: 404 for an unknown group, 400 for a scene without annotations in the group's dataset or a
+            segmentation in a group without class mapping, 409 for a repeated scene when that is a conflict.
+    """
+    row = db.execute(
+        """SELECT g.dataset_uuid, g.class_mapping, d.segmentation FROM predictions_groups g
+        JOIN datasets d ON d.uuid = g.dataset_uuid WHERE g.uuid = ?""",
+        (group_uuid,),
+    ).fetchone()
+    if row is None:
+        raise Refused(404, f"No predictions group with uuid {group_uuid}")
+    dataset_uuid, class_mapping, segmentation = row
+    scene = prediction.scene_uuid
+    _require_annotated(db, dataset_uuid, scene)
+    if segmentation and prediction.has_image and class_mapping is None:
+        raise Refused(
+            400,
+            f"Dataset {dataset_uuid} has segmentation: predictions with an image need a predictions group"
+            " that was created with classMapping",
+        )
+    if repeated_scene != "stand_beside":
+        known = db.execute(
+            "SELECT 1 FROM predictions WHERE group_uuid = ? AND scene_uuid = ?", (group_uuid, scene)
+        ).fetchone()
+        if known and repeated_scene == "conflict":
+            raise Refused(409, f"Predictions group {group_uuid} has a prediction for scene {scene} already")
+        if known:
+            remove_predictions(db, group_uuid, scene)
+    prediction_uuid = str(uuid.uuid4())
+    seq = db.execute(
+        "INSERT INTO predictions (uuid, group_uuid, scene_uuid, size, created_at) VALUES (?, ?, ?, ?, ?)",
+        (prediction_uuid, group_uuid, scene, prediction.size, time.time()),
+    ).lastrowid
+    db.execute("INSERT INTO documents VALUES (?, ?)", (seq, prediction.content))
+    return prediction_uuid
+
+
+def _require_annotated(db: sqlite3.Connection, dataset_uuid: str, scene: str) -> None:
+    within = (dataset_uuid, scene)
+    if db.execute(
+        "SELECT 1 FROM annotations WHERE dataset_uuid = ? AND scene_uuid = ? LIMIT 1", within
+    ).fetchone():
+        return
+    if db.execute("SELECT 1 FROM scenes WHERE dataset_uuid = ? AND uuid = ?", within).fetchone():
+        raise Refused(400, f"Scene {scene} has no annotations in dataset {dataset_uuid}")
+    raise Refused(400, f"Scene {scene} is not in dataset {dataset_uuid}")
+
+
+def remove_predictions(db: sqlite3.Connection, group_uuid: str, scene_uuid: str | None = None) -> int:
+    """Remove the predictions of a group, of a scene when given, with their documents; returns how many."""
+    where, parameters = _where(group_uuid, scene_uuid)
+    db.execute(
+        f"DELETE FROM documents WHERE prediction_seq IN (SELECT seq FROM predictions WHERE {where})",  # noqa: S608 (no input in it)
+        parameters,
+    )
+    return db.execute(f"DELETE FROM predictions WHERE {where}", parameters).rowcount  # noqa: S608 (as above)
+
+
+def _where(group_uuid: str | None, scene_uuid: str | None) -> tuple[str, dict[str, Any]]:
+    conditions = ["TRUE"]
+    if group_uuid is not None:
+        conditions.append("group_uuid = :group")
+    if scene_uuid is not None:
+        conditions.append("scene_uuid = :scene")
+    return " AND ".join(conditions), {"group": group_uuid, "scene": scene_uuid}
+
+
+def count_predictions(
+    db: sqlite3.Connection, group_uuid: str | None = None, scene_uuid: str | None = None
+) -> int:
+    """How many predictions there are, of a group and of a scene when given."""
+    where, parameters = _where(group_uuid, scene_uuid)
+    return int(db.execute(f"SELECT count(*) FROM predictions WHERE {where}", parameters).fetchone()[0])  # noqa: S608 (no input in it)
+
+
+def list_predictions(
+    db: sqlite3.Connection,
+    *,
+    group_uuid: str | None = None,
+    scene_uuid: str | None = None,
+    after: int = 0,
+    offset: int = 0,
+    limit: int,
+    until: float | None = None,
+) -> list[dict[str, Any]]:
+    """A page of predictions, oldest first, without their documents.
+
+    Args:
+        db: The connection.
+        group_uuid: Only those of this group.
+        scene_uuid: Only those of this scene.
+        after: Only those with a ``seq`` beyond this one: the way to walk through many.
+        offset: How many to leave out at the beginning.
+        limit: How many at most.
+        until: Only those created by then, in seconds since the epoch.
+    """
+    where, parameters = _where(group_uuid, scene_uuid)
+    parameters |= {"after": after, "until": until, "limit": limit, "offset": offset}
+    return all_rows(
+        db.execute(
+            f"""SELECT seq, uuid, group_uuid AS predictions_group_uuid, scene_uuid, size, created_at
+            FROM predictions WHERE {where} AND seq > :after AND (:until IS NULL OR created_at <= :until)
+            ORDER BY seq LIMIT :limit OFFSET :offset""",  # noqa: S608 (no input in it)
+            parameters,
+        )
+    )
+
+
+def require_prediction(db: sqlite3.Connection, prediction_uuid: str) -> dict[str, Any]:
+    """One prediction without its document.
+
+    Raises:
+        Refused: 404, no such prediction.
+    """
+    found = first_row(
+        db.execute(
+            """SELECT seq, uuid, group_uuid AS predictions_group_uuid, scene_uuid, size, created_at
+            FROM predictions WHERE uuid = ?""",
+            (prediction_uuid,),
+        )
+    )
+    if found is None:
+        raise Refused(404, f"No prediction with uuid {prediction_uuid}")
+    return found
+
+
+def read_document(db: sqlite3.Connection, prediction_uuid: str) -> bytes:
+    """The ``openlabelContent`` of a prediction, byte for byte as it arrived.
+
+    Raises:
+        Refused: 404, no such prediction.
+    """
+    row = db.execute(
+        """SELECT content FROM documents WHERE prediction_seq =
+        (SELECT seq FROM predictions WHERE uuid = ?)""",
+        (prediction_uuid,),
+    ).fetchone()
+    if row is None:
+        raise Refused(404, f"No prediction with uuid {prediction_uuid}")
+    return zlib.decompress(row[0])

@@ -1,0 +1,34 @@
+"""What importing the package costs a DAG file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.benchmarks.figures import Bar, say, spread, table
+from tests.benchmarks.processes import child
+
+if TYPE_CHECKING:
+    from tests.benchmarks.figures import Rounds
+
+
+def run_imports(runs: int, raw: dict[str, Any]) -> list[Bar]:
+    """Measure what importing the operators and sensors costs beyond `airflow.sdk`, print it, return the bar."""
+    say(f"## Imports beyond `airflow.sdk`, {runs} processes\n")
+    child("imports")  # compiles what has no bytecode yet
+    rounds: Rounds = [child("imports")[0] for _ in range(runs)]
+    table(
+        ("module", "wall ms", "CPU ms"),
+        [
+            ["airflow.sdk itself", spread([figures["sdk_ms"] for figures in rounds], 0), ""],
+            *(
+                [
+                    module,
+                    spread([figures[f"{name}_ms"] for figures in rounds], 1),
+                    spread([figures[f"{name}_cpu_ms"] for figures in rounds], 1),
+                ]
+                for name, module in (("operators", "the operators"), ("sensors", "then the sensors"))
+            ),
+        ],
+    )
+    raw["imports"] = rounds
+    return [Bar("import of the operators", [figures["operators_ms"] for figures in rounds], 60, "ms")]
