@@ -22,8 +22,7 @@ from airflow_provider_kognic.core.errors import (
     KognicJournalFormatError,
     KognicStoppedError,
 )
-from airflow_provider_kognic.core.journal import Header
-from airflow_provider_kognic.core.journal import folder as folder_log
+from airflow_provider_kognic.core.journal import Header, parts
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from tests.core.journal_fakes import (
     GROUP,
@@ -106,7 +105,7 @@ def test_what_was_appended_is_read_back(folder: Any) -> None:
 
 def test_it_grows_over_many_parts_and_attempts(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where a part is full after a few lines; nothing is left that is not needed."""
-    monkeypatch.setattr(folder_log, "PART_IS_FULL", 500)
+    monkeypatch.setattr(parts, "PART_IS_FULL", 500)
     for attempt in range(12):
         append_all(folder, *([line(100 * attempt + n), line(100 * attempt + n + 50)] for n in range(20)))
     expected = [line(100 * a + n + more) for a in range(12) for n in range(20) for more in (0, 50)]
@@ -381,12 +380,12 @@ WRITER = """
 import sys
 from pathlib import Path
 from tests.core.journal_fakes import line, log_in, never, store
-from airflow_provider_kognic.core.journal import folder as folder_log
+from airflow_provider_kognic.core.journal import parts
 folder, kind, start = sys.argv[1:]
 if kind == "local":
     place = Path(folder)
 else:
-    folder_log.PART_IS_FULL = 4096
+    parts.PART_IS_FULL = 4096
     from upath import UPath  # what ObjectStoragePath stands on, without the seconds that importing Airflow takes
     place = UPath("file://" + folder)
     assert hasattr(place, "fs")
@@ -457,8 +456,6 @@ SLEEPER = """
 import sys
 from pathlib import Path
 from tests.core.journal_fakes import line, log_in
-from airflow_provider_kognic.core.journal import folder as folder_log
-from airflow_provider_kognic.core.journal import lease
 where = sys.argv[2]
 log = log_in(Path(sys.argv[1]), ttl=float(sys.argv[3]))
 log.open(lambda: False)
