@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
-    from airflow_provider_kognic.core.journal import Header
+    from airflow_provider_kognic.core.journal.facade import Header
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class TaskStateStore(Protocol):
 
 
 class TaskStateStoreLog:
-    """Keeps the lines of a journal in the task state store; a `core.journal.Log`.
+    """Keeps the lines of a journal in the task state store; a `core.journal.log.Log`.
 
     Each attempt begins a part of its own, so that it never writes over what an earlier one wrote. A batch of lines
     that fits into the current part replaces it as a whole; any other goes into new parts, which count once the

@@ -22,10 +22,9 @@ from airflow_provider_kognic.core.journal.lease import TTL, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from airflow_provider_kognic.core.files import StoredPath
-    from airflow_provider_kognic.core.journal import Header
+    from airflow_provider_kognic.core.journal.facade import Header
     from airflow_provider_kognic.core.journal.parts import PartFile, Parts
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]")
@@ -33,7 +32,7 @@ _LONGEST_NAME = 100
 
 
 class FolderLog:
-    """Keeps the lines of a journal in a folder, which many uploads may share; see `journal.Log`.
+    """Keeps the lines of a journal in a folder, which many uploads may share; see `log.Log`.
 
     Args:
         folder: The folder, for all hosts and groups; `pathlib.Path` or `ObjectStoragePath`.

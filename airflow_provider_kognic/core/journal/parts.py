@@ -3,9 +3,9 @@
     <generation>-<random>-<number>.jsonl
 
 A part is lines, the first one its header. A local one is appended to. Object stores cannot append, so there a part
-is written anew with every batch, and the next one begun once it has grown to 256 KB. Not every store replaces a file
-in one step, so two names take turns (`...a.jsonl`, `...b.jsonl`): what is durable is never overwritten, and the
-longer one counts.
+is written anew with every batch, and the next one begun once it has grown to 256 KB. Not every store replaces a
+file in one step, so two names take turns (`...a.jsonl`, `...b.jsonl`): what is durable is never overwritten, and
+the longer one counts.
 """
 
 from __future__ import annotations

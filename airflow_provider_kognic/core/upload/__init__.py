@@ -30,7 +30,7 @@ from airflow_provider_kognic.core.errors import (
     KognicRequestError,
     KognicStoppedError,
 )
-from airflow_provider_kognic.core.journal import Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result, Summary
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reasons import Reason

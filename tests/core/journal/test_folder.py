@@ -22,7 +22,8 @@ from airflow_provider_kognic.core.errors import (
     KognicJournalFormatError,
     KognicStoppedError,
 )
-from airflow_provider_kognic.core.journal import Header, parts
+from airflow_provider_kognic.core.journal import parts
+from airflow_provider_kognic.core.journal.facade import Header
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from tests.core.journal_fakes import (
     GROUP,

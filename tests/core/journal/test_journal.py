@@ -19,7 +19,7 @@ from airflow_provider_kognic.core.errors import (
     KognicJournalFormatError,
     KognicStoppedError,
 )
-from airflow_provider_kognic.core.journal import MOST_OPEN_INTENTS, Entry, Journal, State
+from airflow_provider_kognic.core.journal.facade import MOST_OPEN_INTENTS, Entry, Journal, State
 from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.emulator import demo
 from tests.core.journal_fakes import log_in, read_all

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.api.tokens import TokenProvider
-from airflow_provider_kognic.core.journal import MOST_OPEN_INTENTS, Header, Journal
+from airflow_provider_kognic.core.journal.facade import MOST_OPEN_INTENTS, Header, Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.emulator import demo

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
-from airflow_provider_kognic.core import journal
 from airflow_provider_kognic.core import upload as uploader
 from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.tokens import TokenProvider
-from airflow_provider_kognic.core.journal import Journal
+from airflow_provider_kognic.core.journal import facade
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.retries import Verdict, verdict
 from airflow_provider_kognic.core.upload.reading import intake as reading
 from airflow_provider_kognic.core.upload.reconciliation import doubts, listing
@@ -55,12 +55,12 @@ def does_not_wait_for_the_intent(patch: Patch) -> None:
 
 
 def notes_the_outcome_before_the_intent(patch: Patch) -> None:
-    encode = journal._encode
+    encode = facade._encode
 
     def later(row: list[Any]) -> bytes:
         return encode(["u", row[1]] if row[0] == "i" else row)
 
-    patch.setattr(journal, "_encode", later)
+    patch.setattr(facade, "_encode", later)
 
 
 def loses_the_last_batch(patch: Patch) -> None:
@@ -92,7 +92,7 @@ def takes_an_unreadable_journal_for_an_empty_one(patch: Patch) -> None:
         log.open(stopping)
         with suppress(Exception):
             for line in list(log.read()):
-                self._apply(journal._decode(line))
+                self._apply(facade._decode(line))
 
     patch.setattr(Journal, "_open_and_read", careless)
 
@@ -133,7 +133,7 @@ def withdraws_what_has_left(patch: Patch) -> None:
 
 
 def forgets_what_was_sent_again(patch: Patch) -> None:
-    patch.setattr(journal, "RESENT", "never")
+    patch.setattr(facade, "RESENT", "never")
 
 
 def uses_one_connection_more(patch: Patch) -> None:

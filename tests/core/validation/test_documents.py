@@ -13,7 +13,7 @@ import pytest
 from typing_extensions import Self
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.journal import Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused
 from airflow_provider_kognic.core.options import check_max_document_bytes
 from airflow_provider_kognic.core.sources import RowsSource, open_source

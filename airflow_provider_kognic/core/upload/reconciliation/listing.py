@@ -25,7 +25,7 @@ from airflow_provider_kognic.core.retries import Backoff, may_repeat
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
-    from airflow_provider_kognic.core.journal import Journal
+    from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.models import ListedPrediction
 
 logger = logging.getLogger(__name__)
