@@ -62,7 +62,8 @@ def choose_journal(
     Raises:
         KognicInputError: `journal` is no folder.
     """
-    from airflow_provider_kognic.core.journal.facade import Header, Journal
+    from airflow_provider_kognic.core.journal.facade import Journal
+    from airflow_provider_kognic.core.journal.format import Header
     from airflow_provider_kognic.core.journal.log import ReadOnlyLog
 
     given = check_journal(journal)

@@ -11,8 +11,9 @@ from kognic.auth.requests import RequestsAuthSession  # noqa: F401 - as httpx
 
 from airflow_provider_kognic.core.api.client import AsyncKognicClient
 from airflow_provider_kognic.core.api.settings import Settings
-from airflow_provider_kognic.core.journal.facade import Header, Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
+from airflow_provider_kognic.core.journal.format import Header
 from airflow_provider_kognic.core.openlabel import check
 from airflow_provider_kognic.core.sources import open_source
 from airflow_provider_kognic.core.upload import upload

@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_kognic.core.journal.facade import Header
 from airflow_provider_kognic.core.journal.folder import FolderLog
+from airflow_provider_kognic.core.journal.format import Header
 
 HOST, GROUP = "dataset.app.kognic.com", "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 HEADER = Header(HOST, GROUP, "a test")

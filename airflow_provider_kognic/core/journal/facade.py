@@ -16,123 +16,44 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import struct
 import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError, KognicJournalFormatError
+from airflow_provider_kognic.core.journal.format import (
+    Baseline,
+    BaselineTaken,
+    BegunAnew,
+    Created,
+    InDoubt,
+    Intent,
+    NotARecordError,
+    Refused,
+    Unsent,
+    decode,
+    digest_kept,
+    encode,
+    to_bytes,
+)
+from airflow_provider_kognic.core.journal.ledger import Ledger
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from airflow_provider_kognic.core.journal.format import Outcome as Told
+    from airflow_provider_kognic.core.journal.format import Record
+    from airflow_provider_kognic.core.journal.ledger import Entry
     from airflow_provider_kognic.core.journal.log import Log
     from airflow_provider_kognic.core.models import Result
 
-FORMAT_VERSION = 1
 # So many predictions may be intended and not yet have a durable outcome: a kill leaves no more than these in doubt.
 MOST_OPEN_INTENTS = 64
-# Characters of a digest that are kept: half of a SHA-256 still tells two documents apart.
-DIGEST_KEPT = 32
-_LONGEST_MESSAGE = 300
-_KEY_LENGTH = 16
-# Fields of the line of a created prediction that was sent once.
-_WITHOUT_RESENT = 3
-
-
-@dataclass(frozen=True)
-class Header:
-    """The first thing in every part of a log: which journal it belongs to.
-
-    Attributes:
-        host: The dataset API, as `Settings.host` names it.
-        predictions_group_uuid: The group.
-        writer: Who wrote it, for people: a task's try, a machine.
-    """
-
-    host: str
-    predictions_group_uuid: str
-    writer: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as the JSON object that starts a part."""
-        return {
-            "format": "kognic-journal",
-            "version": FORMAT_VERSION,
-            "host": self.host,
-            "predictions_group_uuid": self.predictions_group_uuid,
-            "writer": self.writer,
-        }
-
-    def check(self, found: object, where: str) -> None:
-        """Check the header of a part that was found.
-
-        Args:
-            found: The parsed JSON.
-            where: The part, for the message.
-
-        Raises:
-            KognicJournalFormatError: It is none, of an unknown version, or of another host or group.
-        """
-        if not isinstance(found, dict) or found.get("format") != "kognic-journal":
-            raise KognicJournalFormatError(
-                f"{where} is no part of a journal of this provider. Give the journal a place of its own; nothing"
-                " was sent."
-            )
-        if found.get("version") != FORMAT_VERSION:
-            raise KognicJournalFormatError(
-                f"{where} has the format version {found.get('version')!r}, and this version of the provider knows"
-                f" {FORMAT_VERSION}. Use the version that wrote it, or newer; nothing was sent."
-            )
-        for name in ("host", "predictions_group_uuid"):
-            if found.get(name) != getattr(self, name):
-                raise KognicJournalFormatError(
-                    f"{where} is of another {'host' if name == 'host' else 'predictions group'}:"
-                    f" {found.get(name)!r}, not {getattr(self, name)!r}. Somebody moved it; nothing was sent."
-                )
-
-
-class State(Enum):
-    """What the journal knows of a prediction."""
-
-    INTENDED = b"i"
-    CREATED = b"c"
-    REFUSED = b"r"
-    IN_DOUBT = b"d"
-    UNSENT = b"u"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the journal knows of one scene.
-
-    Attributes:
-        state: Its state.
-        digest: First 32 hexadecimal digits of the SHA-256 of the document that was intended last.
-        prediction_uuid: The uuid, for `CREATED`.
-        at: When it was intended, or for `IN_DOUBT` when its answer was given up (s since the epoch).
-        covered: Whether a baseline had been taken when it was intended: then `Journal.before` is complete.
-        resent: Whether it was created by sending it once more after an answer was lost: it may be there twice.
-    """
-
-    state: State
-    digest: str
-    prediction_uuid: str | None
-    at: float
-    covered: bool
-    resent: bool = False
-
-    @property
-    def in_doubt(self) -> bool:
-        """Whether it may have been executed without that being known."""
-        return self.state in {State.INTENDED, State.IN_DOUBT}
 
 
 @dataclass
@@ -162,18 +83,7 @@ class Journal:
         self.remembers = log is not None
         self._log = log
         self._upload = (upload or uuid.uuid4().hex) + (" forced" if force else "")
-        self._force = force
-        # scene -> packed entry; 16 and 43 bytes instead of objects, as there may be many.
-        self._index: dict[bytes, bytes] = {}
-        self._before: dict[bytes, frozenset[str]] = {}
-        # What baselines held of scenes in doubt: by upload, as it counts for one that begins the scene anew.
-        self._held: dict[bytes, tuple[str, frozenset[str]]] = {}
-        # What was created before a newer document was intended that is not settled yet.
-        self._superseded: dict[bytes, bytes] = {}
-        # What was in doubt already when it was intended once more: that intent may be withdrawn, the doubt not.
-        self._doubted: dict[bytes, bytes] = {}
-        self._begun_anew: set[bytes] = set()
-        self._baseline_taken = False
+        self._ledger = Ledger(self._upload, force=force)
         # Scenes that were intended and have no durable outcome yet, each with the number of its last intent.
         self._open: dict[bytes, int] = {}
         self._intents = 0
@@ -220,8 +130,8 @@ class Journal:
         try:
             for number, line in enumerate(log.read(), start=1):
                 try:
-                    self._apply(_decode(line))
-                except (TypeError, ValueError, IndexError, KeyError, RecursionError) as error:
+                    self._ledger.apply(decode(line))
+                except NotARecordError as error:
                     where = getattr(log, "where", None)
                     place = f"line {number} of the journal" if where is None else where()
                     raise KognicJournalFormatError(
@@ -248,41 +158,32 @@ class Journal:
     @property
     def begun_anew(self) -> int:
         """Number of scenes that this upload has begun anew under `force`."""
-        return len(self._begun_anew)
+        return self._ledger.begun_anew
 
     @property
     def size(self) -> int:
         """Number of scenes that it knows."""
-        return len(self._index)
+        return self._ledger.size
+
+    @property
+    def baseline_taken(self) -> bool:
+        """Whether this upload has noted what the group held before its first POST."""
+        return self._ledger.baseline_taken
 
     def entry(self, scene_uuid: str) -> Entry | None:
         """Return what is known of a scene, or None; under `force` only what this upload itself did."""
-        key = _key(scene_uuid)
-        packed = self._index.get(key)
-        if packed is None or (self._force and key not in self._begun_anew):
-            return None
-        return _unpack(packed)
+        return self._ledger.entry(to_bytes(scene_uuid))
 
     def before(self, scene_uuid: str) -> frozenset[str]:
         """Return the scene's predictions that were there before its first POST, or came of earlier documents."""
-        return self._before.get(_key(scene_uuid), frozenset())
+        return self._ledger.before(to_bytes(scene_uuid))
 
     def created(self) -> set[bytes]:
         """Return the uuids (16 bytes each) of all predictions that are known to be created.
 
         Under `force` only of those that this upload created: the others may have been removed by hand.
         """
-        return {packed[_UUID] for packed in self._known() if packed[:1] == State.CREATED.value}
-
-    def _known(self) -> Iterable[bytes]:
-        if self._force:
-            return (self._index[key] for key in self._begun_anew if key in self._index)
-        return self._index.values()
-
-    @property
-    def baseline_taken(self) -> bool:
-        """Whether this upload has noted what the group held before its first POST."""
-        return self._baseline_taken
+        return self._ledger.created()
 
     # Telling
 
@@ -292,10 +193,11 @@ class Journal:
         Args:
             found: Uuids of predictions, by scene: of the scenes of this upload only.
         """
-        rows: list[list[Any]] = [
-            ["b", _hex(scene), [_hex(one) for one in uuids], self._upload] for scene, uuids in found.items()
+        held = [
+            Baseline(to_bytes(scene), tuple(map(to_bytes, uuids)), self._upload)
+            for scene, uuids in found.items()
         ]
-        await self._note([*rows, ["B", self._upload]])
+        await self._note(*held, BaselineTaken(self._upload))
 
     async def intend(self, scene_uuid: str, digest: str) -> None:
         """Note that a prediction is about to be sent; durable when it returns.
@@ -308,30 +210,27 @@ class Journal:
             KognicJournalError: It could not be noted: it must not be sent.
             asyncio.CancelledError: Likewise; the intent is withdrawn.
         """
-        key = _key(scene_uuid)
-        if self._log is not None and key not in self._open:
+        scene = to_bytes(scene_uuid)
+        if self._log is not None and scene not in self._open:
             await self._room.acquire()
         self._intents += 1
         number = self._intents
         if self._log is not None:
-            self._open[key] = number
-        rows: list[list[Any]] = []
-        if self._force and key not in self._begun_anew:
-            rows.append(["f", _hex(scene_uuid), self._upload])
+            self._open[scene] = number
+        anew = [BegunAnew(scene, self._upload)] if self._ledger.forgets(scene) else []
         self._waiting_intents += 1
         if self._waiting_intents >= self.enough:
             self._hurry.set()
-        covered = int(self._baseline_taken)
-        rows.append(["i", _hex(scene_uuid), digest[:DIGEST_KEPT], round(time.time(), 3), covered])
+        intent = Intent(scene, digest_kept(digest), _now(), self._ledger.baseline_taken)
         try:
-            await self._note(rows)
+            await self._note(*anew, intent)
         except asyncio.CancelledError:
-            withdrawn = self._note([["u", _hex(scene_uuid)]])
-            withdrawn.add_done_callback(lambda _: self._release(key, number))
+            withdrawn = self._note(Unsent(scene))
+            withdrawn.add_done_callback(lambda _: self._release(scene, number))
             raise
         except KognicError:
-            self._apply(["u", _hex(scene_uuid)])  # whatever the log has of it: it is not sent
-            self._release(key, number)  # or others would wait for its place for ever
+            self._ledger.apply(Unsent(scene))  # whatever the log has of it: it is not sent
+            self._release(scene, number)  # or others would wait for its place for ever
             raise
 
     def record(self, result: Result) -> None:
@@ -339,11 +238,11 @@ class Journal:
 
         A failure is told to `on_failure`: what the server answered stays true all the same.
         """
-        key = _key(result.scene_uuid)
-        number = self._open.get(key)
-        durable = self._note([_outcome(result)])
+        told = record_of(result, _now())
+        number = self._open.get(told.scene)
+        durable = self._note(told)
         if number is not None:
-            durable.add_done_callback(lambda _: self._release(key, number))
+            durable.add_done_callback(lambda _: self._release(told.scene, number))
 
     async def flush(self) -> None:
         """Wait until everything that was noted is durable; raises KognicJournalError if it cannot be."""
@@ -378,16 +277,16 @@ class Journal:
             self._thread.shutdown(wait=False)
             self._thread = None
 
-    def _release(self, key: bytes, number: int) -> None:
+    def _release(self, scene: bytes, number: int) -> None:
         """Give an intent's place back, unless its scene has been intended again meanwhile."""
-        if self._open.get(key) == number:
-            del self._open[key]
+        if self._open.get(scene) == number:
+            del self._open[scene]
             self._room.release()
 
-    def _note(self, rows: list[list[Any]]) -> asyncio.Future[None]:
-        lines = [_encode(row) for row in rows]
-        for row in rows:
-            self._apply(row)
+    def _note(self, *records: Record) -> asyncio.Future[None]:
+        lines = [encode(record) for record in records]
+        for record in records:
+            self._ledger.apply(record)
         return self._append(lines)
 
     def _append(self, lines: list[bytes]) -> asyncio.Future[None]:
@@ -440,138 +339,26 @@ class Journal:
         if self.on_failure is not None:
             self.on_failure(error)
 
-    # The meaning of lines
 
-    def _apply(self, row: Sequence[Any]) -> None:
-        """Bring the index up to a line."""
-        kind = row[0]
-        if kind == "B":
-            self._baseline_taken = self._baseline_taken or row[1] == self._upload
-            return
-        key = _digits(row[1])
-        packed = self._index.get(key)
-        if kind == "b":
-            self._apply_baseline(key, packed, row)
-        elif kind == "f":
-            self._apply_force(key, packed, row[2])
-        elif kind == "i":
-            self._supersede(key, packed)
-            if packed is not None and _unpack(packed).in_doubt:
-                self._doubted[key] = packed
-            self._index[key] = _pack(State.INTENDED, row[2], None, float(row[3]), covered=bool(row[4]))
-        elif kind == "u" and key in self._doubted:
-            self._index[key] = self._doubted.pop(key)
-        elif kind in {"u", "r"} and key in self._superseded:
-            # The newer document was not executed, and the older one still is.
-            self._index[key] = self._superseded.pop(key)
-            self._doubted.pop(key, None)
-        else:
-            before = None if packed is None else _unpack(packed)
-            state = State(kind.encode("ascii"))
-            made = _digits(row[2]).hex() if state is State.CREATED else None
-            at = float(row[2]) if state is State.IN_DOUBT else 0.0
-            digest, covered = ("", False) if before is None else (before.digest, before.covered)
-            resent = state is State.CREATED and len(row) > _WITHOUT_RESENT and bool(row[_WITHOUT_RESENT])
-            self._index[key] = _pack(state, digest, made, at, covered=covered, resent=resent)
-            self._doubted.pop(key, None)
-            if state is State.CREATED:
-                self._superseded.pop(key, None)
+def record_of(result: Result, at: float) -> Told:
+    """Return what the journal remembers of a result.
 
-    def _apply_baseline(self, key: bytes, packed: bytes | None, row: Sequence[Any]) -> None:
-        found = frozenset(_dashed(_digits(one).hex()) for one in row[2])
-        # What a scene in doubt has by now may have come of its own POST; for an upload that begins the scene anew
-        # that POST is forgotten.
-        if packed is None or not _unpack(packed).in_doubt:
-            self._add_before(key, found)
-        else:
-            self._held[key] = (row[3], found)
-
-    def _apply_force(self, key: bytes, packed: bytes | None, upload: str) -> None:
-        self._supersede(key, packed)
-        holder, found = self._held.pop(key, ("", frozenset()))
-        if holder == upload:
-            self._add_before(key, found)
-        self._index.pop(key, None)
-        self._superseded.pop(key, None)
-        self._doubted.pop(key, None)
-        if upload == self._upload:
-            self._begun_anew.add(key)
-
-    def _supersede(self, key: bytes, packed: bytes | None) -> None:
-        """Remember what an earlier document of the scene became: it is never what came of the next one."""
-        if packed is not None and packed[:1] == State.CREATED.value:
-            self._superseded[key] = packed
-            self._add_before(key, [str(_unpack(packed).prediction_uuid)])
-
-    def _add_before(self, key: bytes, uuids: Iterable[str]) -> None:
-        self._before[key] = self._before.get(key, frozenset()) | frozenset(uuids)
-
-
-_PACKED = struct.Struct(">c16s16sd??")
-_UUID = slice(17, 33)
-
-
-def _pack(
-    state: State,
-    digest: str,
-    prediction_uuid: str | None,
-    at: float,
-    *,
-    covered: bool,
-    resent: bool = False,
-) -> bytes:
-    made = bytes(16) if prediction_uuid is None else _digits(prediction_uuid)
-    return _PACKED.pack(state.value, _digits(digest) if digest else bytes(16), made, at, covered, resent)
-
-
-def _unpack(packed: bytes) -> Entry:
-    state, digest, made, at, covered, resent = _PACKED.unpack(packed)
-    known = State(state)
-    created = _dashed(made.hex()) if known is State.CREATED else None
-    return Entry(known, digest.hex(), created, at, covered, resent)
-
-
-def _outcome(result: Result) -> list[Any]:
-    scene, said = _hex(result.scene_uuid), (result.message or "")[:_LONGEST_MESSAGE]
+    Args:
+        result: What became of a prediction.
+        at: Now (s since the epoch).
+    """
+    scene = to_bytes(result.scene_uuid)
     if result.outcome in {Outcome.CREATED, Outcome.SKIPPED}:
-        created = ["c", scene, _hex(str(result.prediction_uuid))]
-        return [*created, 1] if result.reason == Reason.RESENT else created
+        return Created(scene, to_bytes(str(result.prediction_uuid)), result.reason == Reason.RESENT)
     if result.outcome is Outcome.REFUSED:
-        return ["r", scene, result.status, said]
+        return Refused(scene, result.status, result.message or "")
     if result.outcome is Outcome.UNSENT:
-        return ["u", scene]
-    return ["d", scene, round(time.time(), 3), result.status, said]
+        return Unsent(scene)
+    return InDoubt(scene, at, result.status, result.message or "")
 
 
-def _encode(row: list[Any]) -> bytes:
-    return json.dumps(row, separators=(",", ":")).encode("ascii")
-
-
-def _decode(line: bytes) -> list[Any]:
-    row = json.loads(line)
-    if not isinstance(row, list) or not row or not isinstance(row[0], str):
-        raise TypeError("not a row")
-    return row
-
-
-def _hex(text: str) -> str:
-    return text.replace("-", "")
-
-
-def _key(scene_uuid: str) -> bytes:
-    return bytes.fromhex(_hex(scene_uuid))
-
-
-def _digits(text: str) -> bytes:
-    """Return the 16 bytes of a uuid or of half a SHA-256."""
-    found = bytes.fromhex(text)
-    if len(found) != _KEY_LENGTH:
-        raise ValueError(f"{text!r} is not {2 * _KEY_LENGTH} hexadecimal digits")
-    return found
-
-
-def _dashed(digits: str) -> str:
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+def _now() -> float:
+    return round(time.time(), 3)
 
 
 def _retrieve(future: asyncio.Future[None]) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from airflow_provider_kognic.core.files import StoredPath
-    from airflow_provider_kognic.core.journal.facade import Header
+    from airflow_provider_kognic.core.journal.format import Header
     from airflow_provider_kognic.core.journal.parts import PartFile, Parts
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]")
@@ -78,8 +77,7 @@ class FolderLog:
             self._lease.acquire(stopping)
             try:
                 self._earlier = parts.find(self.folder)
-                first = json.dumps(self._header.to_json()).encode("ascii")
-                self._parts = parts.begin(self.folder, self._earlier, first)
+                self._parts = parts.begin(self.folder, self._earlier, self._header.to_line())
             except BaseException:
                 self._lease.release()
                 raise
@@ -98,12 +96,8 @@ class FolderLog:
                 self._at = (name, number)
                 if number > 1:
                     yield line
-                    continue
-                try:
-                    found = json.loads(line)
-                except (ValueError, RecursionError):
-                    found = None
-                self._header.check(found, self.where())
+                else:
+                    self._header.check_line(line, self.where())
 
     def peek(self) -> Iterator[bytes]:
         """Yield the lines as `read` does, without taking possession: nothing is written, not even the folder made.

@@ -23,8 +23,8 @@ from airflow_provider_kognic.core.errors import (
     KognicStoppedError,
 )
 from airflow_provider_kognic.core.journal import parts
-from airflow_provider_kognic.core.journal.facade import Header
 from airflow_provider_kognic.core.journal.folder import FolderLog
+from airflow_provider_kognic.core.journal.format import Header
 from tests.core.journal_fakes import (
     GROUP,
     HEADER,

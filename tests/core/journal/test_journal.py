@@ -19,7 +19,8 @@ from airflow_provider_kognic.core.errors import (
     KognicJournalFormatError,
     KognicStoppedError,
 )
-from airflow_provider_kognic.core.journal.facade import MOST_OPEN_INTENTS, Entry, Journal, State
+from airflow_provider_kognic.core.journal.facade import MOST_OPEN_INTENTS, Journal
+from airflow_provider_kognic.core.journal.ledger import Entry, State
 from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.emulator import demo
 from tests.core.journal_fakes import log_in, read_all
@@ -144,6 +145,13 @@ def test_what_the_next_attempt_finds(outcome: Result | None, state: State) -> No
     assert log.opened == log.closed == 3
 
 
+STATES = {
+    "i": State.INTENDED,
+    "c": State.CREATED,
+    "r": State.REFUSED,
+    "d": State.IN_DOUBT,
+    "u": State.UNSENT,
+}
 LINES = st.lists(
     st.tuples(st.sampled_from("icrdu"), st.integers(0, 2), st.integers(0, 3)), max_size=12
 )  # kind, scene, and which document or prediction
@@ -211,7 +219,7 @@ def test_states_after_any_sequence(history: list[tuple[str, int, int]]) -> None:
                 continue
             kind, which = model.known[number]
             assert entry is not None
-            assert entry.state.value.decode() == kind
+            assert entry.state is STATES[kind]
             assert entry.prediction_uuid == (None if which is None else made(which))
             assert journal.before(scene(number)) >= model.superseded[number]
         found = {uuid.UUID(bytes=one).int for one in journal.created()}

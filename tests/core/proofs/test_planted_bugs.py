@@ -17,6 +17,9 @@ from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal import facade
 from airflow_provider_kognic.core.journal.facade import Journal
+from airflow_provider_kognic.core.journal.format import Baseline, Created, Intent, Record, Unsent, decode
+from airflow_provider_kognic.core.journal.ledger import Ledger
+from airflow_provider_kognic.core.models import Result
 from airflow_provider_kognic.core.retries import Verdict, verdict
 from airflow_provider_kognic.core.upload.reading import intake as reading
 from airflow_provider_kognic.core.upload.reconciliation import doubts, listing
@@ -55,12 +58,12 @@ def does_not_wait_for_the_intent(patch: Patch) -> None:
 
 
 def notes_the_outcome_before_the_intent(patch: Patch) -> None:
-    encode = facade._encode
+    encode = facade.encode
 
-    def later(row: list[Any]) -> bytes:
-        return encode(["u", row[1]] if row[0] == "i" else row)
+    def later(record: Record) -> bytes:
+        return encode(Unsent(record.scene) if isinstance(record, Intent) else record)
 
-    patch.setattr(facade, "_encode", later)
+    patch.setattr(facade, "encode", later)
 
 
 def loses_the_last_batch(patch: Patch) -> None:
@@ -74,17 +77,17 @@ def loses_the_last_batch(patch: Patch) -> None:
 
 
 def ignores_the_baseline(patch: Patch) -> None:
-    apply = Journal._apply
+    apply = Ledger.apply
 
-    def careless(self: Journal, row: Any) -> None:
-        if row[0] != "b":
-            apply(self, row)
+    def careless(self: Ledger, record: Record) -> None:
+        if not isinstance(record, Baseline):
+            apply(self, record)
 
-    patch.setattr(Journal, "_apply", careless)
+    patch.setattr(Ledger, "apply", careless)
 
 
 def adopts_what_it_knows_already(patch: Patch) -> None:
-    patch.setattr(Journal, "_supersede", lambda self, key, packed: None)
+    patch.setattr(Ledger, "_supersede", lambda self, scene, packed: None)
 
 
 def takes_an_unreadable_journal_for_an_empty_one(patch: Patch) -> None:
@@ -92,7 +95,7 @@ def takes_an_unreadable_journal_for_an_empty_one(patch: Patch) -> None:
         log.open(stopping)
         with suppress(Exception):
             for line in list(log.read()):
-                self._apply(facade._decode(line))
+                self._ledger.apply(decode(line))
 
     patch.setattr(Journal, "_open_and_read", careless)
 
@@ -133,7 +136,13 @@ def withdraws_what_has_left(patch: Patch) -> None:
 
 
 def forgets_what_was_sent_again(patch: Patch) -> None:
-    patch.setattr(facade, "RESENT", "never")
+    record_of = facade.record_of
+
+    def careless(result: Result, at: float) -> Any:
+        record = record_of(result, at)
+        return replace(record, resent=False) if isinstance(record, Created) else record
+
+    patch.setattr(facade, "record_of", careless)
 
 
 def uses_one_connection_more(patch: Patch) -> None:

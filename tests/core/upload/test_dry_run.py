@@ -18,8 +18,9 @@ from airflow_provider_kognic.core.errors import (
     KognicOutageError,
     KognicStoppedError,
 )
-from airflow_provider_kognic.core.journal.facade import Header, Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
+from airflow_provider_kognic.core.journal.format import Header
 from airflow_provider_kognic.core.journal.log import ReadOnlyLog
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.options import MaxFailures

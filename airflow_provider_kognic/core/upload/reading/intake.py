@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.journal.facade import State
+from airflow_provider_kognic.core.journal.ledger import State
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources import refusal, unique
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_kognic.core.errors import KognicError
-    from airflow_provider_kognic.core.journal.facade import Entry, Journal
+    from airflow_provider_kognic.core.journal.facade import Journal
+    from airflow_provider_kognic.core.journal.ledger import Entry
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.sources import Source
     from airflow_provider_kognic.core.validation.documents import Checks
