@@ -19,11 +19,9 @@ import contextlib
 import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicError, KognicJournalError, KognicJournalFormatError
+from airflow_provider_kognic.core.errors import KognicError, KognicJournalFormatError
 from airflow_provider_kognic.core.journal.format import (
     Baseline,
     BaselineTaken,
@@ -40,6 +38,7 @@ from airflow_provider_kognic.core.journal.format import (
     to_bytes,
 )
 from airflow_provider_kognic.core.journal.ledger import Ledger
+from airflow_provider_kognic.core.journal.writer import LogThread, OpenIntents, Writer, answered, not_open
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.reasons import Reason
 
@@ -51,17 +50,6 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.journal.ledger import Entry
     from airflow_provider_kognic.core.journal.log import Log
     from airflow_provider_kognic.core.models import Result
-
-# So many predictions may be intended and not yet have a durable outcome: a kill leaves no more than these in doubt.
-MOST_OPEN_INTENTS = 64
-
-
-@dataclass
-class _Batch:
-    """Lines that wait to be written, with whoever waits for them."""
-
-    lines: list[bytes] = field(default_factory=list)
-    waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
 
 class Journal:
@@ -76,7 +64,7 @@ class Journal:
             of the same `upload` did under `force` is not forgotten, or a retry would send it twice.
 
     Attributes:
-        enough: So many intents that wait do not wait for the log's `pace`.
+        remembers: Whether it has a log.
     """
 
     def __init__(self, log: Log | None = None, *, upload: str | None = None, force: bool = False) -> None:
@@ -84,26 +72,23 @@ class Journal:
         self._log = log
         self._upload = (upload or uuid.uuid4().hex) + (" forced" if force else "")
         self._ledger = Ledger(self._upload, force=force)
-        # Scenes that were intended and have no durable outcome yet, each with the number of its last intent.
-        self._open: dict[bytes, int] = {}
-        self._intents = 0
-        self._room = asyncio.Semaphore(MOST_OPEN_INTENTS)
-        self._pending = _Batch()
-        self._wake = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._waiting_intents = 0
-        self.enough = 1
-        self._writer: asyncio.Task[None] | None = None
-        self._failed: KognicError | None = None
-        self._closed = False
-        self._thread: ThreadPoolExecutor | None = None
-        self.on_failure: Callable[[KognicError], None] | None = None
+        self._open_intents = OpenIntents()
+        self._thread: LogThread | None = None
+        self._writer: Writer | None = None
 
-    async def open(self, stopping: Callable[[], bool] = lambda: False) -> None:
+    async def open(
+        self,
+        stopping: Callable[[], bool] = lambda: False,
+        *,
+        enough: int = 1,
+        on_failure: Callable[[KognicError], None] | None = None,
+    ) -> None:
         """Take possession of the log and read it.
 
         Args:
             stopping: See `Log.open`.
+            enough: So many intents that wait do not wait for the log's `pace`.
+            on_failure: Told once that nothing can be noted any more.
 
         Raises:
             KognicJournalError: It cannot be read, which never means that nothing was sent.
@@ -111,19 +96,17 @@ class Journal:
         """
         if self._log is None:
             return
-        # A thread of its own, which nobody has to wait for: a store may hang.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="kognic-journal")
+        self._thread = LogThread(self._log)
         given_up = threading.Event()
         try:
-            await self._call(self._open_and_read, self._log, lambda: given_up.is_set() or stopping())
+            await self._thread.run(self._open_and_read, self._log, lambda: given_up.is_set() or stopping())
         except BaseException:
             # When cancelled, the thread goes on for a moment: what it may still open is closed after that.
             given_up.set()
-            self._thread.submit(self._log.close)
-            self._thread.shutdown(wait=False)
-            self._thread = None
+            self._thread.leave()
             raise
-        self._writer = asyncio.create_task(self._write())
+        pace = float(getattr(self._log, "pace", 0.0))
+        self._writer = Writer(self._thread.append, pace=pace, enough=enough, on_failure=on_failure)
 
     def _open_and_read(self, log: Log, stopping: Callable[[], bool]) -> None:
         log.open(stopping)
@@ -142,16 +125,6 @@ class Journal:
             with contextlib.suppress(Exception):
                 log.close()
             raise
-
-    async def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
-        except KognicError:
-            raise
-        except Exception as error:  # stores raise errors of many libraries
-            raise KognicJournalError(
-                f"the journal cannot be used: {type(error).__name__}: {error}"
-            ) from error
 
     # Asking
 
@@ -211,26 +184,17 @@ class Journal:
             asyncio.CancelledError: Likewise; the intent is withdrawn.
         """
         scene = to_bytes(scene_uuid)
-        if self._log is not None and scene not in self._open:
-            await self._room.acquire()
-        self._intents += 1
-        number = self._intents
-        if self._log is not None:
-            self._open[scene] = number
+        number = await self._open_intents.take(scene) if self.remembers else 0
         anew = [BegunAnew(scene, self._upload)] if self._ledger.forgets(scene) else []
-        self._waiting_intents += 1
-        if self._waiting_intents >= self.enough:
-            self._hurry.set()
         intent = Intent(scene, digest_kept(digest), _now(), self._ledger.baseline_taken)
         try:
-            await self._note(*anew, intent)
+            await self._note(*anew, intent, intents=1)
         except asyncio.CancelledError:
-            withdrawn = self._note(Unsent(scene))
-            withdrawn.add_done_callback(lambda _: self._release(scene, number))
+            self._give_back_after(self._note(Unsent(scene)), scene, number)
             raise
         except KognicError:
             self._ledger.apply(Unsent(scene))  # whatever the log has of it: it is not sent
-            self._release(scene, number)  # or others would wait for its place for ever
+            self._open_intents.give_back(scene, number)  # or others would wait for its place for ever
             raise
 
     def record(self, result: Result) -> None:
@@ -239,105 +203,41 @@ class Journal:
         A failure is told to `on_failure`: what the server answered stays true all the same.
         """
         told = record_of(result, _now())
-        number = self._open.get(told.scene)
+        number = self._open_intents.number(told.scene)
         durable = self._note(told)
         if number is not None:
-            durable.add_done_callback(lambda _: self._release(told.scene, number))
+            self._give_back_after(durable, told.scene, number)
 
     async def flush(self) -> None:
         """Wait until everything that was noted is durable; raises KognicJournalError if it cannot be."""
         if self._log is not None:
-            self._hurry.set()
-            await self._append([])
+            await (answered(not_open()) if self._writer is None else self._writer.flush())
 
     async def close(self) -> None:
         """Give the log back; what was noted before is durable then, unless writing has failed."""
-        if self._thread is None or self._log is None:
+        if self._thread is None or self._thread.ended:
             return
-        self._closed = True
-        self._hurry.set()
-        self._wake.set()
         if self._writer is not None:
-            await self._writer
-            self._writer = None
-        try:
-            await self._call(self._log.close)
-        finally:
-            if self._thread is not None:  # unless it was abandoned meanwhile
-                self._thread.shutdown(wait=False, cancel_futures=True)
-                self._thread = None
+            await self._writer.close()
+        await self._thread.close()
 
     def abandon(self) -> None:
         """Give the log back without waiting for anything, if it was not closed."""
         if self._writer is not None:
-            self._writer.cancel()
-            self._writer = None
-        if self._thread is not None and self._log is not None:
-            self._thread.submit(self._log.close)
-            self._thread.shutdown(wait=False)
-            self._thread = None
+            self._writer.abandon()
+        if self._thread is not None:
+            self._thread.leave()
 
-    def _release(self, scene: bytes, number: int) -> None:
-        """Give an intent's place back, unless its scene has been intended again meanwhile."""
-        if self._open.get(scene) == number:
-            del self._open[scene]
-            self._room.release()
-
-    def _note(self, *records: Record) -> asyncio.Future[None]:
+    def _note(self, *records: Record, intents: int = 0) -> asyncio.Future[None]:
         lines = [encode(record) for record in records]
         for record in records:
             self._ledger.apply(record)
-        return self._append(lines)
+        if self._writer is not None:
+            return self._writer.note(lines, intents=intents)
+        return answered(None if self._log is None else not_open())
 
-    def _append(self, lines: list[bytes]) -> asyncio.Future[None]:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(_retrieve)
-        if self._failed is not None:
-            future.set_exception(self._failed)
-        elif self._log is None:
-            future.set_result(None)
-        elif self._writer is None or self._closed:
-            future.set_exception(KognicJournalError("the journal is not open."))
-        else:
-            self._pending.lines += lines
-            self._pending.waiting.append(future)
-            self._wake.set()
-        return future
-
-    async def _write(self) -> None:
-        """Write what waits, all of it at a time: while one batch is on its way the next one gathers."""
-        log: Any = self._log
-        pace = float(getattr(log, "pace", 0.0))
-        while True:
-            await self._wake.wait()
-            began = time.monotonic()
-            self._wake.clear()
-            self._hurry.clear()
-            self._waiting_intents = 0
-            batch, self._pending = self._pending, _Batch()
-            try:
-                if batch.lines:
-                    await self._call(log.append, batch.lines)
-            except KognicError as error:
-                self._fail(error, batch)
-                return
-            for future in batch.waiting:
-                if not future.done():
-                    future.set_result(None)
-            if self._closed and not self._pending.waiting:
-                return
-            if (rest := began + pace - time.monotonic()) > 0 and not self._closed:
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), rest)
-
-    def _fail(self, error: KognicError, batch: _Batch) -> None:
-        self._failed = error
-        for future in (*batch.waiting, *self._pending.waiting):
-            if not future.done():
-                future.set_exception(error)
-        self._pending = _Batch()
-        if self.on_failure is not None:
-            self.on_failure(error)
+    def _give_back_after(self, durable: asyncio.Future[None], scene: bytes, number: int) -> None:
+        durable.add_done_callback(lambda _: self._open_intents.give_back(scene, number))
 
 
 def record_of(result: Result, at: float) -> Told:
@@ -359,9 +259,3 @@ def record_of(result: Result, at: float) -> Told:
 
 def _now() -> float:
     return round(time.time(), 3)
-
-
-def _retrieve(future: asyncio.Future[None]) -> None:
-    """Look at the exception, so that asyncio does not complain where nobody awaits the future."""
-    if not future.cancelled():
-        future.exception()

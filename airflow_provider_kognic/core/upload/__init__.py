@@ -285,10 +285,12 @@ class _Upload:
 
     async def run(self, stop: Stop, log_every: float) -> Report:
         started = time.monotonic()
-        await self._journal.open(lambda: stop.reason is not None)
+        await self._journal.open(
+            lambda: stop.reason is not None,
+            enough=self._connections,
+            on_failure=lambda error: self._broken("The journal cannot be written", error),
+        )
         self._reading.journal_was_read()
-        self._journal.enough = self._connections
-        self._journal.on_failure = lambda error: self._broken("The journal cannot be written", error)
         if self._journal.size:
             logger.info("The journal knows %s predictions of this group.", f"{self._journal.size:,}")
         if self._journal.begun_anew:

@@ -19,8 +19,9 @@ from airflow_provider_kognic.core.errors import (
     KognicJournalFormatError,
     KognicStoppedError,
 )
-from airflow_provider_kognic.core.journal.facade import MOST_OPEN_INTENTS, Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.ledger import Entry, State
+from airflow_provider_kognic.core.journal.writer import MOST_OPEN_INTENTS
 from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.emulator import demo
 from tests.core.journal_fakes import log_in, read_all
@@ -80,12 +81,18 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 Work = Callable[[Journal], Coroutine[Any, Any, Any]]
 
 
-def attempt(log: Any, work: Work | None = None, **more: Any) -> Any:
+def attempt(
+    log: Any,
+    work: Work | None = None,
+    *,
+    on_failure: Callable[[KognicError], None] | None = None,
+    **more: Any,
+) -> Any:
     """Open a journal, do something with it, close it."""
 
     async def main() -> Any:
         journal = Journal(log, **more)
-        await journal.open()
+        await journal.open(on_failure=on_failure)
         try:
             return None if work is None else await work(journal)
         finally:
@@ -328,7 +335,6 @@ def test_a_failing_log_is_told_to_everyone() -> None:
     told: list[KognicError] = []
 
     async def work(journal: Journal) -> None:
-        journal.on_failure = told.append
         for number in range(MOST_OPEN_INTENTS - 2):
             await journal.intend(scene(number), ONE)
         log.may_append.clear()
@@ -345,7 +351,7 @@ def test_a_failing_log_is_told_to_everyone() -> None:
                 await call
         journal.record(created(1))
 
-    attempt(log, work)
+    attempt(log, work, on_failure=told.append)
     assert len(told) == 1
     assert log.closed == 1
 

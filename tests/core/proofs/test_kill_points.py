@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.api.tokens import TokenProvider
-from airflow_provider_kognic.core.journal.facade import MOST_OPEN_INTENTS, Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.journal.format import Header
+from airflow_provider_kognic.core.journal.writer import MOST_OPEN_INTENTS
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator

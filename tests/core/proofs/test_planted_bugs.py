@@ -19,6 +19,7 @@ from airflow_provider_kognic.core.journal import facade
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.format import Baseline, Created, Intent, Record, Unsent, decode
 from airflow_provider_kognic.core.journal.ledger import Ledger
+from airflow_provider_kognic.core.journal.writer import Writer
 from airflow_provider_kognic.core.models import Result
 from airflow_provider_kognic.core.retries import Verdict, verdict
 from airflow_provider_kognic.core.upload.reading import intake as reading
@@ -67,13 +68,13 @@ def notes_the_outcome_before_the_intent(patch: Patch) -> None:
 
 
 def loses_the_last_batch(patch: Patch) -> None:
-    close = Journal.close
+    close = Writer.close
 
-    async def careless(self: Journal) -> None:
+    async def careless(self: Writer) -> None:
         self._pending.lines.clear()
         await close(self)
 
-    patch.setattr(Journal, "close", careless)
+    patch.setattr(Writer, "close", careless)
 
 
 def ignores_the_baseline(patch: Patch) -> None:
