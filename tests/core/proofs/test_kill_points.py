@@ -20,7 +20,7 @@ from airflow_provider_kognic.core.journal.writer import MOST_OPEN_INTENTS
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
-from tests.core.journal_fakes import REPOSITORY
+from tests.core.journal.folders import REPOSITORY
 from tests.core.proofs.killed_process import Doomed
 from tests.core.proofs.simulated_attempts import POINTS, Story
 from tests.core.support import settings_for
