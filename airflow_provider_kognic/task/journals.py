@@ -12,7 +12,7 @@ from airflow_provider_kognic.task.paths import is_path, to_path
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_kognic.core.journal import Journal
+    from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.journal.folder import FolderLog
     from airflow_provider_kognic.task.state_store import TaskStateStoreLog
 
@@ -62,7 +62,9 @@ def choose_journal(
     Raises:
         KognicInputError: `journal` is no folder.
     """
-    from airflow_provider_kognic.core.journal import Header, Journal, ReadOnlyLog
+    from airflow_provider_kognic.core.journal.facade import Journal
+    from airflow_provider_kognic.core.journal.format import Header
+    from airflow_provider_kognic.core.journal.log import ReadOnlyLog
 
     given = check_journal(journal)
     writer = writer_of(context)

@@ -22,12 +22,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_kognic.core.errors import KognicJournalError, KognicJournalFormatError
+from airflow_provider_kognic.core.journal.format import scene_of_intent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
-    from airflow_provider_kognic.core.journal import Header
+    from airflow_provider_kognic.core.journal.format import Header
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class TaskStateStore(Protocol):
 
 
 class TaskStateStoreLog:
-    """Keeps the lines of a journal in the task state store; a `core.journal.Log`.
+    """Keeps the lines of a journal in the task state store; a `core.journal.log.Log`.
 
     Each attempt begins a part of its own, so that it never writes over what an earlier one wrote. A batch of lines
     that fits into the current part replaces it as a whole; any other goes into new parts, which count once the
@@ -200,9 +201,10 @@ class TaskStateStoreLog:
 
     def _count(self, row: Any) -> None:
         """Recommend a folder, once, where there are many predictions."""
-        if self._scenes is None or not isinstance(row, list) or len(row) < 2 or row[0] != "i":  # noqa: PLR2004 - ["i", scene]
+        scene = scene_of_intent(row)
+        if self._scenes is None or scene is None:
             return
-        self._scenes.add(str(row[1]))
+        self._scenes.add(scene)
         if len(self._scenes) > MANY_PREDICTIONS:
             self._scenes = None
             logger.warning(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicJournalError, KognicJournalFormatError
-from airflow_provider_kognic.core.journal import Header
+from airflow_provider_kognic.core.journal.format import Header
 from airflow_provider_kognic.task import state_store as module
 from airflow_provider_kognic.task.state_store import LARGEST_VALUE, TaskStateStoreLog
 

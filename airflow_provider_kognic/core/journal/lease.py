@@ -14,19 +14,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import logging
-import os
 import re
-import socket
 import threading
 import time
-import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core import files as stores
+from airflow_provider_kognic.core import files
 from airflow_provider_kognic.core.errors import KognicJournalError, KognicStoppedError
+from airflow_provider_kognic.core.journal import holder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,13 +32,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TTL = 30.0
-# Always as long, so that a file can be rewritten in place and is whole at any moment.
-_LENGTH = 1024
-_LONGEST_NAME = 200
 _POLL = 1.0
 _STEP = 0.1
 _SAY_EVERY = 30.0
-_DAY = 86_400.0
 # What libraries say of a way of opening files that they do not have.
 _UNSUPPORTED = (ValueError, NotImplementedError, TypeError)
 
@@ -73,12 +65,7 @@ class Lease:
         self._key = hashlib.sha256(source_key.encode()).hexdigest()[:16]
         self._names = re.compile(rf"{self._key}-(\d{{6,}})\.lease")
         self._ttl = ttl
-        self._facts = {
-            "holder": uuid.uuid4().hex,
-            "writer": writer.encode("ascii", "replace").decode()[:_LONGEST_NAME],
-            **_this_process(),
-            "since": _now(),
-        }
+        self._facts = holder.introduce(writer)
         self._number = 0
         self._times = 0
         self._renewed_at = 0.0
@@ -101,19 +88,21 @@ class Lease:
             number = self._last()
             content = self._read(number)
             now = _clock()
-            if content is not None and not _is_free(content):
+            if content is not None and not holder.is_free(content):
                 if (number, content) != seen:
                     seen, since = (number, content), now
                 if now - since < self._ttl:
                     if now - said >= _SAY_EVERY:
                         said = now
-                        logger.warning("Another attempt has the journal; waiting. %s", _describe(content))
+                        logger.warning(
+                            "Another attempt has the journal; waiting. %s", holder.describe(content)
+                        )
                     self._pause(stopping)
                     continue
                 logger.warning(
                     "Another attempt had the journal and gave no sign of life for %g s: taking over. %s",
                     self._ttl,
-                    _describe(content),
+                    holder.describe(content),
                 )
             if stopping():
                 raise _stopped()
@@ -150,7 +139,7 @@ class Lease:
         return self._folder / f"{self._key}-{number:06d}.lease"
 
     def _numbers(self) -> list[int]:
-        found = (self._names.fullmatch(name) for name in stores.names(self._folder))
+        found = (self._names.fullmatch(name) for name in files.names(self._folder))
         return sorted(int(match[1]) for match in found if match)
 
     def _last(self) -> int:
@@ -158,7 +147,7 @@ class Lease:
 
     def _read(self, number: int) -> bytes | None:
         try:
-            return stores.read(self._path(number)) if number else None
+            return files.read(self._path(number)) if number else None
         except FileNotFoundError:
             return None
 
@@ -168,12 +157,12 @@ class Lease:
         began = _clock()
         content = self._content(released=False)
         try:
-            stores.create(path, content)
+            files.create(path, content)
         except _UNSUPPORTED as error:
             return self._go_without(error)
         except Exception as error:
             # FileExistsError, or the same in words of its own.
-            if isinstance(error, FileExistsError) or stores.exists(path):
+            if isinstance(error, FileExistsError) or files.exists(path):
                 return False
             raise KognicJournalError(
                 f"the journal's folder {self._folder} cannot be written: {type(error).__name__}: {error}"
@@ -189,16 +178,14 @@ class Lease:
     def _judge_what_was_made(self, path: Any, content: bytes) -> bool:
         """Tell whether a number that was made is a lease, or none is to be had here."""
         if not self._is_exclusive(path, content):
-            stores.remove(path)
+            files.remove(path)
             return self._go_without(None)
-        if (
-            self._last() != self._number
-        ):  # somebody slow makes a number that others have gone past and removed
-            stores.remove(path)
+        # Somebody slow makes a number that others have gone past and removed.
+        if self._last() != self._number:
+            files.remove(path)
             return False
-        if (
-            stores.read(path) != content
-        ):  # some stores look whether a file is there, and then make it all the same
+        # Some stores look whether a file is there, and then make it all the same.
+        if files.read(path) != content:
             return False
         self.exclusive = True
         threading.Thread(target=self._renew, name="kognic-lease", daemon=True).start()
@@ -209,11 +196,11 @@ class Lease:
     def _is_exclusive(path: Any, content: bytes) -> bool:
         """Try out whether the store refuses to make a file that is there; what its library claims counts little."""
         try:
-            stores.create(path, content)
+            files.create(path, content)
         except FileExistsError:
             return True
         except Exception:  # noqa: BLE001 - in whatever words; unless it is not to be reached, which reading says
-            stores.read(path)
+            files.read(path)
         return False
 
     def _go_without(self, error: Exception | None) -> bool:
@@ -233,15 +220,14 @@ class Lease:
                 content = self._read(number)
                 if number >= self._number:
                     return
-                if content is not None and not (_is_free(content) or _is_ancient(content)):
+                if content is not None and not (holder.is_free(content) or holder.is_ancient(content)):
                     return
-                stores.remove(self._path(number))
+                files.remove(self._path(number))
 
     # Keeping it
 
     def _content(self, *, released: bool) -> bytes:
-        facts = {**self._facts, "renewed": self._times, "at": _now(), "released": released}
-        return json.dumps(facts).encode("ascii")[: _LENGTH - 1].ljust(_LENGTH - 1) + b"\n"
+        return holder.encode(self._facts, renewed=self._times, released=released)
 
     def _renew(self) -> None:
         while not self._ended.wait(self._ttl / 6):
@@ -263,8 +249,8 @@ class Lease:
     def _write(self, *, released: bool) -> None:
         self._times += 1
         path, content = self._path(self._number), self._content(released=released)
-        if not stores.is_local(path):
-            stores.write(path, content)
+        if not files.is_local(path):
+            files.write(path, content)
             return
         # In place: a file that somebody removed must not come back.
         with path.open("r+b", buffering=0) as file:
@@ -280,7 +266,7 @@ class Lease:
             else:
                 # The successor may be gone by now; but then its predecessor was removed first.
                 content = self._read(self._number)
-                if content is None or self._facts["holder"].encode() not in content:
+                if content is None or not holder.is_held_by(content, self._facts):
                     self._lost = "its lease is gone: another attempt has taken over, or somebody removed it"
         if self._lost is not None:
             raise KognicJournalError(
@@ -306,75 +292,3 @@ def _stopped() -> KognicStoppedError:
     return KognicStoppedError(
         "the upload was asked to stop while it waited for the journal; nothing was sent."
     )
-
-
-def _now() -> float:
-    return round(time.time(), 3)
-
-
-def _facts(content: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _is_free(content: bytes) -> bool:
-    """Tell whether a lease was given back, or its holder is certainly dead."""
-    facts = _facts(content)
-    return facts.get("released") is True or _is_dead(facts)
-
-
-def _is_ancient(content: bytes) -> bool:
-    at = _facts(content).get("at")
-    return isinstance(at, (int, float)) and time.time() - at > _DAY
-
-
-def _describe(content: bytes) -> str:
-    facts = _facts(content)
-    if not facts:
-        return "Its lease says nothing yet."
-    since = facts.get("since")
-    held = f"{max(0.0, time.time() - since):.0f} s" if isinstance(since, (int, float)) else "an unknown time"
-    who = facts.get("writer") or "somebody"
-    return f"It is {who}, process {facts.get('pid')} on {facts.get('machine')}, for {held}."
-
-
-# Processes of this machine
-
-
-def _this_process() -> dict[str, Any]:
-    """Return what identifies this process as long as the machine runs; less where the system does not tell.
-
-    The pid namespace is part of it: in another container the same number is another process.
-    """
-    facts: dict[str, Any] = {"machine": socket.gethostname(), "pid": os.getpid()}
-    with contextlib.suppress(OSError, IndexError):
-        facts["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        facts["pids"] = str(Path("/proc/self/ns/pid").readlink())
-        facts["started"] = _state_and_start(os.getpid())[1]
-    return facts
-
-
-def _state_and_start(pid: int) -> tuple[str, str]:
-    """Return the state of a process, and when it started (in ticks since the boot); see proc(5)."""
-    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    return fields[0].decode(), fields[19].decode()
-
-
-def _is_dead(facts: dict[str, Any]) -> bool:
-    """Tell whether a process was one of this machine, as this process sees it, and is certainly no more."""
-    here = _this_process()
-    if any(here.get(name) is None or here[name] != facts.get(name) for name in ("machine", "boot", "pids")):
-        return False
-    pid, started = facts.get("pid"), facts.get("started")
-    if not isinstance(pid, int) or started is None:
-        return False
-    try:
-        state, found = _state_and_start(pid)
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    except (OSError, IndexError):
-        return False
-    return found != started or state in {"Z", "X"}

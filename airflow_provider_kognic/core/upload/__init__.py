@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.journal import Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.upload.run import Run
 from airflow_provider_kognic.core.upload.stop import Stop

@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicError, KognicStoppedError
-from airflow_provider_kognic.core.journal import Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.events import Planned as PlannedEvent

@@ -9,7 +9,7 @@ from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from airflow_provider_kognic.core.journal import Entry
+    from airflow_provider_kognic.core.journal.ledger import Entry
 
 # What a receipt says of a prediction that was sent more than once with an answer lost in between.
 SENT_TWICE = (

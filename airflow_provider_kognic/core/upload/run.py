@@ -26,7 +26,7 @@ from airflow_provider_kognic.core.upload.sending.throttle import Throttle
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
-    from airflow_provider_kognic.core.journal import Journal
+    from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.reporting.events import Observer
     from airflow_provider_kognic.core.reporting.report import Report
@@ -116,10 +116,12 @@ class Run:
             KognicJournalError: The journal cannot be opened or read.
             KognicStoppedError: Asked to stop while another attempt held it.
         """
-        await self.journal.open(self.ending.stop_was_asked_for)
+        await self.journal.open(
+            self.ending.stop_was_asked_for,
+            enough=self._options.max_connections,
+            on_failure=lambda error: self.ending.broken("The journal cannot be written", error),
+        )
         self.intake.journal_was_read()
-        self.journal.enough = self._options.max_connections
-        self.journal.on_failure = lambda error: self.ending.broken("The journal cannot be written", error)
         if self.journal.size:
             logger.info("The journal knows %s predictions of this group.", f"{self.journal.size:,}")
         if self.journal.begun_anew:

@@ -10,8 +10,9 @@ from kognic.auth.requests import RequestsAuthSession  # noqa: F401 - as httpx
 
 from airflow_provider_kognic.core.api.client import AsyncKognicClient
 from airflow_provider_kognic.core.api.settings import Settings
-from airflow_provider_kognic.core.journal import Header, Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
+from airflow_provider_kognic.core.journal.format import Header
 from airflow_provider_kognic.core.openlabel import check
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.sources.opening import open_source

@@ -4,20 +4,18 @@ import itertools
 import json
 import logging
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
-from airflow_provider_kognic.core import files as stores
+from airflow_provider_kognic.core import files
 from airflow_provider_kognic.core.errors import KognicJournalError, KognicStoppedError
 from airflow_provider_kognic.core.journal import lease as lease_module
 from airflow_provider_kognic.core.journal.lease import Lease
-from tests.core.journal_fakes import never, python, store
+from tests.core.journal.folders import StoreWithoutExclusiveCreation, never, object_store, start_python
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning"),
@@ -27,11 +25,11 @@ numbers = itertools.count()
 
 @pytest.fixture(params=["local", "memory"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    return tmp_path if request.param == "local" else store("leases") / f"l{next(numbers)}"
+    return tmp_path if request.param == "local" else object_store("leases") / f"l{next(numbers)}"
 
 
 def leases_in(folder: Any) -> list[str]:
-    return sorted(name for name in stores.names(folder) if name.endswith(".lease"))
+    return sorted(name for name in files.names(folder) if name.endswith(".lease"))
 
 
 def taken(folder: Any, key: str = "a source", **more: Any) -> Lease:
@@ -129,7 +127,7 @@ def test_a_lease_that_somebody_removed(folder: Any) -> None:
     """It does not come back, and its holder stops."""
     lease = taken(folder, ttl=0.6)
     (name,) = leases_in(folder)
-    stores.remove(folder / name)
+    files.remove(folder / name)
     time.sleep(0.5)
     assert leases_in(folder) == []
     with pytest.raises(KognicJournalError, match="somebody removed it"):
@@ -152,7 +150,7 @@ time.sleep(60)
 @pytest.mark.parametrize("reaped", [True, False])
 def test_a_dead_process_of_this_machine_is_superseded_at_once(tmp_path: Path, *, reaped: bool) -> None:
     """Within the time-out of 30 s, that is: `stopping` says no after 15. Also while it is a zombie."""
-    process = python(HOLDER, tmp_path)
+    process = start_python(HOLDER, tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     alive = Lease(tmp_path, "a source")
@@ -167,22 +165,6 @@ def test_a_dead_process_of_this_machine_is_superseded_at_once(tmp_path: Path, *,
     lease.acquire(lambda: time.monotonic() > until)
     lease.release()
     process.communicate()
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("machine", "another"), ("boot", "another"), ("pids", "pid:[1]"), ("boot", None), ("started", None)],
-)
-def test_who_cannot_be_known_to_be_dead_is_waited_for(tmp_path: Path, name: str, value: object) -> None:
-    """Another machine, another boot, another container, or a system that does not tell."""
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    facts = {**lease_module._this_process(), "pid": dead.pid}
-    assert lease_module._is_dead(facts)
-    assert not lease_module._is_dead({**facts, name: value})
-    assert not lease_module._is_dead(lease_module._this_process())
-    # The same number, but another process.
-    assert lease_module._is_dead({**lease_module._this_process(), "started": "1"})
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"text"', b'{"pid": "x"}', b"\xff" * 10])
@@ -220,38 +202,18 @@ print("done", flush=True)
 def test_there_are_never_two_holders(tmp_path: Path) -> None:
     """Processes that contend for a lease have it one at a time, and each gets its turns."""
     (tmp_path / "leases").mkdir()
-    processes = [python(CONTENDER, tmp_path, number, 5) for number in range(4)]
+    processes = [start_python(CONTENDER, tmp_path, number, 5) for number in range(4)]
     for process in processes:
         out, _ = process.communicate(timeout=120)
         assert (out, process.returncode) == ("done\n", 0)
 
 
-class Careless(MemoryFileSystem):  # type: ignore[misc]
-    """A store that takes "create exclusively" for "write"; or does not know it; or says no in its own words."""
-
-    cachable = False
-    manner = "overwrites"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.store: dict[str, Any] = {}
-        self.pseudo_dirs = [""]
-
-    def _open(self, path: str, mode: str = "rb", **more: Any) -> Any:
-        if "x" in mode:
-            if self.manner == "unknown":
-                raise ValueError(f"mode {mode} is not supported")
-            if self.manner == "own words" and path in self.store:
-                raise RuntimeError("412 Precondition Failed")
-            if self.manner == "down":
-                raise ConnectionError("no route")
-        return super()._open(path, mode.replace("x", "w"), **more)
-
-
 @pytest.mark.parametrize("manner", ["overwrites", "unknown", "own words"])
 def test_where_nothing_can_be_created_exclusively(manner: str, caplog: pytest.LogCaptureFixture) -> None:
     """It is tried out, said once, and the upload goes on without a lease, which leaves no files."""
-    folder = store(f"careless {manner.replace(' ', '-')}".replace(" ", "-"), Careless)
+    folder = object_store(
+        f"careless {manner.replace(' ', '-')}".replace(" ", "-"), StoreWithoutExclusiveCreation
+    )
     folder.fs.manner = manner
     first, second = taken(folder), taken(folder)
     assert caplog.text.count("attempts that overlap are not kept apart there") == 2
@@ -264,7 +226,7 @@ def test_where_nothing_can_be_created_exclusively(manner: str, caplog: pytest.Lo
 
 def test_a_store_that_is_down_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
     """Not a store that cannot create exclusively."""
-    folder = store("down", Careless)
+    folder = object_store("down", StoreWithoutExclusiveCreation)
     folder.fs.manner = "down"
     with pytest.raises(KognicJournalError, match="cannot be written: ConnectionError: no route"):
         taken(folder)
@@ -273,21 +235,21 @@ def test_a_store_that_is_down_is_an_error(caplog: pytest.LogCaptureFixture) -> N
 
 def test_a_store_that_only_looks_before_it_creates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two that made the same file at the same moment, the one whose content did not last has no lease."""
-    folder = store("looks")
-    real = stores.create
+    folder = object_store("looks")
+    real = files.create
     other = json.dumps({"holder": "another"}).encode()
 
     def create(path: Any, data: bytes) -> None:
         real(path, data)
-        monkeypatch.setattr(stores, "create", real)
-        stores.write(path, other)
+        monkeypatch.setattr(files, "create", real)
+        files.write(path, other)
 
-    monkeypatch.setattr(stores, "create", create)
+    monkeypatch.setattr(files, "create", create)
     looks = iter([False, False])
     with pytest.raises(KognicStoppedError):
         Lease(folder, "a source").acquire(lambda: next(looks, True))
     (name,) = leases_in(folder)
-    assert stores.read(folder / name) == other
+    assert files.read(folder / name) == other
 
 
 def test_a_renewal_that_fails_for_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

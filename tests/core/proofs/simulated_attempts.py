@@ -30,8 +30,10 @@ from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError
-from airflow_provider_kognic.core.journal import Header, Journal, Log
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
+from airflow_provider_kognic.core.journal.format import Header
+from airflow_provider_kognic.core.journal.log import Log
 from airflow_provider_kognic.core.models import ListedPrediction, Outcome, Result
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.report import Report

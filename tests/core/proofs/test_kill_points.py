@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.api.tokens import TokenProvider
-from airflow_provider_kognic.core.journal import MOST_OPEN_INTENTS, Header, Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
+from airflow_provider_kognic.core.journal.format import Header
+from airflow_provider_kognic.core.journal.writer import MOST_OPEN_INTENTS
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
-from tests.core.journal_fakes import REPOSITORY
+from tests.core.journal.folders import REPOSITORY
 from tests.core.proofs.killed_process import Doomed
 from tests.core.proofs.simulated_attempts import POINTS, Story
 from tests.core.support import settings_for

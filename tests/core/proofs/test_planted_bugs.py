@@ -12,10 +12,23 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
-from airflow_provider_kognic.core import journal, options
+from airflow_provider_kognic.core import options
 from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.tokens import TokenProvider
-from airflow_provider_kognic.core.journal import Journal
+from airflow_provider_kognic.core.journal import facade
+from airflow_provider_kognic.core.journal.facade import Journal
+from airflow_provider_kognic.core.journal.format import (
+    Baseline,
+    Created,
+    Intent,
+    Record,
+    Unsent,
+    decode,
+    encode,
+)
+from airflow_provider_kognic.core.journal.ledger import Ledger
+from airflow_provider_kognic.core.journal.writer import Writer
+from airflow_provider_kognic.core.models import Result
 from airflow_provider_kognic.core.retries import Verdict, verdict
 from airflow_provider_kognic.core.upload import ending
 from airflow_provider_kognic.core.upload.reading import decide
@@ -59,36 +72,34 @@ def does_not_wait_for_the_intent(patch: Patch) -> None:
 
 
 def notes_the_outcome_before_the_intent(patch: Patch) -> None:
-    encode = journal._encode
+    def later(record: Record) -> bytes:
+        return encode(Unsent(record.scene) if isinstance(record, Intent) else record)
 
-    def later(row: list[Any]) -> bytes:
-        return encode(["u", row[1]] if row[0] == "i" else row)
-
-    patch.setattr(journal, "_encode", later)
+    patch.setattr(facade, "encode", later)
 
 
 def loses_the_last_batch(patch: Patch) -> None:
-    close = Journal.close
+    close = Writer.close
 
-    async def careless(self: Journal) -> None:
+    async def careless(self: Writer) -> None:
         self._pending.lines.clear()
         await close(self)
 
-    patch.setattr(Journal, "close", careless)
+    patch.setattr(Writer, "close", careless)
 
 
 def ignores_the_baseline(patch: Patch) -> None:
-    apply = Journal._apply
+    apply = Ledger.apply
 
-    def careless(self: Journal, row: Any) -> None:
-        if row[0] != "b":
-            apply(self, row)
+    def careless(self: Ledger, record: Record) -> None:
+        if not isinstance(record, Baseline):
+            apply(self, record)
 
-    patch.setattr(Journal, "_apply", careless)
+    patch.setattr(Ledger, "apply", careless)
 
 
 def adopts_what_it_knows_already(patch: Patch) -> None:
-    patch.setattr(Journal, "_supersede", lambda self, key, packed: None)
+    patch.setattr(Ledger, "_supersede", lambda self, scene, packed: None)
 
 
 def takes_an_unreadable_journal_for_an_empty_one(patch: Patch) -> None:
@@ -96,7 +107,7 @@ def takes_an_unreadable_journal_for_an_empty_one(patch: Patch) -> None:
         log.open(stopping)
         with suppress(Exception):
             for line in list(log.read()):
-                self._apply(journal._decode(line))
+                self._ledger.apply(decode(line))
 
     patch.setattr(Journal, "_open_and_read", careless)
 
@@ -140,7 +151,13 @@ def withdraws_what_has_left(patch: Patch) -> None:
 
 
 def forgets_what_was_sent_again(patch: Patch) -> None:
-    patch.setattr(journal, "RESENT", "never")
+    record_of = facade.record_of
+
+    def careless(result: Result, at: float) -> Any:
+        record = record_of(result, at)
+        return replace(record, resent=False) if isinstance(record, Created) else record
+
+    patch.setattr(facade, "record_of", careless)
 
 
 def uses_one_connection_more(patch: Patch) -> None:

@@ -17,7 +17,7 @@ from airflow_provider_kognic.core.sources.base import unique
 from airflow_provider_kognic.core.sources.manifest import Expected
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.emulator import demo
-from tests.core.journal_fakes import GROUP, HOST, store
+from tests.core.journal.folders import GROUP, HOST, object_store
 from tests.core.support import content
 
 pytestmark = [
@@ -36,7 +36,7 @@ RESULTS = [
 
 @pytest.fixture(params=["local", "memory"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    return tmp_path / "r" if request.param == "local" else store("receipts") / tmp_path.name
+    return tmp_path / "r" if request.param == "local" else object_store("receipts") / tmp_path.name
 
 
 def receipts(path: Any) -> Receipts:
@@ -181,7 +181,7 @@ class Forbidden(MemoryFileSystem):  # type: ignore[misc]
 
 
 def test_a_store_that_cannot_be_written() -> None:
-    with receipts(store("forbidden", Forbidden) / "r.jsonl") as kept:
+    with receipts(object_store("forbidden", Forbidden) / "r.jsonl") as kept:
         with pytest.raises(KognicInputError, match=r"r\.jsonl: PermissionError: AccessDenied"):
             kept.check()
         with pytest.raises(KognicInputError, match=r"r\.jsonl: PermissionError: AccessDenied"):

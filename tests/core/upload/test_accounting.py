@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_kognic.core.errors import KognicInputError, KognicJournalError
-from airflow_provider_kognic.core.journal import Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.reporting.events import Event
 from airflow_provider_kognic.core.sources.rows import RowsSource

@@ -19,8 +19,10 @@ from airflow_provider_kognic.core.errors import (
     KognicOutageError,
     KognicStoppedError,
 )
-from airflow_provider_kognic.core.journal import Header, Journal, ReadOnlyLog
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
+from airflow_provider_kognic.core.journal.format import Header
+from airflow_provider_kognic.core.journal.log import ReadOnlyLog
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.events import Event

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.journal import Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.sources.rows import RowsSource

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.journal import State
+from airflow_provider_kognic.core.journal.ledger import State
 from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.sources.base import refusal
 from airflow_provider_kognic.core.upload.records import (
@@ -30,7 +30,7 @@ from airflow_provider_kognic.core.upload.records import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_kognic.core.journal import Entry
+    from airflow_provider_kognic.core.journal.ledger import Entry
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.upload.records import Found
 

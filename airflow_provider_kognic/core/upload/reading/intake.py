@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicError
-from airflow_provider_kognic.core.journal import State
+from airflow_provider_kognic.core.journal.ledger import State
 from airflow_provider_kognic.core.models import Prediction, Refused, Result
 from airflow_provider_kognic.core.sources.base import cannot_read_on, unique
 from airflow_provider_kognic.core.upload.reading.decide import Document, decide
@@ -24,7 +24,8 @@ from airflow_provider_kognic.core.upload.records import Doubt, ToSend, lost_befo
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
-    from airflow_provider_kognic.core.journal import Entry, Journal
+    from airflow_provider_kognic.core.journal.facade import Journal
+    from airflow_provider_kognic.core.journal.ledger import Entry
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.upload.ending import Ending

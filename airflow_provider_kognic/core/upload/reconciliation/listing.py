@@ -25,7 +25,7 @@ from airflow_provider_kognic.core.retries import may_repeat
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
-    from airflow_provider_kognic.core.journal import Journal
+    from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.upload.ending import Ending
 

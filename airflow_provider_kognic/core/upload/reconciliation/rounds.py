@@ -19,7 +19,7 @@ from airflow_provider_kognic.core.upload.records import Doubt, changed, unsettle
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from airflow_provider_kognic.core.journal import Journal
+    from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.reporting.events import Event
     from airflow_provider_kognic.core.upload.ending import Ending

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.journal import Entry, State
+from airflow_provider_kognic.core.journal.ledger import Entry, State
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reasons import Reason

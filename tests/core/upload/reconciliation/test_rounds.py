@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicCredentialsError, KognicError
-from airflow_provider_kognic.core.journal import Journal
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reasons import Reason

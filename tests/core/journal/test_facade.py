@@ -5,7 +5,7 @@ import threading
 import tracemalloc
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,109 +14,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_kognic.core.errors import (
-    KognicError,
     KognicJournalError,
     KognicJournalFormatError,
     KognicStoppedError,
 )
-from airflow_provider_kognic.core.journal import MOST_OPEN_INTENTS, Entry, Journal, State
+from airflow_provider_kognic.core.journal.facade import Journal
+from airflow_provider_kognic.core.journal.ledger import Entry, State
+from airflow_provider_kognic.core.journal.writer import MOST_OPEN_INTENTS
 from airflow_provider_kognic.core.models import Outcome, Result
-from airflow_provider_kognic.emulator import demo
-from tests.core.journal_fakes import log_in, read_all
-
-ONE, OTHER = "a1" * 32, "b2" * 32
-PATIENCE = 20
-
-
-def scene(number: int = 0) -> str:
-    return demo.scene_uuid(number)
-
-
-def made(number: int) -> str:
-    return str(uuid.UUID(int=number + 1))
-
-
-def result(outcome: Outcome, number: int = 0, **more: Any) -> Result:
-    return Result(scene(number), "somewhere", outcome, **more)
-
-
-def created(number: int = 0, as_: int = 0) -> Result:
-    return result(Outcome.CREATED, number, prediction_uuid=made(as_))
-
-
-class Kept:
-    """A log in memory, which outlives its journals; its appends can be held up, and can fail."""
-
-    def __init__(self) -> None:
-        self.lines: list[bytes] = []
-        self.batches: list[int] = []
-        self.may_append = threading.Event()
-        self.may_append.set()
-        self.fails: Exception | None = None
-        self.opened = self.closed = 0
-
-    def open(self, stopping: Callable[[], bool]) -> None:
-        self.opened += 1
-
-    def read(self) -> Iterator[bytes]:
-        return iter(list(self.lines))
-
-    def append(self, lines: Sequence[bytes]) -> None:
-        assert self.may_append.wait(PATIENCE)
-        if self.fails is not None:
-            raise self.fails
-        self.batches.append(len(lines))
-        self.lines += lines
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(asyncio.wait_for(coroutine, PATIENCE))
-
-
-Work = Callable[[Journal], Coroutine[Any, Any, Any]]
-
-
-def attempt(log: Any, work: Work | None = None, **more: Any) -> Any:
-    """Open a journal, do something with it, close it."""
-
-    async def main() -> Any:
-        journal = Journal(log, **more)
-        await journal.open()
-        try:
-            return None if work is None else await work(journal)
-        finally:
-            await journal.close()
-
-    return run(main())
-
-
-def known(log: Any, number: int = 0, **more: Any) -> Entry | None:
-    async def look(journal: Journal) -> Entry | None:
-        return journal.entry(scene(number))
-
-    entry: Entry | None = attempt(log, look, **more)
-    return entry
-
-
-def before(log: Any, number: int = 0, **more: Any) -> set[str]:
-    async def look(journal: Journal) -> frozenset[str]:
-        return journal.before(scene(number))
-
-    return set(attempt(log, look, **more))
-
-
-def send(digest: str = ONE, outcome: Result | None = None, number: int = 0) -> Work:
-    """Intend a prediction and note what came of it, unless the attempt dies in between."""
-
-    async def work(journal: Journal) -> None:
-        await journal.intend(scene(number), digest)
-        if outcome is not None:
-            journal.record(outcome)
-
-    return work
+from tests.core.journal.attempts import (
+    ONE,
+    OTHER,
+    Work,
+    attempt,
+    before,
+    created,
+    known,
+    made,
+    result,
+    run,
+    scene,
+    send,
+)
+from tests.core.journal.folders import log_in, read_all
+from tests.core.journal.lines import BAD_LINES
+from tests.core.journal.logs import PATIENCE, MemoryLog
 
 
 @pytest.mark.parametrize(
@@ -132,7 +54,7 @@ def send(digest: str = ONE, outcome: Result | None = None, number: int = 0) -> W
 )
 def test_what_the_next_attempt_finds(outcome: Result | None, state: State) -> None:
     """The state, the digest, and for what was created its uuid; other scenes are unknown."""
-    log = Kept()
+    log = MemoryLog()
     attempt(log, send(ONE, outcome))
     entry = known(log)
     assert entry is not None
@@ -144,6 +66,13 @@ def test_what_the_next_attempt_finds(outcome: Result | None, state: State) -> No
     assert log.opened == log.closed == 3
 
 
+STATES = {
+    "i": State.INTENDED,
+    "c": State.CREATED,
+    "r": State.REFUSED,
+    "d": State.IN_DOUBT,
+    "u": State.UNSENT,
+}
 LINES = st.lists(
     st.tuples(st.sampled_from("icrdu"), st.integers(0, 2), st.integers(0, 3)), max_size=12
 )  # kind, scene, and which document or prediction
@@ -183,7 +112,7 @@ def test_states_after_any_sequence(history: list[tuple[str, int, int]]) -> None:
 
     And whatever came of one document is never taken for what comes of the next.
     """
-    model, log = Model(), Kept()
+    model, log = Model(), MemoryLog()
 
     async def work(journal: Journal) -> None:
         for kind, number, which in history:
@@ -211,7 +140,7 @@ def test_states_after_any_sequence(history: list[tuple[str, int, int]]) -> None:
                 continue
             kind, which = model.known[number]
             assert entry is not None
-            assert entry.state.value.decode() == kind
+            assert entry.state is STATES[kind]
             assert entry.prediction_uuid == (None if which is None else made(which))
             assert journal.before(scene(number)) >= model.superseded[number]
         found = {uuid.UUID(bytes=one).int for one in journal.created()}
@@ -222,150 +151,9 @@ def test_states_after_any_sequence(history: list[tuple[str, int, int]]) -> None:
     attempt(log, check)
 
 
-def test_an_intent_is_durable_before_it_is_granted() -> None:
-    """As long as the log has not acknowledged it, nobody may send."""
-    log = Kept()
-    log.may_append.clear()
-
-    async def work(journal: Journal) -> None:
-        intent = asyncio.ensure_future(journal.intend(scene(), ONE))
-        await asyncio.sleep(0.1)
-        assert not intent.done()
-        assert log.lines == []
-        log.may_append.set()
-        await intent
-        assert len(log.lines) == 1
-
-    attempt(log, work)
-
-
-def test_what_comes_meanwhile_is_written_together() -> None:
-    """While one batch is on its way the next one gathers, so that a slow log does not slow the upload."""
-    log = Kept()
-    log.may_append.clear()
-
-    async def work(journal: Journal) -> None:
-        intents = [asyncio.ensure_future(journal.intend(scene(number), ONE)) for number in range(50)]
-        await asyncio.sleep(0.1)
-        log.may_append.set()
-        await asyncio.gather(*intents)
-
-    attempt(log, work)
-    assert sum(log.batches) == 50
-    assert len(log.batches) <= 2
-
-
-def test_at_most_64_are_open_at_a_time() -> None:
-    """A kill leaves no more in doubt: the 65th waits until an outcome is durable, not only noted."""
-    log = Kept()
-
-    async def work(journal: Journal) -> None:
-        for number in range(MOST_OPEN_INTENTS):
-            await journal.intend(scene(number), ONE)
-        one_more = asyncio.ensure_future(journal.intend(scene(MOST_OPEN_INTENTS), ONE))
-        await asyncio.sleep(0.05)
-        assert not one_more.done()
-        log.may_append.clear()
-        journal.record(created(3))
-        await asyncio.sleep(0.05)
-        assert not one_more.done()
-        log.may_append.set()
-        await one_more
-        # Intending the same scene again takes no second place, nor gives one away.
-        journal.record(result(Outcome.IN_DOUBT, 5))
-        await journal.intend(scene(5), ONE)
-        yet_another = asyncio.ensure_future(journal.intend(scene(MOST_OPEN_INTENTS + 1), ONE))
-        await asyncio.sleep(0.05)
-        assert not yet_another.done()
-        journal.record(created(5))
-        await yet_another
-
-    attempt(log, work)
-
-
-def test_many_at_once_never_pass_the_bound() -> None:
-    """Whatever order outcomes come in."""
-    log = Kept()
-    open_now: set[bytes] = set()
-    most = 0
-
-    def watch(lines: Sequence[bytes]) -> None:
-        nonlocal most
-        for line in lines:
-            kind, key = line[2:3], line[6:38]
-            if kind == b"i":
-                open_now.add(key)
-            else:
-                open_now.discard(key)
-            most = max(most, len(open_now))
-
-    async def work(journal: Journal) -> None:
-        async def one(number: int) -> None:
-            await journal.intend(scene(number), ONE)
-            await asyncio.sleep(0.001 * (number % 7))
-            journal.record(created(number, number))
-
-        await asyncio.gather(*(one(number) for number in range(500)))
-        await journal.flush()
-
-    attempt(log, work)
-    watch(log.lines)
-    assert not open_now
-    assert 1 < most <= MOST_OPEN_INTENTS
-
-
-def test_a_failing_log_is_told_to_everyone() -> None:
-    """To those who wait, to those who come later, to who waits for a place; and once to the upload."""
-    log = Kept()
-    told: list[KognicError] = []
-
-    async def work(journal: Journal) -> None:
-        journal.on_failure = told.append
-        for number in range(MOST_OPEN_INTENTS - 2):
-            await journal.intend(scene(number), ONE)
-        log.may_append.clear()
-        log.fails = OSError(28, "No space left on device")
-        late = [asyncio.ensure_future(journal.intend(scene(100 + number), ONE)) for number in range(20)]
-        flushed = asyncio.ensure_future(journal.flush())
-        await asyncio.sleep(0.05)
-        log.may_append.set()
-        answers = await asyncio.gather(*late, flushed, return_exceptions=True)
-        assert all(isinstance(answer, KognicJournalError) for answer in answers)
-        assert "No space left" in str(answers[0])
-        for call in (journal.intend(scene(0), ONE), journal.flush(), journal.take_baseline({})):
-            with pytest.raises(KognicJournalError, match="No space left"):
-                await call
-        journal.record(created(1))
-
-    attempt(log, work)
-    assert len(told) == 1
-    assert log.closed == 1
-
-
-def test_an_intent_that_nobody_waits_for_any_more_is_withdrawn() -> None:
-    """It was cancelled while it was being written: certainly nothing was sent, and its place is free again."""
-    log = Kept()
-
-    async def work(journal: Journal) -> None:
-        for number in range(MOST_OPEN_INTENTS - 1):
-            await journal.intend(scene(number), ONE)
-        log.may_append.clear()
-        intent = asyncio.ensure_future(journal.intend(scene(200), ONE))
-        await asyncio.sleep(0.05)
-        intent.cancel()
-        await asyncio.wait({intent})
-        log.may_append.set()
-        await journal.intend(scene(201), ONE)
-
-    attempt(log, work)
-    entry = known(log, 200)
-    assert entry is not None
-    assert entry.state is State.UNSENT
-
-
 def test_closing_waits_for_what_was_noted() -> None:
     """And after that nothing can be noted any more."""
-    log = Kept()
+    log = MemoryLog()
 
     async def main() -> None:
         journal = Journal(log)
@@ -390,7 +178,7 @@ def test_closing_waits_for_what_was_noted() -> None:
     assert entry.state is State.CREATED
 
 
-class Hangs(Kept):
+class Hangs(MemoryLog):
     """A log that another attempt has."""
 
     def __init__(self) -> None:
@@ -410,7 +198,7 @@ class Hangs(Kept):
 def test_closing_can_be_given_up() -> None:
     """An upload that is cancelled while its store is slow to close has nothing to complain about after that."""
 
-    class Slow(Kept):
+    class Slow(MemoryLog):
         def close(self) -> None:
             assert self.may_append.wait(PATIENCE)
             super().close()
@@ -449,32 +237,6 @@ def test_opening_can_be_cancelled() -> None:
             assert not thread.is_alive()
 
 
-BAD_LINES = [
-    b"",
-    b"{",
-    b"null",
-    b"{}",
-    b"[]",
-    b"[1]",
-    b'["i"]',
-    b'["x","%s"]' % (b"a" * 32),
-    b'["u","%s"]' % (b"a" * 30),
-    b'["u","%s"]' % (b"z" * 32),
-    b'["u",7]',
-    b'["c","%s"]' % (b"a" * 32),
-    b'["c","%s",null]' % (b"a" * 32),
-    b'["c","%s","abcd"]' % (b"a" * 32),
-    b'["i","%s","ab",1]' % (b"a" * 32),
-    b'["i","%s","%s","x"]' % (b"a" * 32, b"a" * 32),
-    b'["d","%s","x",null,""]' % (b"a" * 32),
-    b'["b","%s",["short"],"u"]' % (b"a" * 32),
-    b'["b","%s",7,"u"]' % (b"a" * 32),
-    b'["f","%s"]' % (b"a" * 32),
-    b'["\xff"]',
-    b"[" * 100_000,
-]
-
-
 @pytest.mark.parametrize("bad", BAD_LINES, ids=range(len(BAD_LINES)))
 def test_a_line_that_cannot_be_understood(tmp_path: Path, bad: bytes) -> None:
     """It is an error that names the file and the line, and gives the log back; never a line that does not count."""
@@ -496,7 +258,7 @@ def test_a_line_that_cannot_be_understood(tmp_path: Path, bad: bytes) -> None:
 
 def test_force_forgets_what_earlier_uploads_did() -> None:
     """But not what an earlier attempt of itself did, which a retry must not do twice."""
-    log = Kept()
+    log = MemoryLog()
     attempt(log, send(ONE, created(0, 0)), upload="a")
     assert known(log, upload="b", force=True) is None
     attempt(log, send(ONE, created(0, 1)), upload="b", force=True)
@@ -510,7 +272,7 @@ def test_force_forgets_what_earlier_uploads_did() -> None:
 
 def test_force_that_was_killed_before_its_intent() -> None:
     """The scene is forgotten, and its next attempt sends it."""
-    log = Kept()
+    log = MemoryLog()
     attempt(log, send(ONE, created()), upload="a")
     attempt(log, send(ONE), upload="b", force=True)
     log.lines.pop()
@@ -521,7 +283,7 @@ def test_force_that_was_killed_before_its_intent() -> None:
 
 def test_force_counts_only_what_it_created_itself() -> None:
     """The others may have been removed by hand: a listing without them is complete all the same."""
-    log = Kept()
+    log = MemoryLog()
     attempt(log, send(ONE, created(0, 0)), upload="a")
     attempt(log, send(ONE, created(1, 1), number=1), upload="b", force=True)
 
@@ -546,7 +308,7 @@ def baseline(**found: int) -> Work:
 
 
 def test_a_baseline_is_taken_once_for_an_upload() -> None:
-    log = Kept()
+    log = MemoryLog()
 
     async def look(journal: Journal) -> bool:
         return journal.baseline_taken
@@ -561,7 +323,7 @@ def test_a_baseline_is_taken_once_for_an_upload() -> None:
 
 def test_what_is_there_of_a_scene_in_doubt_may_be_its_own() -> None:
     """A later upload's baseline does not hide it; for scenes that are not in doubt it counts."""
-    log = Kept()
+    log = MemoryLog()
     attempt(log, baseline(s0=1), upload="a")
     attempt(log, send(), upload="a")
     attempt(log, send(ONE, result(Outcome.UNSENT, 1), number=1), upload="a")
@@ -573,7 +335,7 @@ def test_what_is_there_of_a_scene_in_doubt_may_be_its_own() -> None:
 @pytest.mark.parametrize("reader", [{"upload": "b", "force": True}, {"upload": "b"}, {"upload": "c"}])
 def test_what_is_there_when_a_scene_is_begun_anew_is_never_its_own(reader: dict[str, Any]) -> None:
     """Whoever reads that: otherwise it would adopt the prediction of the POST that was to be forgotten."""
-    log = Kept()
+    log = MemoryLog()
     attempt(log, send(), upload="a")  # in doubt
     attempt(log, baseline(s0=5), upload="b", force=True)
     # Not begun yet: what is there may have come of the POST in doubt.
@@ -584,7 +346,7 @@ def test_what_is_there_when_a_scene_is_begun_anew_is_never_its_own(reader: dict[
 
 def test_a_newer_document_that_was_not_sent_leaves_the_older_one() -> None:
     """It is created still, with its own digest, so that it is not sent a second time."""
-    log = Kept()
+    log = MemoryLog()
     attempt(log, send(ONE, created(0, 4)))
     attempt(log, send(OTHER, result(Outcome.UNSENT)))
     entry = known(log)
@@ -594,7 +356,7 @@ def test_a_newer_document_that_was_not_sent_leaves_the_older_one() -> None:
 
 def test_a_withdrawn_intent_leaves_the_doubt_that_was_there_before() -> None:
     """What an earlier attempt sent may have been executed, whatever becomes of sending it again."""
-    log = Kept()
+    log = MemoryLog()
     attempt(log, send())
     attempt(log, send(outcome=result(Outcome.UNSENT)))
     entry = known(log)
@@ -612,27 +374,11 @@ async def _recorded(journal: Journal, outcome: Result) -> None:
 
 def test_what_may_be_there_twice_is_remembered() -> None:
     """Receipts of a later attempt say it again."""
-    log = Kept()
+    log = MemoryLog()
     attempt(log, send(outcome=result(Outcome.CREATED, prediction_uuid=made(0), reason="resent")))
     attempt(log, send(outcome=created(1), number=1))
     entries = [known(log, number) for number in range(2)]
     assert [entry and entry.resent for entry in entries] == [True, False]
-
-
-def test_a_withdrawn_intent_gives_its_place_back() -> None:
-    """Also where the scene stays in doubt: else a long upload would stand still."""
-    log = Kept()
-    attempt(log, send())
-
-    async def work(journal: Journal) -> None:
-        for _ in range(2 * MOST_OPEN_INTENTS):
-            await journal.intend(scene(), ONE)
-            journal.record(result(Outcome.UNSENT))
-            await journal.flush()
-        for number in range(MOST_OPEN_INTENTS):
-            await journal.intend(scene(number), ONE)
-
-    attempt(log, work)
 
 
 def test_without_a_log_nothing_is_remembered_beyond_the_process() -> None:
@@ -653,7 +399,7 @@ def test_without_a_log_nothing_is_remembered_beyond_the_process() -> None:
 
 def test_memory_for_many_scenes() -> None:
     """A journal of many scenes takes less than 300 bytes for each."""
-    log = Kept()
+    log = MemoryLog()
     count = 20_000
     for number in range(count):
         key = uuid.UUID(int=number).hex

@@ -1,0 +1,261 @@
+"""What was intended and what came of it, remembered from one attempt to the next.
+
+A prediction is a POST without a key, so only a memory of our own can tell whether it was sent. The rule: the intent
+is durable before the POST leaves, the outcome follows soon after the answer. Whoever comes next finds
+
+    intended                the attempt died between the two: in doubt
+    created, refused        known
+    in doubt                the answer was lost: in doubt
+    unsent                  the intent was withdrawn: certainly not executed
+
+`Journal` is that memory for one predictions group of one host: a ledger in memory, and a `Log` that keeps its
+lines. Where they are kept is the log's matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.errors import KognicError, KognicJournalFormatError
+from airflow_provider_kognic.core.journal.format import (
+    Baseline,
+    BaselineTaken,
+    BegunAnew,
+    Created,
+    InDoubt,
+    Intent,
+    NotARecordError,
+    Refused,
+    Unsent,
+    decode,
+    digest_kept,
+    encode,
+    to_bytes,
+)
+from airflow_provider_kognic.core.journal.ledger import Ledger
+from airflow_provider_kognic.core.journal.writer import LogThread, OpenIntents, Writer, answered, not_open
+from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airflow_provider_kognic.core.journal.format import Outcome as Told
+    from airflow_provider_kognic.core.journal.format import Record
+    from airflow_provider_kognic.core.journal.ledger import Entry
+    from airflow_provider_kognic.core.journal.log import Log
+    from airflow_provider_kognic.core.models import Result
+
+
+class Journal:
+    """The memory of uploads into one predictions group of one host.
+
+    Used from one event loop, but `entry` may be called in any thread.
+
+    Args:
+        log: Keeps the lines; None for a memory that ends with the process.
+        upload: Names this upload across its attempts (a task of a run, say); None if each attempt is its own.
+        force: Forget what earlier uploads left about each scene that this one comes across. What an earlier attempt
+            of the same `upload` did under `force` is not forgotten, or a retry would send it twice.
+
+    Attributes:
+        remembers: Whether it has a log.
+    """
+
+    def __init__(self, log: Log | None = None, *, upload: str | None = None, force: bool = False) -> None:
+        self.remembers = log is not None
+        self._log = log
+        self._upload = (upload or uuid.uuid4().hex) + (" forced" if force else "")
+        self._ledger = Ledger(self._upload, force=force)
+        self._open_intents = OpenIntents()
+        self._thread: LogThread | None = None
+        self._writer: Writer | None = None
+
+    async def open(
+        self,
+        stopping: Callable[[], bool] = lambda: False,
+        *,
+        enough: int = 1,
+        on_failure: Callable[[KognicError], None] | None = None,
+    ) -> None:
+        """Take possession of the log and read it.
+
+        Args:
+            stopping: See `Log.open`.
+            enough: So many intents that wait do not wait for the log's `pace`.
+            on_failure: Told once that nothing can be noted any more.
+
+        Raises:
+            KognicJournalError: It cannot be read, which never means that nothing was sent.
+            KognicStoppedError: `stopping` said so.
+        """
+        if self._log is None:
+            return
+        self._thread = LogThread(self._log)
+        given_up = threading.Event()
+        try:
+            await self._thread.run(self._open_and_read, self._log, lambda: given_up.is_set() or stopping())
+        except BaseException:
+            # When cancelled, the thread goes on for a moment: what it may still open is closed after that.
+            given_up.set()
+            self._thread.leave()
+            raise
+        pace = float(getattr(self._log, "pace", 0.0))
+        self._writer = Writer(self._thread.append, pace=pace, enough=enough, on_failure=on_failure)
+
+    def _open_and_read(self, log: Log, stopping: Callable[[], bool]) -> None:
+        log.open(stopping)
+        try:
+            for number, line in enumerate(log.read(), start=1):
+                try:
+                    self._ledger.apply(decode(line))
+                except NotARecordError as error:
+                    where = getattr(log, "where", None)
+                    place = f"line {number} of the journal" if where is None else where()
+                    raise KognicJournalFormatError(
+                        f"{place} cannot be understood ({error}): {line[:80]!r}. Restore the journal, or move it"
+                        " away and settle by hand what it knew; nothing was sent."
+                    ) from error
+        except BaseException:
+            with contextlib.suppress(Exception):
+                log.close()
+            raise
+
+    # Asking
+
+    @property
+    def begun_anew(self) -> int:
+        """Number of scenes that this upload has begun anew under `force`."""
+        return self._ledger.begun_anew
+
+    @property
+    def size(self) -> int:
+        """Number of scenes that it knows."""
+        return self._ledger.size
+
+    @property
+    def baseline_taken(self) -> bool:
+        """Whether this upload has noted what the group held before its first POST."""
+        return self._ledger.baseline_taken
+
+    def entry(self, scene_uuid: str) -> Entry | None:
+        """Return what is known of a scene, or None; under `force` only what this upload itself did."""
+        return self._ledger.entry(to_bytes(scene_uuid))
+
+    def before(self, scene_uuid: str) -> frozenset[str]:
+        """Return the scene's predictions that were there before its first POST, or came of earlier documents."""
+        return self._ledger.before(to_bytes(scene_uuid))
+
+    def created(self) -> set[bytes]:
+        """Return the uuids (16 bytes each) of all predictions that are known to be created.
+
+        Under `force` only of those that this upload created: the others may have been removed by hand.
+        """
+        return self._ledger.created()
+
+    # Telling
+
+    async def take_baseline(self, found: Mapping[str, Sequence[str]]) -> None:
+        """Note what the group holds before this upload's first POST; durable when it returns.
+
+        Args:
+            found: Uuids of predictions, by scene: of the scenes of this upload only.
+        """
+        held = [
+            Baseline(to_bytes(scene), tuple(map(to_bytes, uuids)), self._upload)
+            for scene, uuids in found.items()
+        ]
+        await self._note(*held, BaselineTaken(self._upload))
+
+    async def intend(self, scene_uuid: str, digest: str) -> None:
+        """Note that a prediction is about to be sent; durable when it returns.
+
+        Args:
+            scene_uuid: Its scene.
+            digest: SHA-256 of its document, in hexadecimal digits.
+
+        Raises:
+            KognicJournalError: It could not be noted: it must not be sent.
+            asyncio.CancelledError: Likewise; the intent is withdrawn.
+        """
+        scene = to_bytes(scene_uuid)
+        number = await self._open_intents.take(scene) if self.remembers else 0
+        anew = [BegunAnew(scene, self._upload)] if self._ledger.forgets(scene) else []
+        intent = Intent(scene, digest_kept(digest), _now(), self._ledger.baseline_taken)
+        try:
+            await self._note(*anew, intent, intents=1)
+        except asyncio.CancelledError:
+            self._give_back_after(self._note(Unsent(scene)), scene, number)
+            raise
+        except KognicError:
+            self._ledger.apply(Unsent(scene))  # whatever the log has of it: it is not sent
+            self._open_intents.give_back(scene, number)  # or others would wait for its place for ever
+            raise
+
+    def record(self, result: Result) -> None:
+        """Note what became of a prediction that was intended; durable soon, and when `flush` has returned.
+
+        A failure is told to `on_failure`: what the server answered stays true all the same.
+        """
+        told = record_of(result, _now())
+        number = self._open_intents.number(told.scene)
+        durable = self._note(told)
+        if number is not None:
+            self._give_back_after(durable, told.scene, number)
+
+    async def flush(self) -> None:
+        """Wait until everything that was noted is durable; raises KognicJournalError if it cannot be."""
+        if self._log is not None:
+            await (answered(not_open()) if self._writer is None else self._writer.flush())
+
+    async def close(self) -> None:
+        """Give the log back; what was noted before is durable then, unless writing has failed."""
+        if self._thread is None or self._thread.ended:
+            return
+        if self._writer is not None:
+            await self._writer.close()
+        await self._thread.close()
+
+    def abandon(self) -> None:
+        """Give the log back without waiting for anything, if it was not closed."""
+        if self._writer is not None:
+            self._writer.abandon()
+        if self._thread is not None:
+            self._thread.leave()
+
+    def _note(self, *records: Record, intents: int = 0) -> asyncio.Future[None]:
+        lines = [encode(record) for record in records]
+        for record in records:
+            self._ledger.apply(record)
+        if self._writer is not None:
+            return self._writer.note(lines, intents=intents)
+        return answered(None if self._log is None else not_open())
+
+    def _give_back_after(self, durable: asyncio.Future[None], scene: bytes, number: int) -> None:
+        durable.add_done_callback(lambda _: self._open_intents.give_back(scene, number))
+
+
+def record_of(result: Result, at: float) -> Told:
+    """Return what the journal remembers of a result.
+
+    Args:
+        result: What became of a prediction.
+        at: Now (s since the epoch).
+    """
+    scene = to_bytes(result.scene_uuid)
+    if result.outcome in {Outcome.CREATED, Outcome.SKIPPED}:
+        return Created(scene, to_bytes(str(result.prediction_uuid)), result.reason == Reason.RESENT)
+    if result.outcome is Outcome.REFUSED:
+        return Refused(scene, result.status, result.message or "")
+    if result.outcome is Outcome.UNSENT:
+        return Unsent(scene)
+    return InDoubt(scene, at, result.status, result.message or "")
+
+
+def _now() -> float:
+    return round(time.time(), 3)

@@ -1,0 +1,222 @@
+"""What the lines of a journal mean: fed with records, oldest first, it can be asked about scenes.
+
+The last record of a scene says its state, with these exceptions:
+
+    created, then intended anew and refused or unsent     created still: the newer document was not executed
+    in doubt, then intended once more and unsent           in doubt still: the intent was withdrawn, not the doubt
+    begun anew                                             nothing is known, but for what was there before
+
+Nothing here reads, waits or knows the time.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.journal.format import (
+    Baseline,
+    BaselineTaken,
+    BegunAnew,
+    Created,
+    InDoubt,
+    Intent,
+    Refused,
+    Unsent,
+    to_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_kognic.core.journal.format import Outcome, Record
+
+
+class State(IntEnum):
+    """What is known of a prediction."""
+
+    INTENDED = 1
+    CREATED = 2
+    REFUSED = 3
+    IN_DOUBT = 4
+    UNSENT = 5
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of one scene.
+
+    Attributes:
+        state: Its state.
+        digest: First 32 hexadecimal digits of the SHA-256 of the document that was intended last.
+        prediction_uuid: The uuid, for `CREATED`.
+        at: When it was intended, or for `IN_DOUBT` when its answer was given up (s since the epoch).
+        covered: Whether a baseline had been taken when it was intended: then `Ledger.before` is complete.
+        resent: Whether it was created by sending it once more after an answer was lost: it may be there twice.
+    """
+
+    state: State
+    digest: str
+    prediction_uuid: str | None
+    at: float
+    covered: bool
+    resent: bool = False
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it may have been executed without that being known."""
+        return self.state in _DOUBT
+
+
+_DOUBT = frozenset({State.INTENDED, State.IN_DOUBT})
+# State, digest, prediction, when, covered, resent: 43 bytes instead of objects, as there may be many.
+_PACKED = struct.Struct(">B16s16sd??")
+_DIGEST, _PREDICTION, _COVERED = slice(1, 17), slice(17, 33), 41
+
+
+class Ledger:
+    """What is known of the scenes of one predictions group, as one upload sees it.
+
+    Args:
+        upload: Names the upload: records of its own earlier attempts are told from those of others by it.
+        force: Forget what other uploads left about each scene, until this one has begun it anew.
+    """
+
+    def __init__(self, upload: str, *, force: bool = False) -> None:
+        self._upload = upload
+        self._force = force
+        self._index: dict[bytes, bytes] = {}
+        self._before: dict[bytes, frozenset[bytes]] = {}
+        # What baselines held of scenes in doubt: by upload, as it counts for one that begins the scene anew.
+        self._held: dict[bytes, tuple[str, frozenset[bytes]]] = {}
+        # What was created before a newer document was intended that is not settled yet.
+        self._superseded: dict[bytes, bytes] = {}
+        # What was in doubt already when it was intended once more: that intent may be withdrawn, the doubt not.
+        self._doubted: dict[bytes, bytes] = {}
+        self._begun_anew: set[bytes] = set()
+        self._baseline_taken = False
+
+    # Asking
+
+    @property
+    def size(self) -> int:
+        """Number of scenes that it knows."""
+        return len(self._index)
+
+    @property
+    def begun_anew(self) -> int:
+        """Number of scenes that this upload has begun anew."""
+        return len(self._begun_anew)
+
+    @property
+    def baseline_taken(self) -> bool:
+        """Whether this upload has noted what the group held before its first POST."""
+        return self._baseline_taken
+
+    def forgets(self, scene: bytes) -> bool:
+        """Tell whether the scene has to be begun anew before it is intended."""
+        return self._force and scene not in self._begun_anew
+
+    def entry(self, scene: bytes) -> Entry | None:
+        """Return what is known of a scene, or None; under `force` only what this upload itself did."""
+        packed = self._index.get(scene)
+        return None if packed is None or self.forgets(scene) else _unpack(packed)
+
+    def before(self, scene: bytes) -> frozenset[str]:
+        """Return the scene's predictions that were there before its first POST, or came of earlier documents."""
+        return frozenset(map(to_text, self._before.get(scene, ())))
+
+    def created(self) -> set[bytes]:
+        """Return all predictions that are known to be created; under `force` only those of this upload."""
+        return {packed[_PREDICTION] for packed in self._known() if packed[0] == State.CREATED}
+
+    def _known(self) -> Iterable[bytes]:
+        if self._force:
+            return (self._index[scene] for scene in self._begun_anew if scene in self._index)
+        return self._index.values()
+
+    # Telling
+
+    def apply(self, record: Record) -> None:
+        """Take in what happened next."""
+        if isinstance(record, Intent):
+            self._intend(record)
+        elif isinstance(record, BaselineTaken):
+            self._baseline_taken = self._baseline_taken or record.upload == self._upload
+        elif isinstance(record, Baseline):
+            self._hold(record)
+        elif isinstance(record, BegunAnew):
+            self._begin_anew(record)
+        else:
+            self._settle(record)
+
+    def _intend(self, record: Intent) -> None:
+        packed = self._index.get(record.scene)
+        self._supersede(record.scene, packed)
+        if packed is not None and packed[0] in _DOUBT:
+            self._doubted[record.scene] = packed
+        self._index[record.scene] = _PACKED.pack(
+            State.INTENDED, record.digest, b"", record.at, record.covered, 0
+        )
+
+    def _settle(self, record: Outcome) -> None:
+        scene = record.scene
+        if isinstance(record, Unsent) and scene in self._doubted:
+            self._index[scene] = self._doubted.pop(scene)
+            return
+        if isinstance(record, (Unsent, Refused)) and scene in self._superseded:
+            self._index[scene] = self._superseded.pop(scene)
+        else:
+            self._index[scene] = _settled(record, self._index.get(scene))
+        self._doubted.pop(scene, None)
+        if isinstance(record, Created):
+            self._superseded.pop(scene, None)
+
+    def _hold(self, record: Baseline) -> None:
+        packed, found = self._index.get(record.scene), frozenset(record.predictions)
+        # What a scene in doubt has by now may have come of its own POST; for an upload that begins the scene anew
+        # that POST is forgotten.
+        if packed is None or packed[0] not in _DOUBT:
+            self._add_before(record.scene, found)
+        else:
+            self._held[record.scene] = (record.upload, found)
+
+    def _begin_anew(self, record: BegunAnew) -> None:
+        scene = record.scene
+        self._supersede(scene, self._index.get(scene))
+        holder, found = self._held.pop(scene, ("", frozenset()))
+        if holder == record.upload:
+            self._add_before(scene, found)
+        for known in (self._index, self._superseded, self._doubted):
+            known.pop(scene, None)
+        if record.upload == self._upload:
+            self._begun_anew.add(scene)
+
+    def _supersede(self, scene: bytes, packed: bytes | None) -> None:
+        """Remember what an earlier document of the scene became: it is never what came of the next one."""
+        if packed is not None and packed[0] == State.CREATED:
+            self._superseded[scene] = packed
+            self._add_before(scene, [packed[_PREDICTION]])
+
+    def _add_before(self, scene: bytes, predictions: Iterable[bytes]) -> None:
+        self._before[scene] = self._before.get(scene, frozenset()).union(predictions)
+
+
+def _settled(record: Outcome, was: bytes | None) -> bytes:
+    """Return the packed entry after an outcome; the document is still the one that was intended."""
+    digest, covered = (b"", False) if was is None else (was[_DIGEST], bool(was[_COVERED]))
+    if isinstance(record, Created):
+        return _PACKED.pack(State.CREATED, digest, record.prediction, 0.0, covered, record.resent)
+    if isinstance(record, InDoubt):
+        return _PACKED.pack(State.IN_DOUBT, digest, b"", record.at, covered, 0)
+    state = State.REFUSED if isinstance(record, Refused) else State.UNSENT
+    return _PACKED.pack(state, digest, b"", 0.0, covered, 0)
+
+
+def _unpack(packed: bytes) -> Entry:
+    state, digest, prediction, at, covered, resent = _PACKED.unpack(packed)
+    known = State(state)
+    created = to_text(prediction) if known is State.CREATED else None
+    return Entry(known, digest.hex(), created, at, covered, resent)

@@ -1,0 +1,140 @@
+"""Journals in folders, as the tests have them: on a disk, and in object stores of many manners."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
+
+from airflow_provider_kognic.core import files
+from airflow_provider_kognic.core.journal.folder import FolderLog
+from airflow_provider_kognic.core.journal.format import Header
+
+HOST, GROUP = "dataset.app.kognic.com", "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
+HEADER = Header(HOST, GROUP, "a test")
+REPOSITORY = Path(__file__).parents[3]
+
+
+def never() -> bool:
+    return False
+
+
+def line(number: int) -> bytes:
+    """A line of a journal, different for each number."""
+    return b'["u","%032x"]' % number
+
+
+def log_in(folder: Any, source: str = "a source", **more: Any) -> FolderLog:
+    return FolderLog(folder, HEADER, source_key=source, **more)
+
+
+def append_all(folder: Any, *batches: list[bytes], source: str = "a source") -> None:
+    """Write a journal as one attempt does."""
+    log = log_in(folder, source)
+    log.open(never)
+    for batch in batches:
+        log.append(batch)
+    log.close()
+
+
+def read_all(folder: Any, source: str = "a source") -> list[bytes]:
+    """Read a journal as the next attempt does."""
+    log = log_in(folder, source)
+    log.open(never)
+    try:
+        return list(log.read())
+    finally:
+        log.close()
+
+
+def parts_in(folder: Path) -> list[Path]:
+    return sorted((folder / HOST / GROUP).glob("*.jsonl"))
+
+
+def write_raw(path: Any, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+
+
+def part_files(folder: Any) -> list[Any]:
+    """The parts in the group's own folder."""
+    own = log_in(folder).folder
+    return [own / name for name in sorted(files.names(own)) if name.endswith(".jsonl")]
+
+
+def object_store(scheme: str, cls: Callable[[], Any] | None = None) -> Any:
+    """A folder in an object store that lives in this process, as Airflow hands it out."""
+    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io import attach
+
+    system = cls() if cls is not None else import_module("fsspec").filesystem("memory")
+    attach(protocol="memory", conn_id=scheme, fs=system)
+    path: Any = ObjectStoragePath(f"memory://{scheme}@bucket/journal")
+    assert path.fs is system
+    return path
+
+
+class BrokenError(Exception):
+    """As a store's library raises it."""
+
+
+class TearingStore(MemoryFileSystem):  # type: ignore[misc]
+    """A store that creates nothing exclusively, and replaces files by halves when it breaks."""
+
+    cachable = False
+    cut: int | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store: dict[str, Any] = {}
+        self.pseudo_dirs = [""]
+
+    def _open(self, path: str, mode: str = "rb", **more: Any) -> Any:
+        file = super()._open(path, mode.replace("x", "w"), **more)
+        if self.cut is not None and "r" not in mode:
+            whole = file.write
+
+            def write(data: bytes) -> None:
+                whole(data[: self.cut])
+                file.commit()
+                raise BrokenError("connection reset")
+
+            file.write = write
+        return file
+
+
+class StoreWithoutExclusiveCreation(MemoryFileSystem):  # type: ignore[misc]
+    """A store that takes "create exclusively" for "write"; or does not know it; or says no in its own words."""
+
+    cachable = False
+    manner = "overwrites"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store: dict[str, Any] = {}
+        self.pseudo_dirs = [""]
+
+    def _open(self, path: str, mode: str = "rb", **more: Any) -> Any:
+        if "x" in mode:
+            if self.manner == "unknown":
+                raise ValueError(f"mode {mode} is not supported")
+            if self.manner == "own words" and path in self.store:
+                raise RuntimeError("412 Precondition Failed")
+            if self.manner == "down":
+                raise ConnectionError("no route")
+        return super()._open(path, mode.replace("x", "w"), **more)
+
+
+def start_python(code: str, *arguments: object, **more: Any) -> "subprocess.Popen[str]":
+    """Start a process that runs code of this repository."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        **more,
+    )

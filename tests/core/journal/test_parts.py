@@ -1,0 +1,257 @@
+"""The parts of a journal's folder: what was acknowledged is read back, whatever happened to a file."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_kognic.core import files
+from airflow_provider_kognic.core.errors import (
+    KognicJournalError,
+    KognicJournalFormatError,
+)
+from airflow_provider_kognic.core.journal import parts
+from tests.core.journal.folders import (
+    TearingStore,
+    append_all,
+    line,
+    log_in,
+    never,
+    object_store,
+    part_files,
+    parts_in,
+    read_all,
+    start_python,
+    write_raw,
+)
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning"),
+]
+
+
+def test_it_grows_over_many_parts_and_attempts(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a part is full after a few lines; nothing is left that is not needed."""
+    monkeypatch.setattr(parts, "PART_IS_FULL", 500)
+    for attempt in range(12):
+        append_all(folder, *([line(100 * attempt + n), line(100 * attempt + n + 50)] for n in range(20)))
+    expected = [line(100 * a + n + more) for a in range(12) for n in range(20) for more in (0, 50)]
+    assert read_all(folder) == expected
+    stems = [path.name.rstrip("ab.jsonl") for path in part_files(folder)]
+    assert len(stems) == len(set(stems))
+
+
+def test_generations_sort_as_numbers(tmp_path: Path) -> None:
+    """The millionth attempt still comes after the one before."""
+    append_all(tmp_path, [line(1)])
+    (part,) = parts_in(tmp_path)
+    part.rename(part.with_name(part.name.replace("000001-", "999999-")))
+    append_all(tmp_path, [line(2)])
+    append_all(tmp_path, [line(3)])
+    assert read_all(tmp_path) == [line(1), line(2), line(3)]
+
+
+def test_a_torn_last_line_was_never_acknowledged(tmp_path: Path) -> None:
+    """Wherever a kill cuts a part off, what stands in whole lines before is read, and no more."""
+    append_all(tmp_path, [line(1), line(2)], [line(3)])
+    (part,) = parts_in(tmp_path)
+    raw = part.read_bytes()
+    for length in range(len(raw)):
+        part.write_bytes(raw[:length])
+        whole = raw[:length].count(b"\n")
+        assert read_all(tmp_path) == [line(number) for number in range(1, whole)]
+    part.write_bytes(raw + b"\0" * 100)
+    assert len(read_all(tmp_path)) == 3
+
+
+def test_a_torn_copy_in_a_store_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that replaces a file by halves never takes what was acknowledged before."""
+    for cut in (0, 1, 100, 200, 300, 340):
+        folder = object_store(f"cut{cut}", TearingStore)
+        log = log_in(folder)
+        log.open(never)
+        log.append([line(1)])
+        log.append([line(2)])
+        folder.fs.cut = cut
+        with pytest.raises(KognicJournalError, match=r"cannot be written: BrokenError: connection reset"):
+            log.append([line(3)])
+        with pytest.raises(KognicJournalError, match="BrokenError"):
+            log.append([line(4)])
+        folder.fs.cut = None
+        log.close()
+        found = read_all(folder)
+        assert found[:2] == [line(1), line(2)]
+        assert found[2:] in ([], [line(3)])
+
+
+def test_copies_that_disagree(tmp_path: Path) -> None:
+    """Two states of one part of which neither continues the other were changed by somebody."""
+    folder = object_store("disagree")
+    log = log_in(folder)
+    log.open(never)
+    log.append([line(1)])
+    log.append([line(2)])
+    first, second = part_files(folder)
+    write_raw(first, files.read(first).replace(line(1), line(7)))
+    write_raw(second, files.read(second).replace(line(1), line(8)))
+    with pytest.raises(KognicJournalFormatError, match="neither continues the other"):
+        read_all(folder, source="another")
+    log.close()
+
+
+def test_foreign_files(folder: Any) -> None:
+    """JSON lines that are no part are an error; other files are none of the journal's business."""
+    append_all(folder, [line(1)])
+    own = log_in(folder).folder
+    write_raw(own / "README.txt", b"hello")
+    write_raw(own / "000001-0123-0001.jsonl.tmp", b"hello")
+    assert read_all(folder) == [line(1)]
+    write_raw(own / "r.failed.jsonl", b"")
+    with pytest.raises(KognicJournalFormatError, match=r"r\.failed\.jsonl is no part .*nothing was sent"):
+        read_all(folder)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a disk; a limit on the size of files is tried in any case")
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=False, capture_output=True
+    )
+    if done.returncode:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.decode()}")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_full_disk(small_disk: Path) -> None:
+    """What was acknowledged stays; what had no room is an error, and so is the next attempt's beginning."""
+    log = log_in(small_disk)
+    log.open(never)
+    kept = []
+    with pytest.raises(KognicJournalError, match=r"cannot be written: OSError.*No space left.*is there room"):  # noqa: PT012
+        for number in range(10_000):
+            log.append([line(number)])
+            kept.append(line(number))
+    with pytest.raises(KognicJournalError, match="No space left"):
+        log.append([line(1)])
+    log.close()
+    assert len(kept) > 100
+    with pytest.raises(KognicJournalError, match="No space left"):
+        read_all(small_disk)
+    subprocess.run(["mount", "-o", "remount,size=256k", small_disk], check=True)
+    assert read_all(small_disk) == kept
+
+
+def test_a_disk_that_nobody_may_write(small_disk: Path) -> None:
+    """It is known before anything is sent: when the journal is opened."""
+    append_all(small_disk, [line(1)])
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(KognicJournalError, match="Read-only file system"):
+        read_all(small_disk)
+
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+from tests.core.journal.folders import line, log_in, never
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+log = log_in(Path(sys.argv[1]))
+log.open(never)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+try:
+    for number in range(1000):
+        log.append([line(number)] * 3)
+        print(number, flush=True)
+except Exception as error:
+    print(type(error).__name__, error, flush=True)
+log.close()
+"""
+
+
+def test_a_batch_that_does_not_fit_stands_not_at_all(tmp_path: Path) -> None:
+    """The file is cut back to what was acknowledged."""
+    process = start_python(LIMITED, tmp_path)
+    out, _ = process.communicate(timeout=60)
+    *acknowledged, said = out.splitlines()
+    assert process.returncode == 0
+    assert said.startswith("KognicJournalError")
+    assert "File too large" in said
+    assert len(acknowledged) > 10
+    assert read_all(tmp_path) == [line(int(number)) for number in acknowledged for _ in range(3)]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from tests.core.journal.folders import line, log_in, never, object_store
+from airflow_provider_kognic.core.journal import parts
+folder, kind, start = sys.argv[1:]
+if kind == "local":
+    place = Path(folder)
+else:
+    parts.PART_IS_FULL = 4096
+    from upath import UPath  # what ObjectStoragePath stands on, without the seconds that importing Airflow takes
+    place = UPath("file://" + folder)
+    assert hasattr(place, "fs")
+log = log_in(place)
+log.open(lambda: False)
+number = int(start)
+while True:
+    log.append([line(number), line(number + 1)])
+    number += 2
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("kind", ["local", "store"])
+def test_kill_at_any_moment(tmp_path: Path, kind: str) -> None:
+    """After `kill -9` everything that was acknowledged is read back, by the next attempt and the one after.
+
+    The store is one of files that are replaced in place, which a kill may tear.
+    """
+    dice = random.Random(1)
+    folder: Any = tmp_path
+    if kind == "store":
+        from airflow.sdk import ObjectStoragePath
+
+        folder = ObjectStoragePath(f"file://{tmp_path}")
+    acknowledged = 0
+    for _ in range(4 if kind == "store" else 12):
+        process = start_python(WRITER, tmp_path, kind, acknowledged)
+        assert process.stdout is not None
+        last = int(process.stdout.readline())
+        time.sleep(dice.random() * 0.1)
+        process.send_signal(signal.SIGKILL)
+        rest = process.stdout.read().split("\n")[:-1]
+        process.wait()
+        process.stdout.close()
+        last = int(rest[-1]) if rest else last
+        found = read_all(folder)
+        # Its last batch may stand, too: it was killed before it could say so.
+        assert len(found) in {last, last + 1, last + 2}
+        assert found == [line(number) for number in range(len(found))]
+        # Take away what was not acknowledged, so that the next one goes on from there.
+        acknowledged = len(found)
+    assert acknowledged > 20
+
+
+def test_a_part_that_is_removed_while_it_is_written(tmp_path: Path) -> None:
+    """Lines that no next attempt would find are not taken for durable."""
+    log = log_in(tmp_path)
+    log.open(never)
+    log.append([b'["i"]'])
+    (part,) = log.folder.glob("*.jsonl")
+    part.unlink()
+    with pytest.raises(KognicJournalError, match="cannot be written"):
+        log.append([b'["i"]'])
+    log.close()
