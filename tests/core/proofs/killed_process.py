@@ -13,7 +13,7 @@ from airflow_provider_kognic.core.journal.folder import FolderLog
 from tests.core.proofs.simulated_attempts import Fate, Life, Story
 
 
-class Doomed(Life):
+class KilledProcess(Life):
     """It does not pretend."""
 
     pretended = False
@@ -35,7 +35,7 @@ def main(told: dict[str, Any]) -> None:
         told["count"],
         connections=told["connections"],
         fates=[Fate("kill", told["point"], told["passes"])] if told["point"] else [],
-        kind_of_life=Doomed,
+        kind_of_life=KilledProcess,
     )
     story.attempt()
 

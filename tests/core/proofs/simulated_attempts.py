@@ -139,7 +139,7 @@ class Life:
             await asyncio.Event().wait()
 
 
-class MortalLog:
+class KillableLog:
     """A journal's log that the attempt's death cuts off."""
 
     def __init__(self, inner: Any, life: Life) -> None:
@@ -217,7 +217,7 @@ class _Watched(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-class MortalClient:
+class KillableClient:
     """A client that the attempt's death cuts off, and that tells the story what is sent."""
 
     def __init__(self, inner: AsyncKognicClient, life: Life) -> None:
@@ -401,7 +401,7 @@ class Story:
         if isinstance(inner, FolderLog) and life.pretended:
             # Each attempt is a process of its own, so it says, and a dead one once anybody asks.
             inner._lease._facts.update(pid=_NOBODY, started="0")
-        log = MortalLog(inner, life)
+        log = KillableLog(inner, life)
         source = edition(count, number)
         results = Results(lambda _: not life.dead)
         attempt = Attempt(number, count, time.time(), 0.0, results.all, sent=life.sent)
@@ -410,7 +410,7 @@ class Story:
             task = asyncio.create_task(
                 upload(
                     source,
-                    MortalClient(client, life),
+                    KillableClient(client, life),
                     predictions_group_uuid=self.group,
                     journal=Journal(log, upload=self.name, force=self.force),
                     observers=[results],

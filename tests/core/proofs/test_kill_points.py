@@ -21,7 +21,7 @@ from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.journal.folders import REPOSITORY
-from tests.core.proofs.killed_process import Doomed
+from tests.core.proofs.killed_process import KilledProcess
 from tests.core.proofs.simulated_attempts import POINTS, Story
 from tests.core.support import settings_for
 
@@ -76,7 +76,7 @@ def the_survivors(emulator: Emulator, group: str, folder: Path) -> Story:
         COUNT,
         connections=CONNECTIONS,
         settle_after=0.5,
-        kind_of_life=Doomed,
+        kind_of_life=KilledProcess,
     )
 
 
