@@ -13,8 +13,14 @@ from unittest import mock
 from airflow_provider_kognic.core import folder_log
 from airflow_provider_kognic.core.folder_log import FolderLog
 from airflow_provider_kognic.core.journal import Header, Journal, ReadOnlyLog
-from airflow_provider_kognic.core.models import Annotation, Dataset, ListedPrediction, PredictionsGroup
-from airflow_provider_kognic.core.models import Outcome, Result
+from airflow_provider_kognic.core.models import (
+    Annotation,
+    Dataset,
+    ListedPrediction,
+    Outcome,
+    PredictionsGroup,
+    Result,
+)
 from airflow_provider_kognic.core.receipts import Receipts
 from airflow_provider_kognic.core.rules import RULES
 from airflow_provider_kognic.journals.task_state_store import TaskStateStoreLog
@@ -90,7 +96,6 @@ def known(journal: Journal, scenes: Iterable[str]) -> dict[str, Any]:
             "at": entry.at,
             "covered": entry.covered,
             "resent": entry.resent,
-            "in_doubt": entry.in_doubt,
         }
     return {
         "size": journal.size,

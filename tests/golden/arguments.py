@@ -13,6 +13,7 @@ _GIVEN: dict[str, dict[str, Any]] = {
     "CreatePredictionsGroupOperator": {"dataset": DATASET, "name": "a group"},
     "UploadPredictionsOperator": {"predictions": "/data", "predictions_group_uuid": GROUP},
 }
+_MAPPINGS: list[Any] = ["text", 3, [3], [{}], [{"a": "b"}], {"a": 3}, {None: None}, {"": "a"}, [], {}]
 _NEITHER = {"predictions": None, "manifest": None}
 ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "CreatePredictionsGroupOperator": [
@@ -40,10 +41,7 @@ ARGUMENTS: dict[str, list[dict[str, Any]]] = {
         *({"force": value} for value in ("perhaps", 2, None)),
         *({"dry_run": value} for value in ("perhaps", 2, None)),
         *({"max_document_bytes": value} for value in (0, "1", True, 1 << 40)),
-        *(
-            {"class_mapping": value}
-            for value in ("text", 3, [3], [{}], [{"a": "b"}], {"a": 3}, {None: None}, {"": "a"}, [], {})
-        ),
+        *({"class_mapping": mapping} for mapping in _MAPPINGS),
     ],
 }
 # What only shows when the task runs.
@@ -170,7 +168,7 @@ def _ask(sensor: Any, given: dict[str, Any]) -> Any:
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
     from airflow_provider_kognic.hooks.kognic import KognicHook
 
-    plain = {
+    plain: dict[str, Any] = {
         "host": "",
         "port": None,
         "schema": None,
@@ -178,6 +176,7 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
         "password": "secret",
         "extra_dejson": {},
     }
+    connection = SimpleNamespace(**{**plain, **given})
     hook = KognicHook()
-    with mock.patch.object(KognicHook, "get_connection", lambda *_: SimpleNamespace(**{**plain, **given})):
+    with mock.patch.object(KognicHook, "get_connection", return_value=connection):
         return ended(lambda: repr(hook.settings))

@@ -68,9 +68,9 @@ def dag() -> DAG:
     )
     from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor, PredictionsGroupSensor
 
-    without = {"retry_policy": None} if find_spec("airflow.models.task_state_store") else {}
+    without: dict[str, Any] = {"retry_policy": None} if find_spec("airflow.models.task_state_store") else {}
     with DAG("golden", schedule=None, start_date=START) as made:
-        created = CreatePredictionsGroupOperator(task_id="create", **CREATE)
+        created: Any = CreatePredictionsGroupOperator(task_id="create", **CREATE)
         CreatePredictionsGroupOperator(task_id="create_plain", dataset="a dataset", name="a group", **without)
         CreatePredictionsGroupOperator(task_id="create_of_survey", **SURVEY)
         CreatePredictionsGroupOperator.partial(task_id="create_mapped", dataset=DATASET).expand(

@@ -168,7 +168,7 @@ async def _attempt(journal: Any, steps: Iterable[tuple[Any, ...]], world: World,
 
 def _tear(folder: Path) -> None:
     """Let the last line of the last part end in its middle, as a kill may."""
-    part = sorted(folder.rglob("*.jsonl"))[-1]
+    part = max(folder.rglob("*.jsonl"))
     part.write_bytes(part.read_bytes() + b'["c","5ce0000000004000800000000000')
 
 
@@ -234,7 +234,7 @@ def read(name: str, place: Path, *, read_only: bool = False) -> list[dict[str, A
             read_only=read_only,
         )
         before = files_in(copy)
-        meanings.append({"upload": upload, "force": force, **known_of(journal)})
+        meanings.append(known_of(journal))
         if read_only:
             assert files_in(copy) == before
     return meanings
@@ -253,10 +253,21 @@ def known_of(journal: Any) -> dict[str, Any]:
     return asyncio.run(known())
 
 
+def by_readers(meanings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put readers together to whom a journal means the same."""
+    found: list[dict[str, Any]] = []
+    for reader, meaning in zip(READERS, meanings, strict=True):
+        if same := [one for one in found if one["meaning"] == meaning]:
+            same[0]["readers"].append(list(reader))
+        else:
+            found.append({"readers": [list(reader)], "meaning": meaning})
+    return found
+
+
 def make_meanings() -> Files:
     """Write what the journals of the data mean."""
     with tempfile.TemporaryDirectory() as temporary:
-        return {f"{name}.json": as_json(read(name, Path(temporary))) for name in JOURNALS}
+        return {f"{name}.json": as_json(by_readers(read(name, Path(temporary)))) for name in JOURNALS}
 
 
 def lines(content: bytes) -> list[Any]:

@@ -13,16 +13,18 @@ from unittest import mock
 from airflow_provider_kognic.core import errors
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from tests.golden import access
-from tests.golden.world import DATASET, GROUP, HOST, masked, prediction, scene
+from tests.golden.world import DATASET, GROUP, HOST, masked, number_of, prediction, scene
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from airflow_provider_kognic.core.errors import KognicError
 
 Answer = "str | KognicError | Callable[[], Any]"
-POST = {"method": "POST", "url": f"https://{HOST}/v1/predictions"}
+POST: dict[str, Any] = {"method": "POST", "url": f"https://{HOST}/v1/predictions"}
 CONNECTION = {
     "conn_type": "kognic",
     "host": f"https://{HOST}",
@@ -70,12 +72,12 @@ class Kognic:
     async def create_prediction(self, predictions_group_uuid: str, scene_uuid: str, document: bytes) -> str:
         assert (predictions_group_uuid, json.loads(document).keys()) == (GROUP, {"openlabel"})
         self.sent.append(scene_uuid)
-        number = int(scene_uuid[-12:], 16)
+        number = number_of(scene_uuid)
         left = self.posts.get(number, [])
         answer = left.pop(0) if left else prediction(number + 100 * (self.sent.count(scene_uuid) - 1))
         uuid = _answered(answer)
         if self.shown:
-            self.listed.append((int(uuid[-12:], 16), number))
+            self.listed.append((number_of(uuid), number))
         return uuid
 
     async def list_predictions(self, predictions_group_uuid: str, offset: int) -> list[Any]:
@@ -90,7 +92,7 @@ class Kognic:
 
     # The client for single calls
 
-    def __enter__(self) -> Kognic:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -13,8 +13,10 @@ from tests.golden import access, journals
 from tests.golden.kognic import Kognic, Store, TaskInstance, ended, logged
 from tests.golden.world import DATA, DATASET, GROUP, HOST, Files, World, as_json, prediction, scene
 
-LISTED = {"method": "GET", "url": f"https://{HOST}/v1/datasets/{DATASET}/predictions-groups"}
-POSTED = LISTED | {"method": "POST"}
+POSTED: dict[str, Any] = {
+    "method": "POST",
+    "url": f"https://{HOST}/v1/datasets/{DATASET}/predictions-groups",
+}
 
 
 def _journal(store: Store, upload: str | None, *, force: bool = False, tried: int = 1) -> Any:
@@ -60,18 +62,17 @@ def make() -> Files:
 
 def read(values: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what a store's journal means to each reader, with the code as it is."""
-
     found = []
     for upload, force in journals.READERS:
         journal = _journal(Store(copy.deepcopy(values)), upload, force=force)
-        found.append({"upload": upload, "force": force, **journals.known_of(journal)})
+        found.append(journals.known_of(journal))
     return found
 
 
 def make_meanings() -> Files:
     """Write what the journal in the data means."""
     kept = json.loads((DATA / "state_store" / "journal.json").read_bytes())
-    return {"journal.json": as_json(read(kept["values"]))}
+    return {"journal.json": as_json(journals.by_readers(read(kept["values"])))}
 
 
 # --- the memory of a group ---
@@ -86,7 +87,7 @@ def create_group(kognic: Kognic, store: Store, world: World, **arguments: Any) -
     ti = TaskInstance(task_id="create")
     with kognic.reached(), logged() as lines:
         operator = CreatePredictionsGroupOperator(**given)
-        how = ended(lambda: operator.execute({"ti": ti, "task_state_store": store}))  # type: ignore[arg-type,typeddict-item]
+        how = ended(lambda: operator.execute({"ti": ti, "task_state_store": store}))  # type: ignore[typeddict-item]
     return {**how, "logged": lines.texts(), "xcoms": ti.xcoms}
 
 
@@ -96,7 +97,7 @@ def _interrupted(store: Store, found: list[dict[str, Any]]) -> str:
 
 
 def make_groups() -> Files:
-    """Write what is remembered after each way in which making a group may end, and what the next attempt makes of it."""
+    """Write what is remembered after each way in which making a group may end, and what comes next."""
     found: dict[str, Any] = {}
     with World().alive() as world:
         for name, kognic, arguments in _group_cases():
@@ -105,7 +106,8 @@ def make_groups() -> Files:
             values = copy.deepcopy(store.values)
             second = create_group(kognic, store, world, **arguments)
             found[name] = {"first": first, "remembered": values, "second": second, "then": store.values}
-        store, seen = Store(), []
+        seen: list[dict[str, Any]] = []
+        store = Store()
         kognic = Kognic(group_posts=[lambda: _interrupted(store, seen)])
         create_group(kognic, store, world, if_exists="create")
         # Killed while its answer was awaited: it was executed.

@@ -28,7 +28,8 @@ def of(kind: str, name: str) -> Any:
 @pytest.mark.parametrize("read_only", [False, True], ids=["opened", "only looked at"])
 def test_a_journal_means_the_same(name: str, tmp_path: Path, *, read_only: bool) -> None:
     """To every reader: its own upload, others, and by force."""
-    assert journals.read(name, tmp_path, read_only=read_only) == of("meanings", f"{name}.json")
+    now = journals.read(name, tmp_path, read_only=read_only)
+    assert journals.by_readers(now) == of("meanings", f"{name}.json")
 
 
 def test_every_kind_of_line_is_in_the_journals() -> None:
@@ -46,7 +47,7 @@ def test_every_kind_of_line_is_in_the_journals() -> None:
 
 
 def test_a_lease_left_behind_is_waited_for_and_then_taken_over(tmp_path: Path) -> None:
-    """By an attempt of the same source; it is of another machine, so nothing but its silence tells that it is dead."""
+    """By an attempt of the same source; it is of another machine, so only its silence tells that it is dead."""
     shutil.copytree(DATA / "journals" / "disk", tmp_path / "j")
     journal = access.folder_journal(
         tmp_path / "j",
@@ -85,11 +86,10 @@ def test_an_upload_goes_on_where_the_journal_ends(tmp_path: Path) -> None:
     )
     kognic = Kognic()
     with World().alive(), kognic.reached():
-        summary = operator.execute({"ti": TaskInstance(run_id="another")})  # type: ignore[arg-type,typeddict-item]
-    meaning = next(
-        one for one in of("meanings", "disk.json") if (one["upload"], one["force"]) == (None, False)
-    )
-    doubts = {known for known, entry in meaning["entries"].items() if entry["in_doubt"]}
+        summary = operator.execute({"ti": TaskInstance(run_id="another")})  # type: ignore[typeddict-item]
+    meaning = of("meanings", "disk.json")[0]["meaning"]
+    states = {known: entry["state"] for known, entry in meaning["entries"].items()}
+    doubts = {known for known, state in states.items() if state in {"INTENDED", "IN_DOUBT"}}
     assert summary["in_doubt"] == len(doubts)
     assert doubts.isdisjoint(kognic.sent)
     assert len(kognic.sent) == summary["uploaded"] == 16 - len(doubts)

@@ -31,5 +31,5 @@ def test_what_was_written_is_written_again(kind: str) -> None:
 
 
 def _differences(name: str, before: bytes, now: bytes) -> str:
-    texts = [content.decode("utf-8", "backslashreplace").splitlines() for content in (before, now)]
-    return "\n".join(list(difflib.unified_diff(*texts, f"{name} before", f"{name} now", lineterm=""))[:60])
+    old, new = (content.decode("utf-8", "backslashreplace").splitlines() for content in (before, now))
+    return "\n".join(list(difflib.unified_diff(old, new, f"{name} before", f"{name} now", lineterm=""))[:60])

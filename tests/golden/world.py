@@ -30,11 +30,17 @@ _PROCESS = {
     "started": "91",
 }
 _LEASE_BYTES = 1024
+_WIDTH = 160
 
 
 def scene(number: int) -> str:
     """The uuid of a scene."""
     return f"5ce00000-0000-4000-8000-{number:012x}"
+
+
+def number_of(uuid: str) -> int:
+    """The number of a scene or a prediction."""
+    return int(uuid[-12:], 16)
 
 
 def prediction(number: int) -> str:
@@ -67,6 +73,9 @@ class World:
         self._attempt += 1
         self.go_on(100)
 
+    def _time(self) -> float:
+        return self.now
+
     def _draw(self) -> uuid.UUID:
         return uuid.UUID(bytes=hashlib.sha256(f"attempt {self._attempt}".encode()).digest()[:16], version=4)
 
@@ -74,9 +83,9 @@ class World:
     def alive(self) -> Iterator[World]:
         """Put it in the place of the real one."""
         with ExitStack() as stack:
-            stack.enter_context(mock.patch.object(time, "time", lambda: self.now))
+            stack.enter_context(mock.patch.object(time, "time", self._time))
             stack.enter_context(mock.patch.object(uuid, "uuid4", self._draw))
-            stack.enter_context(mock.patch("socket.gethostname", lambda: "worker-1"))
+            stack.enter_context(mock.patch("socket.gethostname", return_value="worker-1"))
             yield self
 
 
@@ -101,8 +110,23 @@ def steady_lease(content: bytes) -> bytes:
 
 
 def as_json(value: Any) -> bytes:
-    """Return a value as a file that people can read and compare."""
-    return json.dumps(value, indent=1).encode("ascii") + b"\n"
+    """Return a value as a file that people can read and compare: what fits into a line stands in one."""
+    plain = json.loads(json.dumps(value))  # keys, too: Airflow's are members of enumerations
+    return _pretty(plain, "").encode("ascii") + b"\n"
+
+
+def _pretty(value: Any, margin: str) -> str:
+    short = json.dumps(value)
+    if not isinstance(value, (dict, list)) or len(margin) + len(short) <= _WIDTH:
+        return short
+    within = f"{margin} "
+    if isinstance(value, dict):
+        rows = [f"{json.dumps(name)}: {_pretty(one, within)}" for name, one in value.items()]
+        opening, closing = "{", "}"
+    else:
+        rows = [_pretty(one, within) for one in value]
+        opening, closing = "[", "]"
+    return f"{opening}\n" + ",\n".join(f"{within}{row}" for row in rows) + f"\n{margin}{closing}"
 
 
 _MASKS = (
