@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.api.client import AsyncKognicClient, KognicClient
-    from airflow_provider_kognic.core.models import Annotation, Dataset, PredictionsGroup
+    from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
 
 
 # What the Test button says of an error: the first that matches.

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
     from airflow.sdk import RetryPolicy
 
+    from airflow_provider_kognic.core.api.records import PredictionsGroup
     from airflow_provider_kognic.core.journal import Journal
-    from airflow_provider_kognic.core.models import PredictionsGroup
     from airflow_provider_kognic.core.reporting.judgement import Failure
     from airflow_provider_kognic.core.reporting.plan import Plan
     from airflow_provider_kognic.core.sources import Source

@@ -83,12 +83,8 @@ PUBLIC = {
     "journal.lease": {"Lease"},
     "reporting.receipts": {"Receipts"},
     "models": {
-        "Annotation",
-        "Dataset",
-        "ListedPrediction",
         "Outcome",
         "Prediction",
-        "PredictionsGroup",
         "Refused",
         "Result",
     }
@@ -117,6 +113,7 @@ PUBLIC = {
         "Source",
     }
     | {"check_size", "open_source", "refusal", "scenes_of", "unique"},
+    "api.records": {"Annotation", "Dataset", "ListedPrediction", "PredictionsGroup"},
     "api.tokens": {"TokenProvider"},
     "upload": {"PredictionsClient", "Report", "Stop", "upload"},
 }

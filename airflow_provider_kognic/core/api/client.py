@@ -20,6 +20,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core.api import network as transport
+from airflow_provider_kognic.core.api.records import (
+    Annotation,
+    Dataset,
+    ListedPrediction,
+    PredictionsGroup,
+)
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicAnswerError,
@@ -34,14 +40,7 @@ from airflow_provider_kognic.core.errors import (
     KognicServerError,
     KognicUnauthorizedError,
 )
-from airflow_provider_kognic.core.models import (
-    Annotation,
-    Dataset,
-    ListedPrediction,
-    PredictionsGroup,
-    is_uuid,
-    parse_uuid,
-)
+from airflow_provider_kognic.core.models import is_uuid, parse_uuid
 from airflow_provider_kognic.core.retries import Backoff, may_repeat, parse_retry_after
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_provider_kognic.core.api.client import KognicClient
-    from airflow_provider_kognic.core.models import PredictionsGroup
+    from airflow_provider_kognic.core.api.records import PredictionsGroup
 
 logger = logging.getLogger(__name__)
 

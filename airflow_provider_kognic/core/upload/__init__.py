@@ -59,10 +59,10 @@ from airflow_provider_kognic.core.values import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from airflow_provider_kognic.core.models import ListedPrediction
     from airflow_provider_kognic.core.reporting.events import Observer
     from airflow_provider_kognic.core.sources import Source
     from airflow_provider_kognic.core.upload.reading.intake import Found
+    from airflow_provider_kognic.core.upload.reconciliation.listing import ListedRow
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
 
 logger = logging.getLogger(__name__)
@@ -90,12 +90,12 @@ _VARIABLE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d
 
 
 class PredictionsClient(Protocol):
-    """What the upload asks of a client; `client.AsyncKognicClient` is one."""
+    """What the upload asks of a client; `api.async_client.AsyncKognicClient` is one."""
 
     async def create_prediction(self, predictions_group_uuid: str, scene_uuid: str, document: bytes) -> str:
         """Send one prediction, once, and return its uuid; raises KognicError."""
 
-    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> list[ListedPrediction]:
+    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> Sequence[ListedRow]:
         """Return a page of what the group holds; raises KognicError, also where there is no such listing."""
 
     async def probe(self) -> None:

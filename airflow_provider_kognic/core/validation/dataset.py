@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from typing import Any
 
-    from airflow_provider_kognic.core.models import Annotation, PredictionsGroup
+    from airflow_provider_kognic.core.api.records import Annotation, PredictionsGroup
 
 logger = logging.getLogger(__name__)
 

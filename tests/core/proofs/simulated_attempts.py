@@ -26,12 +26,13 @@ from upath import UPath
 
 from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.client import AsyncKognicClient, CancelledBeforeSending
+from airflow_provider_kognic.core.api.records import ListedPrediction
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError
 from airflow_provider_kognic.core.journal import Header, Journal, Log
 from airflow_provider_kognic.core.journal.folder import FolderLog
-from airflow_provider_kognic.core.models import ListedPrediction, Outcome, Result
+from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
 from airflow_provider_kognic.core.sources import RowsSource
 from airflow_provider_kognic.core.upload import Report, Stop, upload

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.api.client import KognicClient
+from airflow_provider_kognic.core.api.records import Annotation, PredictionsGroup
 from airflow_provider_kognic.core.errors import (
     KognicInputError,
     KognicNotFoundError,
@@ -17,7 +18,7 @@ from airflow_provider_kognic.core.errors import (
     KognicRowError,
     KognicStoppedError,
 )
-from airflow_provider_kognic.core.models import Annotation, PredictionsGroup, Refused
+from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.openlabel import check
 from airflow_provider_kognic.core.options import MaxFailures
 from airflow_provider_kognic.core.reporting.judgement import judge

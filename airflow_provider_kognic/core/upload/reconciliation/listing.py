@@ -23,10 +23,9 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.retries import Backoff, may_repeat
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
     from airflow_provider_kognic.core.journal import Journal
-    from airflow_provider_kognic.core.models import ListedPrediction
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +33,22 @@ logger = logging.getLogger(__name__)
 _TRIES = 3
 
 
-class ListingClient(Protocol):
-    """What the listing asks of a client; `client.AsyncKognicClient` is one."""
+class ListedRow(Protocol):
+    """A prediction that a group holds; `api.records.ListedPrediction` is one."""
 
-    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> list[ListedPrediction]:
+    @property
+    def uuid(self) -> str:
+        """Its uuid, lower case."""
+
+    @property
+    def scene_uuid(self) -> str:
+        """The scene that it predicts, lower case."""
+
+
+class ListingClient(Protocol):
+    """What the listing asks of a client; `api.async_client.AsyncKognicClient` is one."""
+
+    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> Sequence[ListedRow]:
         """Return a page; an empty one ends the listing; raises KognicError."""
 
     async def probe(self) -> None:
@@ -188,7 +199,7 @@ class Listing:
             why,
         )
 
-    async def _pages(self) -> AsyncIterator[list[ListedPrediction]]:
+    async def _pages(self) -> AsyncIterator[list[ListedRow]]:
         """Yield page after page; ends early when the run is to end."""
         offset, seen = 0, set[int]()
         while not self._stopped():
@@ -206,7 +217,7 @@ class Listing:
             yield new
             offset += len(page)
 
-    async def _page(self, offset: int) -> list[ListedPrediction]:
+    async def _page(self, offset: int) -> Sequence[ListedRow]:
         began, tries = time.monotonic(), 0
         while not self._stopped():
             try:
