@@ -9,7 +9,7 @@ from typing import Any
 import httpx  # noqa: F401 - the client imports it when it is opened; all three import before the clock starts
 from kognic.auth.requests import RequestsAuthSession  # noqa: F401 - as httpx
 
-from airflow_provider_kognic.core.api.client import AsyncKognicClient
+from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.journal import Header, Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_kognic.core import errors
-from airflow_provider_kognic.core.api.network import as_httpx_error, as_requests_error
+from airflow_provider_kognic.core.api.http_errors import as_httpx_error, as_requests_error
 from airflow_provider_kognic.core.errors import (
     KognicAmbiguousError,
     KognicAnswerError,

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-from airflow_provider_kognic.core.api.client import CancelledBeforeSending
+from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import (
     KognicError,
     KognicInputError,

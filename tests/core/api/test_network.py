@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.api.client import AsyncKognicClient, KognicClient
-from airflow_provider_kognic.core.api.network import clean_message, proxy_for
+from airflow_provider_kognic.core.api.answers import clean_message
+from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
+from airflow_provider_kognic.core.api.client import KognicClient
+from airflow_provider_kognic.core.api.network import proxy_for
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (

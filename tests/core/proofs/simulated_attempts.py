@@ -25,7 +25,7 @@ import httpx
 from upath import UPath
 
 from airflow_provider_kognic.core.api import network as transport
-from airflow_provider_kognic.core.api.client import AsyncKognicClient, CancelledBeforeSending
+from airflow_provider_kognic.core.api.async_client import AsyncKognicClient, CancelledBeforeSending
 from airflow_provider_kognic.core.api.records import ListedPrediction
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider

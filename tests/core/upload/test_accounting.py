@@ -165,7 +165,7 @@ def test_a_read_that_fails_unexpectedly_loses_nothing(emulator: Emulator, group:
 
 def test_on_result_that_fails_ends_the_run(emulator: Emulator, group: str) -> None:
     """A callback that raises ends the upload in order; nothing hangs, the counts stay right."""
-    from airflow_provider_kognic.core.api.client import AsyncKognicClient
+    from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 
     async def run() -> Any:
         def fail(_result: Result) -> None:
