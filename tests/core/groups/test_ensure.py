@@ -22,13 +22,15 @@ from airflow_provider_kognic.core.errors import (
     KognicRequestError,
 )
 from airflow_provider_kognic.core.groups import ensure as groups_module
-from airflow_provider_kognic.core.groups.ensure import IF_EXISTS, ensure_predictions_group
+from airflow_provider_kognic.core.groups import intent, lookup
+from airflow_provider_kognic.core.groups.ensure import IfExists, ensure_predictions_group
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.support import settings_for
 
 PATH = "/predictions-groups$"
+IF_EXISTS = [choice.value for choice in IfExists]
 
 
 @pytest.fixture
@@ -151,7 +153,8 @@ def killed_at(moment: int) -> Iterator[Callable[[], bool]]:
     Yields:
         Tells whether it came to that.
     """
-    files = {module.__file__ for module in (groups_module, client_module, answers, endpoints)}
+    traced = (groups_module, intent, lookup, client_module, answers, endpoints)
+    files = {module.__file__ for module in traced}
     seen: set[tuple[str, int, int]] = set()
     requests, died = 0, False
 
