@@ -1,4 +1,4 @@
-"""A cancelled request that is known not to have left: for the client, which knows, and the upload, which counts."""
+"""A cancelled request that certainly never left: the one word that a client and the upload share about it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,5 @@
-"""Hooks: an Airflow connection becomes a client."""
+"""The hook: an Airflow connection becomes a client.
+
+In goes a connection's id, out come `Settings`, clients and single calls. It may import `core`, above all
+`core.api`, and is imported by whatever runs in a task or in the triggerer.
+"""

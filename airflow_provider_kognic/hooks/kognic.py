@@ -33,8 +33,9 @@ from airflow_provider_kognic.get_provider_info import CONN_FIELDS, HIDDEN_FIELDS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from airflow_provider_kognic.core.api.client import AsyncKognicClient, KognicClient
-    from airflow_provider_kognic.core.models import Annotation, Dataset, PredictionsGroup
+    from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
+    from airflow_provider_kognic.core.api.client import KognicClient
+    from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
 
 
 # What the Test button says of an error: the first that matches.
@@ -169,7 +170,7 @@ class KognicHook(BaseHook):
         Args:
             max_connections: Most requests in flight, 1 to 10; the connection's if None.
         """
-        from airflow_provider_kognic.core.api.client import AsyncKognicClient
+        from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 
         settings = self.settings
         if max_connections is not None:

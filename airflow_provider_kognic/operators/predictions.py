@@ -17,8 +17,9 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
-from airflow_provider_kognic.core.groups.ensure import check_if_exists, ensure_predictions_group
-from airflow_provider_kognic.core.models import is_uuid, parse_uuid
+from airflow_provider_kognic.core.groups.ensure import IfExists, ensure_predictions_group
+from airflow_provider_kognic.core.groups.lookup import find_group
+from airflow_provider_kognic.core.models import parse_uuid
 from airflow_provider_kognic.core.options import (
     UploadOptions,
 )
@@ -27,6 +28,7 @@ from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows, identity_mapping
 from airflow_provider_kognic.core.values import (
     MOST_DOCUMENT_BYTES,
+    check_choice,
     check_flag,
 )
 from airflow_provider_kognic.exceptions import KognicPermanentError, KognicTransientError
@@ -43,8 +45,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
     from airflow.sdk import RetryPolicy
 
+    from airflow_provider_kognic.core.api.records import PredictionsGroup
     from airflow_provider_kognic.core.journal.facade import Journal
-    from airflow_provider_kognic.core.models import PredictionsGroup
     from airflow_provider_kognic.core.reporting.judgement import Failure
     from airflow_provider_kognic.core.reporting.plan import Plan
     from airflow_provider_kognic.core.reporting.report import Report
@@ -189,7 +191,7 @@ class CreatePredictionsGroupOperator(BaseOperator):
         self.if_exists = if_exists
         self.kognic_conn_id = kognic_conn_id
         if not _is_template(if_exists):
-            check_if_exists(if_exists)
+            check_choice(if_exists, "if_exists", IfExists)
         if not _is_template(class_mapping):
             self._check_sources()
 
@@ -229,9 +231,10 @@ class CreatePredictionsGroupOperator(BaseOperator):
         """Return the uuid of the group."""
         store = _task_state_store(context)
         memory = None if store is None else TaskStateStoreMemory(store)
+        if_exists = None
         try:
             rows = self._rows()
-            check_if_exists(self.if_exists)
+            if_exists = check_choice(self.if_exists, "if_exists", IfExists)
             hook = KognicHook(self.kognic_conn_id)
             name = _text(self.name, "'name'")
             dataset = hook.get_dataset(_text(self.dataset, "'dataset'"))
@@ -241,12 +244,13 @@ class CreatePredictionsGroupOperator(BaseOperator):
                 name,
                 description=None if self.description is None else str(self.description),
                 class_mapping=rows,
-                if_exists=self.if_exists,
+                if_exists=if_exists,
                 memory=memory,
             )
         except KognicError as error:
             # Another try of `reuse` finds by its name what this one may have made; with a memory, any does.
-            idempotent = memory is not None or error.method == "GET" or self.if_exists == "reuse"
+            found_again = if_exists is not None and if_exists.takes_what_is_there
+            idempotent = memory is not None or error.method == "GET" or found_again
             again = may_repeat(error, idempotent=idempotent)
             raise _as_airflow(self, str(error), retry=again, retry_after=error.retry_after) from error
         KognicPredictionsGroupLink.persist(context, hook.settings.predictions_group_page(dataset.uuid, uuid))
@@ -520,7 +524,7 @@ class UploadPredictionsOperator(BaseOperator):
         if self.dataset is None:
             return None, None
         uuid = hook.get_dataset(_text(self.dataset, "'dataset'")).uuid
-        if (listed := _find_group(hook, uuid, group)) is None:
+        if (listed := find_group(hook, uuid, group)) is None:
             raise KognicInputError(
                 f"the dataset {self.dataset} has no predictions group {group}: it is gone, or of another dataset."
             )
@@ -553,9 +557,7 @@ class UploadPredictionsOperator(BaseOperator):
 
         async def group_exists() -> bool:
             loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(
-                thread, _find_group, job.hook, str(job.dataset_uuid), job.group
-            )
+            found = await loop.run_in_executor(thread, find_group, job.hook, str(job.dataset_uuid), job.group)
             return found is not None
 
         self._end_before_the_timeout(stop, started)
@@ -626,10 +628,3 @@ class UploadPredictionsOperator(BaseOperator):
 
 
 _TIMED_OUT = "the task's execution_timeout is nearly over"
-
-
-def _find_group(hook: KognicHook, dataset_uuid: str, group: str) -> PredictionsGroup | None:
-    for found in hook.list_predictions_groups(dataset_uuid):
-        if is_uuid(found.uuid) and found.uuid.lower() == group:
-            return found
-    return None

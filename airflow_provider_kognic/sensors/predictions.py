@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_kognic.core.errors import KognicError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.groups.waiting import DatasetScenesQuestion, PredictionsGroupQuestion
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.hooks.kognic import KognicHook
@@ -219,7 +219,6 @@ class DatasetScenesSensor(_KognicSensor):
         )
 
     def _scenes(self) -> Sequence[str]:
-        from airflow_provider_kognic.core.errors import KognicInputError
         from airflow_provider_kognic.core.sources.base import scenes_of
 
         if self.scene_uuids is not None and self.predictions is not None:

@@ -215,7 +215,7 @@ class TaskStateStoreLog:
 
 
 class TaskStateStoreMemory:
-    """Remembers in the task state store what became of creating a group; a `core.groups.GroupMemory`.
+    """Remembers in the task state store what became of creating a group; a `core.groups.intent.GroupMemory`.
 
     A superseded attempt may load nothing where there is something, but it can save nothing either.
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from airflow_provider_kognic.core.api.client import AsyncKognicClient
+from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result

@@ -10,21 +10,17 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from airflow_provider_kognic.core import folder_log
-from airflow_provider_kognic.core.folder_log import FolderLog
-from airflow_provider_kognic.core.journal import Header, Journal, ReadOnlyLog
-from airflow_provider_kognic.core.models import (
-    Annotation,
-    Dataset,
-    ListedPrediction,
-    Outcome,
-    PredictionsGroup,
-    Result,
-)
-from airflow_provider_kognic.core.receipts import Receipts
-from airflow_provider_kognic.core.rules import RULES
-from airflow_provider_kognic.journals.task_state_store import TaskStateStoreLog
-from airflow_provider_kognic.storage import source_key, to_source
+from airflow_provider_kognic.core.api.records import Annotation, Dataset, ListedPrediction, PredictionsGroup
+from airflow_provider_kognic.core.journal import parts
+from airflow_provider_kognic.core.journal.facade import Journal
+from airflow_provider_kognic.core.journal.folder import FolderLog
+from airflow_provider_kognic.core.journal.format import Header
+from airflow_provider_kognic.core.journal.log import ReadOnlyLog
+from airflow_provider_kognic.core.models import Outcome, Result
+from airflow_provider_kognic.core.openlabel.rules import RULES
+from airflow_provider_kognic.core.reporting.receipts import Receipts
+from airflow_provider_kognic.task.paths import source_key, to_source
+from airflow_provider_kognic.task.state_store import TaskStateStoreLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -61,7 +57,7 @@ def state_store_journal(
 @contextlib.contextmanager
 def parts_of(size: int) -> Iterator[None]:
     """Let the parts of a journal in an object store be full with so many bytes."""
-    with mock.patch.object(folder_log, "PART_IS_FULL", size):
+    with mock.patch.object(parts, "PART_IS_FULL", size):
         yield
 
 

@@ -12,12 +12,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
-from airflow_provider_kognic.core.api.network import (
-    as_requests_error,
-    clean_message,
-    proxy_for,
-    readable_certificates,
-)
+from airflow_provider_kognic.core.api.answers import clean_message
+from airflow_provider_kognic.core.api.http_errors import as_requests_error
+from airflow_provider_kognic.core.api.network import proxy_for, readable_certificates
 from airflow_provider_kognic.core.errors import (
     KognicConnectionError,
     KognicCredentialsError,
@@ -25,6 +22,7 @@ from airflow_provider_kognic.core.errors import (
     KognicInputError,
     KognicRedirectError,
 )
+from airflow_provider_kognic.core.retries import parse_retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,8 +174,6 @@ class TokenProvider:
 
     def _check_answer(self, response: Any) -> Any:
         """Turn an error of the auth server into ours before authlib reads it as a token."""
-        from airflow_provider_kognic.core.retries import parse_retry_after
-
         status = response.status_code
         if status < HTTPStatus.BAD_REQUEST:
             return response

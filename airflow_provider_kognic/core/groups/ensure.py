@@ -7,60 +7,49 @@ POST leaves, the outcome before the uuid is returned.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from enum import Enum
+from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import (
-    KognicAmbiguousError,
-    KognicError,
-    KognicInputError,
-    KognicJournalError,
-    KognicJournalFormatError,
-)
+from airflow_provider_kognic.core.errors import KognicAmbiguousError, KognicError, KognicInputError
+from airflow_provider_kognic.core.groups.intent import Forgets, Intent
+from airflow_provider_kognic.core.groups.lookup import find_group, uuids_of
+from airflow_provider_kognic.core.values import check_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_kognic.core.api.client import KognicClient
-    from airflow_provider_kognic.core.models import PredictionsGroup
+    from airflow_provider_kognic.core.api.records import PredictionsGroup
+    from airflow_provider_kognic.core.groups.intent import GroupMemory
 
 logger = logging.getLogger(__name__)
-
-IfExists = Literal["reuse", "fail", "create"]
-IF_EXISTS: tuple[str, ...] = get_args(IfExists)
 
 # After an answer was lost, the group is looked for after these pauses (s): a slow server may still make it.
 _LOOK_AFTER = (0.0, 1.0, 2.0, 5.0, 10.0)
 _POSTS = 3
 
 
-class GroupMemory(Protocol):
-    """Remembers one intent to create a group, from one attempt of a task to the next; its methods block."""
+class IfExists(str, Enum):
+    """What to do where groups of the name are there already.
 
-    def load(self) -> Any:
-        """Return what was saved last, or None; raises KognicJournalError where that cannot be told."""
+    `reuse` the one there is, which fails if there are several; `fail`; or `create` another.
+    """
 
-    def save(self, intent: Mapping[str, Any]) -> None:
-        """Keep an object of JSON in place of the last one; durable on return. Raises KognicJournalError."""
+    REUSE = "reuse"
+    FAIL = "fail"
+    CREATE = "create"
 
+    @property
+    def takes_what_is_there(self) -> bool:
+        """Whether the group of the name is returned: also one whose creation nobody remembers."""
+        return self is IfExists.REUSE
 
-class _Forgets:
-    """The memory of whoever has none."""
-
-    def load(self) -> Any:
-        return None
-
-    def save(self, intent: Mapping[str, Any]) -> None:
-        pass
-
-
-def check_if_exists(value: str) -> str:
-    """Return `value`; raises KognicInputError if it is none of `reuse`, `fail`, `create`."""
-    if value not in IF_EXISTS:
-        raise KognicInputError(f"if_exists must be one of {', '.join(map(repr, IF_EXISTS))}, not {value!r}.")
-    return value
+    @property
+    def fails(self) -> bool:
+        """Whether a group of the name is an error."""
+        return self is IfExists.FAIL
 
 
 def ensure_predictions_group(
@@ -70,7 +59,7 @@ def ensure_predictions_group(
     *,
     description: str | None = None,
     class_mapping: Sequence[Mapping[str, str]] | None = None,
-    if_exists: str = "reuse",
+    if_exists: IfExists | str = IfExists.REUSE,
     memory: GroupMemory | None = None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> str:
@@ -95,17 +84,17 @@ def ensure_predictions_group(
         KognicJournalError: The memory does not serve, or holds something else: nothing was created.
         KognicError: The API cannot be reached or refuses.
     """
-    check_if_exists(if_exists)
+    policy = check_choice(if_exists, "if_exists", IfExists)
     if not name.strip():
         raise KognicInputError("the name of the predictions group is empty.")
-    intent = _Intent(memory or _Forgets(), client.settings.host, dataset_uuid, name)
+    intent = Intent(memory or Forgets(), client.settings.host, dataset_uuid, name)
     if (made := _made_earlier(client, intent, class_mapping, sleep)) is not None:
         return made
     if not intent.open:
         before = client.find_predictions_groups(dataset_uuid, name)
-        if before and if_exists == "fail":
-            raise KognicInputError(f"there already is a predictions group {name!r}: {_listed(before)}.")
-        if before and if_exists == "reuse":
+        if before and policy.fails:
+            raise KognicInputError(f"there already is a predictions group {name!r}: {uuids_of(before)}.")
+        if before and policy.takes_what_is_there:
             return _the_only(before, name, class_mapping)
         intent.begin(group.uuid for group in before)
     return _create(client, intent, description, class_mapping, sleep)
@@ -113,16 +102,15 @@ def ensure_predictions_group(
 
 def _made_earlier(
     client: KognicClient,
-    intent: _Intent,
+    intent: Intent,
     class_mapping: Sequence[Mapping[str, str]] | None,
     sleep: Callable[[float], object],
 ) -> str | None:
     """Return the group that an earlier attempt created, or None where it created none or it is gone."""
     if intent.created is not None:
-        listed = client.list_predictions_groups(intent.dataset_uuid)
-        if kept := [group for group in listed if group.uuid.lower() == intent.created.lower()]:
+        if (kept := find_group(client, intent.dataset_uuid, intent.created)) is not None:
             logger.info("An earlier attempt of this task created the predictions group.")
-            return _the_only(kept, intent.name, class_mapping)
+            return _the_only([kept], intent.name, class_mapping)
         logger.warning(
             "The predictions group %s, which an earlier attempt of this task created, is gone: somebody deleted it."
             " Starting anew.",
@@ -144,7 +132,7 @@ def _made_earlier(
 
 def _create(
     client: KognicClient,
-    intent: _Intent,
+    intent: Intent,
     description: str | None,
     class_mapping: Sequence[Mapping[str, str]] | None,
     sleep: Callable[[float], object],
@@ -170,71 +158,6 @@ def _create(
             logger.info("Created predictions group %r: %s", name, uuid)
             return intent.succeed(uuid)
     raise AssertionError("the last round returns or raises")
-
-
-class _Intent:
-    """The intent to create one group, as the memory has it.
-
-    Attributes:
-        dataset_uuid: The dataset.
-        name: The name of the group.
-        created: The uuid of the group that came of it, or None.
-        open: Whether an earlier attempt may have sent a POST whose outcome is unknown.
-        before: The groups of the name that were there before the first POST.
-    """
-
-    def __init__(self, memory: GroupMemory, host: str, dataset_uuid: str, name: str) -> None:
-        self._memory = memory
-        self._about = {"host": host, "dataset_uuid": dataset_uuid, "name": name}
-        self.dataset_uuid, self.name = dataset_uuid, name
-        self.created: str | None = None
-        self.open = False
-        self.before: frozenset[str] = frozenset()
-        found = memory.load()
-        if found is None:
-            return
-        fields = found if isinstance(found, dict) else {}
-        state, before, uuid = (fields.get(key) for key in ("state", "before", "uuid"))
-        if (
-            state not in _STATES
-            or not isinstance(before, list)
-            or (state == "created") != isinstance(uuid, str)
-        ):
-            raise KognicJournalFormatError(
-                f"what this task remembers of its predictions group cannot be understood: {str(found)[:200]}. Look"
-                " whether the group is there, and start over in a new run; nothing was created now."
-            )
-        if all(fields.get(key) == value for key, value in self._about.items()):
-            self.created, self.open, self.before = uuid, state == "intended", frozenset(map(str, before))
-
-    def begin(self, before: Iterable[str]) -> None:
-        """Note that a POST is about to be sent; durable when it returns."""
-        self.before = frozenset(before)
-        self._save("intended")
-
-    def succeed(self, uuid: str) -> str:
-        """Note what came of it, and return it."""
-        self._save("created", uuid)
-        return uuid
-
-    def withdraw(self) -> None:
-        """Note that it was certainly not executed; if that cannot be noted, the next attempt has to look."""
-        with contextlib.suppress(KognicJournalError):
-            self._save("withdrawn")
-
-    def _save(self, state: str, uuid: str | None = None) -> None:
-        self._memory.save(
-            {
-                **self._about,
-                "state": state,
-                "before": sorted(self.before),
-                "uuid": uuid,
-                "at": round(time.time(), 3),
-            }
-        )
-
-
-_STATES = ("intended", "created", "withdrawn")
 
 
 def _appeared(
@@ -270,7 +193,7 @@ def _the_only(
 ) -> str:
     if len(groups) > 1:
         raise KognicInputError(
-            f"{len(groups)} predictions groups are named {name!r}: {_listed(groups)}. Name the one you mean by its"
+            f"{len(groups)} predictions groups are named {name!r}: {uuids_of(groups)}. Name the one you mean by its"
             " uuid (UploadPredictionsOperator takes it directly), or delete the others in the app."
         )
     group = groups[0]
@@ -283,7 +206,3 @@ def _the_only(
         )
     logger.info("Using predictions group %r: %s", name, group.uuid)
     return group.uuid
-
-
-def _listed(groups: Sequence[PredictionsGroup]) -> str:
-    return ", ".join(sorted(group.uuid for group in groups))

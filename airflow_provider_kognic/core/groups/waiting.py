@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.groups.lookup import of_name, of_uuid, uuids_of
 from airflow_provider_kognic.core.models import parse_uuid
 
 if TYPE_CHECKING:
@@ -50,19 +51,20 @@ class PredictionsGroupQuestion:
         dataset = client.get_dataset(self.dataset)
         groups = client.list_predictions_groups(dataset.uuid)
         if self.name is not None:
-            found = [group.uuid for group in groups if group.name == self.name]
+            named = of_name(groups, self.name)
+            if len(named) > 1:
+                raise KognicInputError(
+                    f"{len(named)} groups of dataset {self.dataset} are named {self.name!r}:"
+                    f" {uuids_of(named)}. Wait for the one you mean by its uuid."
+                )
+            found = named[0] if named else None
             what = f"predictions group {self.name!r}"
         else:
             wanted = parse_uuid(self.predictions_group_uuid, "predictions group")
-            found = [group.uuid for group in groups if group.uuid.lower() == wanted]
+            found = of_uuid(groups, wanted)
             what = f"predictions group {wanted}"
-        if len(found) > 1:
-            raise KognicInputError(
-                f"{len(found)} groups of dataset {self.dataset} are named {self.name!r}:"
-                f" {', '.join(sorted(found))}. Wait for the one you mean by its uuid."
-            )
-        if found:
-            return found[0], f"The {what} is there: {found[0]}."
+        if found is not None:
+            return found.uuid, f"The {what} is there: {found.uuid}."
         return None, f"No {what} in dataset {self.dataset} yet; it has {len(groups)} groups."
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx  # noqa: F401 - the client imports it when it is opened; all three import before the clock starts
 from kognic.auth.requests import RequestsAuthSession  # noqa: F401 - as httpx
 
-from airflow_provider_kognic.core.api.client import AsyncKognicClient
+from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog

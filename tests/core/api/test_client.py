@@ -1,14 +1,12 @@
 """Single calls: records out, one request where one is right, errors that say what to do."""
 
-import asyncio
 import json
-import logging
 import socket
 from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.api.client import AsyncKognicClient, KognicClient
+from airflow_provider_kognic.core.api.client import KognicClient
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicAmbiguousError,
@@ -27,14 +25,7 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
-from tests.core.support import UUID, Request, content, http, raw_server, rows, settings_for, upload_all
-
-BAD_UUIDS = ["", "x", "../datasets", f"{UUID}/../x", f"{UUID}?x=1", UUID.replace("-", ""), None, 7]
-
-
-@pytest.fixture
-def client(emulator: Emulator) -> KognicClient:
-    return KognicClient(settings_for(emulator), backoff=Backoff(0.01, 0.02, attempts=4))
+from tests.core.support import UUID, Request, content, http, raw_server, settings_for
 
 
 def listings(kind: str, **more: Any) -> dict[str, Any]:
@@ -95,22 +86,6 @@ def test_one_prediction(emulator: Emulator, group: str, client: KognicClient) ->
     uuid = client.create_prediction(group.upper(), f" {demo.scene_uuid(1).upper()} ", raw)
     assert emulator.document(uuid) == raw
     assert emulator.count_predictions(group) == 2
-
-
-@pytest.mark.parametrize("bad", BAD_UUIDS)
-def test_what_is_no_uuid_never_enters_a_url(emulator: Emulator, client: KognicClient, bad: Any) -> None:
-    """It is refused with what it should have named, before any request."""
-    with pytest.raises(KognicInputError, match="no uuid of a dataset"):
-        client.list_predictions_groups(bad)
-    with pytest.raises(KognicInputError, match="no uuid of a dataset"):
-        next(client.iter_annotations(bad))
-    with pytest.raises(KognicInputError, match="no uuid of a dataset"):
-        client.create_predictions_group(bad, "x")
-    with pytest.raises(KognicInputError, match="no uuid of a predictions group"):
-        client.create_prediction(bad, UUID, b"{}")
-    with pytest.raises(KognicInputError, match="no uuid of a scene"):
-        client.create_prediction(UUID, bad, b"{}")
-    assert emulator.stats()["requests"] == {}
 
 
 @pytest.mark.parametrize(
@@ -192,53 +167,6 @@ def test_waits_are_bounded(emulator: Emulator) -> None:
     assert waits == [60.0] * 4
 
 
-@pytest.mark.parametrize(
-    ("row", "said"),
-    [
-        ({"name": "x"}, "a dataset without 'uuid' or 'id'; it has ['name']"),
-        ({"uuid": None}, "without 'uuid'"),
-        ({"uuid": 7}, "without 'uuid'"),
-        ("text", "it has str"),
-        (None, "NoneType"),
-    ],
-)
-def test_rows_that_cannot_be_read(emulator: Emulator, row: Any, said: str) -> None:
-    """The API's fields are not documented: where they are missing, the message says which and what there is."""
-
-    def answer(connection: socket.socket, _request: Request) -> None:
-        connection.sendall(http(200, json.dumps({"data": [row]})))
-
-    with raw_server(answer) as server:
-        tokens = TokenProvider(settings_for(emulator))
-        with (
-            KognicClient(settings_for(emulator, base_url=server.url), tokens=tokens) as client,
-            pytest.raises(KognicRowError) as caught,
-        ):
-            client.list_datasets()
-    assert said in str(caught.value)
-
-
-def test_rows_are_read_leniently(emulator: Emulator) -> None:
-    """`id` for `uuid`, `scene_uuid` for `sceneUuid`."""
-
-    def answer(connection: socket.socket, request: Request) -> None:
-        if "annotations" in request.path:
-            page = f'[{{"scene_uuid": "{UUID.upper()}"}}]' if "offset=0" in request.path else "[]"
-            connection.sendall(http(200, f'{{"data": {page}}}'))
-        elif request.method == "POST":
-            connection.sendall(http(201, f'{{"data": {{"id": "{UUID.upper()}"}}, "more": 1}}'))
-        else:
-            connection.sendall(http(200, '{"data": [{"id": "abc", "name": null}]}'))
-
-    with raw_server(answer) as server:
-        tokens = TokenProvider(settings_for(emulator))
-        with KognicClient(settings_for(emulator, base_url=server.url), tokens=tokens) as client:
-            (dataset,) = client.list_datasets()
-            assert (dataset.uuid, dataset.name) == ("abc", "")
-            assert [found.scene_uuid for found in client.iter_annotations(UUID)] == [UUID]
-            assert client.create_predictions_group(UUID, "x") == UUID
-
-
 def test_nobody_there(emulator: Emulator) -> None:
     """A server that is not there is asked a few times."""
     waits: list[float] = []
@@ -246,46 +174,6 @@ def test_nobody_there(emulator: Emulator) -> None:
     with KognicClient(settings, sleep=waits.append) as client, pytest.raises(KognicConnectionError):
         client.create_prediction(UUID, UUID, content())
     assert len(waits) == 4
-
-
-def test_deprecations_are_logged_once(
-    emulator: Emulator, group: str, client: KognicClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    """An endpoint that is to be switched off says so once in the log, on both paths."""
-    caplog.set_level(logging.WARNING, "airflow_provider_kognic")
-    emulator.set_faults(sunset_date="2030-01-01")
-    for _ in range(3):
-        client.list_datasets()
-    upload_all(rows(20), settings_for(emulator), group)
-    said = [record.getMessage() for record in caplog.records if "switch off" in record.getMessage()]
-    assert len(said) == 3
-    assert "GET /v2/datasets at 2030-01-01" in said[0]
-    assert "GET /v1/predictions-groups/{uuid}/predictions at 2030-01-01" in said[1]
-    assert "POST /v1/predictions-groups/{uuid}/predictions at 2030-01-01" in said[2]
-
-
-@pytest.mark.parametrize(
-    ("group", "scene"), [("../../x", UUID), (UUID, "../y"), ("", UUID), (UUID, f"{UUID}x")]
-)
-def test_the_asynchronous_client_checks_uuids_too(emulator: Emulator, group: str, scene: str) -> None:
-    """What is no uuid never becomes part of a URL or a body."""
-
-    async def send() -> None:
-        async with AsyncKognicClient(settings_for(emulator)) as client:
-            await client.create_prediction(group, scene, b'{"openlabel": {}}')
-
-    before = emulator.stats()["token_requests"]
-    with pytest.raises(KognicInputError, match="is no uuid of a"):
-        asyncio.run(send())
-    assert emulator.stats()["token_requests"] == before
-
-
-@pytest.mark.parametrize("document", ["text", 7, None, {"openlabel": float("nan")}])
-def test_a_document_that_is_none_is_refused_before_it_is_sent(emulator: Emulator, document: Any) -> None:
-    """A string would be sent as a JSON string, NaN as what is no JSON."""
-    with KognicClient(settings_for(emulator)) as client, pytest.raises(KognicInputError, match="document"):
-        client.create_prediction(UUID, UUID, document)
-    assert emulator.stats()["prediction_posts"] == 0
 
 
 def test_a_listing_that_ignores_the_offset_is_not_read_for_ever(emulator: Emulator) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.api.settings import Settings
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.values import check_connections, check_seconds
 
 
@@ -133,3 +133,11 @@ def test_secrets_are_not_shown() -> None:
     """Settings can be logged."""
     shown = repr(Settings(credentials=("id", "secret-a"), proxy="http://u:secret-b@proxy"))
     assert "secret" not in shown
+
+
+def test_an_unknown_host_name_form() -> None:
+    """Host names that no request can be made to are refused with the settings."""
+    for host in ("https://a..b", "https://" + "x" * 70 + ".com", "https://ho st", "https://[::1"):
+        with pytest.raises(KognicInputError):
+            Settings(base_url=host)
+    assert issubclass(KognicInputError, KognicError)

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from airflow_provider_kognic.core.api import answers, endpoints
 from airflow_provider_kognic.core.api import client as client_module
 from airflow_provider_kognic.core.api.client import KognicClient
 from airflow_provider_kognic.core.errors import (
@@ -21,13 +22,15 @@ from airflow_provider_kognic.core.errors import (
     KognicRequestError,
 )
 from airflow_provider_kognic.core.groups import ensure as groups_module
-from airflow_provider_kognic.core.groups.ensure import IF_EXISTS, ensure_predictions_group
+from airflow_provider_kognic.core.groups import intent, lookup
+from airflow_provider_kognic.core.groups.ensure import IfExists, ensure_predictions_group
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.support import settings_for
 
 PATH = "/predictions-groups$"
+IF_EXISTS = [choice.value for choice in IfExists]
 
 
 @pytest.fixture
@@ -142,7 +145,7 @@ class Killed(BaseException):
 
 @contextmanager
 def killed_at(moment: int) -> Iterator[Callable[[], bool]]:
-    """Die before a line of `groups` or `client` is run that has not been run since the last request began.
+    """Die before a line of `groups` or of the client is run that has not been run since the last request began.
 
     Args:
         moment: Which of these lines, from 0.
@@ -150,7 +153,8 @@ def killed_at(moment: int) -> Iterator[Callable[[], bool]]:
     Yields:
         Tells whether it came to that.
     """
-    files = {groups_module.__file__, client_module.__file__}
+    traced = (groups_module, intent, lookup, client_module, answers, endpoints)
+    files = {module.__file__ for module in traced}
     seen: set[tuple[str, int, int]] = set()
     requests, died = 0, False
 
@@ -239,7 +243,7 @@ def killed_before_the_answer() -> Iterator[None]:
     """Die when the group is made and its answer has come, before anything is done with it."""
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if event == "call" and frame.f_code.co_name == "_created_uuid":
+        if event == "call" and frame.f_code.co_name == "created_uuid":
             raise Killed
         return trace
 

@@ -25,7 +25,8 @@ import httpx
 from upath import UPath
 
 from airflow_provider_kognic.core.api import network as transport
-from airflow_provider_kognic.core.api.client import AsyncKognicClient
+from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
+from airflow_provider_kognic.core.api.records import ListedPrediction
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
@@ -34,7 +35,7 @@ from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.journal.format import Header
 from airflow_provider_kognic.core.journal.log import Log
-from airflow_provider_kognic.core.models import ListedPrediction, Outcome, Result
+from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.report import Report
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict

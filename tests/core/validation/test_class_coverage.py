@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_kognic.core.api.records import PredictionsGroup
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.models import PredictionsGroup, Refused
+from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.openlabel import check
 from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.validation.class_coverage import ClassCoverage, class_coverage

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.api.client import KognicClient
+from airflow_provider_kognic.core.api.records import Annotation
 from airflow_provider_kognic.core.errors import (
     KognicNotFoundError,
     KognicOutageError,
     KognicRowError,
     KognicStoppedError,
 )
-from airflow_provider_kognic.core.models import Annotation
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.judgement import judge
 from airflow_provider_kognic.core.retries import Backoff

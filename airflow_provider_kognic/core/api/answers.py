@@ -1,0 +1,186 @@
+"""What the dataset API answers, whichever library brought it: the data of a 2xx, the error of anything else.
+
+The table `ERRORS` alone says which status is which error; what is done about an error, the table in `retries` says.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_kognic.core.api.http_errors import raise_clean
+from airflow_provider_kognic.core.errors import (
+    KognicAmbiguousError,
+    KognicAnswerError,
+    KognicError,
+    KognicNotFoundError,
+    KognicPermissionError,
+    KognicRateLimitError,
+    KognicRedirectError,
+    KognicRequestError,
+    KognicServerError,
+    KognicUnauthorizedError,
+    KognicUnavailableError,
+)
+from airflow_provider_kognic.core.models import is_uuid
+from airflow_provider_kognic.core.retries import parse_retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+logger = logging.getLogger(__name__)
+
+# Kognic's deprecated endpoints announce themselves with this header (as read by kognic-auth's clients).
+_SUNSET_HEADER = "sunset-date"
+_LONGEST_MESSAGE = 500
+# Bytes of an answer that are looked into, for a message about it.
+_LOOKED_INTO = 1 << 16
+
+ERRORS: dict[int | str, type[KognicError]] = {
+    "3xx": KognicRedirectError,
+    401: KognicUnauthorizedError,
+    403: KognicPermissionError,
+    404: KognicNotFoundError,
+    408: KognicServerError,
+    429: KognicRateLimitError,
+    "4xx": KognicRequestError,
+    "5xx": KognicServerError,
+}
+"""Which status is which error: the status itself before its hundred. Any other is the server's fault."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that has been read.
+
+    Attributes:
+        method: HTTP method of the request.
+        url: URL of the request without its query.
+        status: HTTP status.
+        headers: Its headers; looked up in any case.
+        body: Its body.
+    """
+
+    method: str
+    url: str
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def data(self, redact: Callable[[str], str]) -> Any:
+        """Return what a 2xx answer carries in `data`.
+
+        Args:
+            redact: Cuts secrets out of a text: a server may echo what it was sent.
+
+        Raises:
+            KognicError: The error of any other answer, without secrets.
+        """
+        try:
+            if HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES:
+                return self._data(redact)
+            raise self._error(redact(self.body.decode("utf-8", "replace")).encode())
+        except KognicError as error:
+            raise_clean(error, None, redact)
+
+    def _data(self, redact: Callable[[str], str]) -> Any:
+        where: dict[str, Any] = {"status": self.status, "method": self.method, "url": self.url}
+        try:
+            parsed = json.loads(self.body)
+        except (ValueError, RecursionError):
+            # Redacted before it is cut: half of a secret would not be known as one.
+            whole = redact(self.body[:_LOOKED_INTO].decode("utf-8", "replace")).encode()
+            start = clean_message(whole, None)[:120]
+            raise KognicAnswerError(f"the answer is no JSON; it starts with {start!r}.", **where) from None
+        if not isinstance(parsed, dict) or "data" not in parsed:
+            raise KognicAnswerError("the answer has no 'data'.", **where)
+        return parsed["data"]
+
+    def _error(self, body: bytes) -> KognicError:
+        kind = ERRORS.get(self.status) or ERRORS.get(f"{self.status // 100}xx", KognicServerError)
+        if kind is KognicRedirectError:
+            target = self.headers.get("location", "nowhere").split("?")[0]
+            message = f"a redirect to {target}, which is not followed with a token. Check 'host'."
+        else:
+            message = clean_message(body, self.headers.get("content-type"))
+        # Of what is not asked again, it would promise too much.
+        asked_to_wait = issubclass(kind, (KognicUnavailableError, KognicAmbiguousError))
+        return kind(
+            message,
+            status=self.status,
+            method=self.method,
+            url=self.url,
+            retry_after=parse_retry_after(self.headers.get("retry-after")) if asked_to_wait else None,
+        )
+
+
+def rows_of(data: Any, url: str) -> list[Any]:
+    """Return the rows of a listing; raises KognicAnswerError where `data` is none."""
+    if not isinstance(data, list):
+        raise KognicAnswerError(f"'data' is no list but {type(data).__name__}.", method="GET", url=url)
+    return data
+
+
+def created_uuid(data: Any, url: str) -> str:
+    """Read the uuid that a POST answers with; documented as the bare string in `data`.
+
+    Raises:
+        KognicAnswerError: There is none.
+    """
+    if isinstance(data, dict):
+        data = next((data[name] for name in ("uuid", "id") if data.get(name)), None)
+    if not is_uuid(data):
+        raise KognicAnswerError("'data' is no uuid of what was created.", method="POST", url=url)
+    return str(data).lower()
+
+
+def clean_message(body: bytes, content_type: str | None) -> str:
+    """Return what an error answer says, short and on one line.
+
+    Kognic's 4xx carry JSON with `message`; gateways in front can answer HTML.
+    """
+    text = body[:_LOOKED_INTO].decode("utf-8", "replace")
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        parsed = None
+    if isinstance(parsed, dict):
+        said = next(
+            (parsed[k] for k in ("message", "error_description", "error", "detail") if parsed.get(k)), parsed
+        )
+        text = said if isinstance(said, str) else json.dumps(said)
+    elif "html" in (content_type or "") or text.lstrip()[:1] == "<":
+        # Each alternative also ends at the end of the text, or a page of "<" would take seconds.
+        text = re.sub(r"(?s)<(script|style)\b.*?(?:</\1>|\Z)|<[^<>]*(?:>|\Z)", " ", text)
+    text = " ".join(text.split())
+    return (
+        text[:_LONGEST_MESSAGE] + ("…" if len(text) > _LONGEST_MESSAGE else "") if text else "(empty answer)"
+    )
+
+
+class Deprecations:
+    """Logs each deprecated endpoint once, however many requests go there."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def look(self, answer: Answer) -> None:
+        """Log if the answer announces that its endpoint will be switched off."""
+        date = answer.headers.get(_SUNSET_HEADER)
+        if date is None:
+            return
+        parts = urlsplit(answer.url).path.split("/")
+        endpoint = f"{answer.method} {'/'.join('{uuid}' if is_uuid(part) else part for part in parts)}"
+        if endpoint not in self._said:
+            self._said.add(endpoint)
+            logger.warning(
+                "Kognic will switch off %s at %s (header %s). Look for a newer version of this provider.",
+                endpoint,
+                date[:40],
+                _SUNSET_HEADER,
+            )

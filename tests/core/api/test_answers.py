@@ -1,0 +1,115 @@
+"""What a server answers: shown on one short line, and each status the error that it is."""
+
+import logging
+import time
+
+import pytest
+
+from airflow_provider_kognic.core.api.answers import Answer, clean_message
+from airflow_provider_kognic.core.api.client import KognicClient
+from airflow_provider_kognic.core.errors import (
+    KognicAnswerError,
+    KognicError,
+    KognicNotFoundError,
+    KognicPermissionError,
+    KognicRateLimitError,
+    KognicRedirectError,
+    KognicRequestError,
+    KognicServerError,
+    KognicUnauthorizedError,
+)
+from airflow_provider_kognic.emulator.testing import Emulator
+from tests.core.support import rows, settings_for, upload_all
+
+
+@pytest.mark.parametrize(
+    "page", [b"<" * 65536, b"<script " * 9000, b"<style>" * 9000, b"<b>x</b>" * 9000, b"<a" * 30000 + b">"]
+)
+def test_pages_do_not_take_seconds_to_read(page: bytes) -> None:
+    """A page made to be slow to strip of its tags is cut short at once."""
+    started = time.process_time()
+    message = clean_message(page, "text/html")
+    assert time.process_time() - started < 0.5
+    assert len(message) <= 501
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "message"),
+    [
+        (b'{"message": "no such\\n scene"}', "application/json", "no such scene"),
+        (b'{"error": "invalid", "error_description": "why"}', None, "why"),
+        (b'{"detail": [{"loc": 1}]}', None, '[{"loc": 1}]'),
+        (b'{"other": 1}', None, '{"other": 1}'),
+        (
+            b"<html><style>p {}</style><script>x<y</script><h1>502</h1> Bad\n Gateway</html>",
+            "text/html",
+            "502 Bad Gateway",
+        ),
+        (b"plain", "text/plain", "plain"),
+        (b"", None, "(empty answer)"),
+        (b"\xff\xfe", None, "\ufffd\ufffd"),
+        (b"[" * 70000, None, "[" * 500 + "…"),
+    ],
+)
+def test_what_a_server_says_is_shown_on_one_short_line(body: bytes, kind: str | None, message: str) -> None:
+    """JSON's message, an HTML page's text, or the start of whatever it is."""
+    assert clean_message(body, kind) == message
+
+
+def test_deprecations_are_logged_once(
+    emulator: Emulator, group: str, client: KognicClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An endpoint that is to be switched off says so once in the log, on both paths."""
+    caplog.set_level(logging.WARNING, "airflow_provider_kognic")
+    emulator.set_faults(sunset_date="2030-01-01")
+    for _ in range(3):
+        client.list_datasets()
+    upload_all(rows(20), settings_for(emulator), group)
+    said = [record.getMessage() for record in caplog.records if "switch off" in record.getMessage()]
+    assert len(said) == 3
+    assert "GET /v2/datasets at 2030-01-01" in said[0]
+    assert "GET /v1/predictions-groups/{uuid}/predictions at 2030-01-01" in said[1]
+    assert "POST /v1/predictions-groups/{uuid}/predictions at 2030-01-01" in said[2]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "kind"),
+    [
+        ([300, 301, 302, 304, 307, 308, 399], KognicRedirectError),
+        ([401], KognicUnauthorizedError),
+        ([403], KognicPermissionError),
+        ([404], KognicNotFoundError),
+        ([429], KognicRateLimitError),
+        ([400, 402, 405, 409, 413, 415, 418, 422, 451, 499], KognicRequestError),
+        ([100, 199, 408, 500, 501, 502, 503, 504, 599, 600, 999], KognicServerError),
+    ],
+)
+def test_each_status_is_one_error(statuses: list[int], kind: type[KognicError]) -> None:
+    """With what the server said; how long it asks to wait only where asking again may help."""
+    for status in statuses:
+        headers = {"location": "https://elsewhere.test/x?y", "retry-after": "7"}
+        answer = Answer("POST", "https://kognic.test/x", status, headers, b'{"message": "said token"}')
+        with pytest.raises(KognicError) as caught:
+            answer.data(lambda text: text.replace("token", "***"))
+        assert type(caught.value) is kind
+        assert (caught.value.status, caught.value.method, caught.value.url) == (status, "POST", answer.url)
+        redirected = kind is KognicRedirectError
+        assert ("elsewhere.test/x, which" if redirected else "said ***") in caught.value.message
+        assert caught.value.retry_after == (
+            7.0 if kind in {KognicRateLimitError, KognicServerError} else None
+        )
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'"data"', b"<html>", b"[" * 70000])
+def test_a_2xx_without_data_is_doubt(body: bytes) -> None:
+    """The server has probably done it, and does not say what."""
+    for status in (200, 201, 204, 299):
+        with pytest.raises(KognicAnswerError):
+            Answer("POST", "https://kognic.test/x", status, {}, body).data(str)
+    assert Answer("GET", "https://kognic.test/x", 200, {}, b'{"data": null}').data(str) is None
+
+
+def test_an_answer_can_be_logged() -> None:
+    """Headers and body, which may hold secrets, are not shown."""
+    shown = repr(Answer("GET", "https://kognic.test/x", 200, {"set-cookie": "secret-a"}, b"secret-b"))
+    assert "secret" not in shown
