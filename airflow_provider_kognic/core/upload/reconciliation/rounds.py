@@ -140,6 +140,8 @@ class Reconciler:
         else:
             why = "This server lists no predictions that could settle it."
         held, self._held = list(self._held.values()), {}
+        if held:
+            self._emit(Held(0))
         return [unsettled(doubt, why) for doubt in held]
 
     def may_settle_later(self, result: Result) -> bool:
