@@ -6,9 +6,9 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.errors import KognicError, KognicInputError
-from airflow_provider_kognic.core.reporting.events import Settled
-from airflow_provider_kognic.task.paths import is_path, to_path
+from airflow_provider_kognic.core.errors import KognicError
+from airflow_provider_kognic.core.reporting.events import Planned, Settled
+from airflow_provider_kognic.task.paths import to_path
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -16,22 +16,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_provider_kognic.core.reporting.events import Event
+    from airflow_provider_kognic.core.reporting.plan import Plan
+    from airflow_provider_kognic.core.reporting.plan_report import PlanReport
     from airflow_provider_kognic.core.reporting.receipts import Receipts
 
 logger = logging.getLogger(__name__)
-
-
-def check_receipts(value: Any) -> Any:
-    """Return the path of a `.jsonl` file, or None; a template may have made text of the latter.
-
-    Raises:
-        KognicInputError: It is something else.
-    """
-    if isinstance(value, str) and value.strip().lower() == "none":
-        return None
-    if value is not None and not (is_path(value) and str(value).strip().endswith(".jsonl")):
-        raise KognicInputError(f"receipts must be the path of a .jsonl file, not {value!r}.")
-    return value
 
 
 class TaskReceipts:
@@ -53,8 +42,8 @@ class TaskReceipts:
 
         self._receipts: Receipts | None = None
         self._problem: Exception | None = None
-        if (given := check_receipts(path)) is not None:
-            receipts = Receipts(to_path(given, "'receipts'"), host=host, predictions_group_uuid=group)
+        if path is not None:
+            receipts = Receipts(to_path(path, "'receipts'"), host=host, predictions_group_uuid=group)
             with contextlib.ExitStack() as closed_if_refused:
                 closed_if_refused.enter_context(receipts)
                 receipts.check()
@@ -95,3 +84,42 @@ class TaskReceipts:
         if isinstance(self._problem, KognicError):
             return str(self._problem)
         return f"the receipts could not be written: {type(self._problem).__name__}: {self._problem}"
+
+
+class TaskPlanReport:
+    """Gathers what a dry run finds and writes it, if that is wanted; a context manager.
+
+    Args:
+        path: As given to the operator, rendered.
+        host: The dataset API, as `Settings.host` names it.
+        group: The predictions group's uuid.
+
+    Raises:
+        KognicInputError: Nothing can be written there.
+    """
+
+    def __init__(self, path: Any, host: str, group: str) -> None:
+        from airflow_provider_kognic.core.reporting.plan_report import PlanReport
+
+        self._report: PlanReport | None = None
+        if path is not None:
+            self._report = PlanReport(to_path(path, "'report'"), host=host, predictions_group_uuid=group)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._report is not None:
+            self._report.__exit__(kind, error, trace)
+
+    def notice(self, event: Event) -> None:
+        """Take note of an entry."""
+        if self._report is not None and isinstance(event, Planned):
+            self._report.add(event.entry)
+
+    def write(self, plan: Plan) -> None:
+        """Write it; raises KognicInputError where it cannot be."""
+        if self._report is not None:
+            self._report.write(plan)
