@@ -1,13 +1,16 @@
-"""The receipts of one try of a task: a row for every prediction, where the task was given a file for them."""
+"""The files in which one try of a task says what became of each prediction, where it was given a path for them.
+
+Receipts are about what an upload did, a dry run's report about what would be done. Both are observers.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from airflow_provider_kognic.core.errors import KognicError
-from airflow_provider_kognic.core.reporting.events import Planned, Settled
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.reporting.plan_report import PlanReport
+from airflow_provider_kognic.core.reporting.receipts import Receipts
 from airflow_provider_kognic.task.paths import to_path
 
 if TYPE_CHECKING:
@@ -17,38 +20,26 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.reporting.events import Event
     from airflow_provider_kognic.core.reporting.plan import Plan
-    from airflow_provider_kognic.core.reporting.plan_report import PlanReport
-    from airflow_provider_kognic.core.reporting.receipts import Receipts
 
 logger = logging.getLogger(__name__)
 
+_File = TypeVar("_File", Receipts, PlanReport)
 
-class TaskReceipts:
-    """Gathers the results of an upload and writes them when it is over, if they are wanted; a context manager.
 
-    What goes wrong with them never ends an upload, nor hides how it ended.
+class _TaskFile(Generic[_File]):
+    """Gathers rows, if they are wanted, and keeps the first thing that goes wrong with them; a context manager.
 
     Args:
-        path: As given to the operator, rendered.
-        host: The dataset API, as `Settings.host` names it.
-        group: The predictions group's uuid.
-
-    Raises:
-        KognicInputError: `path` is none of a `.jsonl` file, or nothing can be written there.
+        file: What gathers them; None where nobody wants them.
+        what: What they are, for messages.
+        during: What goes on without them.
     """
 
-    def __init__(self, path: Any, host: str, group: str) -> None:
-        from airflow_provider_kognic.core.reporting.receipts import Receipts
-
-        self._receipts: Receipts | None = None
+    def __init__(self, file: _File | None, what: str, during: str) -> None:
+        self._file: _File | None = file
+        self._what = what
+        self._during = during
         self._problem: Exception | None = None
-        if path is not None:
-            receipts = Receipts(to_path(path, "'receipts'"), host=host, predictions_group_uuid=group)
-            with contextlib.ExitStack() as closed_if_refused:
-                closed_if_refused.enter_context(receipts)
-                receipts.check()
-                closed_if_refused.pop_all()
-            self._receipts = receipts
 
     def __enter__(self) -> Self:
         return self
@@ -56,41 +47,43 @@ class TaskReceipts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._receipts is not None:
-            self._receipts.__exit__(kind, error, trace)
+        file, self._file = self._file, None
+        if file is not None:
+            file.__exit__(kind, error, trace)
 
     def notice(self, event: Event) -> None:
-        """Take note of a result."""
-        if self._receipts is None or self._problem is not None or not isinstance(event, Settled):
+        """Take note of what happens."""
+        file = self._file
+        if file is None or self._problem is not None:
             return
         try:
-            self._receipts.add(event.result)
+            file.notice(event)
         except Exception as error:
-            logger.exception("The receipts cannot be kept; the upload goes on.")
+            logger.exception("The %s cannot be kept; the %s goes on.", self._what, self._during)
             self._problem = error
 
-    def write(self) -> str | None:
-        """Write them; returns why they could not be written, or None."""
-        if self._receipts is None:
+    def _incomplete(self, written: int, expected: int) -> str | None:
+        """Say how many rows are missing; None where none is."""
+        if written >= expected:
             return None
-        if self._problem is None:
-            try:
-                self._receipts.write()
-            except Exception as error:
-                logger.exception("The receipts could not be written.")
-                self._problem = error
-        if self._problem is None:
-            return None
-        if isinstance(self._problem, KognicError):
-            return str(self._problem)
-        return f"the receipts could not be written: {type(self._problem).__name__}: {self._problem}"
+        return (
+            f"{expected - written:,} of {expected:,} predictions have no row in the {self._what}: writing them fell"
+            " too far behind."
+        )
+
+    def _said(self, problem: Exception) -> str:
+        if isinstance(problem, KognicError):
+            return str(problem)
+        return f"the {self._what} could not be written: {type(problem).__name__}: {problem}"
 
 
-class TaskPlanReport:
-    """Gathers what a dry run finds and writes it, if that is wanted; a context manager.
+class TaskReceipts(_TaskFile[Receipts]):
+    """Gathers the results of an upload and writes them when it is over, if they are wanted; a context manager.
+
+    What goes wrong with them never ends an upload, nor hides how it ended.
 
     Args:
-        path: As given to the operator, rendered.
+        path: As given to the operator, rendered; None where nobody wants them.
         host: The dataset API, as `Settings.host` names it.
         group: The predictions group's uuid.
 
@@ -99,27 +92,58 @@ class TaskPlanReport:
     """
 
     def __init__(self, path: Any, host: str, group: str) -> None:
-        from airflow_provider_kognic.core.reporting.plan_report import PlanReport
-
-        self._report: PlanReport | None = None
+        file = None
         if path is not None:
-            self._report = PlanReport(to_path(path, "'report'"), host=host, predictions_group_uuid=group)
+            file = Receipts(to_path(path, "'receipts'"), host=host, predictions_group_uuid=group)
+        super().__init__(file, "receipts", "upload")
 
-    def __enter__(self) -> Self:
-        return self
+    def write(self, expected: int) -> str | None:
+        """Write them.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._report is not None:
-            self._report.__exit__(kind, error, trace)
+        Args:
+            expected: How many predictions have a result, and so should have a row.
 
-    def notice(self, event: Event) -> None:
-        """Take note of an entry."""
-        if self._report is not None and isinstance(event, Planned):
-            self._report.add(event.entry)
+        Returns:
+            What they are lacking, or why they could not be written; None where all is well.
+        """
+        if self._file is None:
+            return None
+        if self._problem is None:
+            try:
+                return self._incomplete(self._file.write(), expected)
+            except Exception as error:
+                logger.exception("The receipts could not be written.")
+                self._problem = error
+        return self._said(self._problem)
+
+
+class TaskPlanReport(_TaskFile[PlanReport]):
+    """Gathers what a dry run finds and writes it, if that is wanted; a context manager.
+
+    Args:
+        path: As given to the operator, rendered; None where nobody wants it.
+        host: The dataset API, as `Settings.host` names it.
+        group: The predictions group's uuid.
+
+    Raises:
+        KognicInputError: Nothing can be written there.
+    """
+
+    def __init__(self, path: Any, host: str, group: str) -> None:
+        file = None
+        if path is not None:
+            file = PlanReport(to_path(path, "'report'"), host=host, predictions_group_uuid=group)
+        super().__init__(file, "report", "dry run")
 
     def write(self, plan: Plan) -> None:
-        """Write it; raises KognicInputError where it cannot be."""
-        if self._report is not None:
-            self._report.write(plan)
+        """Write it.
+
+        Raises:
+            KognicInputError: It cannot be written, or lacks rows.
+        """
+        if self._file is None:
+            return
+        if self._problem is not None:
+            raise KognicInputError(self._said(self._problem)) from self._problem
+        if (lacking := self._incomplete(self._file.write(plan), plan.total)) is not None:
+            raise KognicInputError(lacking)

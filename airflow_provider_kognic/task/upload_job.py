@@ -74,7 +74,7 @@ class UploadJob:
         with TaskReceipts(asked.receipts, self.hook.settings.host, asked.group) as receipts:
             report = asyncio.run(self._send(receipts, deadline))
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
-            unwritten = receipts.write()
+            unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
         failure = judge(report, asked.options)
         return Ended(
             report.summary.to_dict(),
