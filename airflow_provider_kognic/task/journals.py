@@ -6,8 +6,7 @@ import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.task.paths import is_path, to_path
+from airflow_provider_kognic.task.paths import to_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -17,25 +16,6 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.task.state_store import TaskStateStoreLog
 
 logger = logging.getLogger(__name__)
-
-# What templates make of None and False where they do not render natively.
-_WORDS: dict[str, bool | None] = {"none": None, "false": False}
-
-
-def check_journal(value: Any) -> Any:
-    """Return a folder, None or False; a template may have made text of the latter two.
-
-    Raises:
-        KognicInputError: It is something else.
-    """
-    if isinstance(value, str):
-        value = _WORDS.get(value.strip().lower(), value)
-    rendered_flag = isinstance(value, str) and value.strip().lower() == "true"
-    if rendered_flag or (value is not None and value is not False and not is_path(value)):
-        raise KognicInputError(
-            f"journal must be a folder, None for Airflow's state store, or False for none, not {value!r}."
-        )
-    return value
 
 
 def choose_journal(
@@ -51,7 +31,7 @@ def choose_journal(
     """Return the journal of an upload, or None, having said what is not guaranteed then.
 
     Args:
-        journal: As given to the operator, rendered.
+        journal: A folder, None for Airflow's task state store, or False for none.
         context: The task's.
         host: The dataset API, as `Settings.host` names it.
         group: The predictions group's uuid.
@@ -66,19 +46,18 @@ def choose_journal(
     from airflow_provider_kognic.core.journal.format import Header
     from airflow_provider_kognic.core.journal.log import ReadOnlyLog
 
-    given = check_journal(journal)
     writer = writer_of(context)
     header = Header(host, group, writer)
     log: FolderLog | TaskStateStoreLog
-    if given is False:
+    if journal is False:
         if read_only:
             return None
         _say_what_is_not_guaranteed(context, "journal=False")
         return None
-    if given is not None:
+    if journal is not None:
         from airflow_provider_kognic.core.journal.folder import FolderLog
 
-        log = FolderLog(to_path(given, "'journal'"), header, source_key=source_key, writer=writer)
+        log = FolderLog(to_path(journal, "'journal'"), header, source_key=source_key, writer=writer)
     elif (store := context.get("task_state_store")) is not None:
         from airflow_provider_kognic.task.state_store import TaskStateStoreLog
 

@@ -18,6 +18,7 @@ from airflow_provider_kognic.core.journal.format import Header
 from airflow_provider_kognic.core.journal.log import ReadOnlyLog
 from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.openlabel.rules import RULES
+from airflow_provider_kognic.core.reporting.events import Settled
 from airflow_provider_kognic.core.reporting.receipts import Receipts
 from airflow_provider_kognic.task.paths import source_key, to_source
 from airflow_provider_kognic.task.state_store import TaskStateStoreLog
@@ -114,9 +115,8 @@ def result(scene: str, source: str, outcome: str, **more: Any) -> Result:
 def write_receipts(path: Any, host: str, group: str, results: Sequence[Result]) -> None:
     """Write receipts of results, in their order."""
     with Receipts(path, host=host, predictions_group_uuid=group) as receipts:
-        receipts.check()
         for one in results:
-            receipts.add(one)
+            receipts.notice(Settled(one))
         receipts.write()
 
 

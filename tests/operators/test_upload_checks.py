@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
+from airflow_provider_kognic.task import upload_job
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -355,13 +356,13 @@ def test_a_dry_run_that_is_killed_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """SIGTERM comes while the group is looked for: nothing was sent, and a retry may do it again."""
-    prepare = UploadPredictionsOperator._prepare
+    prepare = upload_job.prepare
 
-    def killed(operator: UploadPredictionsOperator, context: Any, stop: Any) -> Any:
+    def killed(*args: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
-        return prepare(operator, context, stop)
+        return prepare(*args)
 
-    monkeypatch.setattr(UploadPredictionsOperator, "_prepare", killed)
+    monkeypatch.setattr(upload_job, "prepare", killed)
     upload(dag, group, predictions=str(write_predictions(50)), dry_run=True, retries=0)
 
     previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)

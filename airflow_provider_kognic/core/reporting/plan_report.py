@@ -1,19 +1,17 @@
-"""A plan in writing: a row of JSON for every entry of the source, and a page of Markdown for people.
+"""The report of a dry run: a row about each entry of a source, what would be done about it; a page for people.
 
-Rows gather in a temporary file of this machine, so that memory does not grow with the source.
+`r.jsonl` has the rows, `r.md` beside it the counts and the first of what would not be sent.
 """
 
 from __future__ import annotations
 
 import io
-import json
-import os
-import tempfile
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core import files as stores
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.reporting.events import Planned
 from airflow_provider_kognic.core.reporting.plan import Decision
+from airflow_provider_kognic.core.reporting.rows_file import RowsFile, beside, check_place, refused_writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,16 +20,18 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_provider_kognic.core.files import StoredPath
-    from airflow_provider_kognic.core.reporting.plan import Plan, Planned
+    from airflow_provider_kognic.core.reporting.events import Event
+    from airflow_provider_kognic.core.reporting.plan import Plan
+    from airflow_provider_kognic.core.reporting.plan import Planned as PlannedEntry
 
-_SUFFIX = ".jsonl"
+_NOT_SENT = {Decision.REFUSED, Decision.IN_DOUBT}
 # Entries that the page names; the rows have all of them.
 _NAMED = 200
 _LONGEST = 500
 
 
 class PlanReport:
-    """Gathers a plan and writes it; a context manager.
+    """Gathers a plan and writes it; an observer, and a context manager.
 
     Args:
         path: Where the rows go, `....jsonl`; `pathlib.Path` or `ObjectStoragePath`. The page goes beside it, to
@@ -44,21 +44,11 @@ class PlanReport:
     """
 
     def __init__(self, path: StoredPath, *, host: str, predictions_group_uuid: str) -> None:
-        name = path.name
-        if not name.endswith(_SUFFIX) or name == _SUFFIX:
-            raise KognicInputError(f"'report' must be the path of a file that ends in {_SUFFIX}, not {path}.")
-        self.path: Any = path
-        self.page_path: Any = self.path.parent / f"{name.removesuffix(_SUFFIX)}.md"
+        self._page_path = beside(path, "md", argument="report")
+        check_place(path, self._page_path, argument="report")
         self._of = {"predictions_group_uuid": predictions_group_uuid, "host": host}
-        self._named: list[Planned] = []
-        try:
-            stores.check_writable(self.path, self.page_path)
-        except Exception as error:  # stores raise errors of many libraries
-            raise KognicInputError(
-                f"'report' cannot be written to {path}: {type(error).__name__}: {error}. Is the folder there to be"
-                " written for this worker?"
-            ) from error
-        self._rows: IO[bytes] = tempfile.TemporaryFile(prefix="kognic-plan-")  # noqa: SIM115 - see __exit__
+        self._named: list[PlannedEntry] = []
+        self._rows = RowsFile(path, "report")
 
     def __enter__(self) -> Self:
         return self
@@ -68,40 +58,39 @@ class PlanReport:
     ) -> None:
         self._rows.close()
 
-    def add(self, planned: Planned) -> None:
-        """Keep one entry."""
-        row = {
-            "scene_uuid": planned.scene_uuid,
-            "source": planned.source,
-            "digest": None if planned.digest is None else f"sha256:{planned.digest}",
-            "decision": planned.decision.value,
-            "prediction_uuid": planned.prediction_uuid,
-            "reason": planned.reason,
-            "message": planned.message,
-            **self._of,
-        }
-        # ASCII: a path may hold what is no Unicode.
-        self._rows.write(json.dumps(row).encode("ascii") + b"\n")
-        if planned.decision in {Decision.REFUSED, Decision.IN_DOUBT} and len(self._named) < _NAMED:
-            self._named.append(planned)
+    def notice(self, event: Event) -> None:
+        """Keep what was found out about an entry."""
+        if isinstance(event, Planned):
+            self._rows.add(self._row(event.entry))
+            if event.entry.decision in _NOT_SENT and len(self._named) < _NAMED:
+                self._named.append(event.entry)
 
-    def write(self, plan: Plan) -> None:
+    def write(self, plan: Plan) -> int:
         """Write both files.
+
+        Returns:
+            How many entries have a row.
 
         Raises:
             KognicInputError: They cannot be written.
         """
+        count = self._rows.write()
         page = "".join(f"{line}\n" for line in self._page(plan))
-        self._rows.seek(0)
-        try:
-            stores.replace(self.path, self._rows)
-            stores.replace(self.page_path, io.BytesIO(page.encode("utf-8", "backslashreplace")))
-        except Exception as error:  # stores raise errors of many libraries
-            raise KognicInputError(
-                f"the report cannot be written to {self.path}: {type(error).__name__}: {error}"
-            ) from error
-        finally:
-            self._rows.seek(0, os.SEEK_END)
+        with refused_writes("report", self._rows.path):
+            stores.replace(self._page_path, io.BytesIO(page.encode("utf-8", "backslashreplace")))
+        return count
+
+    def _row(self, entry: PlannedEntry) -> dict[str, Any]:
+        return {
+            "scene_uuid": entry.scene_uuid,
+            "source": entry.source,
+            "digest": None if entry.digest is None else f"sha256:{entry.digest}",
+            "decision": entry.decision.value,
+            "prediction_uuid": entry.prediction_uuid,
+            "reason": entry.reason,
+            "message": entry.message,
+            **self._of,
+        }
 
     def _page(self, plan: Plan) -> Iterator[str]:
         yield "# What the upload would do"
@@ -114,22 +103,23 @@ class PlanReport:
         for what, number in plan.rows():
             name = f"of it `{what.strip()}`" if what.startswith(" ") else what
             yield f"| {name} | {number:,} |"
-        if not self._named:
+        named = tuple(self._named)
+        if not named:
             return
         yield ""
         yield "## What would not be sent"
         yield ""
         yield "| scene | source | why | |"
         yield "| --- | --- | --- | --- |"
-        for one in self._named:
+        for one in named:
             why = one.reason or one.decision.value
             cells = (one.scene_uuid or "unknown", one.source, why, one.message or "")
             yield f"| {' | '.join(map(_cell, cells))} |"
         counts = plan.counts
-        left = counts.get(Decision.REFUSED, 0) + counts.get(Decision.IN_DOUBT, 0) - len(self._named)
+        left = counts.get(Decision.REFUSED, 0) + counts.get(Decision.IN_DOUBT, 0) - len(named)
         if left > 0:
             yield ""
-            yield f"And {left:,} more: `{self.path.name}` has all of them."
+            yield f"And {left:,} more: `{self._rows.path.name}` has all of them."
 
 
 def _cell(text: str) -> str:

@@ -1,20 +1,16 @@
-"""Receipts: one row for every prediction of a source, and beside them the rows of those that failed.
+"""Receipts: a row about each prediction of a source, what an upload did about it; and the rows of what failed.
 
-They gather in a temporary file of this machine, so that memory does not grow with the upload, and are written at
-its end: `r.jsonl` with all, `r.failed.jsonl` with what is neither created nor skipped. The latter is a manifest:
-each row says by its `source` where its document is.
+`r.jsonl` has all, `r.failed.jsonl` beside it what is neither created nor skipped. The latter is a manifest: each
+row says by its `source` where its document is.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core import files as stores
-from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.reporting.events import Settled
+from airflow_provider_kognic.core.reporting.rows_file import RowsFile, beside, check_place
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,13 +19,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.files import StoredPath
     from airflow_provider_kognic.core.models import Result
+    from airflow_provider_kognic.core.reporting.events import Event
 
-_SUFFIX = ".jsonl"
 _FINE = {Outcome.CREATED, Outcome.SKIPPED}
 
 
 class Receipts:
-    """Gathers the results of an upload and writes them at its end; a context manager.
+    """Gathers what an upload settles and writes it at its end; an observer, and a context manager.
 
     Args:
         path: Where to, `....jsonl`; `pathlib.Path` or `ObjectStoragePath`. The rows of what failed go beside it, to
@@ -38,20 +34,15 @@ class Receipts:
         predictions_group_uuid: The group.
 
     Raises:
-        KognicInputError: The path does not end in `.jsonl`.
+        KognicInputError: The path does not end in `.jsonl`, or nothing can be written there.
     """
 
     def __init__(self, path: StoredPath, *, host: str, predictions_group_uuid: str) -> None:
-        name = path.name
-        if not name.endswith(_SUFFIX) or name == _SUFFIX:
-            raise KognicInputError(
-                f"'receipts' must be the path of a file that ends in {_SUFFIX}, not {path}."
-            )
-        self.path: Any = path
-        self.failed_path: Any = self.path.parent / f"{name.removesuffix(_SUFFIX)}.failed{_SUFFIX}"
+        failed_path = beside(path, "failed.jsonl", argument="receipts")
+        check_place(path, failed_path, argument="receipts", note=" Nothing was sent.")
         self._of = {"predictions_group_uuid": predictions_group_uuid, "host": host}
-        self._all: IO[bytes] = tempfile.TemporaryFile(prefix="kognic-receipts-")  # noqa: SIM115 - see __exit__
-        self._failed: IO[bytes] = tempfile.TemporaryFile(prefix="kognic-receipts-")  # noqa: SIM115 - see __exit__
+        self._all = RowsFile(path, "receipts")
+        self._failed = RowsFile(failed_path, "receipts")
 
     def __enter__(self) -> Self:
         return self
@@ -62,23 +53,29 @@ class Receipts:
         self._all.close()
         self._failed.close()
 
-    def check(self) -> None:
-        """Try out, before anything is sent, whether receipts can be written; nothing of that stays.
+    def notice(self, event: Event) -> None:
+        """Keep what was settled."""
+        if isinstance(event, Settled):
+            row = self._row(event.result)
+            self._all.add(row)
+            if event.result.outcome not in _FINE:
+                self._failed.add(row)
+
+    def write(self) -> int:
+        """Write both files; one without rows, too, as it may replace one of an earlier attempt.
+
+        Returns:
+            How many predictions have a row.
 
         Raises:
-            KognicInputError: They cannot.
+            KognicInputError: They cannot be written.
         """
-        try:
-            stores.check_writable(self.path, self.failed_path)
-        except Exception as error:  # stores raise errors of many libraries
-            raise KognicInputError(
-                f"'receipts' cannot be written to {self.path}: {type(error).__name__}: {error}. Is the folder there"
-                " to be written for this worker? Nothing was sent."
-            ) from error
+        count = self._all.write()
+        self._failed.write()
+        return count
 
-    def add(self, result: Result) -> None:
-        """Keep one result."""
-        row = {
+    def _row(self, result: Result) -> dict[str, Any]:
+        return {
             "scene_uuid": result.scene_uuid,
             "source": result.source,
             "digest": None if result.digest is None else f"sha256:{result.digest}",
@@ -90,25 +87,3 @@ class Receipts:
             **self._of,
             "reason": result.reason,
         }
-        # ASCII: a path may hold what is no Unicode.
-        line = json.dumps(row).encode("ascii") + b"\n"
-        self._all.write(line)
-        if result.outcome not in _FINE:
-            self._failed.write(line)
-
-    def write(self) -> None:
-        """Write both files; one without rows, too, as it may replace one of an earlier attempt.
-
-        Raises:
-            KognicInputError: They cannot be written.
-        """
-        for rows, path in ((self._all, self.path), (self._failed, self.failed_path)):
-            rows.seek(0)
-            try:
-                stores.replace(path, rows)
-            except Exception as error:  # stores raise errors of many libraries
-                raise KognicInputError(
-                    f"the receipts cannot be written to {path}: {type(error).__name__}: {error}"
-                ) from error
-            finally:
-                rows.seek(0, os.SEEK_END)

@@ -12,7 +12,7 @@ from airflow_provider_kognic.core.errors import (
     KognicStoppedError,
 )
 from airflow_provider_kognic.core.models import Outcome, Result, Summary
-from airflow_provider_kognic.core.options import MaxFailures
+from airflow_provider_kognic.core.options import MaxFailures, UploadOptions
 from airflow_provider_kognic.core.reporting.judgement import Failure, judge
 from airflow_provider_kognic.core.reporting.report import Report
 
@@ -31,7 +31,7 @@ def report(stopped: KognicError | None = None, **counts: int) -> Report:
 
 
 def verdict(max_failures: Any = 0, *, allow_empty: bool = False, **kwargs: Any) -> Failure | None:
-    return judge(report(**kwargs), MaxFailures.parse(max_failures), allow_empty=allow_empty)
+    return judge(report(**kwargs), UploadOptions.of(max_failures=max_failures, allow_empty=allow_empty))
 
 
 @pytest.mark.parametrize("value", [-1, True, 1.5, None, "", "-1", "2 percent", "101%", "nan%", "1e3", [1]])
@@ -89,7 +89,7 @@ def test_an_empty_source_fails_unless_it_may_be_empty() -> None:
 )
 def test_only_what_is_unsent_calls_for_another_try(counts: dict[str, int], retry: bool) -> None:  # noqa: FBT001
     """Refusals stay refusals, and doubt must not be sent again blindly."""
-    failure = judge(report(None, **counts), MaxFailures(0), allow_empty=False)
+    failure = judge(report(None, **counts), UploadOptions())
     assert failure is not None
     assert failure.retry is retry
 

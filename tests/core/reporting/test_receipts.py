@@ -10,8 +10,9 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
 from airflow_provider_kognic.core import files as stores
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
+from airflow_provider_kognic.core.reporting.events import Settled, Throttled
 from airflow_provider_kognic.core.reporting.receipts import Receipts
 from airflow_provider_kognic.core.sources.base import unique
 from airflow_provider_kognic.core.sources.manifest import Expected
@@ -45,10 +46,9 @@ def receipts(path: Any) -> Receipts:
 
 def write(path: Any, results: list[Result]) -> None:
     with receipts(path) as kept:
-        kept.check()
         for result in results:
-            kept.add(result)
-        kept.write()
+            kept.notice(Settled(result))
+        assert kept.write() == len(results)
 
 
 def rows(path: Any) -> list[dict[str, Any]]:
@@ -81,6 +81,15 @@ def test_a_row_for_each_result(folder: Any) -> None:
     assert sorted(stores.names(folder)) == ["r.failed.jsonl", "r.jsonl"]
 
 
+def test_only_what_is_settled_has_a_row(tmp_path: Path) -> None:
+    """Receipts are told of all that happens."""
+    with receipts(tmp_path / "r.jsonl") as kept:
+        kept.notice(Throttled(3, 1.0, KognicError("slower")))
+        kept.notice(Settled(RESULTS[0]))
+        assert kept.write() == 1
+    assert [row["source"] for row in rows(tmp_path / "r.jsonl")] == ["/p/0.json"]
+
+
 def test_what_an_earlier_attempt_wrote_does_not_stay(folder: Any) -> None:
     """When nothing fails any more the file of what failed is there, and empty."""
     write(folder / "r.jsonl", RESULTS)
@@ -94,9 +103,9 @@ def test_what_an_earlier_attempt_wrote_does_not_stay(folder: Any) -> None:
 def test_they_can_be_written_again(folder: Any) -> None:
     """With what came meanwhile."""
     with receipts(folder / "r.jsonl") as kept:
-        kept.add(RESULTS[0])
+        kept.notice(Settled(RESULTS[0]))
         kept.write()
-        kept.add(RESULTS[2])
+        kept.notice(Settled(RESULTS[2]))
         kept.write()
     assert len(rows(folder / "r.jsonl")) == 2
     assert len(rows(folder / "r.failed.jsonl")) == 1
@@ -162,41 +171,43 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "folder.jsonl").mkdir()
     (tmp_path / "x.failed.jsonl").mkdir()
     for path in (tmp_path / "file" / "r.jsonl", tmp_path / "folder.jsonl", tmp_path / "x.jsonl"):
-        with (
-            receipts(path) as kept,
-            pytest.raises(KognicInputError, match=f"cannot be written to {path}.*Nothing"),
-        ):
-            kept.check()
+        with pytest.raises(KognicInputError, match=f"cannot be written to {path}.*Nothing"):
+            receipts(path)
 
 
 class Forbidden(MemoryFileSystem):  # type: ignore[misc]
-    """A store that may be read only."""
+    """A store that may be read only, from some moment on."""
 
     cachable = False
+    forbids = True
 
     def _open(self, path: str, mode: str = "rb", **more: Any) -> Any:
-        if "r" not in mode:
+        if self.forbids and "r" not in mode:
             raise PermissionError("AccessDenied")
         return super()._open(path, mode, **more)
 
 
-def test_a_store_that_cannot_be_written() -> None:
-    with receipts(object_store("forbidden", Forbidden) / "r.jsonl") as kept:
-        with pytest.raises(KognicInputError, match=r"r\.jsonl: PermissionError: AccessDenied"):
-            kept.check()
+def test_a_store_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither from the beginning nor in the end."""
+    path = object_store("forbidden", Forbidden) / "r.jsonl"
+    with pytest.raises(KognicInputError, match=r"r\.jsonl: PermissionError: AccessDenied"):
+        receipts(path)
+    monkeypatch.setattr(Forbidden, "forbids", False)
+    with receipts(path) as kept:
+        monkeypatch.setattr(Forbidden, "forbids", True)
         with pytest.raises(KognicInputError, match=r"r\.jsonl: PermissionError: AccessDenied"):
             kept.write()
 
 
 def test_a_check_leaves_nothing(folder: Any) -> None:
     """Nor does it touch what is there, or make the folder."""
-    with receipts(folder / "deeper" / "r.jsonl") as kept:
-        kept.check()
+    with receipts(folder / "deeper" / "r.jsonl"):
+        pass
     assert stores.names(folder) == []
     write(folder / "r.jsonl", RESULTS)
     before = stores.read(folder / "r.jsonl")
-    with receipts(folder / "r.jsonl") as kept:
-        kept.check()
+    with receipts(folder / "r.jsonl"):
+        pass
     assert sorted(stores.names(folder)) == ["r.failed.jsonl", "r.jsonl"]
     assert stores.read(folder / "r.jsonl") == before
 
@@ -210,7 +221,7 @@ def test_a_local_file_is_whole_at_any_moment(tmp_path: Path, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     with receipts(tmp_path / "r.jsonl") as kept:
-        kept.add(RESULTS[2])
+        kept.notice(Settled(RESULTS[2]))
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", fail)
             with pytest.raises(KognicInputError, match="No space left"):
@@ -222,14 +233,14 @@ def test_a_local_file_is_whole_at_any_moment(tmp_path: Path, monkeypatch: pytest
 def test_memory_does_not_grow(tmp_path: Path) -> None:
     """Twenty thousand receipts, several MB of them, are kept in a file; which is gone in the end."""
     with receipts(tmp_path / "r.jsonl") as kept:
-        kept.add(RESULTS[2])
+        kept.notice(Settled(RESULTS[2]))
         tracemalloc.start()
         for _ in range(20_000):
-            kept.add(RESULTS[2])
+            kept.notice(Settled(RESULTS[2]))
         held, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         kept.write()
     assert peak < 1_000_000, held
     assert (tmp_path / "r.jsonl").stat().st_size > 5_000_000
     with pytest.raises(ValueError, match="closed"):
-        kept.add(RESULTS[2])
+        kept.notice(Settled(RESULTS[2]))

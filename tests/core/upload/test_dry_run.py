@@ -75,17 +75,6 @@ class Entries:
             self.all.append(event.entry)
 
 
-class Reported:
-    """Tells a report what is planned; an observer."""
-
-    def __init__(self, report: PlanReport) -> None:
-        self._report = report
-
-    def notice(self, event: Event) -> None:
-        if isinstance(event, PlannedEvent):
-            self._report.add(event.entry)
-
-
 def plan_of(source: Any, group: str = GROUP, **options: Any) -> tuple[Plan, dict[str, Planned]]:
     """The plan, and what it says of each scene; of each entry there is something."""
     entries = Entries()
@@ -358,7 +347,7 @@ def test_an_empty_source_is_a_failure_unless_it_may_be() -> None:
 
 def write_report(path: Path, source: Any, **options: Any) -> Plan:
     with PlanReport(path, host=HOST, predictions_group_uuid=GROUP) as report:
-        plan = make(source, GROUP, Reported(report), **options)
+        plan = make(source, GROUP, report, **options)
         report.write(plan)
     return plan
 

@@ -1,0 +1,279 @@
+"""An operator's arguments: what templates leave open until the task runs, and every check of a value.
+
+Each argument is checked twice, by the same function: where the DAG file is parsed, as far as it is known there, and
+when the task runs, as it was rendered. Nothing slow is imported here, as DAG files are parsed all day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.groups.ensure import IfExists
+from airflow_provider_kognic.core.options import UploadOptions
+from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows
+from airflow_provider_kognic.core.values import check_choice, check_flag
+from airflow_provider_kognic.task.paths import is_path
+
+FROM_PREDICTIONS = "from_predictions"
+
+ClassMapping = Sequence[Mapping[str, str]] | Mapping[str | None, str | None]
+Rows = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class UploadArguments:
+    """What an upload, or its dry run, is to do: the operator's arguments as they were rendered, checked.
+
+    What is not used is not looked at: receipts in a dry run, its report in an upload, a class mapping where nothing
+    is held against it.
+
+    Attributes:
+        group: The predictions group's uuid.
+        predictions: Where the predictions are, or rows of them; `paths.to_source` opens either.
+        manifest: Instead of `predictions`, the path of a manifest.
+        dataset: The group's dataset, uuid or name, or None.
+        options: How to upload.
+        journal: A folder, None for Airflow's task state store, or False for no journal.
+        force: Whether to forget what the journal says of the source's scenes.
+        receipts: The path of the receipts, or None.
+        class_mapping: The group's class mapping as rows, or None.
+        dry_run: Whether only to find out what an upload would do.
+        report: The path of a dry run's report, or None.
+    """
+
+    group: str
+    predictions: Any
+    manifest: Any
+    dataset: str | None
+    options: UploadOptions
+    journal: Any
+    force: bool
+    receipts: Any
+    class_mapping: Rows | None
+    dry_run: bool
+    report: Any
+
+    @staticmethod
+    def check_parsed(operator: Any) -> None:
+        """Say what is wrong as early as it can be known: where the DAG file is parsed.
+
+        Args:
+            operator: Has the arguments as attributes; those of its `template_fields` may be templates.
+
+        Raises:
+            KognicInputError: Naming the first argument that is wrong.
+        """
+        UploadOptions.of(**_given_options(operator, lambda name: is_known(operator, name)))
+        for name, check in _CHECKS.items():
+            if is_known(operator, name):
+                check(getattr(operator, name))
+        if (operator.predictions is None) == (operator.manifest is None):
+            given = "neither is" if operator.predictions is None else "both are"
+            raise KognicInputError(f"give either 'predictions' or 'manifest'; {given} given.")
+
+    @classmethod
+    def of(cls, operator: Any, *, max_connections: int) -> UploadArguments:
+        """Make the record when the task runs.
+
+        Args:
+            operator: Has the arguments as attributes, rendered.
+            max_connections: The connection's, where the operator has none.
+
+        Raises:
+            KognicInputError: Naming the first argument that is wrong.
+        """
+        from airflow_provider_kognic.core.models import parse_uuid
+
+        def checked(name: str, *, used: bool = True) -> Any:
+            return _CHECKS[name](getattr(operator, name)) if used else None
+
+        options = UploadOptions.of(
+            **{"max_connections": max_connections, **_given_options(operator, lambda _: True)}
+        )
+        dry_run = checked("dry_run")
+        return cls(
+            group=parse_uuid(operator.predictions_group_uuid, "predictions group"),
+            predictions=operator.predictions,
+            manifest=operator.manifest,
+            dataset=None if operator.dataset is None else check_text(operator.dataset, "'dataset'"),
+            options=options,
+            journal=checked("journal"),
+            force=checked("force"),
+            receipts=checked("receipts", used=not dry_run),
+            class_mapping=checked("class_mapping", used=options.validation.checks_rules),
+            dry_run=dry_run,
+            report=checked("report", used=dry_run),
+        )
+
+
+@dataclass(frozen=True)
+class GroupArguments:
+    """Which predictions group to make sure of: the operator's arguments as they were rendered, checked.
+
+    Attributes:
+        dataset: The dataset's uuid or name.
+        name: The group's name.
+        description: Text for people, or None.
+        class_mapping: The group's class mapping as rows, or None.
+        from_predictions: Whether the mapping is to be made of the predictions' classes instead.
+        predictions: For that: where the predictions are.
+        manifest: Instead of `predictions`, the path of a manifest.
+        overrides: Rows that replace some of the mapping that is made, or None.
+        if_exists: What to do about groups of that name.
+    """
+
+    dataset: str
+    name: str
+    description: str | None
+    class_mapping: Rows | None
+    from_predictions: bool
+    predictions: Any
+    manifest: Any
+    overrides: Rows | None
+    if_exists: IfExists
+
+    @staticmethod
+    def check_parsed(operator: Any) -> None:
+        """Say what is wrong as early as it can be known; see `UploadArguments.check_parsed`."""
+        if is_known(operator, "if_exists"):
+            check_choice(operator.if_exists, "if_exists", IfExists)
+        if is_known(operator, "class_mapping"):
+            _check_what_goes_with_a_class_mapping(operator)
+
+    @classmethod
+    def of(cls, operator: Any) -> GroupArguments:
+        """Make the record when the task runs.
+
+        Args:
+            operator: Has the arguments as attributes, rendered.
+
+        Raises:
+            KognicInputError: Naming the first argument that is wrong.
+        """
+        _check_what_goes_with_a_class_mapping(operator)
+        surveyed = operator.class_mapping == FROM_PREDICTIONS
+        return cls(
+            dataset=check_text(operator.dataset, "'dataset'"),
+            name=check_text(operator.name, "'name'"),
+            description=None if operator.description is None else str(operator.description),
+            class_mapping=None if surveyed else check_class_mapping(operator.class_mapping),
+            from_predictions=surveyed,
+            predictions=operator.predictions,
+            manifest=operator.manifest,
+            overrides=check_class_mapping(operator.class_mapping_overrides or None),
+            if_exists=check_choice(operator.if_exists, "if_exists", IfExists),
+        )
+
+
+def is_template(value: Any) -> bool:
+    """Tell whether a value is only known when the task runs: Jinja text, or another task's result."""
+    return "{{" in value or "{%" in value if isinstance(value, str) else hasattr(value, "resolve")
+
+
+def is_known(operator: Any, name: str) -> bool:
+    """Tell whether an argument is known where the DAG file is parsed."""
+    return name not in operator.template_fields or not is_template(getattr(operator, name))
+
+
+def serializable(mapping: ClassMapping | str | None) -> Any:
+    """Return a class mapping as a serialized Dag can hold it: the key None cannot be written, rows say the same."""
+    if isinstance(mapping, Mapping) and None in mapping:
+        return [{"annotated": annotated, "predicted": to} for annotated, to in mapping.items()]
+    return mapping
+
+
+def check_text(value: Any, what: str) -> str:
+    """Return rendered text; native rendering (`render_template_as_native_obj`) makes a number of `20260131`.
+
+    Raises:
+        KognicInputError: It is something else, such as None where a template found nothing.
+    """
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return str(value)
+    raise KognicInputError(f"{what} must be text, not {value!r}.")
+
+
+def check_journal(value: Any) -> Any:
+    """Return a folder, None or False.
+
+    Raises:
+        KognicInputError: It is something else.
+    """
+    # What templates make of None and False where they do not render natively.
+    words: dict[str, bool | None] = {"none": None, "false": False, "true": True}
+    found = words.get(value.strip().lower(), value) if isinstance(value, str) else value
+    if found is None or found is False or is_path(found):
+        return found
+    raise KognicInputError(
+        f"journal must be a folder, None for Airflow's state store, or False for none, not {value!r}."
+    )
+
+
+def check_class_mapping(value: Any) -> Rows | None:
+    """Return the rows of a class mapping, or None.
+
+    Raises:
+        KognicInputError: It is no class mapping.
+    """
+    return class_mapping_rows(_unless_none(value))
+
+
+def check_rows_path(value: Any, what: str) -> Any:
+    """Return the path of a `.jsonl` file, or None.
+
+    Raises:
+        KognicInputError: It is something else.
+    """
+    found = _unless_none(value)
+    if found is not None and not (is_path(found) and str(found).strip().endswith(".jsonl")):
+        raise KognicInputError(f"{what} must be the path of a .jsonl file, not {value!r}.")
+    return found
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "journal": check_journal,
+    "receipts": partial(check_rows_path, what="receipts"),
+    "force": partial(check_flag, what="force"),
+    "class_mapping": check_class_mapping,
+    "dry_run": partial(check_flag, what="dry_run"),
+    "report": partial(check_rows_path, what="report"),
+}
+_OPTIONS = (
+    *("max_connections", "max_failures", "allow_empty", "outage_timeout", "on_ambiguous", "settle_after"),
+    *("on_changed", "validation", "max_document_bytes"),
+)
+
+
+def _given_options(operator: Any, known: Callable[[str], bool]) -> dict[str, Any]:
+    """Return the arguments that are options of the upload; without `max_connections` where that is None."""
+    given = {name: getattr(operator, name) for name in _OPTIONS if known(name)}
+    if given.get("max_connections") is None:
+        given.pop("max_connections", None)
+    return given
+
+
+def _unless_none(value: Any) -> Any:
+    """Return the value, or None for what a template makes of None where it does not render natively."""
+    return None if isinstance(value, str) and value.strip().lower() == "none" else value
+
+
+def _check_what_goes_with_a_class_mapping(operator: Any) -> None:
+    """Say what does not go together: a source is for `from_predictions`, and that is nothing without one."""
+    mapping = operator.class_mapping
+    if mapping != FROM_PREDICTIONS:
+        if isinstance(_unless_none(mapping), str):
+            raise KognicInputError(
+                f"class_mapping must be rows, a dict, or {FROM_PREDICTIONS!r}, not {mapping!r}."
+            )
+        for name in ("predictions", "manifest", "class_mapping_overrides"):
+            if getattr(operator, name) is not None:
+                raise KognicInputError(f"{name!r} is for class_mapping={FROM_PREDICTIONS!r} only.")
+    elif (operator.predictions is None) == (operator.manifest is None):
+        which = "neither is" if operator.predictions is None else "both are"
+        raise KognicInputError(
+            f"class_mapping={FROM_PREDICTIONS!r} takes either 'predictions' or 'manifest'; {which} given."
+        )

@@ -1,0 +1,77 @@
+"""What a task does to make sure of a predictions group, from its arguments to the group."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_kognic.core.groups.ensure import IfExists, ensure_predictions_group
+from airflow_provider_kognic.core.validation.class_mapping import identity_mapping
+from airflow_provider_kognic.task.paths import to_source
+from airflow_provider_kognic.task.state_store import TaskStateStoreMemory
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_kognic.core.groups.intent import GroupMemory
+    from airflow_provider_kognic.hooks.kognic import KognicHook
+    from airflow_provider_kognic.task.arguments import GroupArguments, Rows
+    from airflow_provider_kognic.task.state_store import TaskStateStore
+
+logger = logging.getLogger(__name__)
+
+
+def memory_of(context: Context) -> GroupMemory | None:
+    """Return what remembers the group from one try of the task to the next; None before Airflow 3.3."""
+    store: TaskStateStore | None = context.get("task_state_store")
+    return None if store is None else TaskStateStoreMemory(store)
+
+
+def ensure_group(
+    arguments: GroupArguments, hook: KognicHook, memory: GroupMemory | None
+) -> tuple[str, str | None]:
+    """Return the uuid of the group, made where that is asked for, and the URL of its page, as far as it is known.
+
+    Args:
+        arguments: Which group.
+        hook: The connection.
+        memory: Remembers across tries, or None.
+
+    Raises:
+        KognicError: As `ensure_predictions_group` does, or there is no such dataset, or no such source.
+    """
+    rows = _class_mapping(arguments)
+    dataset = hook.get_dataset(arguments.dataset)
+    uuid = ensure_predictions_group(
+        hook.client,
+        dataset.uuid,
+        arguments.name,
+        description=arguments.description,
+        class_mapping=rows,
+        if_exists=arguments.if_exists,
+        memory=memory,
+    )
+    return uuid, hook.settings.predictions_group_page(dataset.uuid, uuid)
+
+
+def _class_mapping(arguments: GroupArguments) -> Rows | None:
+    """Return the class mapping in the API's form; made of the predictions' classes where that is asked for."""
+    if not arguments.from_predictions:
+        return arguments.class_mapping
+    from airflow_provider_kognic.core.validation.class_survey import classes_of
+
+    source = to_source(arguments.predictions, arguments.manifest)
+    rows = identity_mapping(classes_of(source), arguments.overrides)
+    logger.info("The class mapping: %s", rows)
+    return rows
+
+
+def is_idempotent(if_exists: Any, memory: GroupMemory | None) -> bool:
+    """Tell whether another try finds what this one may have made: by its name, or with a memory in any case.
+
+    Args:
+        if_exists: As given to the operator; whatever it is.
+        memory: What remembers from one try to the next, or None.
+    """
+    found_by_name = [policy.value for policy in IfExists if policy.takes_what_is_there]
+    return memory is not None or if_exists in found_by_name

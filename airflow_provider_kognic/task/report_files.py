@@ -1,0 +1,149 @@
+"""The files in which one try of a task says what became of each prediction, where it was given a path for them.
+
+Receipts are about what an upload did, a dry run's report about what would be done. Both are observers.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.reporting.plan_report import PlanReport
+from airflow_provider_kognic.core.reporting.receipts import Receipts
+from airflow_provider_kognic.task.paths import to_path
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from airflow_provider_kognic.core.reporting.events import Event
+    from airflow_provider_kognic.core.reporting.plan import Plan
+
+logger = logging.getLogger(__name__)
+
+_File = TypeVar("_File", Receipts, PlanReport)
+
+
+class _TaskFile(Generic[_File]):
+    """Gathers rows, if they are wanted, and keeps the first thing that goes wrong with them; a context manager.
+
+    Args:
+        file: What gathers them; None where nobody wants them.
+        what: What they are, for messages.
+        during: What goes on without them.
+    """
+
+    def __init__(self, file: _File | None, what: str, during: str) -> None:
+        self._file: _File | None = file
+        self._what = what
+        self._during = during
+        self._problem: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.__exit__(kind, error, trace)
+
+    def notice(self, event: Event) -> None:
+        """Take note of what happens."""
+        file = self._file
+        if file is None or self._problem is not None:
+            return
+        try:
+            file.notice(event)
+        except Exception as error:
+            logger.exception("The %s cannot be kept; the %s goes on.", self._what, self._during)
+            self._problem = error
+
+    def _incomplete(self, written: int, expected: int) -> str | None:
+        """Say how many rows are missing; None where none is."""
+        if written >= expected:
+            return None
+        return (
+            f"{expected - written:,} of {expected:,} predictions have no row in the {self._what}: writing them fell"
+            " too far behind."
+        )
+
+    def _said(self, problem: Exception) -> str:
+        if isinstance(problem, KognicError):
+            return str(problem)
+        return f"the {self._what} could not be written: {type(problem).__name__}: {problem}"
+
+
+class TaskReceipts(_TaskFile[Receipts]):
+    """Gathers the results of an upload and writes them when it is over, if they are wanted; a context manager.
+
+    What goes wrong with them never ends an upload, nor hides how it ended.
+
+    Args:
+        path: As given to the operator, rendered; None where nobody wants them.
+        host: The dataset API, as `Settings.host` names it.
+        group: The predictions group's uuid.
+
+    Raises:
+        KognicInputError: Nothing can be written there.
+    """
+
+    def __init__(self, path: Any, host: str, group: str) -> None:
+        file = None
+        if path is not None:
+            file = Receipts(to_path(path, "'receipts'"), host=host, predictions_group_uuid=group)
+        super().__init__(file, "receipts", "upload")
+
+    def write(self, expected: int) -> str | None:
+        """Write them.
+
+        Args:
+            expected: How many predictions have a result, and so should have a row.
+
+        Returns:
+            What they are lacking, or why they could not be written; None where all is well.
+        """
+        if self._file is None:
+            return None
+        if self._problem is None:
+            try:
+                return self._incomplete(self._file.write(), expected)
+            except Exception as error:
+                logger.exception("The receipts could not be written.")
+                self._problem = error
+        return self._said(self._problem)
+
+
+class TaskPlanReport(_TaskFile[PlanReport]):
+    """Gathers what a dry run finds and writes it, if that is wanted; a context manager.
+
+    Args:
+        path: As given to the operator, rendered; None where nobody wants it.
+        host: The dataset API, as `Settings.host` names it.
+        group: The predictions group's uuid.
+
+    Raises:
+        KognicInputError: Nothing can be written there.
+    """
+
+    def __init__(self, path: Any, host: str, group: str) -> None:
+        file = None
+        if path is not None:
+            file = PlanReport(to_path(path, "'report'"), host=host, predictions_group_uuid=group)
+        super().__init__(file, "report", "dry run")
+
+    def write(self, plan: Plan) -> None:
+        """Write it.
+
+        Raises:
+            KognicInputError: It cannot be written, or lacks rows.
+        """
+        if self._file is None:
+            return
+        if self._problem is not None:
+            raise KognicInputError(self._said(self._problem)) from self._problem
+        if (lacking := self._incomplete(self._file.write(plan), plan.total)) is not None:
+            raise KognicInputError(lacking)

@@ -1,0 +1,218 @@
+"""What a task does to upload predictions, from its arguments to how it ended; or to find out what that would do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.groups.lookup import find_group
+from airflow_provider_kognic.core.reporting.judgement import Failure, judge
+from airflow_provider_kognic.core.upload import upload
+from airflow_provider_kognic.core.upload.dry_run import make_plan
+from airflow_provider_kognic.core.validation.class_coverage import class_coverage
+from airflow_provider_kognic.core.validation.dataset import DatasetCheck
+from airflow_provider_kognic.core.validation.scenes import AnnotatedScenes
+from airflow_provider_kognic.task.failures import Ended
+from airflow_provider_kognic.task.journals import choose_journal
+from airflow_provider_kognic.task.paths import source_key, to_source
+from airflow_provider_kognic.task.report_files import TaskPlanReport, TaskReceipts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_kognic.core.api.records import PredictionsGroup
+    from airflow_provider_kognic.core.journal.facade import Journal
+    from airflow_provider_kognic.core.reporting.plan import Plan
+    from airflow_provider_kognic.core.reporting.report import Report
+    from airflow_provider_kognic.core.sources.base import Source
+    from airflow_provider_kognic.core.upload.stop import Stop
+    from airflow_provider_kognic.hooks.kognic import KognicHook
+    from airflow_provider_kognic.task.arguments import UploadArguments
+    from airflow_provider_kognic.task.deadline import Deadline
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UploadJob:
+    """An upload, or its dry run, that can begin: everything that its arguments name has been found.
+
+    Attributes:
+        arguments: What is to be done.
+        hook: The connection.
+        source: Where the predictions come from.
+        journal: What remembers them, or None.
+        dataset_uuid: The dataset, or None where it is not known.
+        dataset_check: What scenes and classes are held against, or None.
+    """
+
+    arguments: UploadArguments
+    hook: KognicHook
+    source: Source
+    journal: Journal | None
+    dataset_uuid: str | None
+    dataset_check: DatasetCheck | None
+
+    @property
+    def page(self) -> str | None:
+        """The URL of the group's page, or None where it is not known."""
+        return self.hook.settings.predictions_group_page(self.dataset_uuid, self.arguments.group)
+
+    def run(self, deadline: Deadline) -> Ended:
+        """Upload, or find out what an upload would do.
+
+        Raises:
+            KognicError: It did not begin, so nothing was sent; or the dry run could not be ended.
+        """
+        return self._find_out(deadline) if self.arguments.dry_run else self._upload(deadline)
+
+    def _upload(self, deadline: Deadline) -> Ended:
+        asked = self.arguments
+        with TaskReceipts(asked.receipts, self.hook.settings.host, asked.group) as receipts:
+            report = asyncio.run(self._send(receipts, deadline))
+            # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
+            unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
+        failure = judge(report, asked.options)
+        return Ended(
+            report.summary.to_dict(),
+            failure if unwritten is None else _with_receipts_unwritten(report, failure, unwritten),
+            report.stopped,
+            timed_out=failure is not None and deadline.has_passed,
+        )
+
+    async def _send(self, receipts: TaskReceipts, deadline: Deadline) -> Report:
+        group, options = self.arguments.group, self.arguments.options
+        # A thread of its own: asyncio.run would wait for one of asyncio's, however long a listing hangs.
+        thread = ThreadPoolExecutor(1, "kognic-group")
+        deadline.set_alarm()
+        logger.info("Uploading to predictions group %s with %d connections.", group, options.max_connections)
+        try:
+            async with self.hook.async_client(options.max_connections) as client:
+                return await upload(
+                    self.source,
+                    client,
+                    predictions_group_uuid=group,
+                    options=options,
+                    journal=self.journal,
+                    group_exists=self._group_exists(thread),
+                    dataset_check=self.dataset_check,
+                    observers=[receipts],
+                    stop=deadline.stop,
+                )
+        finally:
+            thread.shutdown(wait=False, cancel_futures=True)
+
+    def _group_exists(self, thread: ThreadPoolExecutor) -> Callable[[], Awaitable[bool]] | None:
+        """Return what tells whether the group is still in its dataset; None where that is not known."""
+        dataset_uuid = self.dataset_uuid
+        if dataset_uuid is None:
+            return None
+
+        async def ask() -> bool:
+            loop = asyncio.get_running_loop()
+            found = await loop.run_in_executor(
+                thread, find_group, self.hook, dataset_uuid, self.arguments.group
+            )
+            return found is not None
+
+        return ask
+
+    def _find_out(self, deadline: Deadline) -> Ended:
+        asked = self.arguments
+        with TaskPlanReport(asked.report, self.hook.settings.host, asked.group) as report:
+            plan = asyncio.run(self._plan(report, deadline))
+            report.write(plan)
+        message = plan.failure(asked.options)
+        return Ended(plan.to_dict(), None if message is None else Failure(message, retry=False))
+
+    async def _plan(self, report: TaskPlanReport, deadline: Deadline) -> Plan:
+        deadline.set_alarm()
+        return await make_plan(
+            self.source,
+            predictions_group_uuid=self.arguments.group,
+            journal=self.journal,
+            options=self.arguments.options,
+            dataset_check=self.dataset_check,
+            observers=[report],
+            stop=deadline.stop,
+        )
+
+
+def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop: Stop) -> UploadJob:
+    """Find everything that the arguments name: the source, the journal, and the group if its dataset is given.
+
+    Args:
+        arguments: What is to be done.
+        hook: The connection.
+        context: The task's.
+        stop: Tells whether the task is to end, so that the dataset's annotations are not listed any further.
+
+    Raises:
+        KognicError: Something is not there, or Kognic cannot be asked for it; nothing was sent.
+    """
+    group, host = arguments.group, hook.settings.host
+    source = to_source(
+        arguments.predictions,
+        arguments.manifest,
+        host=host,
+        predictions_group_uuid=group,
+        max_document_bytes=arguments.options.max_document_bytes,
+    )
+    journal = choose_journal(
+        arguments.journal,
+        context,
+        host=host,
+        group=group,
+        source_key=source_key(arguments.predictions, arguments.manifest, source),
+        force=arguments.force,
+        read_only=arguments.dry_run,
+    )
+    dataset_uuid, listed = _find_in_dataset(arguments, hook)
+    dataset_check = _dataset_check(arguments, hook, dataset_uuid, listed, stop)
+    return UploadJob(arguments, hook, source, journal, dataset_uuid, dataset_check)
+
+
+def _find_in_dataset(
+    arguments: UploadArguments, hook: KognicHook
+) -> tuple[str | None, PredictionsGroup | None]:
+    """Return the dataset's uuid and the group as it lists it, if a dataset is given."""
+    if arguments.dataset is None:
+        return None, None
+    uuid = hook.get_dataset(arguments.dataset).uuid
+    if (listed := find_group(hook, uuid, arguments.group)) is None:
+        raise KognicInputError(
+            f"the dataset {arguments.dataset} has no predictions group {arguments.group}: it is gone, or of"
+            " another dataset."
+        )
+    return uuid, listed
+
+
+def _dataset_check(
+    arguments: UploadArguments,
+    hook: KognicHook,
+    dataset_uuid: str | None,
+    listed: PredictionsGroup | None,
+    stop: Stop,
+) -> DatasetCheck | None:
+    """Return the checks against the dataset and the class mapping, as far as these are known."""
+    if not arguments.options.validation.checks_rules:
+        return None
+    coverage = class_coverage(listed, arguments.class_mapping)
+    scenes = None
+    if dataset_uuid is not None:
+        scenes = AnnotatedScenes(lambda: hook.iter_annotations(dataset_uuid), lambda: stop.reason is not None)
+    return DatasetCheck(scenes, coverage)
+
+
+def _with_receipts_unwritten(report: Report, failure: Failure | None, unwritten: str) -> Failure:
+    """Return why the task fails where its receipts are not what they should be, whatever else is wrong."""
+    if failure is None:
+        # Another try skips what is created, and writes them; without a journal it would send everything again.
+        return Failure(f"The upload succeeded, but {unwritten}", retry=report.journaled)
+    return Failure(f"{failure.message} And {unwritten}", failure.retry)

@@ -1,0 +1,209 @@
+"""Arguments: each is checked where the DAG file is parsed, as far as it is known, and rendered when a task runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.options import MaxFailures, OnAmbiguous, UploadOptions, Validation
+from airflow_provider_kognic.operators.predictions import (
+    CreatePredictionsGroupOperator,
+    UploadPredictionsOperator,
+)
+from airflow_provider_kognic.task.arguments import (
+    GroupArguments,
+    UploadArguments,
+    check_journal,
+    check_rows_path,
+    check_text,
+    is_template,
+    serializable,
+)
+
+GROUP = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
+ROWS = [{"annotated": "oak", "predicted": "tree"}]
+
+
+def upload(**given: Any) -> UploadPredictionsOperator:
+    arguments = {"task_id": "upload", "predictions": "/p", "predictions_group_uuid": GROUP, **given}
+    return UploadPredictionsOperator(**arguments)
+
+
+def rendered(**given: Any) -> UploadArguments:
+    """The record of a task whose arguments were templates and became these."""
+    operator = upload()
+    for name, value in given.items():
+        setattr(operator, name, value)
+    return UploadArguments.of(operator, max_connections=4)
+
+
+def test_the_record_of_the_defaults() -> None:
+    assert rendered() == UploadArguments(
+        group=GROUP,
+        predictions="/p",
+        manifest=None,
+        dataset=None,
+        options=UploadOptions(max_connections=4),
+        journal=None,
+        force=False,
+        receipts=None,
+        class_mapping=None,
+        dry_run=False,
+        report=None,
+    )
+
+
+def test_the_record_of_rendered_text() -> None:
+    """Each value is what it should be, however it was written."""
+    found = rendered(
+        predictions_group_uuid=GROUP.upper(),
+        dataset=20260131,
+        max_connections="3",
+        max_failures="2%",
+        on_ambiguous="skip",
+        journal=" False ",
+        force="yes",
+        receipts="None",
+        class_mapping={"oak": "tree", "x": None},
+        dry_run="0",
+    )
+    assert (found.group, found.dataset, found.journal) == (GROUP, "20260131", False)
+    assert found.options == UploadOptions(
+        max_connections=3, max_failures=MaxFailures(2, percent=True), on_ambiguous=OnAmbiguous.SKIP
+    )
+    assert (found.force, found.dry_run, found.receipts) == (True, False, None)
+    assert found.class_mapping == [*ROWS, {"annotated": "x"}]
+
+
+def test_what_is_not_used_is_not_looked_at() -> None:
+    """A DAG that turns things off by a parameter may leave the rest as it is."""
+    assert rendered(report="plan.md").report is None
+    dry = rendered(dry_run=True, receipts="r.csv", report="plan.jsonl")
+    assert (dry.receipts, dry.report) == (None, "plan.jsonl")
+    off = rendered(validation="off", class_mapping="rows")
+    assert (off.options.validation, off.class_mapping) == (Validation.OFF, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"predictions_group_uuid": "nope"}, "is no uuid of a predictions group"),
+        ({"dataset": True}, "'dataset' must be text, not True"),
+        ({"max_connections": 11}, "max_connections must be a whole number from 1 to 10"),
+        ({"max_failures": None}, "max_failures must be a count"),
+        ({"max_failures": "{{ no }}"}, "max_failures must be a count"),
+        ({"journal": "true"}, "journal must be a folder, .* not 'true'"),
+        ({"force": "None"}, "force must be true or false, not 'None'"),
+        ({"dry_run": None}, "dry_run must be true or false"),
+        ({"receipts": "r.csv"}, "receipts must be the path of a .jsonl file, not 'r.csv'"),
+        ({"dry_run": True, "report": 7}, "report must be the path of a .jsonl file, not 7"),
+        ({"class_mapping": "rows"}, "class_mapping is str"),
+    ],
+)
+def test_what_a_template_rendered_to_is_checked(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(KognicInputError, match=message):
+        rendered(**given)
+
+
+@pytest.mark.parametrize("name", UploadPredictionsOperator.template_fields)
+def test_a_template_is_not_judged_where_the_dag_is_parsed(name: str) -> None:
+    other = {"predictions": None} if name == "manifest" else {}
+    assert getattr(upload(**{**other, name: "{{ ds }}"}), name) == "{{ ds }}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "{{ ds }}") for name in ("outage_timeout", "on_ambiguous", "settle_after", "on_changed")),
+        *((name, "{{ ds }}") for name in ("validation", "max_document_bytes")),
+        *((name, None) for name in ("outage_timeout", "on_ambiguous", "max_failures", "validation")),
+    ],
+)
+def test_what_is_no_template_field_and_what_is_nothing_is_judged(name: str, value: Any) -> None:
+    """It would not be rendered: that is said at once, and no default takes its place."""
+    with pytest.raises(KognicInputError, match=f"{name} must be"):
+        upload(**{name: value})
+
+
+# --- a group's arguments ---
+
+
+def group_arguments(**given: Any) -> GroupArguments:
+    operator = CreatePredictionsGroupOperator(task_id="create", dataset="d", name="n")
+    for name, value in given.items():
+        setattr(operator, name, value)
+    return GroupArguments.of(operator)
+
+
+def test_the_record_of_a_group() -> None:
+    found = group_arguments(name=7, description=8, class_mapping={"oak": "tree"}, if_exists="create")
+    assert (found.dataset, found.name, found.description) == ("d", "7", "8")
+    assert (found.class_mapping, found.from_predictions, found.overrides) == (ROWS, False, None)
+    assert group_arguments(class_mapping="None").class_mapping is None
+    surveyed = group_arguments(
+        class_mapping="from_predictions", predictions="/p", class_mapping_overrides=ROWS
+    )
+    assert (surveyed.class_mapping, surveyed.from_predictions, surveyed.overrides) == (None, True, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": None}, "'name' must be text, not None"),
+        ({"dataset": 1.5}, "'dataset' must be text, not 1.5"),
+        ({"if_exists": "replace"}, "if_exists must be one of 'reuse', 'fail', 'create', not 'replace'"),
+        ({"class_mapping": "rows"}, "class_mapping must be rows, a dict, or 'from_predictions', not 'rows'"),
+        ({"manifest": "/m.csv"}, "'manifest' is for class_mapping='from_predictions' only"),
+        ({"class_mapping": "from_predictions"}, "'predictions' or 'manifest'; neither is given"),
+        (
+            {"class_mapping": "from_predictions", "predictions": "/p", "manifest": "/m.csv"},
+            "'predictions' or 'manifest'; both are given",
+        ),
+    ],
+)
+def test_a_groups_arguments_are_checked(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(KognicInputError, match=message):
+        group_arguments(**given)
+
+
+# --- single values ---
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("{{ ds }}", True), ("{% if x %}", True), ("/p", False), (None, False), (3, False), (Path("/p"), True)],
+)
+def test_what_is_only_known_when_the_task_runs(value: Any, expected: bool) -> None:  # noqa: FBT001
+    """A path object counts as one: `resolve` is what another task's result is told by."""
+    assert is_template(value) is expected
+
+
+def test_a_mapping_with_the_key_none_is_kept_as_rows() -> None:
+    """JSON has no such key."""
+    assert serializable({None: "x", "oak": "tree"}) == [
+        {"annotated": None, "predicted": "x"},
+        {"annotated": "oak", "predicted": "tree"},
+    ]
+    others: list[Any] = [{"oak": "tree"}, ROWS, None, "{{ x }}"]
+    for mapping in others:
+        assert serializable(mapping) is mapping
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, None), ("NONE", None), (False, False), ("false", False), ("/j", "/j"), ("", ""), ("3", "3")],
+)
+def test_a_journal_is_a_folder_or_one_of_two_words(value: Any, expected: Any) -> None:
+    assert check_journal(value) == expected
+
+
+def test_a_path_of_rows_may_be_an_object(tmp_path: Path) -> None:
+    assert check_rows_path(tmp_path / "r.jsonl", "receipts") == tmp_path / "r.jsonl"
+    assert check_rows_path("none", "receipts") is None
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, b"x", ["x"]])
+def test_what_is_no_text(value: Any) -> None:
+    with pytest.raises(KognicInputError, match="'name' must be text, not"):
+        check_text(value, "'name'")
