@@ -59,7 +59,6 @@ RENDERED: dict[str, list[dict[str, Any]]] = {
         {"predictions": None},
         {"predictions": 3},
         {"predictions": ["a.json"]},
-        {"predictions": "nowhere://bucket/folder"},
         {"predictions_group_uuid": None},
         {"predictions_group_uuid": "a group"},
         {"max_failures": "None"},

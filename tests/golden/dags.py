@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from importlib.util import find_spec
@@ -144,4 +145,7 @@ def make() -> Files:
     for name in ("_processor_dags_folder", "fileloc"):
         if name in data["dag"]:
             data["dag"][name] = "/dags"
-    return {"golden.json": as_json(data), "airflow.txt": f"{AIRFLOW}\n".encode()}
+    return {
+        "golden.json": as_json(json.loads(json.dumps(data, sort_keys=True))),
+        "airflow.txt": f"{AIRFLOW}\n".encode(),
+    }

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 PACKAGE = "airflow_provider_kognic"
 CLASSES = {
-    "operators.predictions": ["CreatePredictionsGroupOperator", "UploadPredictionsOperator"],
     "sensors.predictions": ["PredictionsGroupSensor", "DatasetScenesSensor"],
     "triggers.predictions": ["PredictionsGroupTrigger", "DatasetScenesTrigger"],
     "hooks.kognic": ["KognicHook"],
@@ -25,8 +24,11 @@ CLASSES = {
 }
 FUNCTIONS = {"core.openlabel": ["check"], "emulator.testing": ["running_emulator"]}
 ERRORS = ("core.errors", "exceptions")
-# Those that only newer Airflows have.
-NEWER = {"retry_policy": ["KognicRetryPolicy"]}
+# What there is only with newer Airflows, or has other defaults with them.
+NEWER = {
+    "retry_policy": ["KognicRetryPolicy"],
+    "operators.predictions": ["CreatePredictionsGroupOperator", "UploadPredictionsOperator"],
+}
 _OF_A_TASK = ("template_fields", "template_fields_renderers", "ui_color")
 
 
