@@ -39,11 +39,23 @@ class Verdict(str, Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of the table: the first whose `error` matches decides."""
+    """One row of the table: the first that fits an error decides.
+
+    Attributes:
+        happened: What has happened, for people.
+        error: The kind of error.
+        verdict: What to do about it.
+        statuses: HTTP statuses that it takes besides; none for any.
+    """
 
     happened: str
     error: type[KognicError]
     verdict: Verdict
+    statuses: frozenset[int] = frozenset()
+
+    def fits(self, error: KognicError) -> bool:
+        """Tell whether the row is about an error."""
+        return isinstance(error, self.error) and (not self.statuses or error.status in self.statuses)
 
 
 RULES = (
@@ -65,7 +77,7 @@ RULES = (
 
 def verdict(error: KognicError) -> Verdict:
     """Decide what to do about an error of a request that is not idempotent."""
-    return next(rule.verdict for rule in RULES if isinstance(error, rule.error))
+    return next(rule.verdict for rule in RULES if rule.fits(error))
 
 
 def may_repeat(error: KognicError, *, idempotent: bool) -> bool:

@@ -124,8 +124,13 @@ def _group_cases() -> list[tuple[str, Kognic, dict[str, Any]]]:
     refused = errors.KognicRequestError("no such class", status=422, **POSTED)
     two = [{"uuid": prediction(1), "name": "new"}, {"uuid": prediction(2), "name": "new"}]
     rows = [{"annotated": "Car", "predicted": "car"}]
+    mapping = {"Car": "car", None: "extra"}
     return [
-        ("created", Kognic(group_posts=[prediction(3)]), {"if_exists": "create", "class_mapping": {"Car": "car", None: "extra"}}),
+        (
+            "created",
+            Kognic(group_posts=[prediction(3)]),
+            {"if_exists": "create", "class_mapping": {"Car": "car", None: "extra"}},
+        ),
         ("withdrawn", Kognic(group_posts=[refused]), {"if_exists": "fail"}),
         ("reused", Kognic(groups=[two[0] | {"classMapping": []}]), {"class_mapping": rows}),
         ("there", Kognic(groups=two[:1]), {"if_exists": "fail"}),
