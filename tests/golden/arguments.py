@@ -142,7 +142,7 @@ def make() -> Files:
         for name, cases in RENDERED.items():
             for more in cases:
                 # One fault at a time: a path that is not there would be another one.
-                there = {"predictions": []} if "predictions" in _GIVEN[name] else {}
+                there: dict[str, Any] = {"predictions": []} if "predictions" in _GIVEN[name] else {}
                 operator = classes[name](task_id="t", **_GIVEN[name] | there)
                 vars(operator).update(more)  # as rendering a template does
                 run.setdefault(name, []).append(_told(more, ended(lambda: operator.execute({}))))  # noqa: B023

@@ -124,7 +124,6 @@ def _group_cases() -> list[tuple[str, Kognic, dict[str, Any]]]:
     refused = errors.KognicRequestError("no such class", status=422, **POSTED)
     two = [{"uuid": prediction(1), "name": "new"}, {"uuid": prediction(2), "name": "new"}]
     rows = [{"annotated": "Car", "predicted": "car"}]
-    mapping = {"Car": "car", None: "extra"}
     return [
         (
             "created",
