@@ -16,10 +16,12 @@ from airflow_provider_kognic.core.errors import (
     KognicJournalError,
     KognicJournalFormatError,
     KognicOutageError,
+    KognicRequestError,
+    KognicServerError,
     KognicTLSError,
     KognicUnavailableError,
 )
-from airflow_provider_kognic.core.retries import RULES, Verdict, may_repeat, verdict
+from airflow_provider_kognic.core.retries import RULES, Rule, Verdict, may_repeat, verdict
 
 URL = "https://dataset.kognic.example/v2/datasets"
 
@@ -49,9 +51,27 @@ def test_every_error_has_a_verdict(kind: type[KognicError]) -> None:
 
 def test_every_rule_decides_something() -> None:
     """No row of the table is hidden by an earlier one."""
+
+    def takes_all_of(other: Rule, rule: Rule) -> bool:
+        statuses = not other.statuses or (bool(rule.statuses) and rule.statuses <= other.statuses)
+        return issubclass(rule.error, other.error) and statuses
+
     for number, rule in enumerate(RULES):
-        first = next(i for i, other in enumerate(RULES) if issubclass(rule.error, other.error))
+        first = next(i for i, other in enumerate(RULES) if takes_all_of(other, rule))
         assert first == number, rule.happened
+
+
+@pytest.mark.parametrize(
+    ("statuses", "status", "fits"),
+    [((), 409, True), ((), None, True), ((409,), 409, True), ((409, 410), 410, True), ((409,), 422, False)],
+)
+def test_a_row_may_be_about_some_statuses(
+    statuses: tuple[int, ...], status: int | None, *, fits: bool
+) -> None:
+    """So that one of them is treated otherwise by one more row."""
+    rule = Rule("conflict", KognicRequestError, Verdict.IN_DOUBT, frozenset(statuses))
+    assert rule.fits(KognicRequestError("no", status=status)) is fits
+    assert not rule.fits(KognicServerError("no", status=status))
 
 
 def test_the_drawn_tree_is_the_tree() -> None:
