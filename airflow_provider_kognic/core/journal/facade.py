@@ -248,9 +248,10 @@ def record_of(result: Result, at: float) -> Told:
         at: Now (s since the epoch).
     """
     scene = to_bytes(result.scene_uuid)
-    if result.outcome in {Outcome.CREATED, Outcome.SKIPPED}:
-        return Created(scene, to_bytes(str(result.prediction_uuid)), result.reason == Reason.RESENT)
-    if result.outcome is Outcome.REFUSED:
+    if result.outcome in {Outcome.CREATED, Outcome.SKIPPED} and result.prediction_uuid is not None:
+        return Created(scene, to_bytes(result.prediction_uuid), result.reason == Reason.RESENT)
+    # Skipped without a uuid: there already, but which one it is was not said; the next run hears the same again.
+    if result.outcome in {Outcome.REFUSED, Outcome.SKIPPED}:
         return Refused(scene, result.status, result.message or "")
     if result.outcome is Outcome.UNSENT:
         return Unsent(scene)
