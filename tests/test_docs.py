@@ -6,9 +6,12 @@ import ast
 import inspect
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -28,6 +31,42 @@ def test_the_table_of_errors_is_the_one_that_decides() -> None:
     from airflow_provider_kognic.core.retries import RULES
 
     assert _rows("uploading.md", "<!-- table of RULES -->") == [[r.happened, r.verdict.value] for r in RULES]
+
+
+def _kinds(kind: type[Exception]) -> Iterator[type[Exception]]:
+    """An error of the core and all that are one."""
+    yield kind
+    for narrower in kind.__subclasses__():
+        if narrower.__module__ == kind.__module__:
+            yield from _kinds(narrower)
+
+
+def test_the_table_of_reasons_has_each_that_a_receipt_may_hold() -> None:
+    """First those with one text, in the code's order and words; then a status, or the name of an error without one.
+
+    A new kind of error has to be put into the docs, or here among those that no prediction ends with by its name.
+    """
+    from airflow_provider_kognic.core import errors
+    from airflow_provider_kognic.core.reasons import Reason, reason_of
+
+    rows = _rows("uploading.md", "<!-- table of reasons -->")
+    texts, others = rows[: len(Reason)], [row[0].strip("`") for row in rows[len(Reason) :]]
+    assert [(row[0], row[2]) for row in texts] == [(f"`{reason}`", reason.says) for reason in Reason]
+
+    always_with_a_status = {
+        *("RateLimitError", "ServerError", "RequestError", "NotFoundError", "UnauthorizedError"),
+        "PermissionError",
+    }
+    never_of_a_prediction = {"OutageError", "StoppedError", "RowError", "JournalError", "JournalFormatError"}
+    only_their_kinds = {"Error", "UnavailableError", "AuthError", "AmbiguousError"}
+    named = set(others) - {"http_<status>"}
+    told_apart = [named, always_with_a_status, never_of_a_prediction, only_their_kinds]
+    kinds = [kind for kind in _kinds(errors.KognicError) if issubclass(kind, errors.KognicError)]
+    assert sorted(reason_of(kind("")) for kind in kinds) == sorted(
+        name for some in told_apart for name in some
+    )
+    assert {reason_of(kind("", status=418)) for kind in kinds} == {"http_418"}
+    assert "http_<status>" in others
 
 
 @pytest.mark.parametrize(("start", "name"), [("document rules", "RULES"), ("entry rules", "ENTRY_RULES")])

@@ -18,7 +18,7 @@ class Reason(str, Enum):
     """A reason that has one text; those with an HTTP status or an error's name are made by `reason_of`."""
 
     def __new__(cls, text: str, says: str) -> Self:
-        """Make one of its text and of what it says; the latter is for the documentation."""
+        """Make one of its text and of what it says, which is what the documentation says of it."""
         made = str.__new__(cls, text)
         made._value_ = text
         made.says = says
@@ -27,25 +27,46 @@ class Reason(str, Enum):
     says: str
 
     # Of entries of the source.
-    NOT_A_UUID = "not_a_uuid", "a file or row that is not named by a scene's uuid"
-    DUPLICATE_SCENE = "duplicate_scene", "the scene stands earlier in the source; the first entry counts"
-    UNREADABLE = "unreadable", "a file that is missing or cannot be read, or one that was changed meanwhile"
-    BAD_ROW = "bad_row", "a row of JSON lines or of a manifest without what it needs"
+    NOT_A_UUID = "not_a_uuid", "the file or row is not named by a scene's uuid"
+    DUPLICATE_SCENE = "duplicate_scene", "the scene stands earlier in the source; the first one counts"
+    UNREADABLE = (
+        "unreadable",
+        "the file is missing or cannot be read, or does not hold any more what a receipt says of it",
+    )
+    BAD_ROW = "bad_row", "the row lacks what a row has to have: a scene, and its document or path"
     # Of documents.
     TOO_LARGE = "too_large", "the document is larger than `max_document_bytes`"
-    NOT_JSON = "not_json", 'the document is not well-formed JSON (with `validation="off"`)'
-    NO_OPENLABEL = "no_openlabel", 'a JSON document without an object `openlabel` (with `validation="off"`)'
-    INVALID = "invalid", "the document breaks rules of the prediction format; the message names the first"
-    NO_ANNOTATIONS = "no_annotations", "the dataset has no annotations of the scene"
-    CLASS_NOT_MAPPED = "class_not_mapped", "a class of the document has no row in the class mapping"
-    CHANGED = "changed", "the scene's prediction was created from another document"
+    NOT_JSON = (
+        "not_json",
+        'the document is no JSON (with `validation="off"`), or a row in memory cannot be written as JSON',
+    )
+    NO_OPENLABEL = "no_openlabel", 'the document has no object `openlabel` (with `validation="off"`)'
+    INVALID = (
+        "invalid",
+        "the document breaks a rule of the format; the message has the first three errors, and how to see all",
+    )
+    NO_ANNOTATIONS = (
+        "no_annotations",
+        "the dataset has no annotations of the scene, so it can take no prediction (where `dataset` is given)",
+    )
+    CLASS_NOT_MAPPED = (
+        "class_not_mapped",
+        "a class of the document has no row in the class mapping (where one is known)",
+    )
+    CHANGED = "changed", "the scene's prediction was created from another document (`on_changed`)"
     # Of what was sent.
-    RESENT = "resent", "created or skipped, but sent more than once with an answer lost in between"
-    EARLIER_RUN = "earlier_run", "an earlier run sent it, or was about to, and its answer is not known"
-    UNCLEAR = "unclear", "its answer was lost, and whether what the group holds is it cannot be told"
-    UNEXPECTED = "unexpected", "an error that nobody foresaw, while it was sent"
+    RESENT = (
+        "resent",
+        'it was sent again after its answer was lost (`on_ambiguous="resend"`): there may be two of the scene',
+    )
+    EARLIER_RUN = "earlier_run", "an earlier try or run sent it, or was about to, and its answer is not known"
+    UNCLEAR = (
+        "unclear",
+        "its answer was lost, and the group holds a prediction of the scene that may have been there before",
+    )
+    UNEXPECTED = "unexpected", "an error that nobody foresaw, while it was sent; the log has all of it"
     # Of what was not.
-    RUN_ENDED = "run_ended", "the run ended first"
+    RUN_ENDED = "run_ended", "the run ended first; the message says why"
 
     def __str__(self) -> str:
         return str.__str__(self)
