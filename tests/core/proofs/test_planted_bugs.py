@@ -17,7 +17,15 @@ from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal import facade
 from airflow_provider_kognic.core.journal.facade import Journal
-from airflow_provider_kognic.core.journal.format import Baseline, Created, Intent, Record, Unsent, decode
+from airflow_provider_kognic.core.journal.format import (
+    Baseline,
+    Created,
+    Intent,
+    Record,
+    Unsent,
+    decode,
+    encode,
+)
 from airflow_provider_kognic.core.journal.ledger import Ledger
 from airflow_provider_kognic.core.journal.writer import Writer
 from airflow_provider_kognic.core.models import Result
@@ -59,8 +67,6 @@ def does_not_wait_for_the_intent(patch: Patch) -> None:
 
 
 def notes_the_outcome_before_the_intent(patch: Patch) -> None:
-    encode = facade.encode
-
     def later(record: Record) -> bytes:
         return encode(Unsent(record.scene) if isinstance(record, Intent) else record)
 
