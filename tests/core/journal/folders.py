@@ -107,6 +107,43 @@ class TearingStore(MemoryFileSystem):  # type: ignore[misc]
         return file
 
 
+class FallibleStore(MemoryFileSystem):  # type: ignore[misc]
+    """A store of its own that may be down, and may not know how to create exclusively."""
+
+    cachable = False
+    down = False
+
+    def __init__(self, *, exclusive: bool = True) -> None:
+        super().__init__()
+        self.store: dict[str, Any] = {}
+        self.pseudo_dirs = [""]
+        self._exclusive = exclusive
+
+    def _answer(self) -> None:
+        if self.down:
+            raise ConnectionError("no route to the store")
+
+    def _open(self, path: str, mode: str = "rb", **more: Any) -> Any:
+        self._answer()
+        return super()._open(path, mode if self._exclusive else mode.replace("x", "w"), **more)
+
+    def ls(self, path: str, detail: bool = True, **more: Any) -> Any:  # noqa: FBT001, FBT002 - fsspec's signature
+        self._answer()
+        return super().ls(path, detail=detail, **more)
+
+    def info(self, path: str, **more: Any) -> Any:
+        self._answer()
+        return super().info(path, **more)
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **more: Any) -> Any:
+        self._answer()
+        return super().cat_file(path, start, end, **more)
+
+    def rm_file(self, path: str) -> None:
+        self._answer()
+        super().rm_file(path)
+
+
 class StoreWithoutExclusiveCreation(MemoryFileSystem):  # type: ignore[misc]
     """A store that takes "create exclusively" for "write"; or does not know it; or says no in its own words."""
 

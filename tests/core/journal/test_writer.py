@@ -1,6 +1,7 @@
 """Writing a journal's lines: nothing is said before it is durable, and nobody waits for ever."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -8,10 +9,10 @@ import pytest
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.ledger import State
-from airflow_provider_kognic.core.journal.writer import MOST_OPEN_INTENTS
+from airflow_provider_kognic.core.journal.writer import MOST_OPEN_INTENTS, LogThread, OpenIntents, Writer
 from airflow_provider_kognic.core.models import Outcome
-from tests.core.journal.attempts import ONE, attempt, created, known, result, scene, send
-from tests.core.journal.logs import MemoryLog
+from tests.core.journal.attempts import ONE, attempt, created, known, result, run, scene, send
+from tests.core.journal.logs import PATIENCE, MemoryLog
 
 
 def test_an_intent_is_durable_before_it_is_granted() -> None:
@@ -168,3 +169,181 @@ def test_a_withdrawn_intent_gives_its_place_back() -> None:
             await journal.intend(scene(number), ONE)
 
     attempt(log, work)
+
+
+# The parts by themselves
+
+
+class Appends:
+    """Keeps batches; each is let through, or failed, by hand."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[bytes]] = []
+        self.may = asyncio.Event()
+        self.may.set()
+        self.error: KognicError | None = None
+
+    async def __call__(self, lines: Sequence[bytes]) -> None:
+        self.batches.append(list(lines))
+        await self.may.wait()
+        if self.error is not None:
+            raise self.error
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_a_batch_gathers_while_another_is_on_its_way() -> None:
+    """And each who noted something is answered with the batch that has it, not before."""
+
+    async def main() -> None:
+        appends = Appends()
+        appends.may.clear()
+        writer = Writer(appends)
+        first = writer.note([b"1"])
+        await settle()
+        second, third = writer.note([b"2", b"3"]), writer.note([b"4"])
+        nothing = writer.flush()
+        await settle()
+        assert appends.batches == [[b"1"]]
+        assert not first.done()
+        appends.may.set()
+        await first
+        await asyncio.gather(second, third, nothing)
+        assert appends.batches == [[b"1"], [b"2", b"3", b"4"]]
+        await writer.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("hurried_by", ["enough intents", "flush", "close"])
+def test_a_pace_is_kept_unless_somebody_is_in_a_hurry(hurried_by: str) -> None:
+    """A pace of an hour, so that what is written is written for another reason."""
+
+    async def main() -> None:
+        appends = Appends()
+        writer = Writer(appends, pace=3600, enough=3)
+        await writer.note([b"0"])
+        waiting = [writer.note([b"outcome"])]
+        waiting += [writer.note([b"intent"], intents=1) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        assert appends.batches == [[b"0"]]
+        if hurried_by == "enough intents":
+            waiting.append(writer.note([b"intent"], intents=1))
+        elif hurried_by == "flush":
+            waiting.append(writer.flush())
+        else:
+            await writer.close()
+        await asyncio.gather(*waiting)
+        assert len(appends.batches) == 2
+        await writer.close()
+
+    run(main())
+
+
+def test_a_failure_is_told_to_all_and_stays() -> None:
+    """To the batch that failed, to what had gathered, to what comes; and once to `on_failure`."""
+
+    async def main() -> None:
+        appends, told = Appends(), list[KognicError]()
+        appends.may.clear()
+        appends.error = error = KognicJournalError("full")
+        writer = Writer(appends, on_failure=told.append)
+        first = writer.note([b"1"])
+        await settle()
+        gathered = writer.note([b"2"])
+        appends.may.set()
+        late = [first, gathered]
+        await asyncio.wait(late)
+        late += [writer.note([b"3"]), writer.flush()]
+        assert await asyncio.gather(*late, return_exceptions=True) == [error] * 4
+        await writer.close()
+        assert told == [error]
+        assert appends.batches == [[b"1"]]
+        with pytest.raises(KognicJournalError, match="full"):
+            await writer.note([b"4"])
+
+    run(main())
+
+
+@pytest.mark.parametrize("abandoned", [True, False])
+def test_after_its_end_nothing_is_noted(abandoned: bool) -> None:  # noqa: FBT001
+    async def main() -> None:
+        appends = Appends()
+        writer = Writer(appends)
+        await writer.note([b"1"])
+        if abandoned:
+            writer.abandon()
+        else:
+            await writer.close()
+        with pytest.raises(KognicJournalError, match="the journal is not open"):
+            await writer.note([b"2"])
+        assert appends.batches == [[b"1"]]
+
+    run(main())
+
+
+def test_a_place_is_given_back_by_the_last_intent_only() -> None:
+    """A scene that is intended again keeps its place, and an earlier intent gives nothing away."""
+
+    async def main() -> None:
+        places = OpenIntents(2)
+        first, other = await places.take(b"a"), await places.take(b"b")
+        again = await places.take(b"a")
+        assert len({first, other, again}) == 3
+        assert places.number(b"a") == again
+        assert places.number(b"c") is None
+        waiting = asyncio.ensure_future(places.take(b"c"))
+        places.give_back(b"a", first)
+        places.give_back(b"x", 7)
+        await settle()
+        assert not waiting.done()
+        places.give_back(b"a", again)
+        places.give_back(b"a", again)
+        await waiting
+        assert places.number(b"a") is None
+        more = asyncio.ensure_future(places.take(b"d"))
+        await settle()
+        assert not more.done()
+        places.give_back(b"b", other)
+        await more
+
+    run(main())
+
+
+class ClosedError(Exception):
+    """As a store's library raises it."""
+
+
+def test_errors_of_a_log_are_translated_and_it_can_be_left() -> None:
+    """Kognic's own stay as they are; leaving waits for nothing, and closes the log all the same, once."""
+    log = MemoryLog()
+
+    async def main() -> None:
+        thread = LogThread(log)
+        await thread.append([b"1"])
+        log.fails = ClosedError("gone")
+        with pytest.raises(KognicJournalError, match="the journal cannot be used: ClosedError: gone"):
+            await thread.append([b"2"])
+        log.fails = KognicJournalError("as it is")
+        with pytest.raises(KognicJournalError, match=r"^as it is$"):
+            await thread.append([b"3"])
+        log.fails = None
+        log.may_append.clear()
+        hanging = asyncio.ensure_future(thread.append([b"4"]))
+        await asyncio.sleep(0.05)
+        thread.leave()
+        thread.leave()
+        assert thread.ended
+        assert log.closed == 0
+        log.may_append.set()
+        await hanging
+
+    run(main())
+    for one in threading.enumerate():
+        if one.name.startswith("kognic-journal"):
+            one.join(PATIENCE)
+    assert log.closed == 1
+    assert log.lines == [b"1", b"4"]
