@@ -5,10 +5,16 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,6 +108,24 @@ def test_the_limits_are_those_of_the_checker() -> None:
     assert "the first ten places" in page
     assert limits.WHOLE_BYTES_EXPLAIN == 4 << 20
     assert "Up to 4 MiB" in page
+
+
+def test_the_drawing_of_the_layers_is_what_the_linter_holds() -> None:
+    """Each contract of layers is drawn, line for line, with what is said of them beside it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = {
+        contract["containers"][0]: contract["layers"]
+        for contract in project["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers"
+    }
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawing = re.search(r"<!-- drawing of the layers -->\n```text\n(.*?)```", page, re.DOTALL)
+    assert drawing is not None
+    drawn: dict[str, list[str]] = {}
+    for container in drawing[1].strip().split("\n\n"):
+        name, *layers = container.splitlines()
+        drawn[name] = [re.split(r" {2,}", layer.strip())[0] for layer in layers]
+    assert drawn == contracts
 
 
 def _examples() -> list[tuple[str, str, str]]:
