@@ -40,6 +40,33 @@ os.environ.update(
     NO_PROXY="127.0.0.1,localhost",
 )
 
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n`, the tests of a file stay in one process, and so do all system tests, which share an Airflow.
+
+    Those of the proofs share nothing and take minutes: each may run anywhere.
+    """
+    scheduling = import_module("xdist.scheduler").LoadScopeScheduling
+
+    class ByFile(scheduling):  # type: ignore[misc, valid-type]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            if file.startswith("tests/core/proofs/"):
+                return nodeid
+            return "system" if file.startswith("tests/system/") else file
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `-n`, what takes longest begins first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.get_closest_marker("proof"))
+        items.sort(key=lambda item: not item.get_closest_marker("system"))
+
+
 Connection = Emulator | Mapping[str, Any] | str
 
 
