@@ -1,4 +1,7 @@
-"""One real Airflow for all system tests, and an emulator that its connection `kognic_default` leads to."""
+"""One real Airflow for all system tests, and an emulator that its connection `kognic_default` leads to.
+
+They end with the last of these tests: an Airflow that waits for nothing keeps a machine busy all the same.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,13 +15,13 @@ from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
 from .real_airflow import Airflow, running_airflow, why_no_celery, why_no_postgres
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kognic() -> Iterator[Emulator]:
     with running_emulator() as emulator:
         yield emulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def airflow(
     kognic: Emulator, connection_to: Callable[..., dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Airflow]:
