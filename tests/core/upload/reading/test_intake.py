@@ -1,0 +1,181 @@
+"""From a source to what is to be sent, and what becomes of entries that nobody gets to: no server."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.journal.facade import Journal
+from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
+from airflow_provider_kognic.core.options import UploadOptions
+from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.upload.ending import Ending
+from airflow_provider_kognic.core.upload.reading.intake import Intake
+from airflow_provider_kognic.core.upload.records import Doubt, ToSend
+from airflow_provider_kognic.core.upload.stop import Stop
+from airflow_provider_kognic.core.validation.documents import Checks
+from tests.core.support import Listed, content
+
+DIGEST = "d" * 64
+MADE = "0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1a01"
+
+
+def scene(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012x}"
+
+
+VALID = json.dumps(content()).encode
+
+
+def prediction(number: int, read: Callable[[], bytes] = VALID) -> Prediction:
+    return Prediction(scene(number), f"source {number}", read)
+
+
+def tell(story: Callable[[Intake, Journal, Ending], Awaitable[None]], entries: Any, **options: Any) -> None:
+    """Tell a story about an intake; `entries` are those of the source, or the source."""
+
+    async def run() -> None:
+        told = UploadOptions.of(**{"max_connections": 2, **options})
+        ending, journal = Ending(Stop()), Journal()
+        source = Listed(entries) if isinstance(entries, list) else entries
+        intake = Intake(source, journal, Checks(told), told, ending)
+        try:
+            await asyncio.wait_for(story(intake, journal, ending), 20)
+        finally:
+            intake.close()
+
+    asyncio.run(run())
+
+
+async def all_of(intake: Intake, readers: int = 2) -> list[Any]:
+    found: list[Any] = []
+
+    async def read(reader: int) -> None:
+        async with aclosing(intake.found(reader)) as taken:
+            async for one in taken:
+                found.append(one)
+                if isinstance(one, ToSend):
+                    intake.sent(one)
+
+    await asyncio.gather(*map(read, range(readers)))
+    return found
+
+
+def test_each_entry_comes_to_something_once() -> None:
+    """To be sent, or a result; a scene that stands there twice is refused the second time."""
+
+    def unreadable() -> bytes:
+        raise Refused(Reason.UNREADABLE, "cannot be read.")
+
+    async def story(intake: Intake, *_: Any) -> None:
+        found = await all_of(intake)
+        assert sorted(one.prediction.scene_uuid for one in found if isinstance(one, ToSend)) == [
+            scene(number) for number in range(50)
+        ]
+        refused = Counter(str(one.reason) for one in found if isinstance(one, Result))
+        assert refused == {"duplicate_scene": 2, "unreadable": 1, "invalid": 1}
+
+    entries = [prediction(number) for number in range(50)]
+    entries += [prediction(0), prediction(1), prediction(60, unreadable), prediction(61, lambda: b"{}")]
+    tell(story, entries)
+
+
+def test_what_the_journal_knows_decides() -> None:
+    """Created is skipped, in doubt is asked about, the others are sent."""
+
+    async def story(intake: Intake, journal: Journal, _: Ending) -> None:
+        await journal.intend(scene(0), DIGEST)
+        journal.record(Result(scene(0), "", Outcome.CREATED, MADE))
+        await journal.intend(scene(1), DIGEST)
+        found = {
+            one.scene_uuid if isinstance(one, Result) else one.prediction.scene_uuid: one
+            for one in await all_of(intake)
+        }
+        changed = found[scene(0)]
+        assert (changed.outcome, changed.reason) == (Outcome.REFUSED, Reason.CHANGED)
+        assert isinstance(found[scene(1)], Doubt)
+        assert isinstance(found[scene(2)], ToSend)
+
+    tell(story, [prediction(number) for number in range(3)])
+
+
+def test_a_round_goes_through_what_was_not_executed() -> None:
+    """And through nothing else; each counts on."""
+
+    async def story(intake: Intake, *_: Any) -> None:
+        await all_of(intake)
+        lost = Result(scene(1), "source 1", Outcome.IN_DOUBT, attempts=2)
+        intake.begin_again([Doubt(prediction(1), lost, 0.0, True, DIGEST, DIGEST)])  # noqa: FBT003
+        (again,) = await all_of(intake)
+        assert (again.prediction.scene_uuid, again.attempts, again.again) == (scene(1), 2, True)
+
+    tell(story, [prediction(number) for number in range(3)])
+
+
+def test_a_source_that_breaks_off() -> None:
+    """What came before is there; whoever reads on is told in our words."""
+
+    class Breaking:
+        total = None
+
+        def __iter__(self) -> Iterator[Prediction]:
+            yield prediction(0)
+            raise OSError("gone")
+
+    async def story(intake: Intake, *_: Any) -> None:
+        with pytest.raises(KognicInputError, match="the source cannot be read on: OSError: gone"):
+            await all_of(intake, readers=1)
+
+    tell(story, Breaking())
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_after_an_early_end_the_rest_is_accounted_for(*, queued: bool) -> None:
+    """What was taken and not queued, too; what an earlier run created is skipped, what it lost is in doubt."""
+
+    async def story(intake: Intake, journal: Journal, ending: Ending) -> None:
+        await journal.intend(scene(8), DIGEST)
+        journal.record(Result(scene(8), "", Outcome.CREATED, MADE))
+        await journal.intend(scene(9), DIGEST)
+        taken = intake.found(0)
+        first = await anext(taken)
+        assert isinstance(first, ToSend)
+        if queued:
+            await anext(taken)  # coming back for the next one says that the first one is queued
+        await taken.aclose()
+        ending.halt(KognicError("stopped"))
+        rest = [result async for results in intake.the_rest() for result in results]
+        assert intake.went_through
+        outcomes = Counter(result.outcome for result in rest)
+        assert outcomes == {Outcome.UNSENT: 8 - queued, Outcome.SKIPPED: 1, Outcome.IN_DOUBT: 1}
+        assert all("stopped" in str(one.message) for one in rest if one.outcome is Outcome.UNSENT)
+
+    tell(story, [prediction(number) for number in range(10)])
+
+
+def test_documents_wait_for_memory() -> None:
+    """Twice as many as connections are in memory, until one was sent."""
+
+    async def story(intake: Intake, *_: Any) -> None:
+        taken: asyncio.Queue[ToSend] = asyncio.Queue()
+
+        async def read() -> None:
+            async for one in intake.found(0):
+                assert isinstance(one, ToSend)
+                taken.put_nowait(one)
+
+        reader = asyncio.create_task(read())
+        first, *_ = [await taken.get() for _ in range(4)]
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(taken.get(), 0.1)
+        intake.sent(first)
+        await taken.get()
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+
+    tell(story, [prediction(number) for number in range(20)])
