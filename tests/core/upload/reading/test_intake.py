@@ -170,10 +170,10 @@ def test_documents_wait_for_memory() -> None:
                 taken.put_nowait(one)
 
         reader = asyncio.create_task(read())
-        first, *_ = [await taken.get() for _ in range(4)]
+        held = [await taken.get() for _ in range(4)]
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(taken.get(), 0.1)
-        intake.sent(first)
+        intake.sent(held[0])
         await taken.get()
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
