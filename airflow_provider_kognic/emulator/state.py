@@ -1,16 +1,19 @@
 """What all parts of a running emulator share."""
 
+from __future__ import annotations
+
 import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from airflow_provider_kognic.emulator.faults.plan import Faults
 from airflow_provider_kognic.emulator.stats import Stats
-from airflow_provider_kognic.emulator.storage.database import Database
-from airflow_provider_kognic.emulator.storage.tokens import Tokens
 
 if TYPE_CHECKING:
     from fastapi import Request
+
+    from airflow_provider_kognic.emulator.faults.plan import Faults
+    from airflow_provider_kognic.emulator.storage.database import Database
+    from airflow_provider_kognic.emulator.storage.tokens import Tokens
 
 
 @dataclass
@@ -32,6 +35,6 @@ class State:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def state_of(request: "Request") -> State:
+def state_of(request: Request) -> State:
     """The state of the emulator that serves ``request``."""
     return cast("State", request.app.state.emulator)
