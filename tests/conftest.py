@@ -41,18 +41,22 @@ os.environ.update(
 )
 
 
+# Its tests count together how often doubt stayed, and compare that in the end.
+PROMISE = "tests/core/proofs/test_promise.py"
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With `-n`, the tests of a file stay in one process, and so do all system tests, which share an Airflow.
 
-    Those of the proofs share nothing and take minutes: each may run anywhere.
+    The other proofs share nothing and take minutes: each may run anywhere.
     """
     scheduling = import_module("xdist.scheduler").LoadScopeScheduling
 
     class ByFile(scheduling):  # type: ignore[misc, valid-type]
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            if file.startswith("tests/core/proofs/"):
+            if file.startswith("tests/core/proofs/") and file != PROMISE:
                 return nodeid
             return "system" if file.startswith("tests/system/") else file
 
@@ -64,6 +68,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """With `-n`, what takes longest begins first."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: not item.get_closest_marker("proof"))
+        items.sort(key=lambda item: not item.nodeid.startswith(PROMISE))
         items.sort(key=lambda item: not item.get_closest_marker("system"))
 
 
