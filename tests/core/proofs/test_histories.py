@@ -63,15 +63,16 @@ def test_nothing_is_lost_and_nothing_doubled(
         )
         drawn = given(history=histories(st.just((fault, point))))(promise)
         seed(PAIRS.index((fault, point)) + number * len(PAIRS))(options(drawn))()
+    if IN_FULL:  # more than 2,000 histories over all pairs
+        assert lived[fault, point] >= EXAMPLES
+        assert struck[fault, point] >= EACH
 
 
 def test_each_fault_has_met_each_kill_point(capsys: pytest.CaptureFixture[str]) -> None:
-    """Counted and printed; and enough of each, where all of it was run."""
+    """Printed, as far as it was in this process; that it was often enough, each pair has seen for itself."""
     if lived:
         with capsys.disabled():
             print(f"\n{sum(lived.values()):,} histories; how often each fault met each kill point:")  # noqa: T201
             for fault, point in PAIRS:
                 print(f"  {fault:13} {point:14} {struck[fault, point]:3}")  # noqa: T201
-    if IN_FULL and set(lived) == set(PAIRS):
-        assert sum(lived.values()) >= 2000
-        assert min(struck[pair] for pair in PAIRS) >= EACH, struck
+    assert not IN_FULL or EXAMPLES * len(PAIRS) >= 2000
