@@ -176,9 +176,14 @@ def _classes() -> list[tuple[str, str, type[Any]]]:
     ]
 
 
-@pytest.mark.parametrize("number", range(4))
+# Of `_classes`: to import them where tests are collected would make that slow.
+CLASSES = 4
+
+
+@pytest.mark.parametrize("number", range(CLASSES))
 def test_every_parameter_is_documented_with_whether_it_is_templated(number: int) -> None:
     """A page's table of parameters names each once, and says `yes` for exactly the templated ones."""
+    assert len(_classes()) == CLASSES
     page, start, operator = _classes()[number]
     rows = {row[0].strip("`"): row[-1] for row in _rows(page, start)}
     assert set(rows) == _own_arguments(operator)

@@ -1,4 +1,7 @@
-"""What happens after an error: one table, used by every request and shown in the documentation."""
+"""What happens after an error: one table, for predictions, listings, sensors and retries; the docs show it.
+
+But whether a *group* may have been made goes by the kind of error, see `groups.ensure`.
+"""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ class UploadPredictionsOperator(BaseOperator):
             KognicPredictionsGroupLink.persist(context, job.page)
             ended = job.run(deadline)
         except KognicError as error:
-            raise exception_for(self, error) from error
+            raise exception_for(self, error, idempotent=True) from error
         if ended.failure is None:
             return ended.counts
         push_summary(context, ended.counts)

@@ -37,13 +37,14 @@ class Ended:
     timed_out: bool = False
 
 
-def exception_for(task: BaseOperator, error: KognicError, *, idempotent: bool = True) -> AirflowException:
+def exception_for(task: BaseOperator, error: KognicError, *, idempotent: bool) -> AirflowException:
     """Return what the task raises for an error that ended it before it had a result.
 
     Args:
         task: The task: a retry policy that it has is asked.
         error: What ended it.
-        idempotent: Whether the task may be run again though the error leaves open whether a request was executed.
+        idempotent: Whether the task may be run again though the error leaves open whether a request was executed:
+            because a journal or a look at the server tells. Else a retry would make a second prediction.
     """
     retry = may_repeat(error, idempotent=idempotent)
     return _exception(task, str(error), retry=retry, retry_after=error.retry_after)

@@ -65,7 +65,7 @@ def test_what_the_server_asked_for_is_kept() -> None:
     error = KognicOutageError("down", retry_after=7.0)
     ended = Ended({}, None, error)
     for raised in (
-        exception_for(WITH_POLICY, error),
+        exception_for(WITH_POLICY, error, idempotent=True),
         exception_of(WITH_POLICY, ended, Failure("x", retry=True)),
     ):
         assert isinstance(raised, KognicTransientError)

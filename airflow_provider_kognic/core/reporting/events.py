@@ -3,10 +3,10 @@
     Intended   its intent is in the journal; it may be sent from now on
     Sent       its request leaves
     Answered   an answer came, or none: `error` is what went wrong, None for a prediction that was created
-    Retried    it was certainly not executed, and is sent again after a pause
+    Retried    it is sent again after a pause: it was not executed, or `on_ambiguous="resend"` says so
     Throttled  fewer may be in flight, or nobody until a moment
     Held       so many predictions in doubt are set aside, to be settled by the group's listing
-    Settled    it has its outcome: once for each entry of the source
+    Settled    it has its outcome: once for each entry that the source named
     Halted     the upload ends early; nothing more is sent
 
 A dry run has but one kind, `Planned`. Events of one prediction come in this order; those of several mix.
@@ -56,7 +56,7 @@ class Answered:
     Attributes:
         scene_uuid: Its scene.
         seconds: From `Sent` to here.
-        error: What went wrong; None where it was created.
+        error: What went wrong, or why the run ended before it left; None where it was created.
     """
 
     scene_uuid: str
@@ -66,7 +66,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Retried:
-    """A request will be made again, as it was certainly not executed.
+    """A request will be made again: it was not executed, or its answer was lost and `on_ambiguous` is `resend`.
 
     Attributes:
         scene_uuid: Its scene.
@@ -108,6 +108,8 @@ class Held:
 @dataclass(frozen=True)
 class Settled:
     """An entry of the source has its outcome.
+
+    What a source that broke off did not name has none; the report counts it (`Report.uncounted`).
 
     Attributes:
         result: What became of it.

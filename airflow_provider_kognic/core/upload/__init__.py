@@ -72,7 +72,7 @@ async def upload(
 
     Args:
         source: Where the predictions come from.
-        client: Sends one prediction.
+        client: Sends one prediction at a time, lists what the group holds, and asks whether the API serves.
         predictions_group_uuid: The group's uuid.
         options: The policies and limits; the defaults if None.
         journal: Remembers across attempts; None for a memory that ends with this call. Opened and closed here.

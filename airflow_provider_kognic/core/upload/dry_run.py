@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 _SHOWN = 20
 # Seconds that observers get at the end to take what is left.
-_PATIENCE = 60.0
+_CLOSING = 60.0
 _RESENT = (
     "its answer was lost in an earlier run; on_ambiguous='resend' sends it again, perhaps a second time."
 )
@@ -87,7 +87,7 @@ async def make_plan(
         known.abandon()
         intake.close()
         await ending.close()
-        await told.close(_PATIENCE)
+        await told.close(_CLOSING)
     if isinstance(ending.why, KognicStoppedError):
         raise KognicStoppedError(f"the dry run ended early: {stop.reason}")
     if ending.why is not None:
@@ -122,7 +122,7 @@ class _Planner:
                 async with contextlib.aclosing(self._intake.found(reader)) as found:
                     async for one in found:
                         if isinstance(one, ToSend):
-                            self._intake.sent(one)
+                            self._intake.release(one)
                         self._note(_planned(one))
                         del one  # no document is held while the next one is awaited
         except CutOff:

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Seconds that the end of a run waits for the journal and for observers; and where somebody waits for the end.
-_PATIENCE = 60.0
-_PATIENCE_WHEN_STOPPED = 1.0
+_CLOSING = 60.0
+_CLOSING_WHEN_STOPPED = 1.0
 
 
 class PredictionsClient(ListingClient, Protocol):
@@ -49,7 +49,7 @@ class PredictionsClient(ListingClient, Protocol):
 
 
 class Run:
-    """One upload: it owns the machines, and only it tells the tally.
+    """One upload: it owns the machines, and carries what one of them returns to the next.
 
     Args:
         source: Where the predictions come from.
@@ -161,7 +161,7 @@ class Run:
         self.tally.add(*self.circuit.conclude())
 
     async def send_again(self, doubts: list[Doubt]) -> None:
-        """Send what is settled not to have been executed."""
+        """Send what a round has settled to be sent: what was not executed, and newer documents."""
         if doubts:
             self.intake.begin_again(doubts)
             await self.one_pass()
@@ -199,7 +199,7 @@ class Run:
                 self.reconciler.hold_lost(send, result)
                 final = []
             self.tally.add(*self.circuit.settle(final))
-            self.intake.sent(send)
+            self.intake.release(send)
             del send, result, final  # likewise
 
     async def close_journal(self) -> None:
@@ -227,4 +227,4 @@ class Run:
         self._progress.log(final=True, missing=max(0, report.uncounted))
 
     def _patience(self) -> float:
-        return _PATIENCE_WHEN_STOPPED if self.ending.asked else _PATIENCE
+        return _CLOSING_WHEN_STOPPED if self.ending.asked else _CLOSING

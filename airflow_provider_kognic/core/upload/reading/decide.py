@@ -70,7 +70,8 @@ def decide(
         examine: Checks a document that is to be sent; asked for those only.
         options: The policies.
         sent_by: Returns when what the journal holds in doubt has surely been sent (s, monotonic clock).
-        again: The doubt about it, where this run has settled that it was not executed.
+        again: The doubt about it, where this run has settled it: it was not executed, or it was, and a newer
+            document is to follow.
     """
     unreadable = document if isinstance(document, Refused) else None
     digest = None if isinstance(document, Refused) else document.digest
@@ -88,7 +89,9 @@ def decide(
     except Refused as why:
         return replace(refusal(prediction.scene_uuid, prediction.source, why), digest=digest)
     attempts = 0 if again is None else again.lost.attempts
-    return ToSend(prediction, document.content, document.digest, attempts=attempts, again=again is not None)
+    # What was adopted as created is not sent again: it is a newer document that follows it.
+    not_executed = again is not None and (known is None or known.state is not State.CREATED)
+    return ToSend(prediction, document.content, document.digest, attempts=attempts, again=not_executed)
 
 
 def _note_on(known: Entry, unreadable: Refused | None) -> str | None:

@@ -42,8 +42,8 @@ _TAKING = 0.05
 # Seconds that counting the unsent rest of the source may stand still and take in all when somebody waits for the
 # end, and else. "Mark failed" in Airflow leaves 5 s for everything: an upload of some 100,000 predictions may be
 # killed while it counts, and its next attempt tells what became of them.
-_PATIENCE_WHEN_STOPPED = 1.0
-_PATIENCE = 60.0
+_COUNTING_WHEN_STOPPED = 1.0
+_COUNTING = 60.0
 
 
 class Intake:
@@ -52,8 +52,8 @@ class Intake:
         begin --> read by `readers` in parallel --> over --> begin again (a round of resending) or `the_rest`
 
     `found(reader)` yields what entries come to: a result, a doubt, or what is to be sent. The latter counts as in
-    memory until `sent` is called, and as taken but not accounted for until the caller comes back for the next one,
-    that is, until it has been queued.
+    memory until `release` is called, and as taken but not accounted for until the caller comes back for the next
+    one, that is, until it has been queued.
 
     Args:
         source: Where the predictions come from.
@@ -89,7 +89,7 @@ class Intake:
         self._journal_read_at = time.monotonic()
 
     def begin_again(self, doubts: Iterable[Doubt]) -> None:
-        """Go through these once more, to be sent: it is settled that they were not executed."""
+        """Go through these once more, to be sent: they were not executed, or a newer document is to follow."""
         self._again = {doubt.prediction.scene_uuid: doubt for doubt in doubts}
         self._entries = self._new_entries([doubt.prediction for doubt in self._again.values()])
         self._memory = self._new_memory()
@@ -121,7 +121,7 @@ class Intake:
                     yield one
                 del one  # no document is held here while the next one is awaited
 
-    def sent(self, what: ToSend) -> None:
+    def release(self, what: ToSend) -> None:
         """Note that its document is not needed any more."""
         self._memory.leave(len(what.document))
 
@@ -140,8 +140,8 @@ class Intake:
         # A thread of its own, which nobody waits for: the source may hang.
         thread = ThreadPoolExecutor(1, thread_name_prefix="kognic-count")
         call: asyncio.Future[tuple[list[Result], bool]] | None = None
-        patience = _PATIENCE_WHEN_STOPPED if self._ending.asked else _PATIENCE
-        while not self.went_through and time.monotonic() < min(moved + patience, began + _PATIENCE):
+        patience = _COUNTING_WHEN_STOPPED if self._ending.asked else _COUNTING
+        while not self.went_through and time.monotonic() < min(moved + patience, began + _COUNTING):
             if call is None:
                 call = asyncio.get_running_loop().run_in_executor(thread, self._take_rest)
             await asyncio.wait({call}, timeout=STEP)

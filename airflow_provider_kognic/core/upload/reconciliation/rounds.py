@@ -38,7 +38,7 @@ class Round:
 
     Attributes:
         settled: Results that are final.
-        again: What was not executed and is to be sent again.
+        again: What is to be sent: it was not executed, or it was, and a newer document follows.
     """
 
     settled: list[Result] = field(default_factory=list)

@@ -152,6 +152,9 @@ class Sender:
             with self._circuit.in_flight():
                 answer = await self._answer(send, entered)
             error = answer if isinstance(answer, KognicError) else None
+        except Closed:
+            error = self._ending.why
+            raise
         finally:
             self._emit(Answered(scene, asyncio.get_running_loop().time() - entered, error))
         return answer

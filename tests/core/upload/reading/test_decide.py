@@ -145,6 +145,23 @@ def test_what_is_sent_once_more_goes_on_counting() -> None:
     assert (found.attempts, found.again, found.lost) == (3, True, None)
 
 
+def test_a_newer_document_after_an_adopted_one_was_not_sent_before() -> None:
+    """Its receipt must not say that the listing did not show it."""
+    lost = Result(SCENE, "a source", Outcome.IN_DOUBT, attempts=3)
+    adopted = Doubt(PREDICTION, lost, 0.0, True, document(b"two").digest, document().digest)  # noqa: FBT003
+    found = decide(
+        PREDICTION,
+        document(),
+        known(State.CREATED, b"two"),
+        fits,
+        UploadOptions.of(on_changed="send"),
+        sent_by=lambda _: 7.0,
+        again=adopted,
+    )
+    assert isinstance(found, ToSend)
+    assert not found.again
+
+
 def test_a_skipped_one_says_what_has_become_of_its_document() -> None:
     """It is created all the same."""
     found = decide(PREDICTION, UNREADABLE, known(State.CREATED), fits, UploadOptions(), sent_by=lambda _: 7.0)

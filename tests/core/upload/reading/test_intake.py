@@ -60,7 +60,7 @@ async def all_of(intake: Intake, readers: int = 2) -> list[Any]:
             async for one in taken:
                 found.append(one)
                 if isinstance(one, ToSend):
-                    intake.sent(one)
+                    intake.release(one)
 
     await asyncio.gather(*map(read, range(readers)))
     return found
@@ -173,7 +173,7 @@ def test_documents_wait_for_memory() -> None:
         held = [await taken.get() for _ in range(4)]
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(taken.get(), 0.1)
-        intake.sent(held[0])
+        intake.release(held[0])
         await taken.get()
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import (
     KognicConnectionError,
     KognicError,
@@ -200,3 +201,43 @@ def test_its_events_come_in_order() -> None:
     answers = [event.error for event in done.events if isinstance(event, Answered)]
     assert answers == [NOT_CONNECTED, UNAUTHORIZED, None]
     assert [event.attempt for event in done.events if isinstance(event, Sent)] == [1, 2, 3]
+
+
+def test_what_was_cut_off_before_it_left_has_not_succeeded() -> None:
+    """Whoever counts requests must not take it for one that was created."""
+    events: list[Event] = []
+
+    async def waits_for_a_connection(_scene: str, _document: bytes) -> str:
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            raise CancelledBeforeSending from None
+        return MADE
+
+    async def works() -> None:
+        """The server answers."""
+
+    async def story() -> Result:
+        stop = Stop()
+        ending = Ending(stop)
+        ending.watch()
+        sender = Sender(
+            waits_for_a_connection,
+            lambda _: None,
+            throttle=Throttle(UploadOptions(), probe=works),
+            circuit=GroupCircuit("a group", exists=None, ending=ending),
+            same=SameRefusal(lambda: False),
+            ending=ending,
+            options=UploadOptions(),
+            emit=events.append,
+        )
+        delivery = asyncio.create_task(sender.deliver(SEND))
+        await asyncio.sleep(0)
+        stop.request("killed", drain=0.01)
+        result = await asyncio.wait_for(delivery, 10)
+        await ending.close()
+        return result
+
+    assert asyncio.run(story()).outcome is Outcome.UNSENT
+    (answered,) = (event for event in events if isinstance(event, Answered))
+    assert "killed" in str(answered.error)
