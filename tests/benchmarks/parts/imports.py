@@ -31,4 +31,4 @@ def run_imports(runs: int, raw: dict[str, Any]) -> list[Bar]:
         ],
     )
     raw["imports"] = rounds
-    return [Bar("import of the operators", [figures["operators_ms"] for figures in rounds], 60, "ms")]
+    return [Bar("import of the operators", [figures["operators_ms"] for figures in rounds], 40, "ms")]
