@@ -67,6 +67,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With `-n`, what takes longest begins first."""
     if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith("tests/operators/"))
         items.sort(key=lambda item: not item.get_closest_marker("proof"))
         items.sort(key=lambda item: not item.nodeid.startswith(PROMISE))
         items.sort(key=lambda item: not item.get_closest_marker("system"))
