@@ -387,6 +387,11 @@ def test_an_empty_folder_is_an_error_unless_it_may_be(
             "must be a whole number from 1 to 10",
         ),
         ({"predictions": "{folder}", "max_failures": "{{{{ 'many' }}}}"}, "max_failures must be a count"),
+        # Of two faults that of an argument is named: whether a source is there is looked at last.
+        (
+            {"predictions": "/nowhere/at/all", "max_failures": "{{{{ 'many' }}}}"},
+            "max_failures must be a count",
+        ),
         ({"predictions": "nosuchscheme://bucket/x"}, "nosuchscheme"),
         ({"manifest": "nosuchscheme://bucket/x"}, "nosuchscheme"),
     ],

@@ -32,3 +32,9 @@ def test_a_uuid_names_one_a_name_may_name_several() -> None:
     assert of_name(GROUPS, "night") == GROUPS[:2]
     assert of_name(GROUPS, "Night") == of_name([], "night") == []
     assert uuids_of(GROUPS) == f"{'B' * 8}, {'a' * 8}, c"
+
+
+def test_a_group_that_a_listing_shows_twice_is_one() -> None:
+    """Looked up by its uuid; two groups of one name are two."""
+    twice = [PredictionsGroup("b" * 8, "night"), PredictionsGroup("b" * 8, "night")]
+    assert of_uuid(twice, "b" * 8) is twice[0]
