@@ -1,0 +1,172 @@
+"""Going through a listing page by page: what to ask for next, what is new, and whether it changed meanwhile.
+
+Kognic documents paging by `offset`: it grows by what came, until a page is empty. Its own clients know answers
+with `metadata.nextCursorId` and `hasNext`, too (kognic-base-clients `models.py`, kognic-io `pre_annotation.py`):
+the next page is asked for with `cursorId` then. Both are followed here, whichever an answer offers.
+
+A listing by offset that loses a row while it is read skips another one. So each page is asked for from the last row
+of the one before it on, and that row has to be met again: at once, or later where others add rows before it. If it
+is not, something before it has gone away. A cursor marks a place and no number, as far as its name says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+T = TypeVar("T")
+
+# So many pages with nothing new, one after the other, lead nowhere.
+_MOST_IN_VAIN = 3
+# A listing of so many pages has to have brought more than one new row a page: one that never ends is no listing.
+_LONG = 1_000
+_MOST_PAGES = 100_000
+
+
+class NoWayOnError(ValueError):
+    """A listing says that there is more, or goes on, and leads nowhere; the text says how."""
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """A page of a listing.
+
+    Attributes:
+        rows: What it holds.
+        cursor: What the next page is asked for with (`nextCursorId`), or None.
+        by_cursor: Whether the answer speaks of cursors at all, also where it has none.
+        has_next: What it says of whether there is more (`hasNext`), or None where it says nothing.
+    """
+
+    rows: Sequence[T]
+    cursor: str | None = None
+    by_cursor: bool = False
+    has_next: bool | None = None
+
+
+class Walk(Generic[T]):
+    """One way through a listing, from its first page to its last: ask for `ask`, hand the page to `take`.
+
+    Args:
+        key: Returns what tells a row from all others.
+        by_offset: Whether the endpoint is one with `offset`; one that is not has a single page, or cursors.
+
+    Attributes:
+        ask: The query of the next page; None at the end.
+    """
+
+    def __init__(self, key: Callable[[T], Hashable], *, by_offset: bool = True) -> None:
+        self.ask: dict[str, str] | None = {"offset": "0"} if by_offset else {}
+        self._key = key
+        self._by_offset = by_offset
+        self._seen: set[int] = set()
+        self._awaited: set[int] = set()
+        self._cursors: set[str] = set()
+        self._offset = 0
+        self._single = _Single.NO
+        self._unchecked = False
+        self._largest = 0
+        self._pages = self._in_vain = 0
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether rows may have gone away while it was read, so that others were skipped; known at the end."""
+        return self._unchecked or (self._by_offset and not self._cursors and bool(self._awaited))
+
+    def take(self, page: Page[T]) -> list[T]:
+        """Take the page that was asked for.
+
+        Returns:
+            Those of its rows that no page before it had.
+
+        Raises:
+            NoWayOnError: There is more, so it says, but no way to it; or it goes on without end.
+        """
+        keys = [hash(self._key(row)) for row in page.rows]
+        self._awaited.difference_update(keys)
+        new = []
+        for row, key in zip(page.rows, keys, strict=True):
+            if key not in self._seen:
+                self._seen.add(key)
+                new.append(row)
+        self._largest = max(self._largest, len(keys))
+        self._check_that_it_leads_somewhere(page, new)
+        if page.cursor is not None:
+            self.ask = self._follow(page.cursor)
+        elif self._cursors or not self._by_offset or (page.by_cursor and not new):
+            self.ask = self._end(page)
+        elif self._single is _Single.NO:
+            self.ask = self._go_on(page, keys, new=bool(new))
+        else:
+            self.ask = self._go_on_singly(page, keys)
+        return new
+
+    def _follow(self, cursor: str) -> dict[str, str]:
+        if cursor in self._cursors:
+            raise NoWayOnError(f"its cursor {cursor[:60]!r} leads in a circle")
+        self._cursors.add(cursor)
+        return {"cursorId": cursor}
+
+    def _go_on(self, page: Page[T], keys: list[int], *, new: bool) -> dict[str, str] | None:
+        """Return the next query by offset, overlapping by a row."""
+        if not keys or (self._offset and not new and len(keys) == 1):
+            return self._end(page)
+        self._offset = max(0, self._offset - 1) + len(keys)
+        self._awaited.add(keys[-1])
+        if self._largest == 1:
+            self._single = _Single.NEXT
+            return _offset(self._offset)
+        return _offset(self._offset - 1)
+
+    def _go_on_singly(self, page: Page[T], keys: list[int]) -> dict[str, str] | None:
+        """Return the next query after a first page of one row: the only one there is, or pages cannot overlap."""
+        if self._single is _Single.LAST:
+            return self._end(page)
+        if self._single is _Single.SIZE:
+            if len(keys) > 1:
+                self._single = _Single.NO
+                return self._go_on(page, keys, new=True)
+            self._unchecked = True
+        elif not keys:
+            self._single = _Single.LAST
+            return _offset(self._offset - 1)
+        elif not self._unchecked:
+            self._single = _Single.SIZE
+            return _offset(self._offset - 1)
+        self._single = _Single.NEXT
+        self._offset += 1
+        return _offset(self._offset)
+
+    @staticmethod
+    def _end(page: Page[T]) -> None:
+        if page.has_next:
+            raise NoWayOnError("it says that there is more ('hasNext'), and gives no way to it")
+
+    def _check_that_it_leads_somewhere(self, page: Page[T], new: list[T]) -> None:
+        self._pages += 1
+        self._in_vain = 0 if new or not page.rows else self._in_vain + 1
+        if self._in_vain > _MOST_IN_VAIN:
+            raise NoWayOnError("its pages hold nothing but what came before: it does not follow 'offset'")
+        if self._pages > _MOST_PAGES or (self._pages > _LONG and len(self._seen) <= self._pages):
+            raise NoWayOnError(f"it did not end in {self._pages:,} pages with {len(self._seen):,} rows")
+
+
+class _Single(Enum):
+    """Where a walk is whose first page has one row.
+
+    `NEXT` asks for what follows; `SIZE`, where something does, for both at once: are there larger pages? `LAST`,
+    where nothing does, for the last row once more.
+    """
+
+    NO = 0
+    NEXT = 1
+    SIZE = 2
+    LAST = 3
+
+
+def _offset(number: int) -> dict[str, str]:
+    return {"offset": str(number)}
