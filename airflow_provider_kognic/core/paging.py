@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 # So many pages with nothing new, one after the other, lead nowhere.
 _MOST_IN_VAIN = 3
@@ -32,7 +32,7 @@ class NoWayOnError(ValueError):
 
 
 @dataclass(frozen=True)
-class Page(Generic[T]):
+class Page(Generic[_T]):
     """A page of a listing.
 
     Attributes:
@@ -42,13 +42,13 @@ class Page(Generic[T]):
         has_next: What it says of whether there is more (`hasNext`), or None where it says nothing.
     """
 
-    rows: Sequence[T]
+    rows: Sequence[_T]
     cursor: str | None = None
     by_cursor: bool = False
     has_next: bool | None = None
 
 
-class Walk(Generic[T]):
+class Walk(Generic[_T]):
     """One way through a listing, from its first page to its last: ask for `ask`, hand the page to `take`.
 
     Args:
@@ -59,7 +59,7 @@ class Walk(Generic[T]):
         ask: The query of the next page; None at the end.
     """
 
-    def __init__(self, key: Callable[[T], Hashable], *, by_offset: bool = True) -> None:
+    def __init__(self, key: Callable[[_T], Hashable], *, by_offset: bool = True) -> None:
         self.ask: dict[str, str] | None = {"offset": "0"} if by_offset else {}
         self._key = key
         self._by_offset = by_offset
@@ -77,7 +77,7 @@ class Walk(Generic[T]):
         """Whether rows may have gone away while it was read, so that others were skipped; known at the end."""
         return self._unchecked or (self._by_offset and not self._cursors and bool(self._awaited))
 
-    def take(self, page: Page[T]) -> list[T]:
+    def take(self, page: Page[_T]) -> list[_T]:
         """Take the page that was asked for.
 
         Returns:
@@ -111,7 +111,7 @@ class Walk(Generic[T]):
         self._cursors.add(cursor)
         return {"cursorId": cursor}
 
-    def _go_on(self, page: Page[T], keys: list[int], *, new: bool) -> dict[str, str] | None:
+    def _go_on(self, page: Page[_T], keys: list[int], *, new: bool) -> dict[str, str] | None:
         """Return the next query by offset, overlapping by a row."""
         if not keys or (self._offset and not new and len(keys) == 1):
             return self._end(page)
@@ -122,7 +122,7 @@ class Walk(Generic[T]):
             return _offset(self._offset)
         return _offset(self._offset - 1)
 
-    def _go_on_singly(self, page: Page[T], keys: list[int]) -> dict[str, str] | None:
+    def _go_on_singly(self, page: Page[_T], keys: list[int]) -> dict[str, str] | None:
         """Return the next query after a first page of one row: the only one there is, or pages cannot overlap."""
         if self._single is _Single.LAST:
             return self._end(page)
@@ -142,11 +142,11 @@ class Walk(Generic[T]):
         return _offset(self._offset)
 
     @staticmethod
-    def _end(page: Page[T]) -> None:
+    def _end(page: Page[_T]) -> None:
         if page.has_next:
             raise NoWayOnError("it says that there is more ('hasNext'), and gives no way to it")
 
-    def _check_that_it_leads_somewhere(self, page: Page[T], new: list[T]) -> None:
+    def _check_that_it_leads_somewhere(self, page: Page[_T], new: list[_T]) -> None:
         self._pages += 1
         self._in_vain = 0 if new or not page.rows else self._in_vain + 1
         if self._in_vain > _MOST_IN_VAIN:
