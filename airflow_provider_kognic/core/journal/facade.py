@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalFormatError
 from airflow_provider_kognic.core.journal.format import (
     Baseline,
-    BaselineTaken,
     BegunAnew,
     Created,
     InDoubt,
@@ -36,6 +35,7 @@ from airflow_provider_kognic.core.journal.format import (
     digest_kept,
     encode,
     to_bytes,
+    to_text,
 )
 from airflow_provider_kognic.core.journal.ledger import Ledger
 from airflow_provider_kognic.core.journal.writer import LogThread, OpenIntents, Writer, answered, not_open
@@ -43,7 +43,7 @@ from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_provider_kognic.core.journal.format import Outcome as Told
     from airflow_provider_kognic.core.journal.format import Record
@@ -72,6 +72,8 @@ class Journal:
         self._log = log
         self._upload = (upload or uuid.uuid4().hex) + (" forced" if force else "")
         self._ledger = Ledger(self._upload, force=force)
+        # The scenes of which `before` is complete, as this attempt has looked; None for all there are.
+        self._covered: set[bytes] | None = set()
         self._open_intents = OpenIntents()
         self._thread: LogThread | None = None
         self._writer: Writer | None = None
@@ -138,11 +140,6 @@ class Journal:
         """Number of scenes that it knows."""
         return self._ledger.size
 
-    @property
-    def baseline_taken(self) -> bool:
-        """Whether this upload has noted what the group held before its first POST."""
-        return self._ledger.baseline_taken
-
     def entry(self, scene_uuid: str) -> Entry | None:
         """Return what is known of a scene, or None; under `force` only what this upload itself did."""
         return self._ledger.entry(to_bytes(scene_uuid))
@@ -158,19 +155,40 @@ class Journal:
         """
         return self._ledger.created()
 
+    def scene_of(self, prediction_uuid: str) -> str | None:
+        """Return the scene that a prediction is known to be of, or None where that is not known."""
+        scene = self._ledger.scene_of(to_bytes(prediction_uuid))
+        return None if scene is None else to_text(scene)
+
     # Telling
 
-    async def take_baseline(self, found: Mapping[str, Sequence[str]]) -> None:
-        """Note what the group holds before this upload's first POST; durable when it returns.
+    async def take_baseline(
+        self, found: Mapping[str, Sequence[str]], scenes: set[bytes] | None, *, complete: bool = True
+    ) -> None:
+        """Note what the group holds before this attempt sends anything; durable when it returns.
 
         Args:
-            found: Uuids of predictions, by scene: of the scenes of this upload only.
+            found: Uuids of predictions, by scene: of scenes that this attempt may send only.
+            scenes: The scenes of which that is all, 16 bytes each; None for any, as the group is empty.
+            complete: Whether that is known to be all.
         """
+        if complete:
+            self._covered = scenes
         held = [
-            Baseline(to_bytes(scene), tuple(map(to_bytes, uuids)), self._upload)
+            Baseline(to_bytes(scene), new, self._upload)
             for scene, uuids in found.items()
+            if (new := tuple(one for one in map(to_bytes, uuids) if not self._ledger.knows(to_bytes(scene), one)))
         ]
-        await self._note(*held, BaselineTaken(self._upload))
+        await self._note(*held)
+
+    def cover(self, scenes: Iterable[str]) -> None:
+        """Note that the group has just been seen to hold nothing of these scenes but what is known."""
+        if self._covered is not None:
+            self._covered.update(map(to_bytes, scenes))
+
+    def _covers(self, scene: bytes) -> bool:
+        """Tell whether what the group held of a scene was looked up in this attempt."""
+        return self._covered is None or scene in self._covered
 
     async def intend(self, scene_uuid: str, digest: str) -> None:
         """Note that a prediction is about to be sent; durable when it returns.
@@ -186,7 +204,7 @@ class Journal:
         scene = to_bytes(scene_uuid)
         number = await self._open_intents.take(scene) if self.remembers else 0
         anew = [BegunAnew(scene, self._upload)] if self._ledger.forgets(scene) else []
-        intent = Intent(scene, digest_kept(digest), _now(), self._ledger.baseline_taken)
+        intent = Intent(scene, digest_kept(digest), _now(), self._covers(scene))
         try:
             await self._note(*anew, intent, intents=1)
         except asyncio.CancelledError:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.journal.format import (
     Baseline,
-    BaselineTaken,
     BegunAnew,
     Created,
     InDoubt,
@@ -53,7 +52,8 @@ class Entry:
         digest: First 32 hexadecimal digits of the SHA-256 of the document that was intended last.
         prediction_uuid: The uuid, for `CREATED`.
         at: When it was intended, or for `IN_DOUBT` when its answer was given up (s since the epoch).
-        covered: Whether a baseline had been taken when it was intended: then `Ledger.before` is complete.
+        covered: Whether the attempt that intended it had looked before what the group holds of the scene: then
+            `Ledger.before` is complete.
         resent: Whether it was created by sending it once more after an answer was lost: it may be there twice.
     """
 
@@ -96,7 +96,9 @@ class Ledger:
         # What was in doubt already when it was intended once more: that intent may be withdrawn, the doubt not.
         self._doubted: dict[bytes, bytes] = {}
         self._begun_anew: set[bytes] = set()
-        self._baseline_taken = False
+        # Of all predictions of which it is known whose they are: their hashes, and the scenes of those asked for.
+        self._predictions: set[int] = set()
+        self._scene_of: dict[bytes, bytes] = {}
 
     # Asking
 
@@ -110,11 +112,6 @@ class Ledger:
         """Number of scenes that this upload has begun anew."""
         return len(self._begun_anew)
 
-    @property
-    def baseline_taken(self) -> bool:
-        """Whether this upload has noted what the group held before its first POST."""
-        return self._baseline_taken
-
     def forgets(self, scene: bytes) -> bool:
         """Tell whether the scene has to be begun anew before it is intended."""
         return self._force and scene not in self._begun_anew
@@ -127,6 +124,25 @@ class Ledger:
     def before(self, scene: bytes) -> frozenset[str]:
         """Return the scene's predictions that were there before its first POST, or came of earlier documents."""
         return frozenset(map(to_text, self._before.get(scene, ())))
+
+    def knows(self, scene: bytes, prediction: bytes) -> bool:
+        """Tell whether a prediction of a scene is one that was there before, or that is known to be created."""
+        packed = None if self.forgets(scene) else self._index.get(scene)
+        created = packed is not None and packed[0] == State.CREATED and packed[_PREDICTION] == prediction
+        return created or prediction in self._before.get(scene, ())
+
+    def scene_of(self, prediction: bytes) -> bytes | None:
+        """Return the scene that a prediction is known to be of, or None where that is not known."""
+        if hash(prediction) not in self._predictions:
+            return None
+        if (scene := self._scene_of.get(prediction)) is None:
+            # Nobody asks but where a server answers with what it answered before: no index is kept for that.
+            created = (one for one, packed in self._index.items() if packed[_PREDICTION] == prediction)
+            before = (one for one, found in self._before.items() if prediction in found)
+            scene = next(created, None) or next(before, None)
+            if scene is not None:
+                self._scene_of[prediction] = scene
+        return scene
 
     def created(self) -> set[bytes]:
         """Return all predictions that are known to be created; under `force` only those of this upload."""
@@ -143,8 +159,6 @@ class Ledger:
         """Take in what happened next."""
         if isinstance(record, Intent):
             self._intend(record)
-        elif isinstance(record, BaselineTaken):
-            self._baseline_taken = self._baseline_taken or record.upload == self._upload
         elif isinstance(record, Baseline):
             self._hold(record)
         elif isinstance(record, BegunAnew):
@@ -173,6 +187,7 @@ class Ledger:
         self._doubted.pop(scene, None)
         if isinstance(record, Created):
             self._superseded.pop(scene, None)
+            self._predictions.add(hash(record.prediction))
 
     def _hold(self, record: Baseline) -> None:
         packed, found = self._index.get(record.scene), frozenset(record.predictions)
@@ -201,7 +216,8 @@ class Ledger:
             self._add_before(scene, [packed[_PREDICTION]])
 
     def _add_before(self, scene: bytes, predictions: Iterable[bytes]) -> None:
-        self._before[scene] = self._before.get(scene, frozenset()).union(predictions)
+        self._before[scene] = found = self._before.get(scene, frozenset()).union(predictions)
+        self._predictions.update(map(hash, found))
 
 
 def _settled(record: Outcome, was: bytes | None) -> bytes:

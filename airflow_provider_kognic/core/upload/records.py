@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_kognic.core.errors import KognicAnswerError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.reasons import Reason
 
@@ -91,6 +92,30 @@ def changed(prediction: Prediction, known: Entry, digest: str | None) -> Result:
         " was not sent. on_changed='send' sends it too; remove the old one in the app then.",
         digest=digest,
     )
+
+
+def check_whose(prediction_uuid: str, scene_uuid: str, known: str | None) -> None:
+    """Check that the uuid in an answer is not that of another scene's prediction.
+
+    Args:
+        prediction_uuid: The uuid.
+        scene_uuid: The scene that was sent.
+        known: The scene that the prediction is known to be of, or None.
+
+    Raises:
+        KognicAnswerError: It is another: the answer is an earlier one, and says nothing of what was sent now.
+    """
+    if known is not None and known != scene_uuid:
+        raise KognicAnswerError(
+            f"the answer names prediction {prediction_uuid}, which is of scene {known}: the server, or a proxy in"
+            " front of it, gave an earlier answer once more. A proxy must not cache answers to a POST."
+        )
+
+
+def replaced_in_place(created: Result) -> Result:
+    """Return the result of a prediction whose answer names one that was there before, of the same scene."""
+    said = f"The server answered with the uuid of the scene's earlier prediction, {created.prediction_uuid}: it seems"
+    return replace(created, message=f"{created.message or ''} {said} to have replaced it in place.".strip())
 
 
 def skipped(prediction: Prediction, known: Entry, digest: str | None, message: str | None) -> Result:

@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError
-from airflow_provider_kognic.core.models import Result
+from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.reporting.events import Halted, Intended
 from airflow_provider_kognic.core.reporting.observers import Observers
 from airflow_provider_kognic.core.reporting.progress import Progress
@@ -17,7 +17,7 @@ from airflow_provider_kognic.core.upload.ending import CutOff, Ending
 from airflow_provider_kognic.core.upload.reading.intake import Intake
 from airflow_provider_kognic.core.upload.reconciliation.listing import Listing, ListingClient
 from airflow_provider_kognic.core.upload.reconciliation.rounds import Reconciler
-from airflow_provider_kognic.core.upload.records import Doubt, ToSend
+from airflow_provider_kognic.core.upload.records import Doubt, ToSend, check_whose, replaced_in_place
 from airflow_provider_kognic.core.upload.sending.group_circuit import GroupCircuit
 from airflow_provider_kognic.core.upload.sending.same_refusal import SameRefusal
 from airflow_provider_kognic.core.upload.sending.sender import Sender
@@ -94,7 +94,9 @@ class Run:
         ending.on_halt(lambda _: throttle.close())
 
         async def post(scene_uuid: str, document: bytes) -> str:
-            return await client.create_prediction(group, scene_uuid, document)
+            uuid = await client.create_prediction(group, scene_uuid, document)
+            check_whose(uuid, scene_uuid, journal.scene_of(uuid))
+            return uuid
 
         self._sender = Sender(
             post,
@@ -193,6 +195,8 @@ class Run:
         """Send what is queued, one at a time; after an early end, only account for it."""
         while (send := await self._ready.get()) is not None:
             result = await self._sender.deliver(send)
+            if result.outcome is Outcome.CREATED and self._was_there(result):
+                result = replaced_in_place(result)
             self.journal.record(result)  # before all else
             final = [result]
             if self.reconciler.takes(result):
@@ -201,6 +205,9 @@ class Run:
             self.tally.add(*self.circuit.settle(final))
             self.intake.release(send)
             del send, result, final  # likewise
+
+    def _was_there(self, created: Result) -> bool:
+        return created.prediction_uuid in self.journal.before(created.scene_uuid)
 
     async def close_journal(self) -> None:
         """Make durable what was noted; a store that hangs must not hold up the end for long."""

@@ -301,24 +301,59 @@ def baseline(**found: int) -> Work:
     """Note that the group holds predictions: scene number -> number of the prediction."""
 
     async def work(journal: Journal) -> None:
-        await journal.take_baseline({scene(int(key[1:])): [made(one)] for key, one in found.items()})
-        assert journal.baseline_taken
+        await journal.take_baseline({scene(int(key[1:])): [made(one)] for key, one in found.items()}, None)
 
     return work
 
 
-def test_a_baseline_is_taken_once_for_an_upload() -> None:
+def covered(log: MemoryLog, *scenes: int, look: set[int] | None, complete: bool = True) -> list[bool]:
+    """Take a baseline of some scenes (None for all), then intend these; tells which of them it covers."""
+
+    async def work(journal: Journal) -> list[bool]:
+        looked = None if look is None else {uuid.UUID(scene(number)).bytes for number in look}
+        await journal.take_baseline({}, looked, complete=complete)
+        for number in scenes:
+            await journal.intend(scene(number), ONE)
+        entries = [journal.entry(scene(number)) for number in scenes]
+        return [entry is not None and entry.covered for entry in entries]
+
+    found: list[bool] = attempt(log, work)
+    assert [getattr(known(log, number), "covered", None) for number in scenes] == found
+    return found
+
+
+def test_a_baseline_covers_what_was_looked_for_in_the_same_attempt() -> None:
+    """Not what a later attempt adds: it has to look for itself."""
+    log = MemoryLog()
+    assert covered(log, 0, 1, look={0}) == [True, False]
+    assert covered(log, 2, look=set()) == [False]
+    assert covered(log, 2, 3, look=None) == [True, True]
+    assert covered(log, 4, look=None, complete=False) == [False]
+
+
+def test_a_look_that_did_not_show_a_scene_covers_it() -> None:
     log = MemoryLog()
 
-    async def look(journal: Journal) -> bool:
-        return journal.baseline_taken
+    async def work(journal: Journal) -> list[bool]:
+        await journal.take_baseline({}, {uuid.UUID(scene(1)).bytes})
+        journal.cover([scene(0)])
+        for number in range(3):
+            await journal.intend(scene(number), ONE)
+        return [getattr(journal.entry(scene(number)), "covered", False) for number in range(3)]
 
-    attempt(log, baseline(s0=7), upload="a")
-    assert attempt(log, look, upload="a")
-    assert not attempt(log, look, upload="b")
-    assert not attempt(log, look, upload="a", force=True)
-    assert not attempt(log, look)
-    assert before(log) == {made(7)}
+    assert attempt(log, work) == [True, True, False]
+
+
+def test_a_baseline_notes_nothing_that_is_known() -> None:
+    """What earlier attempts created or noted is not written anew by each of them."""
+    log = MemoryLog()
+    attempt(log, send(ONE, created(0, 0)))
+    attempt(log, baseline(s0=0, s1=7))
+    lines = len(log.lines)
+    attempt(log, baseline(s0=0, s1=7))
+    assert len(log.lines) == lines
+    assert before(log, 0) == set()
+    assert before(log, 1) == {made(7)}
 
 
 def test_what_is_there_of_a_scene_in_doubt_may_be_its_own() -> None:

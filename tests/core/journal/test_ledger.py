@@ -6,7 +6,6 @@ import pytest
 
 from airflow_provider_kognic.core.journal.format import (
     Baseline,
-    BaselineTaken,
     BegunAnew,
     Created,
     InDoubt,
@@ -183,8 +182,19 @@ def test_what_was_created() -> None:
     assert forced.size == 2
 
 
-@pytest.mark.parametrize(("upload", "taken"), [("a", True), ("b", True), ("c", False)])
-def test_whose_baseline_is_taken(upload: str, taken: bool) -> None:  # noqa: FBT001
-    """A part of one does not count: the attempt died while it noted it."""
-    ledger = ledger_of(held(FIRST, upload="c"), BaselineTaken("a"), BaselineTaken("b"), upload=upload)
-    assert ledger.baseline_taken is taken
+def test_whose_a_prediction_is() -> None:
+    """Known of what was created, also before a newer document, and of what was there before; not of what else is."""
+    records = [intended, created, intended_newer, created_next, Baseline(OTHER, (THIRD,), "a")]
+    ledger = ledger_of(*records)
+    assert [ledger.scene_of(one) for one in (FIRST, SECOND, THIRD)] == [SCENE, SCENE, OTHER]
+    assert ledger.scene_of(uuid.UUID(int=99).bytes) is None
+    assert ledger_of(intended, in_doubt).scene_of(FIRST) is None
+
+
+def test_what_is_known_of_a_scene_already() -> None:
+    ledger = ledger_of(intended, created, held(THIRD))
+    assert ledger.knows(SCENE, FIRST)
+    assert ledger.knows(SCENE, THIRD)
+    assert not ledger.knows(SCENE, SECOND)
+    assert not ledger.knows(OTHER, FIRST)
+    assert not ledger_of(intended, created, force=True).knows(SCENE, FIRST)

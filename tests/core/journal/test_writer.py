@@ -124,7 +124,7 @@ def test_a_failing_log_is_told_to_everyone() -> None:
         answers = await asyncio.gather(*late, flushed, return_exceptions=True)
         assert all(isinstance(answer, KognicJournalError) for answer in answers)
         assert "No space left" in str(answers[0])
-        for call in (journal.intend(scene(0), ONE), journal.flush(), journal.take_baseline({})):
+        for call in (journal.intend(scene(0), ONE), journal.flush(), journal.take_baseline({}, None)):
             with pytest.raises(KognicJournalError, match="No space left"):
                 await call
         journal.record(created(1))

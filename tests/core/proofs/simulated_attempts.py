@@ -247,9 +247,9 @@ class KillableClient:
         await life.wall()
         return uuid
 
-    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> list[ListedPrediction]:
+    async def list_predictions(self, predictions_group_uuid: str, ask: Mapping[str, str]) -> Page[ListedPrediction]:
         await self._life.wall()
-        return await self._inner.list_predictions(predictions_group_uuid, offset)
+        return await self._inner.list_predictions(predictions_group_uuid, ask)
 
     async def probe(self) -> None:
         await self._life.wall()

@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_kognic.core.errors import (
     KognicAmbiguousError,
@@ -20,10 +20,11 @@ from airflow_provider_kognic.core.errors import (
     KognicOutageError,
     KognicUnauthorizedError,
 )
+from airflow_provider_kognic.core.paging import NoWayOnError, Page, Walk
 from airflow_provider_kognic.core.retries import may_repeat
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.options import UploadOptions
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 # A page that fails so often while the API serves otherwise is a page that cannot be had.
 _TRIES = 3
+# A listing from which predictions go away while it is read is begun again, until it was read so often.
+_PASSES = 5
 
 
 class ListedRow(Protocol):
@@ -50,8 +53,8 @@ class ListedRow(Protocol):
 class ListingClient(Protocol):
     """What the listing asks of a client; `api.async_client.AsyncKognicClient` is one."""
 
-    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> Sequence[ListedRow]:
-        """Return a page; an empty one ends the listing; raises KognicError."""
+    async def list_predictions(self, predictions_group_uuid: str, ask: Mapping[str, str]) -> Page[Any]:
+        """Return the page of `ListedRow` that `Walk.ask` asks for; raises KognicError."""
 
     async def probe(self) -> None:
         """Ask something harmless; raises KognicError while the API does not serve."""
@@ -67,7 +70,8 @@ class Look:
 
     Attributes:
         found: Predictions of the scenes asked for that are neither known to the journal nor were there before.
-        complete: Whether it showed every prediction that the journal knows as created.
+        complete: Whether it showed every prediction that the journal knows as created, and nothing went away while
+            it was read, so that it can have skipped none.
         rows: How many predictions it showed.
     """
 
@@ -109,47 +113,48 @@ class Listing:
         self._patience = options.outage_timeout
 
     async def take_baseline(self) -> None:
-        """Note what the group holds of this source's scenes, before the first of them is sent.
+        """Note what the group holds of this source's scenes, before any of them is sent in this attempt.
+
+        What an earlier attempt noted does not do: others may have added to the group since, and the source may name
+        more scenes by now.
 
         Raises:
             KognicCredentialsError: No token is to be had with the credentials.
             KognicOutageError: The API has not answered for too long.
             KognicJournalError: It could not be noted.
         """
-        if self._journal.baseline_taken:
-            return
         began = time.monotonic()
         wanted: set[bytes] | None = None
         found: defaultdict[str, list[str]] = defaultdict(list)
-        rows = 0
+        rows, undisturbed = 0, False
         try:
-            async for page in self._pages():
-                rows += len(page)
-                if wanted is None:
-                    logger.info("The group is not empty: listing what it holds before anything is sent.")
-                    wanted = await self._scenes()
-                for row in page:
-                    if bytes.fromhex(row.scene_uuid.replace("-", "")) in wanted:
-                        found[row.scene_uuid].append(row.uuid)
+            async for walk in self._walks():
+                found.clear()
+                rows = 0
+                async for page in self._pages(walk):
+                    rows += len(page)
+                    if wanted is None:
+                        logger.info("The group is not empty: listing what it holds before anything is sent.")
+                        wanted = await self._scenes()
+                    for row in page:
+                        if bytes.fromhex(row.scene_uuid.replace("-", "")) in wanted:
+                            found[row.scene_uuid].append(row.uuid)
+                undisturbed = not walk.disturbed
         except _Unusable as why:
             self._give_up(why)
             return
         if self._ending.why is not None:
             return
-        if found and not self._journal.size and self._journal.remembers:
-            logger.warning(
-                "The journal is new, and the group already holds predictions of %s scenes of this source, which"
-                " will have another one. If an earlier run made them: is the journal the same, and mounted?",
-                f"{len(found):,}",
+        self._warn_of_a_new_journal(found)
+        await self._journal.take_baseline(found, wanted if rows else None, complete=undisturbed)
+        if rows:
+            logger.info(
+                "The group holds %s predictions before anything is sent, %s of them of scenes in this source; listing"
+                " them took %.1f s.",
+                f"{rows:,}",
+                f"{sum(map(len, found.values())):,}",
+                time.monotonic() - began,
             )
-        await self._journal.take_baseline(found)
-        logger.info(
-            "The group held %s predictions before this upload, %s of them of scenes in its source; listing them"
-            " took %.1f s.",
-            f"{rows:,}",
-            f"{sum(map(len, found.values())):,}",
-            time.monotonic() - began,
-        )
 
     async def look(self, scenes: Collection[str]) -> Look | None:
         """Look for predictions of scenes in doubt.
@@ -166,19 +171,23 @@ class Listing:
         created = self._journal.created()
         unseen = set(created)
         found: defaultdict[str, list[str]] = defaultdict(list)
-        rows = 0
+        rows, undisturbed = 0, False
         try:
-            async for page in self._pages():
-                rows += len(page)
-                for row in page:
-                    key = bytes.fromhex(row.uuid.replace("-", ""))
-                    unseen.discard(key)
-                    if (
-                        row.scene_uuid in scenes
-                        and key not in created
-                        and row.uuid not in self._journal.before(row.scene_uuid)
-                    ):
-                        found[row.scene_uuid].append(row.uuid)
+            async for walk in self._walks():
+                found.clear()
+                rows, unseen = 0, set(created)
+                async for page in self._pages(walk):
+                    rows += len(page)
+                    for row in page:
+                        key = bytes.fromhex(row.uuid.replace("-", ""))
+                        unseen.discard(key)
+                        if (
+                            row.scene_uuid in scenes
+                            and key not in created
+                            and row.uuid not in self._journal.before(row.scene_uuid)
+                        ):
+                            found[row.scene_uuid].append(row.uuid)
+                undisturbed = not walk.disturbed
         except _Unusable as why:
             self._give_up(why)
             return None
@@ -187,7 +196,15 @@ class Listing:
             return None
         if self._ending.why is not None:
             return None
-        return Look(dict(found), not unseen, rows)
+        return Look(dict(found), undisturbed and not unseen, rows)
+
+    def _warn_of_a_new_journal(self, found: Mapping[str, Sequence[str]]) -> None:
+        if found and not self._journal.size and self._journal.remembers:
+            logger.warning(
+                "The journal is new, and the group already holds predictions of %s scenes of this source, which"
+                " will have another one. If an earlier run made them: is the journal the same, and mounted?",
+                f"{len(found):,}",
+            )
 
     def _give_up(self, why: _Unusable) -> None:
         self.usable = False
@@ -197,29 +214,44 @@ class Listing:
             why,
         )
 
-    async def _pages(self) -> AsyncIterator[Sequence[ListedRow]]:
-        """Yield page after page; ends early when the run is to end."""
-        offset, seen = 0, set[int]()
-        while self._ending.why is None:
-            page = await self._page(offset)
-            if not page:
-                return
-            # A page may repeat rows, as others add to the group meanwhile; one of nothing else leads nowhere.
-            new = []
-            for row in page:
-                if (key := hash(row.uuid)) not in seen:
-                    seen.add(key)
-                    new.append(row)
-            if not new:
-                raise _Unusable("a page holds nothing but what came before: it does not follow 'offset'")
-            yield new
-            offset += len(page)
+    async def _walks(self) -> AsyncIterator[Walk[ListedRow]]:
+        """Yield a way through the listing, and another one while predictions go away from it as it is read.
 
-    async def _page(self, offset: int) -> Sequence[ListedRow]:
+        The last one may be disturbed, too.
+        """
+        for number in range(1, _PASSES + 1):
+            walk: Walk[ListedRow] = Walk(lambda row: row.uuid)
+            yield walk
+            if self._ending.why is not None or not walk.disturbed:
+                return
+            if number < _PASSES:
+                logger.info("Predictions went away from the group while it was listed: listing it again.")
+                await self._ending.sleep(self._backoff.delay(number))
+        logger.warning(
+            "Predictions went away from the group each of the %d times that it was listed, so that the listing may lack"
+            " others: none that it does not show is taken for not executed. Remove predictions while nothing uploads.",
+            _PASSES,
+        )
+
+    async def _pages(self, walk: Walk[ListedRow]) -> AsyncIterator[Sequence[ListedRow]]:
+        """Yield what is new, page after page; ends early when the run is to end."""
+        while self._ending.why is None and walk.ask is not None:
+            page = await self._page(walk.ask)
+            if page is None:
+                return
+            try:
+                new = walk.take(page)
+            except NoWayOnError as why:
+                raise _Unusable(str(why)) from why
+            if new:
+                yield new
+
+    async def _page(self, ask: Mapping[str, str]) -> Page[ListedRow] | None:
+        """Return a page; None when the run is to end."""
         began, tries = time.monotonic(), 0
         while self._ending.why is None:
             try:
-                return await self._client.list_predictions(self._group, offset)
+                return await self._client.list_predictions(self._group, ask)
             except KognicError as error:
                 failure = error
             tries += 1
@@ -231,7 +263,7 @@ class Listing:
                     retry_after=failure.retry_after,
                 ) from failure
             await self._ending.sleep(self._backoff.delay(tries, failure.retry_after))
-        return []
+        return None
 
     async def _check_whether_to_try_again(self, failure: KognicError, tries: int) -> None:
         """Return where the same page may come yet.

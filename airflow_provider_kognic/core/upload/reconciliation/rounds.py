@@ -82,12 +82,12 @@ class Reconciler:
         return len(self._held)
 
     async def baseline(self) -> None:
-        """Once, before anything is sent: note what the group holds, if that will be asked for later.
+        """Once, before anything is sent in this attempt: note what the group holds, if that may be asked for.
 
         Raises:
             KognicError: It cannot be noted, or the API has not answered for too long.
         """
-        if not self._asks() or self._journal.baseline_taken:
+        if not self._asks():
             return
         if self._baseline is None:
             self._baseline = asyncio.create_task(self._take_baseline())
@@ -181,6 +181,8 @@ class Reconciler:
         self._emit(Held(len(self._held)))
         wait = None if look is None or judged.due is None else self._wait(judged.due - now)
         done = Round(again=list(judged.absent))
+        # The look that did not show them is what was there before they are sent again.
+        self._journal.cover(doubt.prediction.scene_uuid for doubt in judged.absent)
         for doubt in judged.absent:
             self._journal.record(replace(doubt.lost, outcome=Outcome.UNSENT))
         for doubt, uuid in judged.created:
