@@ -80,7 +80,8 @@ class History:
         fault: What befalls the first `strikes` POSTs.
         point: Where an attempt is killed, when that was passed `passes` times.
         backend: Where the journal is.
-        listing: What the server lists: `none`, `exact`, `lagging`, `stuck` (nothing newer for ever).
+        listing: What the server lists: `none`, `exact`, `cursors` (page by page with cursors), `lagging`, `stuck`
+            (nothing newer for ever).
         repeated: What it does with a repeated scene.
         on_ambiguous: As for `upload`.
         connections: As for `upload`.
@@ -92,6 +93,12 @@ class History:
             (another upload sent other documents); `edited` (so did this one); `forced` (another did, and this one
             forgets it).
         unreadable: The second attempt cannot read its journal after so many lines.
+        grows: So many scenes enter the source after the first attempt.
+        strangers: Somebody else's predictions in the group, all along: `none`; `newcomers` (of the scenes that enter
+            the source later); `adding` (a person adds one by hand, before each attempt, of a scene that is not in
+            doubt then); `removing` (of scenes of no concern, and a person removes one of them between two pages of a
+            listing, see `removals`).
+        removals: After so many pages of listings.
     """
 
     fault: str
@@ -109,6 +116,9 @@ class History:
     second: tuple[str, str, int] | None
     past: str
     unreadable: int | None
+    grows: int = 0
+    strangers: str = "none"
+    removals: tuple[int, ...] = ()
 
 
 def histories(
@@ -127,7 +137,7 @@ def histories(
         strikes=st.integers(1, 3),
         passes=st.sampled_from([1, 1, 1, 2]),
         backend=st.sampled_from(["local folder", "object store", "state store"]),
-        listing=st.sampled_from(["none", "exact", "exact", "lagging", "stuck"]),
+        listing=st.sampled_from(["none", "exact", "exact", "cursors", "lagging", "stuck"]),
         repeated=st.sampled_from(["stand_beside", "stand_beside", "replace", "conflict"]),
         on_ambiguous=st.sampled_from(["reconcile"] * 5 + ["resend", "resend", "skip", "fail"]),
         connections=st.sampled_from([1, 1, 1, 2, 2, 3, 4]),
@@ -141,6 +151,9 @@ def histories(
         second=st.none() | second,
         past=st.sampled_from(["none", "none", "foreign", "edition", "edited", "forced"]),
         unreadable=seldom.flatmap(lambda some: st.integers(0, 4) if some else st.none()),
+        grows=st.sampled_from([0, 0, 1, 2]),
+        strangers=st.sampled_from(["none", "none", "newcomers", "adding", "removing"]),
+        removals=st.lists(st.integers(1, 12), max_size=3, unique=True).map(tuple),
     )
 
 
@@ -167,6 +180,7 @@ def live(history: History, emulator: Emulator, tokens: TokenProvider, folder: Pa
         "repeated_scene": history.repeated,
         "validate_openlabel": False,
         "page_size": 2,
+        "paging": "cursor" if history.listing == "cursors" else "offset",
     }
     group = emulator.create_group()
     emulator.set_faults(world)
@@ -188,6 +202,7 @@ def live(history: History, emulator: Emulator, tokens: TokenProvider, folder: Pa
         settle_after=_SETTLE_AFTER + lagging + (_LATE if history.fault in _SLOW else 0.0),
     )
     documents = _live_the_past(history, story)
+    strangers = Strangers(history, story)
     script = [{**FAULTS[history.fault], "times": history.strikes}, *history.further, *history.of_the_listing]
     emulator.set_faults(world, script=script)
     kill = Fate("kill", history.point, history.passes)
@@ -199,17 +214,50 @@ def live(history: History, emulator: Emulator, tokens: TokenProvider, folder: Pa
     for number in range(4):
         if number == 1:
             story.unreadable = history.unreadable
-        story.attempt(documents)
+        strangers.act()
+        story.attempt(documents, count=history.count - (0 if number else history.grows))
         story.wait_until_quiet()
         if all(fate.struck for fate in story.fates) and story.unreadable is None and number > 0:
             break
     story.fates, story.unreadable, story.settings = [], None, calm
     emulator.set_faults(world)
+    strangers.act()
     doubtful = story.open_scenes()
     story.attempt(documents)
     faults = Counter(emulator.stats()["faults"])
     complaints = story.complaints() + _about_the_end(history, story, doubtful)
     return Lived(story, kill.struck and faults[FAULTS[history.fault]["kind"]] > 0, complaints)
+
+
+class Strangers:
+    """Others who change the group between two attempts, and while it is listed."""
+
+    def __init__(self, history: History, story: Story) -> None:
+        self._story = story
+        self._kind = "none" if history.listing == "stuck" else history.strangers
+        self._lag = 2 * _LAG if history.listing == "lagging" else 0.0
+        self._scenes = [demo.scene_uuid(i) for i in range(history.count)]
+        if self._kind == "newcomers":
+            for scene in self._scenes[history.count - history.grows :]:
+                self._add(scene)
+        elif self._kind == "removing":
+            story.removals = {page: self._add(demo.scene_uuid(20 + page)) for page in history.removals}
+
+    def act(self) -> None:
+        """Do what is done before an attempt."""
+        if self._kind == "adding":
+            open_, there = self._story.open_scenes(), {row["scene_uuid"] for row in self._story.rows()}
+            free = [scene for scene in self._scenes if scene not in open_ and scene not in there]
+            if free:
+                self._add(free[-1])
+        if self._kind != "none" and self._lag:
+            time.sleep(self._lag)
+
+    def _add(self, scene: str) -> str:
+        uuid = self._story.emulator.add_prediction(self._story.group, scene)
+        self._story.foreign.add(uuid)
+        self._story.taken.add(scene)
+        return str(uuid)
 
 
 def _live_the_past(history: History, story: Story) -> int:
@@ -219,6 +267,7 @@ def _live_the_past(history: History, story: Story) -> int:
     if history.past == "foreign" and history.listing != "stuck":
         (document,) = (one.read() for one in edition(1) if isinstance(one, Prediction))
         story.foreign.add(_post(story, demo.scene_uuid(0), document))
+        story.taken.add(demo.scene_uuid(0))
         if history.listing == "lagging":
             time.sleep(2 * _LAG)
     # What older documents became may have been removed by hand, so that nothing known may be left to be missed.
@@ -248,10 +297,10 @@ def _about_the_end(history: History, story: Story, doubtful: set[str]) -> list[s
     if last.report.stopped is not None:
         said.append(f"the last attempt ended early: {last.report.stopped}")
     twice = last.edition > 0
-    settles = history.listing in {"exact", "lagging"} and not history.of_the_listing
+    settles = history.listing in {"exact", "cursors", "lagging"} and not history.of_the_listing
     for result in last.results:
         scene, outcome = result.scene_uuid, result.outcome
-        taken = twice or (history.past == "foreign" and scene == demo.scene_uuid(0))
+        taken = twice or scene in story.taken
         fine = (
             outcome in KNOWN
             or (

@@ -37,6 +37,7 @@ from airflow_provider_kognic.core.journal.format import Header
 from airflow_provider_kognic.core.journal.log import Log
 from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.options import UploadOptions
+from airflow_provider_kognic.core.paging import Page
 from airflow_provider_kognic.core.reporting.report import Report
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
 from airflow_provider_kognic.core.sources.rows import RowsSource
@@ -249,7 +250,9 @@ class KillableClient:
 
     async def list_predictions(self, predictions_group_uuid: str, ask: Mapping[str, str]) -> Page[ListedPrediction]:
         await self._life.wall()
-        return await self._inner.list_predictions(predictions_group_uuid, ask)
+        page = await self._inner.list_predictions(predictions_group_uuid, ask)
+        self._life.story.between_pages()
+        return page
 
     async def probe(self) -> None:
         await self._life.wall()
@@ -321,7 +324,9 @@ class Story:
         emulator: The server; None for a story that nobody judges.
         fates: What happens to the attempts.
         unreadable: After so many lines the next attempt cannot read its journal.
-        foreign: Uuids of predictions that others made before.
+        foreign: Uuids of predictions that others made.
+        taken: The scenes of those.
+        removals: After how many pages of listings somebody removes which prediction.
         kind_of_life: How attempts live and die.
         wrong: What was promised and not kept, as far as it shows while an attempt runs.
     """
@@ -339,6 +344,8 @@ class Story:
     fates: list[Fate] = field(default_factory=list)
     unreadable: int | None = None
     foreign: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
+    removals: dict[int, str] = field(default_factory=dict)
     name: str = "the upload"
     force: bool = False
     outage_timeout: float = 20.0
@@ -348,6 +355,7 @@ class Story:
     attempts: list[Attempt] = field(default_factory=list)
     _perhaps: set[tuple[str, int]] = field(default_factory=set)
     _durable: dict[str, str] = field(default_factory=dict)
+    _pages: int = 0
     _sizes: dict[int, dict[str, int]] = field(default_factory=dict)
 
     # What attempts tell while they run
@@ -379,6 +387,16 @@ class Story:
                 self._perhaps.discard(what)
 
         return answered
+
+    def between_pages(self) -> None:
+        """A page of a listing was answered: the next one may miss what it would have shown."""
+        self._pages += 1
+        if (away := self.removals.pop(self._pages, None)) is not None:
+            self.emulator.remove_predictions(self.group, [away])
+
+    def rows(self) -> list[Mapping[str, Any]]:
+        """What the group holds."""
+        return list(self.emulator.predictions(self.group))
 
     # Living through it
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
-from airflow_provider_kognic.core import options
+from airflow_provider_kognic.core import options, paging
 from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal import facade
@@ -173,6 +173,36 @@ def leaves_out_what_is_in_doubt(patch: Patch) -> None:
     patch.setattr(rounds.Reconciler, "give_up", lambda self: [])
 
 
+def covers_a_newcomer_by_an_old_listing(patch: Patch) -> None:
+    baseline = rounds.Reconciler.baseline
+
+    async def careless(self: rounds.Reconciler) -> None:
+        if self._journal.size == 0:
+            await baseline(self)
+
+    patch.setattr(rounds.Reconciler, "baseline", careless)
+    patch.setattr(Journal, "_covers", lambda self, scene: True)
+
+
+def lists_the_scenes_of_an_old_source(patch: Patch) -> None:
+    """What the first attempt found counts for all."""
+    patch.setattr(Journal, "_covers", lambda self, scene: True)
+    take = Journal.take_baseline
+
+    async def careless(self: Journal, found: Any, scenes: Any, *, complete: bool = True) -> None:
+        await take(self, {} if self.size else found, scenes, complete=complete)
+
+    patch.setattr(Journal, "take_baseline", careless)
+
+
+def believes_a_disturbed_listing(patch: Patch) -> None:
+    patch.setattr(paging.Walk, "disturbed", False)
+
+
+def takes_the_first_page_for_all(patch: Patch) -> None:
+    patch.setattr(paging.Walk, "_follow", lambda self, cursor: None)
+
+
 BUGS: tuple[Callable[[Patch], None], ...] = (
     sends_again_blindly,
     does_not_wait_for_the_intent,
@@ -190,6 +220,10 @@ BUGS: tuple[Callable[[Patch], None], ...] = (
     uses_one_connection_more,
     leaves_out_what_was_not_read,
     leaves_out_what_is_in_doubt,
+    covers_a_newcomer_by_an_old_listing,
+    lists_the_scenes_of_an_old_source,
+    believes_a_disturbed_listing,
+    takes_the_first_page_for_all,
 )
 
 
@@ -207,6 +241,19 @@ NARROWED: dict[Callable[[Patch], None], tuple[set[str], dict[str, Any]]] = {
         {"late commit"},
         {"listing": "exact", "on_ambiguous": "reconcile", "second": ("stop", "after_send", 1)},
     ),
+    covers_a_newcomer_by_an_old_listing: (
+        {"503 before", "504 before", "close before", "reset before"},
+        {"listing": "exact", "on_ambiguous": "reconcile", "strangers": "newcomers", "grows": 2, "strikes": 3},
+    ),
+    lists_the_scenes_of_an_old_source: (
+        {"503 before", "504 before", "close before", "reset before"},
+        {"listing": "exact", "on_ambiguous": "reconcile", "strangers": "adding", "strikes": 3},
+    ),
+    believes_a_disturbed_listing: (
+        {"503 after", "504 after", "close after", "reset after"},
+        {"listing": "exact", "on_ambiguous": "reconcile", "strangers": "removing", "past": "none"},
+    ),
+    takes_the_first_page_for_all: (set(), {"listing": "cursors", "on_ambiguous": "reconcile"}),
 }
 
 
