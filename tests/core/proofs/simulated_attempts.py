@@ -37,6 +37,7 @@ from airflow_provider_kognic.core.journal.format import Header
 from airflow_provider_kognic.core.journal.log import Log
 from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.options import UploadOptions
+from airflow_provider_kognic.core.paging import Page
 from airflow_provider_kognic.core.reporting.report import Report
 from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
 from airflow_provider_kognic.core.sources.rows import RowsSource
@@ -247,9 +248,11 @@ class KillableClient:
         await life.wall()
         return uuid
 
-    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> list[ListedPrediction]:
+    async def list_predictions(
+        self, predictions_group_uuid: str, ask: Mapping[str, str]
+    ) -> Page[ListedPrediction]:
         await self._life.wall()
-        return await self._inner.list_predictions(predictions_group_uuid, offset)
+        return await self._inner.list_predictions(predictions_group_uuid, ask)
 
     async def probe(self) -> None:
         await self._life.wall()

@@ -23,10 +23,11 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.retries import may_repeat
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.options import UploadOptions
+    from airflow_provider_kognic.core.paging import Page
     from airflow_provider_kognic.core.upload.ending import Ending
 
 logger = logging.getLogger(__name__)
@@ -50,8 +51,8 @@ class ListedRow(Protocol):
 class ListingClient(Protocol):
     """What the listing asks of a client; `api.async_client.AsyncKognicClient` is one."""
 
-    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> Sequence[ListedRow]:
-        """Return a page; an empty one ends the listing; raises KognicError."""
+    async def list_predictions(self, predictions_group_uuid: str, ask: Mapping[str, str]) -> Page[ListedRow]:
+        """Return a page; raises KognicError."""
 
     async def probe(self) -> None:
         """Ask something harmless; raises KognicError while the API does not serve."""
@@ -219,7 +220,7 @@ class Listing:
         began, tries = time.monotonic(), 0
         while self._ending.why is None:
             try:
-                return await self._client.list_predictions(self._group, offset)
+                return (await self._client.list_predictions(self._group, {"offset": str(offset)})).rows
             except KognicError as error:
                 failure = error
             tries += 1
