@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
 _T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 
 # So many pages with nothing new, one after the other, lead nowhere.
 _MOST_IN_VAIN = 3
@@ -32,7 +33,7 @@ class NoWayOnError(ValueError):
 
 
 @dataclass(frozen=True)
-class Page(Generic[_T]):
+class Page(Generic[_T_co]):
     """A page of a listing.
 
     Attributes:
@@ -42,7 +43,7 @@ class Page(Generic[_T]):
         has_next: What it says of whether there is more (`hasNext`), or None where it says nothing.
     """
 
-    rows: Sequence[_T]
+    rows: Sequence[_T_co]
     cursor: str | None = None
     by_cursor: bool = False
     has_next: bool | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from airflow_provider_kognic.core import errors
+from airflow_provider_kognic.core.paging import Page
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from tests.golden import access
 from tests.golden.world import DATASET, GROUP, HOST, masked, number_of, prediction, scene
@@ -80,12 +81,13 @@ class Kognic:
             self.listed.append((number_of(uuid), number))
         return uuid
 
-    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> list[Any]:
+    async def list_predictions(self, predictions_group_uuid: str, ask: dict[str, str]) -> Page[Any]:
         assert predictions_group_uuid == GROUP
         if self.listing is not None:
             raise self.listing
+        offset = int(ask["offset"])
         page = self.listed[offset : offset + 3]
-        return [access.listed_prediction(prediction(one), scene(of)) for one, of in page]
+        return Page([access.listed_prediction(prediction(one), scene(of)) for one, of in page])
 
     async def probe(self) -> None:
         pass

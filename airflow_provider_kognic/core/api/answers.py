@@ -28,6 +28,7 @@ from airflow_provider_kognic.core.errors import (
     KognicUnavailableError,
 )
 from airflow_provider_kognic.core.models import is_uuid
+from airflow_provider_kognic.core.paging import Page
 from airflow_provider_kognic.core.retries import parse_retry_after
 
 if TYPE_CHECKING:
@@ -81,25 +82,63 @@ class Answer:
         Raises:
             KognicError: The error of any other answer, without secrets.
         """
+        return self._envelope(redact)["data"]
+
+    def page(self, redact: Callable[[str], str]) -> Page[Any]:
+        """Return the page of a listing that a 2xx answer carries, with what it says of the next one.
+
+        Kognic's own clients know `metadata.nextCursorId` and `hasNext`; the documentation names neither.
+
+        Args:
+            redact: Cuts secrets out of a text.
+
+        Raises:
+            KognicAnswerError: `data` is no list, or what stands for the next page cannot be understood.
+            KognicError: The error of any other answer.
+        """
+        envelope = self._envelope(redact)
+        rows, metadata = envelope["data"], envelope.get("metadata")
+        if not isinstance(rows, list):
+            raise self._unreadable(f"'data' is no list but {type(rows).__name__}.")
+        known = metadata if isinstance(metadata, dict) else {}
+        cursor = known.get("nextCursorId")
+        if cursor is not None and (isinstance(cursor, bool) or not isinstance(cursor, (str, int))):
+            raise self._unreadable(
+                f"'nextCursorId' is neither text nor a number but {type(cursor).__name__}."
+            )
+        said = [has for has in (envelope.get("hasNext"), known.get("hasNext")) if has is not None]
+        if not all(isinstance(has, bool) for has in said):
+            raise self._unreadable("'hasNext' is neither true nor false.")
+        return Page(
+            rows,
+            cursor=None if cursor is None or cursor == "" else str(cursor),
+            by_cursor="nextCursorId" in known,
+            has_next=any(said) if said else None,
+        )
+
+    def _envelope(self, redact: Callable[[str], str]) -> dict[str, Any]:
+        """Return a 2xx answer's object with `data`; raises the error of any other answer, without secrets."""
         try:
             if HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES:
-                return self._data(redact)
+                return self._parsed(redact)
             raise self._error(redact(self.body.decode("utf-8", "replace")).encode())
         except KognicError as error:
             raise_clean(error, None, redact)
 
-    def _data(self, redact: Callable[[str], str]) -> Any:
-        where: dict[str, Any] = {"status": self.status, "method": self.method, "url": self.url}
+    def _unreadable(self, message: str) -> KognicAnswerError:
+        return KognicAnswerError(message, status=self.status, method=self.method, url=self.url)
+
+    def _parsed(self, redact: Callable[[str], str]) -> dict[str, Any]:
         try:
             parsed = json.loads(self.body)
         except (ValueError, RecursionError):
             # Redacted before it is cut: half of a secret would not be known as one.
             whole = redact(self.body[:_LOOKED_INTO].decode("utf-8", "replace")).encode()
             start = clean_message(whole, None)[:120]
-            raise KognicAnswerError(f"the answer is no JSON; it starts with {start!r}.", **where) from None
+            raise self._unreadable(f"the answer is no JSON; it starts with {start!r}.") from None
         if not isinstance(parsed, dict) or "data" not in parsed:
-            raise KognicAnswerError("the answer has no 'data'.", **where)
-        return parsed["data"]
+            raise self._unreadable("the answer has no 'data'.")
+        return parsed
 
     def _error(self, body: bytes) -> KognicError:
         kind = ERRORS.get(self.status) or ERRORS.get(f"{self.status // 100}xx", KognicServerError)
@@ -117,13 +156,6 @@ class Answer:
             url=self.url,
             retry_after=parse_retry_after(self.headers.get("retry-after")) if asked_to_wait else None,
         )
-
-
-def rows_of(data: Any, url: str) -> list[Any]:
-    """Return the rows of a listing; raises KognicAnswerError where `data` is none."""
-    if not isinstance(data, list):
-        raise KognicAnswerError(f"'data' is no list but {type(data).__name__}.", method="GET", url=url)
-    return data
 
 
 def created_uuid(data: Any, url: str) -> str:

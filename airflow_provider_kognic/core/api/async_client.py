@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_kognic.core.api import network
-from airflow_provider_kognic.core.api.answers import Answer, Deprecations, created_uuid, rows_of
+from airflow_provider_kognic.core.api.answers import Answer, Deprecations, created_uuid
 from airflow_provider_kognic.core.api.endpoints import (
     datasets_url,
     prediction_body,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.paging import Page
 
 _T = TypeVar("_T")
 
@@ -98,29 +100,33 @@ class AsyncKognicClient:
         """
         url = predictions_url(self.settings.base_url, predictions_group_uuid)
         body = prediction_body(scene_uuid, document)
-        return created_uuid(await self._once("POST", url, body), url)
+        answer = await self._once("POST", url, body)
+        return created_uuid(answer.data(self.tokens.redact), url)
 
-    async def list_predictions(self, predictions_group_uuid: str, offset: int) -> list[ListedPrediction]:
-        """Return a page of what a group holds; an empty one ends the listing.
+    async def list_predictions(
+        self, predictions_group_uuid: str, ask: Mapping[str, str]
+    ) -> Page[ListedPrediction]:
+        """Return a page of what a group holds; `paging.Walk` says what to ask for next.
 
         Kognic documents no such endpoint. It is assumed to be like that of the annotations, and a server that
         lacks it to answer 404 or 405.
 
         Args:
             predictions_group_uuid: The group's uuid.
-            offset: How many predictions came in the pages before.
+            ask: The query of the page.
 
         Raises:
             KognicRowError: The rows name no predictions and scenes.
             KognicError: The listing cannot be had.
         """
         url = predictions_url(self.settings.base_url, predictions_group_uuid)
-        rows = rows_of(await self._once("GET", url, params={"offset": str(offset)}), url)
-        return [ListedPrediction.from_api(row) for row in rows]
+        page = (await self._once("GET", url, params=ask)).page(self.tokens.redact)
+        return replace(page, rows=[ListedPrediction.from_api(row) for row in page.rows])
 
     async def probe(self) -> None:
         """Ask for something harmless, to see whether the API serves at all; raises KognicError if not."""
-        await self._once("GET", datasets_url(self.settings.base_url))
+        answer = await self._once("GET", datasets_url(self.settings.base_url))
+        answer.data(self.tokens.redact)
 
     async def _token(self) -> str:
         """Fetch a token without stopping the event loop, in threads that nobody waits for at the end."""
@@ -138,7 +144,7 @@ class AsyncKognicClient:
 
     async def _once(
         self, method: str, url: str, body: bytes = b"", params: Mapping[str, str] | None = None
-    ) -> Any:
+    ) -> Answer:
         import httpx
 
         if self._idle is None:
@@ -180,4 +186,4 @@ class AsyncKognicClient:
         self._deprecations.look(answer)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             self.tokens.reject(token)
-        return answer.data(self.tokens.redact)
+        return answer

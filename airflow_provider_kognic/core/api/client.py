@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import time
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_kognic.core.api import network
-from airflow_provider_kognic.core.api.answers import Answer, Deprecations, created_uuid, rows_of
+from airflow_provider_kognic.core.api.answers import Answer, Deprecations, created_uuid
 from airflow_provider_kognic.core.api.endpoints import (
     annotations_url,
     datasets_url,
@@ -21,8 +22,14 @@ from airflow_provider_kognic.core.api.endpoints import (
 from airflow_provider_kognic.core.api.http_errors import as_requests_error, raise_clean
 from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
 from airflow_provider_kognic.core.api.tokens import TokenProvider
-from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicRowError
+from airflow_provider_kognic.core.errors import (
+    KognicAnswerError,
+    KognicError,
+    KognicInputError,
+    KognicRowError,
+)
 from airflow_provider_kognic.core.models import is_uuid
+from airflow_provider_kognic.core.paging import NoWayOnError, Page, Walk
 from airflow_provider_kognic.core.retries import Backoff, Verdict, may_repeat, verdict
 
 if TYPE_CHECKING:
@@ -37,6 +44,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+
+# A listing of annotations that loses rows each time it is read is given up after so many readings.
+_MOST_READINGS = 5
 
 
 class KognicClient:
@@ -82,7 +92,8 @@ class KognicClient:
     def list_datasets(self) -> list[Dataset]:
         """Return all datasets that the credentials may see; raises KognicError."""
         url = datasets_url(self.settings.base_url)
-        return [Dataset.from_api(row) for row in rows_of(self._get(url), url)]
+        walk = Walk[Dataset](lambda dataset: dataset.uuid.lower(), by_offset=False)
+        return list(self._rows(url, Dataset.from_api, walk))
 
     def get_dataset(self, name_or_uuid: str) -> Dataset:
         """Find a dataset by its uuid or its exact name.
@@ -115,7 +126,8 @@ class KognicClient:
     def list_predictions_groups(self, dataset_uuid: str) -> list[PredictionsGroup]:
         """Return a dataset's predictions groups; raises KognicNotFoundError if the dataset is unknown."""
         url = groups_url(self.settings.base_url, dataset_uuid)
-        return [PredictionsGroup.from_api(row) for row in rows_of(self._get(url), url)]
+        walk = Walk[PredictionsGroup](lambda group: group.uuid.lower(), by_offset=False)
+        return list(self._rows(url, PredictionsGroup.from_api, walk))
 
     def find_predictions_groups(self, dataset_uuid: str, name: str) -> list[PredictionsGroup]:
         """Return the dataset's groups of exactly that name: names need not be unique."""
@@ -147,25 +159,29 @@ class KognicClient:
         return self._post(url, json.dumps(body).encode())
 
     def iter_annotations(self, dataset_uuid: str) -> Iterator[Annotation]:
-        """Yield a dataset's annotations, a page at a time.
+        """Yield a dataset's annotations, a page at a time; when it ends, it has yielded all of them.
 
-        The documented paging is followed: `offset` grows by what came, until a page is empty.
+        Where the listing lost rows while it was read, so that others may have been skipped, it is gone through
+        again: then an annotation may come twice.
+
+        Raises:
+            KognicAnswerError: It kept changing.
+            KognicRowError: It cannot be gone through to its end.
+            KognicError: It cannot be had.
         """
         url = annotations_url(self.settings.base_url, dataset_uuid)
-        offset = 0
-        last: list[Any] = []
-        while rows := rows_of(self._get(url, {"offset": offset}), url):
-            if rows == last:
-                raise KognicRowError(
-                    "two pages of the listing are the same: it does not follow 'offset' any more. Look for a newer"
-                    " version of this provider.",
-                    method="GET",
-                    url=url,
-                )
-            for row in rows:
-                yield Annotation.from_api(row)
-            offset += len(rows)
-            last = rows
+        for _ in range(_MOST_READINGS):
+            walk = Walk(_annotation_key)
+            yield from self._rows(url, Annotation.from_api, walk)
+            if not walk.disturbed:
+                return
+            logger.info("The annotations of the dataset %s changed while they were listed.", dataset_uuid)
+        raise KognicAnswerError(
+            f"the listing changed while it was read, {_MOST_READINGS} times: what it showed may not be all. Try"
+            " again when nobody removes annotations.",
+            method="GET",
+            url=url,
+        )
 
     def create_prediction(
         self, predictions_group_uuid: str, scene_uuid: str, document: bytes | Mapping[str, Any]
@@ -184,11 +200,29 @@ class KognicClient:
         url = predictions_url(self.settings.base_url, predictions_group_uuid)
         return self._post(url, prediction_body(scene_uuid, document))
 
-    def _get(self, url: str, params: Mapping[str, int] | None = None) -> Any:
-        return self._repeat(lambda: self._once("GET", url, params=params), idempotent=True)
+    def _rows(self, url: str, read: Callable[[Any], _T], walk: Walk[_T]) -> Iterator[_T]:
+        """Yield a listing's rows, to its end; raises KognicRowError where there is no way to it."""
+        while walk.ask is not None:
+            page = self._get(url, walk.ask)
+            try:
+                new = walk.take(replace(page, rows=[read(row) for row in page.rows]))
+            except NoWayOnError as error:
+                raise KognicRowError(
+                    f"the listing cannot be read to its end: {error}. Look for a newer version of this provider.",
+                    method="GET",
+                    url=url,
+                ) from None
+            yield from new
+
+    def _get(self, url: str, params: Mapping[str, str]) -> Page[Any]:
+        redact = self.tokens.redact
+        return self._repeat(lambda: self._once("GET", url, params=params).page(redact), idempotent=True)
 
     def _post(self, url: str, body: bytes) -> str:
-        return self._repeat(lambda: created_uuid(self._once("POST", url, body=body), url), idempotent=False)
+        redact = self.tokens.redact
+        return self._repeat(
+            lambda: created_uuid(self._once("POST", url, body=body).data(redact), url), idempotent=False
+        )
 
     def _repeat(self, call: Callable[[], _T], *, idempotent: bool) -> _T:
         """Call until it succeeds, may not be repeated, or was tried often enough."""
@@ -209,8 +243,8 @@ class KognicClient:
             self._sleep(wait)
 
     def _once(
-        self, method: str, url: str, *, params: Mapping[str, int] | None = None, body: bytes | None = None
-    ) -> Any:
+        self, method: str, url: str, *, params: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
         import requests
 
         session = self._open()
@@ -234,7 +268,7 @@ class KognicClient:
         self._deprecations.look(answer)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             self.tokens.reject(token)
-        return answer.data(self.tokens.redact)
+        return answer
 
     def _open(self) -> requests.Session:
         if self._session is None:
@@ -249,3 +283,10 @@ class KognicClient:
             session.headers["User-Agent"] = user_agent()
             self._session = session
         return self._session
+
+
+def _annotation_key(annotation: Annotation) -> str | tuple[str, str]:
+    """Return what tells an annotation from all others; the documentation promises it no uuid."""
+    if annotation.uuid:
+        return annotation.uuid, annotation.scene_uuid
+    return json.dumps(annotation.raw, sort_keys=True)

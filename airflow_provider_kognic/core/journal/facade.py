@@ -177,7 +177,11 @@ class Journal:
         held = [
             Baseline(to_bytes(scene), new, self._upload)
             for scene, uuids in found.items()
-            if (new := tuple(one for one in map(to_bytes, uuids) if not self._ledger.knows(to_bytes(scene), one)))
+            if (
+                new := tuple(
+                    one for one in map(to_bytes, uuids) if not self._ledger.knows(to_bytes(scene), one)
+                )
+            )
         ]
         await self._note(*held)
 

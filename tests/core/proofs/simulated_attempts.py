@@ -248,7 +248,9 @@ class KillableClient:
         await life.wall()
         return uuid
 
-    async def list_predictions(self, predictions_group_uuid: str, ask: Mapping[str, str]) -> Page[ListedPrediction]:
+    async def list_predictions(
+        self, predictions_group_uuid: str, ask: Mapping[str, str]
+    ) -> Page[ListedPrediction]:
         await self._life.wall()
         page = await self._inner.list_predictions(predictions_group_uuid, ask)
         self._life.story.between_pages()

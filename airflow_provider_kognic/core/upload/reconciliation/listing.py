@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_kognic.core.errors import (
     KognicAmbiguousError,
@@ -53,7 +53,7 @@ class ListedRow(Protocol):
 class ListingClient(Protocol):
     """What the listing asks of a client; `api.async_client.AsyncKognicClient` is one."""
 
-    async def list_predictions(self, predictions_group_uuid: str, ask: Mapping[str, str]) -> Page[Any]:
+    async def list_predictions(self, predictions_group_uuid: str, ask: Mapping[str, str]) -> Page[ListedRow]:
         """Return the page of `ListedRow` that `Walk.ask` asks for; raises KognicError."""
 
     async def probe(self) -> None:
