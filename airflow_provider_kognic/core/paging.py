@@ -65,6 +65,7 @@ class Walk(Generic[_T]):
         self._key = key
         self._by_offset = by_offset
         self._seen: set[int] = set()
+        self._last: list[int] = []
         self._awaited: set[int] = set()
         self._cursors: set[str] = set()
         self._offset = 0
@@ -114,9 +115,12 @@ class Walk(Generic[_T]):
 
     def _go_on(self, page: Page[_T], keys: list[int], *, new: bool) -> dict[str, str] | None:
         """Return the next query by offset, overlapping by a row."""
-        if not keys or (self._offset and not new and len(keys) == 1):
+        # A page that is not full, and ends with the row where the one before it ended.
+        over = not new and len(keys) < self._largest and keys[-1:] == self._last
+        if not keys or over:
             return self._end(page)
         self._offset = max(0, self._offset - 1) + len(keys)
+        self._last = keys[-1:]
         self._awaited.add(keys[-1])
         if self._largest == 1:
             self._single = _Single.NEXT

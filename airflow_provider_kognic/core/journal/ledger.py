@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.journal.format import (
     Baseline,
+    BaselineTaken,
     BegunAnew,
     Created,
     InDoubt,
@@ -163,7 +164,7 @@ class Ledger:
             self._hold(record)
         elif isinstance(record, BegunAnew):
             self._begin_anew(record)
-        else:
+        elif not isinstance(record, BaselineTaken):
             self._settle(record)
 
     def _intend(self, record: Intent) -> None:
