@@ -220,6 +220,31 @@ class Emulator:
         params = _given(group, scene) | {"count_only": True}
         return int(self._json("GET", "/__admin/predictions", params=params)["count"])
 
+    def add_prediction(self, group: str, scene: str | None = None) -> str:
+        """Add a prediction with nothing in it, as a person does in the app; returns its uuid.
+
+        It needs no token and counts nowhere in ``stats``.
+
+        Args:
+            group: The group.
+            scene: The scene; the first annotated one of the dataset when None.
+        """
+        return str(self._json("POST", "/__admin/predictions", json=_given(group, scene))["uuid"])
+
+    def remove_predictions(self, group: str, scene: str | None = None, *, uuid: str | None = None) -> int:
+        """Remove predictions of a group, as a person does in the app.
+
+        Args:
+            group: The group.
+            scene: Only those of this scene.
+            uuid: Only this one.
+
+        Returns:
+            How many were removed.
+        """
+        params = _given(group, scene) | ({} if uuid is None else {"uuid": uuid})
+        return int(self._json("DELETE", "/__admin/predictions", params=params)["removed"])
+
     def document(self, prediction_uuid: str) -> bytes:
         """The ``openlabelContent`` of a prediction, byte for byte as it arrived."""
         return self.request("GET", f"/__admin/predictions/{prediction_uuid}/document").content

@@ -82,6 +82,28 @@ def test_predictions_are_filtered_and_counted(emulator: Emulator, post: Post, gr
     assert post().status_code == 404
 
 
+def test_a_person_adds_and_removes_predictions(emulator: Emulator, post: Post, group: str) -> None:
+    other = emulator.create_group()
+    mine = [post(demo.scene_uuid(index)).json()["data"] for index in range(3)]
+    posts = emulator.stats()["prediction_posts"]
+    added = emulator.add_prediction(group, demo.scene_uuid(1))
+    somewhere = emulator.add_prediction(other)
+    assert emulator.document(added).startswith(b'{"openlabel"')
+    assert emulator.predictions(other)[0]["scene_uuid"] == demo.scene_uuid(0)
+    assert emulator.stats()["prediction_posts"] == posts
+    assert emulator.remove_predictions(group, uuid=mine[0]) == 1
+    assert emulator.remove_predictions(group, uuid=somewhere) == 0
+    assert emulator.remove_predictions(group, demo.scene_uuid(1)) == 2
+    assert [row["uuid"] for row in emulator.predictions(group)] == mine[2:]
+    assert emulator.remove_predictions(group) == 1
+    assert emulator.count_predictions(other) == 1
+    for status, group_asked, scene in ((404, str(uuid.uuid4()), None), (400, group, "unknown")):
+        with pytest.raises(httpx.HTTPStatusError, match=str(status)):
+            emulator.add_prediction(group_asked, scene)
+    with pytest.raises(httpx.HTTPStatusError, match="404"):
+        emulator.remove_predictions(str(uuid.uuid4()))
+
+
 def test_a_dataset_is_made_as_asked(emulator: Emulator) -> None:
     scenes = [str(uuid.uuid4()) for _ in range(3)]
     wanted = str(uuid.uuid4())

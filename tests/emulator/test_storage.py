@@ -9,6 +9,7 @@ import pytest
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.storage import predictions, predictions_groups
 from airflow_provider_kognic.emulator.storage.database import Database
+from airflow_provider_kognic.emulator.storage.rows import Part
 from airflow_provider_kognic.emulator.storage.schema import SCHEMA
 from airflow_provider_kognic.emulator.testing import running_emulator
 
@@ -61,7 +62,8 @@ def test_no_question_about_a_group_looks_at_every_prediction(large: Path, scene:
     db.set_trace_callback(statements.append)
     (group,) = db.execute("SELECT uuid FROM predictions_groups").fetchone()
     predictions.count_predictions(db, group, scene)
-    predictions.list_predictions(db, group_uuid=group, scene_uuid=scene, after=50_000, limit=10)
+    part = Part(after=50_000, limit=10)
+    predictions.list_predictions(db, part, group_uuid=group, scene_uuid=scene)
     db.set_trace_callback(None)
     for statement in statements[1:]:
         plan = " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}"))

@@ -39,6 +39,18 @@ class NewAnnotations(_Body):
     scenes: list[UUID]
 
 
+class NewPrediction(_Body):
+    """A prediction that somebody else adds.
+
+    Attributes:
+        group: The group.
+        scene: The scene; the first annotated one of the dataset when left out.
+    """
+
+    group: str
+    scene: str | None = None
+
+
 class NewClient(_Body):
     """A client to let in.
 

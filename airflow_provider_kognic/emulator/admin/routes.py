@@ -7,11 +7,23 @@ from uuid import uuid4, uuid5
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from airflow_provider_kognic.emulator.admin.bodies import NewAnnotations, NewClient, NewDataset
+from airflow_provider_kognic.emulator.admin.bodies import (
+    NewAnnotations,
+    NewClient,
+    NewDataset,
+    NewPrediction,
+)
 from airflow_provider_kognic.emulator.errors import Refused
 from airflow_provider_kognic.emulator.faults.settings import Settings
 from airflow_provider_kognic.emulator.state import state_of
-from airflow_provider_kognic.emulator.storage import clients, datasets, predictions, predictions_groups
+from airflow_provider_kognic.emulator.storage import (
+    clients,
+    datasets,
+    people,
+    predictions,
+    predictions_groups,
+)
+from airflow_provider_kognic.emulator.storage.rows import Part
 
 
 async def require_loopback(request: Request) -> None:
@@ -103,11 +115,31 @@ async def list_predictions(
     answer: dict[str, Any] = {"count": await database.read(predictions.count_predictions, group, scene)}
     if not count_only:
         rows = await database.read(
-            predictions.list_predictions, group_uuid=group, scene_uuid=scene, after=after, limit=limit
+            predictions.list_predictions, Part(after=after, limit=limit), group_uuid=group, scene_uuid=scene
         )
         answer["data"] = rows
         answer["next"] = rows[-1]["seq"] if len(rows) == limit else None
     return _json(answer)
+
+
+@router.post("/predictions")
+async def add_prediction(request: Request, given: NewPrediction) -> Response:
+    """Add a prediction as a person does in the app."""
+    state = state_of(request)
+    repeated = state.faults.settings.repeated_scene
+    uuid = await state.database.write(people.add_by_hand, given.group, given.scene, repeated)
+    return _json({"uuid": uuid})
+
+
+@router.delete("/predictions")
+async def remove_predictions(
+    request: Request, group: str, scene: str | None = None, uuid: str | None = None
+) -> Response:
+    """Remove predictions of a group as a person does in the app: all, those of a scene, or one."""
+    removed = await state_of(request).database.write(
+        people.remove_by_hand, group, scene_uuid=scene, prediction_uuid=uuid
+    )
+    return _json({"removed": removed})
 
 
 @router.get("/predictions/{prediction_uuid}/document")

@@ -9,15 +9,12 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from airflow_provider_kognic.emulator.api.auth import require_token
 from airflow_provider_kognic.emulator.api.bodies import read_group, read_prediction
+from airflow_provider_kognic.emulator.api.paging import enveloped_page, part_asked_for
 from airflow_provider_kognic.emulator.errors import Refused
 from airflow_provider_kognic.emulator.state import state_of
 from airflow_provider_kognic.emulator.storage import datasets, predictions, predictions_groups
 
 router = APIRouter(dependencies=[Depends(require_token)])
-
-
-# SQLite counts in 64 bits.
-_OFFSET_DIGITS = 18
 
 
 def _enveloped(data: object) -> Response:
@@ -28,49 +25,48 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat()
 
 
-def _offset(request: Request) -> int:
-    given = request.query_params.get("offset", "0")
-    if not (given.isascii() and given.isdigit() and len(given) <= _OFFSET_DIGITS):
-        raise Refused(400, f"offset must be a whole number from 0 on, not {given!r}")
-    return int(given)
-
-
 @router.get("/v2/datasets")
 async def list_datasets(request: Request) -> Response:
-    """All datasets."""
-    rows = await state_of(request).database.read(datasets.list_datasets)
-    return _enveloped(
-        [
-            {
-                "uuid": row["uuid"],
-                "name": row["name"],
-                "hasSegmentation": bool(row["segmentation"]),
-                "createdAt": _time(row["created_at"]),
-            }
-            for row in rows
-        ]
-    )
+    """The datasets."""
+    state = state_of(request)
+    settings = state.faults.settings
+    part = part_asked_for(request, settings, "datasets")
+    rows = await state.database.read(datasets.list_datasets, part)
+    return enveloped_page(rows, settings, "datasets", part, _dataset)
+
+
+def _dataset(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "uuid": row["uuid"],
+        "name": row["name"],
+        "hasSegmentation": bool(row["segmentation"]),
+        "createdAt": _time(row["created_at"]),
+    }
 
 
 @router.get("/v1/datasets/{dataset_uuid}/annotations")
 async def list_annotations(request: Request, dataset_uuid: str) -> Response:
     """A page of a dataset's annotations, from ``offset`` on; empty beyond the last."""
     state = state_of(request)
-    limit = state.faults.settings.page_size
-    rows = await state.database.read(datasets.list_annotations, dataset_uuid, _offset(request), limit)
-    return _enveloped(
-        [
-            {"uuid": row["uuid"], "sceneUuid": row["scene_uuid"], "createdAt": _time(row["created_at"])}
-            for row in rows
-        ]
-    )
+    settings = state.faults.settings
+    part = part_asked_for(request, settings, "annotations")
+    rows = await state.database.read(datasets.list_annotations, dataset_uuid, part)
+    return enveloped_page(rows, settings, "annotations", part, _of_scene)
+
+
+def _of_scene(row: dict[str, Any]) -> dict[str, Any]:
+    """An annotation or a prediction."""
+    return {"uuid": row["uuid"], "sceneUuid": row["scene_uuid"], "createdAt": _time(row["created_at"])}
 
 
 @router.get("/v1/datasets/{dataset_uuid}/predictions-groups")
 async def list_groups(request: Request, dataset_uuid: str) -> Response:
     """The predictions groups of a dataset."""
-    rows = await state_of(request).database.read(predictions_groups.list_groups, dataset_uuid)
-    return _enveloped([_group(row) for row in rows])
+    state = state_of(request)
+    settings = state.faults.settings
+    part = part_asked_for(request, settings, "groups")
+    rows = await state.database.read(predictions_groups.list_groups, dataset_uuid, part)
+    return enveloped_page(rows, settings, "groups", part, _group)
 
 
 def _group(row: dict[str, Any]) -> dict[str, Any]:
@@ -119,18 +115,12 @@ async def list_predictions(request: Request, group_uuid: str) -> Response:
     settings = state.faults.settings
     if not settings.predictions_listing:
         raise Refused(405, "Predictions cannot be listed", {"Allow": "POST"})
-    offset = _offset(request)
+    part = part_asked_for(request, settings, "predictions")
     await state.database.read(predictions_groups.require_group, group_uuid)
     rows = await state.database.read(
         predictions.list_predictions,
+        part,
         group_uuid=group_uuid,
-        offset=offset,
-        limit=settings.page_size,
         until=time.time() - settings.listing_lag if settings.listing_lag else None,
     )
-    return _enveloped(
-        [
-            {"uuid": row["uuid"], "sceneUuid": row["scene_uuid"], "createdAt": _time(row["created_at"])}
-            for row in rows
-        ]
-    )
+    return enveloped_page(rows, settings, "predictions", part, _of_scene)

@@ -1,9 +1,15 @@
 """The switches of the emulator, as data: what it does wrong, and how it behaves where Kognic says nothing."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_provider_kognic.emulator.faults.fault import Fault
 from airflow_provider_kognic.emulator.storage.predictions import RepeatedScene
+from airflow_provider_kognic.emulator.storage.rows import Order
+
+Listing = Literal["datasets", "groups", "annotations", "predictions"]
+Paging = Literal["offset", "cursor"]
 
 
 class Settings(BaseModel):
@@ -16,6 +22,9 @@ class Settings(BaseModel):
         repeated_scene: What a second prediction for a scene in the same group does.
         predictions_listing: Whether predictions can be listed.
         listing_lag: Seconds until a new prediction shows in that listing.
+        listing_order: What a listing has first: the oldest, the newest, or the least uuid.
+        paging: How listings go on: by ``offset``, or by a cursor; for all of them, or for each by its name.
+        has_next: Whether a page says whether there is more (``hasNext``).
         page_size: Rows in one page of a listing.
         max_concurrent: Dataset API requests served at the same time; more are answered with 429.
         sunset_date: The ``sunset-date`` header of dataset API answers; none when None.
@@ -30,7 +39,14 @@ class Settings(BaseModel):
     repeated_scene: RepeatedScene = "stand_beside"
     predictions_listing: bool = False
     listing_lag: float = Field(default=0.0, ge=0.0)
+    listing_order: Order = "oldest"
+    paging: Paging | dict[Listing, Paging] = "offset"
+    has_next: bool = False
     page_size: int = Field(default=500, ge=1)
     max_concurrent: int = Field(default=10, ge=1)
     sunset_date: str | None = None
     validate_openlabel: bool = True
+
+    def paging_of(self, listing: Listing) -> Paging:
+        """How a listing goes on."""
+        return self.paging if isinstance(self.paging, str) else self.paging.get(listing, "offset")

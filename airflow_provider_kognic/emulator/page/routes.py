@@ -10,6 +10,7 @@ from airflow_provider_kognic.emulator.errors import Refused
 from airflow_provider_kognic.emulator.page.rendering import HEADERS, render
 from airflow_provider_kognic.emulator.state import state_of
 from airflow_provider_kognic.emulator.storage import datasets, predictions, predictions_groups
+from airflow_provider_kognic.emulator.storage.rows import Part
 
 router = APIRouter()
 
@@ -82,10 +83,9 @@ async def show_group(request: Request, dataset_uuid: str, group_uuid: str) -> Re
     total = await database.read(predictions.count_predictions, group_uuid, scene)
     rows = await database.read(
         predictions.list_predictions,
+        Part(offset=(number - 1) * _PAGE_ROWS, limit=_PAGE_ROWS),
         group_uuid=group_uuid,
         scene_uuid=scene,
-        offset=(number - 1) * _PAGE_ROWS,
-        limit=_PAGE_ROWS,
     )
     return render(
         "group.html",

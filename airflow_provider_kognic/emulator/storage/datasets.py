@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from airflow_provider_kognic.emulator.errors import Refused
-from airflow_provider_kognic.emulator.storage.rows import all_rows, first_row
+from airflow_provider_kognic.emulator.storage.rows import WHOLE, Part, all_rows, first_row
 
 
 def add_dataset(
@@ -59,18 +59,20 @@ def add_annotations(db: sqlite3.Connection, dataset_uuid: str, scenes: Iterable[
     return len(scenes)
 
 
-def list_datasets(db: sqlite3.Connection) -> list[dict[str, Any]]:
-    """All datasets, oldest first, with how much each holds."""
+def list_datasets(db: sqlite3.Connection, part: Part = WHOLE) -> list[dict[str, Any]]:
+    """All datasets, or a part of them, with how much each holds."""
+    condition, end = part.sql()
     return all_rows(
         db.execute(
-            """SELECT uuid, name, segmentation, created_at,
+            f"""SELECT seq, uuid, name, segmentation, created_at,
                 (SELECT count(*) FROM scenes WHERE dataset_uuid = datasets.uuid) AS scenes,
                 (SELECT count(DISTINCT scene_uuid) FROM annotations WHERE dataset_uuid = datasets.uuid)
                     AS annotated_scenes,
                 (SELECT count(*) FROM predictions_groups WHERE dataset_uuid = datasets.uuid) AS groups,
                 (SELECT count(*) FROM predictions WHERE group_uuid IN
                     (SELECT uuid FROM predictions_groups WHERE dataset_uuid = datasets.uuid)) AS predictions
-            FROM datasets ORDER BY seq"""
+            FROM datasets WHERE {condition} {end}""",  # noqa: S608 (no input in it)
+            part.parameters(),
         )
     )
 
@@ -131,19 +133,18 @@ def list_scenes(
     )
 
 
-def list_annotations(
-    db: sqlite3.Connection, dataset_uuid: str, offset: int, limit: int
-) -> list[dict[str, Any]]:
-    """A page of a dataset's annotations, oldest first.
+def list_annotations(db: sqlite3.Connection, dataset_uuid: str, part: Part) -> list[dict[str, Any]]:
+    """A part of a dataset's annotations.
 
     Raises:
         Refused: 404, no such dataset.
     """
     require_dataset(db, dataset_uuid)
+    condition, end = part.sql()
     return all_rows(
         db.execute(
-            """SELECT uuid, scene_uuid, created_at FROM annotations WHERE dataset_uuid = ?
-            ORDER BY seq LIMIT ? OFFSET ?""",
-            (dataset_uuid, limit, offset),
+            f"""SELECT seq, uuid, scene_uuid, created_at FROM annotations
+            WHERE dataset_uuid = :dataset AND {condition} {end}""",  # noqa: S608 (no input in it)
+            {"dataset": dataset_uuid} | part.parameters(),
         )
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from airflow_provider_kognic.emulator.errors import Refused
-from airflow_provider_kognic.emulator.storage.rows import all_rows, first_row
+from airflow_provider_kognic.emulator.storage.rows import WHOLE, Part, all_rows, first_row
 
 RepeatedScene = Literal["stand_beside", "replace", "conflict"]
 
@@ -83,9 +83,31 @@ def _require_annotated(db: sqlite3.Connection, dataset_uuid: str, scene: str) ->
     raise Refused(400, f"Scene {scene} is not in dataset {dataset_uuid}")
 
 
-def remove_predictions(db: sqlite3.Connection, group_uuid: str, scene_uuid: str | None = None) -> int:
-    """Remove the predictions of a group, of a scene when given, with their documents; returns how many."""
-    where, parameters = _where(group_uuid, scene_uuid)
+def remove_predictions(
+    db: sqlite3.Connection,
+    group_uuid: str,
+    scene_uuid: str | None = None,
+    prediction_uuid: str | None = None,
+    *,
+    part: Part = WHOLE,
+) -> int:
+    """Remove predictions with their documents.
+
+    Args:
+        db: The connection.
+        group_uuid: The group that they are in.
+        scene_uuid: Only those of this scene.
+        prediction_uuid: Only this one.
+        part: Which of them; all unless told otherwise.
+
+    Returns:
+        How many were removed.
+    """
+    where, parameters = _where(group_uuid, scene_uuid, prediction_uuid)
+    if part != WHOLE:
+        condition, end = part.sql()
+        where = f"seq IN (SELECT seq FROM predictions WHERE {where} AND {condition} {end})"  # noqa: S608 (no input in it)
+        parameters |= part.parameters()
     db.execute(
         f"DELETE FROM documents WHERE prediction_seq IN (SELECT seq FROM predictions WHERE {where})",  # noqa: S608 (no input in it)
         parameters,
@@ -93,13 +115,17 @@ def remove_predictions(db: sqlite3.Connection, group_uuid: str, scene_uuid: str 
     return db.execute(f"DELETE FROM predictions WHERE {where}", parameters).rowcount  # noqa: S608 (as above)
 
 
-def _where(group_uuid: str | None, scene_uuid: str | None) -> tuple[str, dict[str, Any]]:
+def _where(
+    group_uuid: str | None, scene_uuid: str | None, prediction_uuid: str | None = None
+) -> tuple[str, dict[str, Any]]:
     conditions = ["TRUE"]
+    if prediction_uuid is not None:
+        conditions.append("uuid = :uuid")
     if group_uuid is not None:
         conditions.append("group_uuid = :group")
     if scene_uuid is not None:
         conditions.append("scene_uuid = :scene")
-    return " AND ".join(conditions), {"group": group_uuid, "scene": scene_uuid}
+    return " AND ".join(conditions), {"group": group_uuid, "scene": scene_uuid, "uuid": prediction_uuid}
 
 
 def count_predictions(
@@ -112,33 +138,30 @@ def count_predictions(
 
 def list_predictions(
     db: sqlite3.Connection,
+    part: Part,
     *,
     group_uuid: str | None = None,
     scene_uuid: str | None = None,
-    after: int = 0,
-    offset: int = 0,
-    limit: int,
     until: float | None = None,
 ) -> list[dict[str, Any]]:
-    """A page of predictions, oldest first, without their documents.
+    """A part of the predictions, without their documents.
 
     Args:
         db: The connection.
+        part: Which part; ``after`` is the way to walk through many.
         group_uuid: Only those of this group.
         scene_uuid: Only those of this scene.
-        after: Only those with a ``seq`` beyond this one: the way to walk through many.
-        offset: How many to leave out at the beginning.
-        limit: How many at most.
         until: Only those created by then, in seconds since the epoch.
     """
     where, parameters = _where(group_uuid, scene_uuid)
-    parameters |= {"after": after, "until": until, "limit": limit, "offset": offset}
+    condition, end = part.sql()
+    if until is not None:
+        condition += " AND created_at <= :until"
     return all_rows(
         db.execute(
             f"""SELECT seq, uuid, group_uuid AS predictions_group_uuid, scene_uuid, size, created_at
-            FROM predictions WHERE {where} AND seq > :after AND (:until IS NULL OR created_at <= :until)
-            ORDER BY seq LIMIT :limit OFFSET :offset""",  # noqa: S608 (no input in it)
-            parameters,
+            FROM predictions WHERE {where} AND {condition} {end}""",  # noqa: S608 (no input in it)
+            parameters | part.parameters() | {"until": until},
         )
     )
 

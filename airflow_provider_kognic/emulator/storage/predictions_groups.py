@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_kognic.emulator.errors import Refused
 from airflow_provider_kognic.emulator.storage.datasets import require_dataset
 from airflow_provider_kognic.emulator.storage.predictions import remove_predictions
-from airflow_provider_kognic.emulator.storage.rows import all_rows, first_row
+from airflow_provider_kognic.emulator.storage.rows import WHOLE, Part, all_rows, first_row
 
 
 def add_group(
@@ -29,19 +29,20 @@ def add_group(
     return group_uuid
 
 
-def list_groups(db: sqlite3.Connection, dataset_uuid: str) -> list[dict[str, Any]]:
-    """The predictions groups of a dataset, oldest first.
+def list_groups(db: sqlite3.Connection, dataset_uuid: str, part: Part = WHOLE) -> list[dict[str, Any]]:
+    """The predictions groups of a dataset, or a part of them.
 
     Raises:
         Refused: 404, no such dataset.
     """
     require_dataset(db, dataset_uuid)
+    condition, end = part.sql()
     return all_rows(
         db.execute(
-            """SELECT uuid, dataset_uuid, name, description, class_mapping, created_at,
+            f"""SELECT seq, uuid, dataset_uuid, name, description, class_mapping, created_at,
                 (SELECT count(*) FROM predictions WHERE group_uuid = predictions_groups.uuid) AS predictions
-            FROM predictions_groups WHERE dataset_uuid = ? ORDER BY seq""",
-            (dataset_uuid,),
+            FROM predictions_groups WHERE dataset_uuid = :dataset AND {condition} {end}""",  # noqa: S608 (no input in it)
+            {"dataset": dataset_uuid} | part.parameters(),
         )
     )
 
