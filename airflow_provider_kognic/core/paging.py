@@ -68,7 +68,7 @@ class Walk(Generic[_T]):
         self._last: list[int] = []
         self._awaited: set[int] = set()
         self._cursors: set[str] = set()
-        self._offset = 0
+        self._offset = self._beyond = 0
         self._single = _Single.NO
         self._unchecked = False
         self._largest = 0
@@ -119,7 +119,9 @@ class Walk(Generic[_T]):
         over = not new and len(keys) < self._largest and keys[-1:] == self._last
         if not keys or over:
             return self._end(page)
-        self._offset = max(0, self._offset - 1) + len(keys)
+        # By what is new, not by what came: a page that repeats more than it must then skips nothing.
+        self._beyond += 0 if new else len(keys) - 1
+        self._offset = len(self._seen) + self._beyond
         self._last = keys[-1:]
         self._awaited.add(keys[-1])
         if self._largest == 1:

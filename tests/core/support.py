@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -221,6 +222,11 @@ def http(
     raw = body.encode() if isinstance(body, str) else body
     head = [f"HTTP/1.1 {status} X", f"content-length: {len(raw)}", *headers]
     return "\r\n".join([*head, *(["connection: close"] if close else []), "", ""]).encode() + raw
+
+
+def another_created() -> bytes:
+    """The bytes of an answer that names a prediction that no answer has named before."""
+    return http(body=json.dumps({"data": str(uuid.uuid4())}))
 
 
 def always(raw: bytes) -> Answer:

@@ -394,7 +394,7 @@ class Story:
         """A page of a listing was answered: the next one may miss what it would have shown."""
         self._pages += 1
         if (away := self.removals.pop(self._pages, None)) is not None:
-            self.emulator.remove_predictions(self.group, [away])
+            self.emulator.remove_predictions(self.group, uuid=away)
 
     def rows(self) -> list[Mapping[str, Any]]:
         """What the group holds."""

@@ -28,6 +28,7 @@ from tests.core.support import (
     Listed,
     Request,
     always,
+    another_created,
     check_truth,
     content,
     free_port,
@@ -90,7 +91,7 @@ def test_retry_after_keeps_everybody_out(emulator: Emulator, group: str) -> None
 
     def answer(connection: socket.socket, request: Request) -> None:
         times.append(time.monotonic())
-        connection.sendall(http(429, "{}", ["retry-after: 1"]) if len(times) == 1 else http())
+        connection.sendall(http(429, "{}", ["retry-after: 1"]) if len(times) == 1 else another_created())
 
     with raw_server(answer) as server:
         settings = settings_for(emulator, base_url=server.url, max_connections=1)
@@ -477,7 +478,7 @@ def test_stale_connections_are_not_used(emulator: Emulator, group: str) -> None:
     """A connection that the server closed after an answer is not used for the next prediction."""
 
     def answer(connection: socket.socket, request: Request) -> None:
-        connection.sendall(http())
+        connection.sendall(another_created())
         connection.close()  # without having said so in a header
 
     with raw_server(answer) as server:
