@@ -94,10 +94,10 @@ class History:
             forgets it).
         unreadable: The second attempt cannot read its journal after so many lines.
         grows: So many scenes enter the source after the first attempt.
-        strangers: Somebody else's predictions in the group, all along: `none`; `newcomers` (of the scenes that enter
-            the source later); `adding` (a person adds one by hand, before each attempt, of a scene that is not in
-            doubt then); `removing` (of scenes of no concern, and a person removes one of them between two pages of a
-            listing, see `removals`).
+        strangers: Somebody else's predictions in the group, all along: `none`; `newcomers` (of the scenes that
+            enter the source later); `adding` (a person adds one by hand, before each attempt, of a scene that is not
+            in doubt then); `removing` (of scenes of no concern, and a person removes two of them between two pages
+            of a listing, see `removals`).
         removals: After so many pages of listings.
     """
 
@@ -238,10 +238,16 @@ class Strangers:
         self._lag = 2 * _LAG if history.listing == "lagging" else 0.0
         self._scenes = [demo.scene_uuid(i) for i in range(history.count)]
         if self._kind == "newcomers":
+            there = {row["scene_uuid"] for row in story.rows()}
             for scene in self._scenes[history.count - history.grows :]:
-                self._add(scene)
+                if scene not in there:
+                    self._add(scene)
         elif self._kind == "removing":
-            story.removals = {page: self._add(demo.scene_uuid(20 + page)) for page in history.removals}
+            # Two at a time: where pages overlap by a row, one less skips none.
+            story.removals = {
+                page: [self._add(demo.scene_uuid(20 + 2 * page + i)) for i in range(2)]
+                for page in history.removals
+            }
 
     def act(self) -> None:
         """Do what is done before an attempt."""

@@ -328,7 +328,7 @@ class Story:
         unreadable: After so many lines the next attempt cannot read its journal.
         foreign: Uuids of predictions that others made.
         taken: The scenes of those.
-        removals: After how many pages of listings somebody removes which prediction.
+        removals: After how many pages of listings somebody removes which predictions.
         kind_of_life: How attempts live and die.
         wrong: What was promised and not kept, as far as it shows while an attempt runs.
     """
@@ -347,7 +347,7 @@ class Story:
     unreadable: int | None = None
     foreign: set[str] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)
-    removals: dict[int, str] = field(default_factory=dict)
+    removals: dict[int, list[str]] = field(default_factory=dict)
     name: str = "the upload"
     force: bool = False
     outage_timeout: float = 20.0
@@ -393,7 +393,7 @@ class Story:
     def between_pages(self) -> None:
         """A page of a listing was answered: the next one may miss what it would have shown."""
         self._pages += 1
-        if (away := self.removals.pop(self._pages, None)) is not None:
+        for away in self.removals.pop(self._pages, ()):
             self.emulator.remove_predictions(self.group, uuid=away)
 
     def rows(self) -> list[Mapping[str, Any]]:
