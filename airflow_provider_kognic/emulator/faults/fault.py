@@ -8,58 +8,14 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-Kind = Literal[
-    "ok",
-    "429",
-    "503_before",
-    "503_after",
-    "504_before",
-    "504_after",
-    "drop_before",
-    "drop_after",
-    "hang",
-    "late_commit",
-    "html_error",
-    "garbage",
-    "no_data",
-    "revoke_tokens",
-    "status",
-    "redirect",
-    "latency",
-]
-
-_RETRY = {"retry_after", "retry_after_as"}
-
-# What each kind can be told, besides when it strikes.
-_PARAMETERS: dict[str, set[str]] = {
-    "ok": set(),
-    "429": _RETRY | {"message"},
-    "503_before": _RETRY | {"message"},
-    "503_after": _RETRY | {"message"},
-    "504_before": _RETRY | {"message"},
-    "504_after": _RETRY | {"message"},
-    "drop_before": {"reset"},
-    "drop_after": {"reset"},
-    "hang": {"seconds"},
-    "late_commit": {"seconds", "answer"},
-    "html_error": {"status", "commit"},
-    "garbage": {"status", "body"},
-    "no_data": {"status"},
-    "revoke_tokens": set(),
-    "status": _RETRY | {"status", "message"},
-    "redirect": {"status", "location"},
-    "latency": {"seconds", "jitter"},
-}
-
-_REQUIRED: dict[str, set[str]] = {
-    "status": {"status"},
-    "redirect": {"location"},
-    "latency": {"seconds"},
-    "hang": {"seconds"},
-    "late_commit": {"seconds"},
-}
-
-_DEFAULT_STATUS = {"html_error": 502, "garbage": 200, "no_data": 200, "redirect": 302}
+from airflow_provider_kognic.emulator.faults.kinds import (
+    BY_A_PERSON,
+    COMMITTING,
+    DEFAULT_STATUS,
+    PARAMETERS,
+    REQUIRED,
+    Kind,
+)
 
 
 class _PostedPrediction(msgspec.Struct, rename="camel"):
@@ -70,7 +26,7 @@ class _PostedPrediction(msgspec.Struct, rename="camel"):
 _posted_prediction = msgspec.json.Decoder(_PostedPrediction)
 
 
-def _scene_of(body: bytes) -> str | None:
+def scene_of(body: bytes) -> str | None:
     """The scene that a body posted to the predictions endpoint names; None when it names none."""
     try:
         return _posted_prediction.decode(body).scene_uuid
@@ -98,7 +54,7 @@ class Match(BaseModel):
         return (
             (self.method is None or self.method.upper() == method)
             and (self.path is None or self.path.search(path) is not None)
-            and (self.scene is None or self.scene == _scene_of(body))
+            and (self.scene is None or self.scene == scene_of(body))
         )
 
 
@@ -117,13 +73,23 @@ class Fault(BaseModel):
         message: The ``message`` of the answer's JSON.
         retry_after: The ``Retry-After`` header in seconds, or literally when it is text; left out when None.
         retry_after_as: Send those seconds as they are, or as the HTTP date they lead to.
-        seconds: How long to hang, to wait before the commit, or to delay.
+        seconds: How long to hang, to wait before the commit or what is surplus, to delay, or between two bytes.
         jitter: Up to this many seconds more, at random.
         answer: Answer a late commit once it is done, instead of never.
         commit: Carry the request out before answering.
-        body: What to answer with.
+        body: What to answer with, or what comes behind the answer.
         location: Where to redirect to.
         reset: Drop with a TCP reset instead of an orderly close.
+        part: Which part of the answer drips.
+        size: The bytes of an answer that is too large, decoded.
+        empty: Leave all rows out of a listing that says there is more.
+        rows: The rows in a page of a listing without end.
+        uuid: The uuid that all are answered with, or the prediction that is removed.
+        group: The group that a person changes; that of the request when None.
+        scene: The scene whose prediction is added or removed, or of all rows of a listing without end.
+        which: Which of the predictions that are meant a person removes: all of the scene, or with this uuid, when
+            None, else the oldest.
+        before: A person does it before the request is carried out, instead of right after.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -140,18 +106,37 @@ class Fault(BaseModel):
     jitter: float = Field(default=0.0, ge=0.0)
     answer: bool = False
     commit: bool = False
-    body: str = "<<this is not JSON>>"
+    body: str | None = None
     location: str = ""
     reset: bool = False
+    part: Literal["headers", "body"] = "body"
+    size: int = Field(default=1 << 28, ge=0, le=1 << 32)
+    empty: bool = False
+    rows: int = Field(default=1, ge=1, le=10_000)
+    uuid: str | None = None
+    group: str | None = None
+    scene: str | None = None
+    which: Literal["all", "oldest", "newest"] | None = None
+    before: bool = False
 
     @model_validator(mode="after")
     def _check_parameters(self) -> "Fault":
         given = self.model_fields_set - {"kind", "match", "probability", "times"}
-        if strange := sorted(given - _PARAMETERS[self.kind]):
+        if strange := sorted(given - PARAMETERS[self.kind]):
             raise ValueError(f"kind {self.kind!r} does not take {', '.join(strange)}")
-        if missing := sorted(_REQUIRED.get(self.kind, set()) - given):
+        if missing := sorted(REQUIRED.get(self.kind, set()) - given):
             raise ValueError(f"kind {self.kind!r} needs {', '.join(missing)}")
         return self
+
+    @property
+    def commits(self) -> bool:
+        """Whether the request is carried out before this fault shows."""
+        return self.commit or self.kind in COMMITTING
+
+    @property
+    def by_a_person(self) -> bool:
+        """Whether it is nothing that goes wrong with a request, but what somebody else does meanwhile."""
+        return self.kind in BY_A_PERSON
 
     @property
     def answered_status(self) -> int:
@@ -159,7 +144,7 @@ class Fault(BaseModel):
         leading = self.kind.partition("_")[0]
         if leading.isdigit():
             return int(leading)
-        return self.status if self.status is not None else _DEFAULT_STATUS[self.kind]
+        return self.status if self.status is not None else DEFAULT_STATUS[self.kind]
 
     def headers(self) -> dict[str, str]:
         """The headers of that answer."""

@@ -3,18 +3,47 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from airflow_provider_kognic.emulator.faults.answers import Answer, faulty_answer
+from airflow_provider_kognic.emulator.faults.answers import (
+    Answer,
+    altered_answer,
+    faulty_answer,
+    surplus_of,
+)
 from airflow_provider_kognic.emulator.faults.fault import Fault
+from airflow_provider_kognic.emulator.faults.kinds import ALTERING
 from airflow_provider_kognic.emulator.faults.plan import Faults
+from airflow_provider_kognic.emulator.faults.work import ByHand, Work
 from airflow_provider_kognic.emulator.stats import PREDICTIONS_ROUTE, Stats, route_of
 
 _SLASHES = re.compile("/{2,}")
 
-_Carry = Callable[[], Awaitable[Answer]]
+# From here on the API has refused a request.
+_REFUSED = 400
+
+
+T = TypeVar("T")
+
+
+class Wire(Protocol):
+    """The connection of a request, for what ASGI has no words for: ``extensions["emulator.wire"]``."""
+
+    def write(self, data: bytes) -> None:
+        """Write bytes as they are, unless the connection is closed."""
+
+    def finish(self) -> None:
+        """Say that the answer is written."""
+
+    def drop(self, *, reset: bool) -> None:
+        """Close the connection, by a TCP reset if told to."""
+
+    def is_closed(self) -> bool:
+        """Whether nobody is there any more."""
 
 
 class Gate:
@@ -28,6 +57,7 @@ class Gate:
         faults: What to do wrong, and how many requests are served at a time.
         stats: Counts what was asked and what was done wrong.
         revoke_tokens: Makes every access token invalid.
+        by_hand: Does what a fault says that a person does.
         stopping: Set when the server is told to stop: whatever hangs lets go.
     """
 
@@ -38,16 +68,19 @@ class Gate:
         faults: Faults,
         stats: Stats,
         revoke_tokens: Callable[[], Awaitable[object]],
+        by_hand: ByHand,
         stopping: asyncio.Event,
     ) -> None:
         self._app = app
         self._faults = faults
         self._stats = stats
         self._revoke_tokens = revoke_tokens
+        self._by_hand = by_hand
         self._stop = stopping
+        self._keeping = asyncio.Lock()
         self._open = 0
         self._served = 0
-        self._late: set[asyncio.Task[Answer]] = set()
+        self._late: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event, as ASGI defines it."""
@@ -67,8 +100,45 @@ class Gate:
             self._stats.count_request(scope["method"], path, None if answer is None else answer.status)
         if answer is None:
             await self._drop(scope, receive, reset=False)
-        else:
+        elif answer.manner is None:
             await _send(answer, send)
+        else:
+            await self._write(answer, answer.manner, scope)
+
+    async def _write(self, answer: Answer, manner: Fault, scope: Scope) -> None:
+        """Write an answer past the server, which would do it in an orderly way."""
+        wire: Wire = scope["extensions"]["emulator.wire"]
+        head, body = answer.head(), b"" if scope["method"] == "HEAD" else answer.body
+        if manner.kind == "drip":
+            dripping, rest = (head, body) if manner.part == "headers" else (body, b"")
+            if manner.part == "body":
+                wire.write(head)
+            for number in range(len(dripping)):
+                if wire.is_closed() or (number and await self._pause(manner.seconds)):
+                    break
+                wire.write(dripping[number : number + 1])
+            else:
+                wire.write(rest)
+            wire.finish()
+        elif manner.seconds:
+            wire.write(head + body)
+            wire.finish()
+            self._start(self._write_later(wire, surplus_of(manner), manner.seconds))
+        else:
+            # At once, so that who reads the answer has read what is behind it, too.
+            wire.write(head + body + surplus_of(manner))
+            wire.finish()
+
+    async def _write_later(self, wire: Wire, surplus: bytes, seconds: float) -> None:
+        if not await self._pause(seconds):
+            wire.write(surplus)
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin what outlives its request, whose client may leave at any time."""
+        task = asyncio.create_task(work)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+        return task
 
     async def _serve_limited(self, scope: Scope, receive: Receive) -> Answer | None:
         stats = self._stats
@@ -107,38 +177,58 @@ class Gate:
         if plan.revoke:
             await self._revoke_tokens()
 
-        async def carry_out() -> Answer:
-            return await _call(self._app, scope, body)
-
+        work = Work(self._app, scope, body, plan, self._by_hand)
+        await work.prepare()
         if plan.fault is None:
-            return await carry_out()
-        return await self._fail(plan.fault, carry_out, scope, receive)
+            return await work.carry_out()
+        return await self._fail(plan.fault, work, scope, receive)
 
-    async def _fail(self, fault: Fault, carry_out: _Carry, scope: Scope, receive: Receive) -> Answer | None:
-        after = fault.kind.endswith("_after") or fault.kind in {"garbage", "no_data"} or fault.commit
-        if after:
-            answer = await carry_out()
-            if answer.status >= 400:  # noqa: PLR2004 (refused, so nothing was committed to fail after)
+    async def _fail(self, fault: Fault, work: Work, scope: Scope, receive: Receive) -> Answer | None:
+        if fault.kind == "same_uuid":
+            return await self._repeat(fault, work)
+        if fault.kind == "late_commit":
+            return await self._commit_late(fault, work, receive)
+        if fault.commits:
+            # A listing without end is asked for from its beginning: the API knows nothing of what lies further.
+            answer = await work.carry_out(query=b"" if fault.kind == "endless" else None)
+            if answer.status >= _REFUSED:  # nothing was committed to fail after
                 return answer
+            if fault.kind in ALTERING:
+                return await asyncio.to_thread(altered_answer, fault, answer, work.query)
+        else:
+            await work.leave_undone()
         if fault.kind.startswith("drop"):
             await self._drop(scope, receive, reset=fault.reset)
-            return None
-        if fault.kind == "hang":
+        elif fault.kind == "hang":
             await self._until_gone(receive, fault.seconds)
-            return None
-        if fault.kind == "late_commit":
-            return await self._commit_late(fault, carry_out, receive)
-        return faulty_answer(fault)
+        else:
+            return faulty_answer(fault)
+        return None
 
-    async def _commit_late(self, fault: Fault, carry_out: _Carry, receive: Receive) -> Answer | None:
+    async def _repeat(self, fault: Fault, work: Work) -> Answer:
+        """Answer as something that keeps answers would: all with one uuid, whatever is carried out."""
+        async with self._keeping:
+            if fault.uuid is not None:
+                kept = Answer.of_json(200, {"data": fault.uuid})
+            elif (known := self._faults.kept.get(fault)) is not None:
+                kept = known
+            else:
+                answer = await work.carry_out()
+                if answer.status < _REFUSED:
+                    self._faults.kept[fault] = replace(answer, headers=list(answer.headers))
+                return answer
+        if not fault.commit:
+            await work.leave_undone()
+        elif (answer := await work.carry_out()).status >= _REFUSED:
+            return answer
+        return replace(kept, headers=list(kept.headers))
+
+    async def _commit_late(self, fault: Fault, work: Work, receive: Receive) -> Answer | None:
         async def later() -> Answer:
             await asyncio.sleep(fault.seconds)
-            return await carry_out()
+            return await work.carry_out()
 
-        # A task of its own, so that it outlives the request whose client may leave at any time.
-        task = asyncio.create_task(later())
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
+        task = self._start(later())
         if fault.answer:
             stopping = asyncio.create_task(self._stopping())
             await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -168,7 +258,7 @@ class Gate:
 
     async def _drop(self, scope: Scope, receive: Receive, *, reset: bool) -> None:
         """Close the connection without an answer and wait until the server has noticed."""
-        scope["extensions"]["emulator.drop"](reset)
+        scope["extensions"]["emulator.wire"].drop(reset=reset)
         await _disconnected(receive)
 
 
@@ -187,25 +277,6 @@ async def _read_body(receive: Receive) -> bytes | None:
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _call(app: ASGIApp, scope: Scope, body: bytes) -> Answer:
-    answer = Answer(500)
-    chunks: list[bytes] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            answer.status = message["status"]
-            answer.headers = [pair for pair in message["headers"] if pair[0] != b"content-length"]
-        elif message["type"] == "http.response.body":
-            chunks.append(message.get("body", b""))
-
-    await app(scope, receive, send)
-    answer.body = b"".join(chunks)
-    return answer
 
 
 async def _send(answer: Answer, send: Send) -> None:

@@ -3,10 +3,13 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.emulator.faults.fault import Fault
 from airflow_provider_kognic.emulator.faults.settings import Settings
+
+if TYPE_CHECKING:
+    from airflow_provider_kognic.emulator.faults.answers import Answer
 
 
 @dataclass
@@ -16,11 +19,16 @@ class Plan:
     Attributes:
         delay: Seconds to wait first.
         revoke: Revoke all tokens first.
+        before: What a person does before the request is carried out.
+        after: What a person does right after it.
         fault: What to do instead of a plain answer.
+        kinds: The kinds of all that befalls it.
     """
 
     delay: float = 0.0
     revoke: bool = False
+    before: list[Fault] = field(default_factory=list)
+    after: list[Fault] = field(default_factory=list)
     fault: Fault | None = None
     kinds: list[str] = field(default_factory=list)
 
@@ -42,6 +50,8 @@ class Faults:
         kept = {name: getattr(self.base, name) for name in Settings.model_fields}
         given = {name: getattr(settings, name) for name in settings.model_fields_set}
         self.settings = Settings.model_construct(**(kept | given))
+        # The answers that are given again in place of others.
+        self.kept: dict[Fault, Answer] = {}
         # A simulation wants to be repeated, not to be unpredictable.
         self._random = random.Random(self.settings.seed)  # noqa: S311
         self._script_left = [fault.times or 1 for fault in self.settings.script]
@@ -50,9 +60,11 @@ class Faults:
     def change(self, settings: Settings) -> None:
         """Replace only the settings that are given; a script or rules not among them go on as they are."""
         left = (self._random, self._script_left, self._rules_left)
+        kept_answers = self.kept
         given = settings.model_fields_set
         kept = {name: getattr(self.settings, name) for name in Settings.model_fields}
         self.use(Settings.model_construct(**(kept | {name: getattr(settings, name) for name in given})))
+        self.kept = kept_answers
         if "seed" not in given:
             self._random = left[0]
         if "script" not in given:
@@ -83,6 +95,8 @@ class Faults:
                 plan.delay += fault.seconds + self._random.uniform(0.0, fault.jitter)
             elif fault.kind == "revoke_tokens":
                 plan.revoke = True
+            elif fault.by_a_person:
+                (plan.before if fault.before else plan.after).append(fault)
             else:
                 plan.fault = None if fault.kind == "ok" else fault
                 break

@@ -1,6 +1,7 @@
 """The emulator as an ASGI application."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,10 +12,12 @@ from starlette.types import ASGIApp
 from airflow_provider_kognic.emulator.admin import routes as admin
 from airflow_provider_kognic.emulator.api import auth, datasets
 from airflow_provider_kognic.emulator.errors import Refused
+from airflow_provider_kognic.emulator.faults.fault import Fault
 from airflow_provider_kognic.emulator.faults.gate import Gate
 from airflow_provider_kognic.emulator.page import routes as page
 from airflow_provider_kognic.emulator.page.rendering import error_page
 from airflow_provider_kognic.emulator.state import State
+from airflow_provider_kognic.emulator.storage import people
 
 
 def build_app(state: State) -> ASGIApp:
@@ -45,10 +48,27 @@ def build_app(state: State) -> ASGIApp:
         issues = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
         return JSONResponse({"message": "; ".join(issues)}, 422)
 
+    async def by_hand(fault: Fault, group: str, scene: str | None) -> None:
+        write, scene = state.database.write, fault.scene or scene
+        # A person can be refused as well; that is nothing to the request meanwhile.
+        with suppress(Refused):
+            if fault.kind == "add_prediction":
+                await write(people.add_by_hand, group, scene, state.faults.settings.repeated_scene)
+            else:
+                named = fault.scene is not None or fault.uuid is not None
+                await write(
+                    people.remove_by_hand,
+                    group,
+                    scene_uuid=fault.scene,
+                    prediction_uuid=fault.uuid,
+                    which=fault.which or ("all" if named else "oldest"),
+                )
+
     return Gate(
         app,
         faults=state.faults,
         stats=state.stats,
         revoke_tokens=state.tokens.revoke_all,
+        by_hand=by_hand,
         stopping=state.stopping,
     )
