@@ -61,13 +61,13 @@ def test_the_table_of_reasons_has_each_that_a_receipt_may_hold() -> None:
 
     always_with_a_status = {
         *("RateLimitError", "ServerError", "RequestError", "NotFoundError", "UnauthorizedError"),
-        "PermissionError",
+        *("PermissionError", "UnclearRedirectError"),
     }
     never_of_a_prediction = {"OutageError", "StoppedError", "RowError", "JournalError", "JournalFormatError"}
     only_their_kinds = {"Error", "UnavailableError", "AuthError", "AmbiguousError"}
     named = set(others) - {"http_<status>"}
     told_apart = [named, always_with_a_status, never_of_a_prediction, only_their_kinds]
-    kinds = [kind for kind in _kinds(errors.KognicError) if issubclass(kind, errors.KognicError)]
+    kinds = {kind for kind in _kinds(errors.KognicError) if issubclass(kind, errors.KognicError)}
     assert sorted(reason_of(kind("")) for kind in kinds) == sorted(
         name for some in told_apart for name in some
     )

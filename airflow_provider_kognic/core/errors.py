@@ -14,13 +14,15 @@
     │   ├── KognicCredentialsError  none, malformed, expired, or refused by the auth server
     │   ├── KognicUnauthorizedError 401 from the API
     │   └── KognicPermissionError   403
-    ├── KognicRedirectError         3xx: the host is wrong; nothing is followed, so no token travels
+    ├── KognicRedirectError         307, 308: the host is wrong; nothing is followed, so no token travels
+    │   └── KognicUnclearRedirectError  any other 3xx: and look at the server, as after KognicAmbiguousError
     ├── KognicRowError              look for a newer version of this provider: a listing is not as expected
     ├── KognicJournalError          look at the journal's store: without it nothing is sent; a retry may help
     │   └── KognicJournalFormatError  ... where it holds what is no journal, or another's: mend it by hand
     └── KognicAmbiguousError        look at the server: it may have executed the request
         ├── KognicNoAnswerError     sent, but no answer came (time-out, reset)
         ├── KognicServerError       408 or 5xx
+        ├── KognicUnclearRedirectError  a 3xx that some give for what they have executed
         └── KognicAnswerError       2xx, but the answer cannot be read
 
 No error carries a secret: tokens and client secrets are cut out of what a server says.
@@ -165,6 +167,13 @@ class KognicJournalFormatError(KognicJournalError):
 
 class KognicAmbiguousError(KognicError):
     """The request may or may not have been executed."""
+
+
+class KognicUnclearRedirectError(KognicRedirectError, KognicAmbiguousError):
+    """A redirect that may answer an executed request: behind some gateways, 303 is the answer of a POST.
+
+    Only 307 and 308 say that the same request is to be made elsewhere, and so was not executed.
+    """
 
 
 class KognicNoAnswerError(KognicAmbiguousError):

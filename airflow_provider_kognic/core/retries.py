@@ -1,7 +1,4 @@
-"""What happens after an error: one table, for predictions, listings, sensors and retries; the docs show it.
-
-But whether a *group* may have been made goes by the kind of error, see `groups.ensure`.
-"""
+"""What happens after an error: one table, for predictions, listings, sensors and retries; the docs show it."""
 
 from __future__ import annotations
 
@@ -26,6 +23,7 @@ from airflow_provider_kognic.core.errors import (
     KognicTLSError,
     KognicUnauthorizedError,
     KognicUnavailableError,
+    KognicUnclearRedirectError,
 )
 
 
@@ -38,6 +36,12 @@ class Verdict(str, Enum):
     STOP_IF_GROUP_UNKNOWN = "stop the run if the group is unknown; else refused"
     REFUSED = "refused"
     IN_DOUBT = "in doubt: never re-sent blindly"
+    STOP_IN_DOUBT = "in doubt, and stop the run"
+
+    @property
+    def doubts(self) -> bool:
+        """Whether the request may have been executed."""
+        return self in {Verdict.IN_DOUBT, Verdict.STOP_IN_DOUBT}
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,10 @@ RULES = (
     Rule("401", KognicUnauthorizedError, Verdict.AGAIN_WITH_NEW_TOKEN),
     Rule("403", KognicPermissionError, Verdict.STOP),
     Rule("no token for these credentials", KognicAuthError, Verdict.STOP),
-    Rule("redirect", KognicRedirectError, Verdict.STOP),
+    Rule(
+        "redirect but 307, 308: it may have been executed", KognicUnclearRedirectError, Verdict.STOP_IN_DOUBT
+    ),
+    Rule("307, 308, or a redirect of the auth server: it was not", KognicRedirectError, Verdict.STOP),
     Rule("404", KognicNotFoundError, Verdict.STOP_IF_GROUP_UNKNOWN),
     Rule("400, 409, 413, 415, 422, other 4xx", KognicRequestError, Verdict.REFUSED),
     Rule("time-out after sending, reset, 408, 5xx, unreadable 2xx", KognicAmbiguousError, Verdict.IN_DOUBT),

@@ -16,6 +16,7 @@ from airflow_provider_kognic.core.errors import (
     KognicJournalError,
     KognicJournalFormatError,
     KognicOutageError,
+    KognicRedirectError,
     KognicRequestError,
     KognicServerError,
     KognicTLSError,
@@ -37,14 +38,16 @@ TREE = sorted(set(_subclasses(KognicError)), key=lambda kind: kind.__name__)
 def test_every_error_has_a_verdict(kind: type[KognicError]) -> None:
     """The table decides every error there is."""
     decided = verdict(kind("x"))
-    if issubclass(kind, KognicAmbiguousError) or kind is KognicError:
+    if issubclass(kind, KognicRedirectError):
+        assert decided is (Verdict.STOP_IN_DOUBT if issubclass(kind, KognicAmbiguousError) else Verdict.STOP)
+    elif issubclass(kind, KognicAmbiguousError) or kind is KognicError:
         assert decided is Verdict.IN_DOUBT
     elif issubclass(kind, KognicTLSError):
         assert decided is Verdict.STOP
     elif issubclass(kind, KognicUnavailableError):
         assert decided is Verdict.AGAIN
     else:
-        assert decided not in {Verdict.AGAIN, Verdict.IN_DOUBT}
+        assert decided not in {Verdict.AGAIN, Verdict.IN_DOUBT, Verdict.STOP_IN_DOUBT}
     journal = issubclass(kind, KognicJournalError) and not issubclass(kind, KognicJournalFormatError)
     assert may_repeat(kind("x"), idempotent=False) is (decided is Verdict.AGAIN or journal)
 

@@ -67,7 +67,8 @@ PUBLIC: dict[str, str] = {
         "KognicJournalFormatError KognicNoAnswerError KognicNotFoundError "
         "KognicOutageError KognicPermissionError KognicRateLimitError KognicRedirectError "
         "KognicRequestError KognicRowError KognicServerError KognicStoppedError "
-        "KognicTLSError KognicUnauthorizedError KognicUnavailableError"
+        "KognicTLSError KognicUnauthorizedError KognicUnavailableError "
+        "KognicUnclearRedirectError"
     ),
     "files": (
         "StoredPath check_writable create exists is_local make_folder names read remove "

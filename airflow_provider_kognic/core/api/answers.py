@@ -26,6 +26,7 @@ from airflow_provider_kognic.core.errors import (
     KognicServerError,
     KognicUnauthorizedError,
     KognicUnavailableError,
+    KognicUnclearRedirectError,
 )
 from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.paging import Page
@@ -43,7 +44,9 @@ _LONGEST_MESSAGE = 500
 _LOOKED_INTO = 1 << 16
 
 ERRORS: dict[int | str, type[KognicError]] = {
-    "3xx": KognicRedirectError,
+    307: KognicRedirectError,
+    308: KognicRedirectError,
+    "3xx": KognicUnclearRedirectError,
     401: KognicUnauthorizedError,
     403: KognicPermissionError,
     404: KognicNotFoundError,
@@ -142,13 +145,14 @@ class Answer:
 
     def _error(self, body: bytes) -> KognicError:
         kind = ERRORS.get(self.status) or ERRORS.get(f"{self.status // 100}xx", KognicServerError)
-        if kind is KognicRedirectError:
+        redirected = issubclass(kind, KognicRedirectError)
+        if redirected:
             target = self.headers.get("location", "nowhere").split("?")[0]
             message = f"a redirect to {target}, which is not followed with a token. Check 'host'."
         else:
             message = clean_message(body, self.headers.get("content-type"))
         # Of what is not asked again, it would promise too much.
-        asked_to_wait = issubclass(kind, (KognicUnavailableError, KognicAmbiguousError))
+        asked_to_wait = issubclass(kind, (KognicUnavailableError, KognicAmbiguousError)) and not redirected
         return kind(
             message,
             status=self.status,

@@ -12,9 +12,10 @@ import time
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicAmbiguousError, KognicError, KognicInputError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.groups.intent import Forgets, Intent
 from airflow_provider_kognic.core.groups.lookup import find_group, uuids_of
+from airflow_provider_kognic.core.retries import Verdict, verdict
 from airflow_provider_kognic.core.values import check_choice
 
 if TYPE_CHECKING:
@@ -142,18 +143,19 @@ def _create(
     for post in range(1, _POSTS + 1):
         try:
             uuid = client.create_predictions_group(dataset_uuid, name, description, class_mapping)
-        except KognicAmbiguousError as error:
+        except KognicError as error:
+            decided = verdict(error)
+            if not decided.doubts:
+                # Certainly not executed; but an earlier POST of the same intent may have been.
+                if post == 1 and not intent.open:
+                    intent.withdraw()
+                raise
             logger.warning("Whether the group %r was created is unknown (%s); looking for it.", name, error)
             new, listed = _appeared(lambda: _look(client, dataset_uuid, name), intent.before, sleep)
             if new:
                 return intent.succeed(_the_only(new, name, class_mapping))
-            if post == _POSTS or not listed:
+            if post == _POSTS or not listed or decided is Verdict.STOP_IN_DOUBT:
                 raise
-        except KognicError:
-            # Certainly not executed; but an earlier POST of the same intent may have been.
-            if post == 1 and not intent.open:
-                intent.withdraw()
-            raise
         else:
             logger.info("Created predictions group %r: %s", name, uuid)
             return intent.succeed(uuid)

@@ -17,6 +17,7 @@ from airflow_provider_kognic.core.errors import (
     KognicRequestError,
     KognicServerError,
     KognicUnauthorizedError,
+    KognicUnclearRedirectError,
 )
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.support import rows, settings_for, upload_all
@@ -75,7 +76,8 @@ def test_deprecations_are_logged_once(
 @pytest.mark.parametrize(
     ("statuses", "kind"),
     [
-        ([300, 301, 302, 304, 307, 308, 399], KognicRedirectError),
+        ([307, 308], KognicRedirectError),
+        ([300, 301, 302, 303, 304, 305, 306, 309, 399], KognicUnclearRedirectError),
         ([401], KognicUnauthorizedError),
         ([403], KognicPermissionError),
         ([404], KognicNotFoundError),
@@ -93,7 +95,7 @@ def test_each_status_is_one_error(statuses: list[int], kind: type[KognicError]) 
             answer.data(lambda text: text.replace("token", "***"))
         assert type(caught.value) is kind
         assert (caught.value.status, caught.value.method, caught.value.url) == (status, "POST", answer.url)
-        redirected = kind is KognicRedirectError
+        redirected = issubclass(kind, KognicRedirectError)
         assert ("elsewhere.test/x, which" if redirected else "said ***") in caught.value.message
         assert caught.value.retry_after == (
             7.0 if kind in {KognicRateLimitError, KognicServerError} else None

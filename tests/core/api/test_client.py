@@ -21,6 +21,7 @@ from airflow_provider_kognic.core.errors import (
     KognicRequestError,
     KognicRowError,
     KognicServerError,
+    KognicUnclearRedirectError,
 )
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.emulator import demo
@@ -123,7 +124,8 @@ def test_reading_is_repeated(emulator: Emulator, client: KognicClient, fault: di
         ({"kind": "drop_after", "reset": True}, KognicNoAnswerError, 1),
         ({"kind": "garbage"}, KognicAnswerError, 1),
         ({"kind": "no_data"}, KognicAnswerError, 1),
-        ({"kind": "redirect", "location": "/x"}, KognicRedirectError, 1),
+        ({"kind": "redirect", "location": "/x"}, KognicUnclearRedirectError, 1),
+        ({"kind": "redirect", "location": "/x", "status": 307}, KognicRedirectError, 1),
         ({"kind": "status", "status": 403}, KognicPermissionError, 1),
         ({"kind": "status", "status": 404}, KognicNotFoundError, 1),
         ({"kind": "status", "status": 409}, KognicRequestError, 1),

@@ -1,6 +1,7 @@
 """One predictions group out of one intent, whatever is lost on the way, and whoever dies."""
 
 import json
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,12 +15,15 @@ import pytest
 from airflow_provider_kognic.core.api import answers, endpoints
 from airflow_provider_kognic.core.api import client as client_module
 from airflow_provider_kognic.core.api.client import KognicClient
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicAmbiguousError,
+    KognicError,
     KognicInputError,
     KognicJournalError,
     KognicJournalFormatError,
     KognicRequestError,
+    KognicUnclearRedirectError,
 )
 from airflow_provider_kognic.core.groups import ensure as groups_module
 from airflow_provider_kognic.core.groups import intent, lookup
@@ -27,7 +31,7 @@ from airflow_provider_kognic.core.groups.ensure import IfExists, ensure_predicti
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
-from tests.core.support import settings_for
+from tests.core.support import UUID, Request, http, raw_server, settings_for
 
 PATH = "/predictions-groups$"
 IF_EXISTS = [choice.value for choice in IfExists]
@@ -316,6 +320,55 @@ def test_a_refused_create_is_not_looked_for_by_the_next_attempt(
         ensure(client, name, if_exists="create", memory=memory)
     other = emulator.create_group(name=name)
     assert ensure(client, name, if_exists="create", memory=memory) != other
+
+
+@pytest.mark.parametrize("status", [301, 303, 304])
+@pytest.mark.parametrize("made", [True, False])
+def test_a_redirect_may_answer_a_create_that_was_executed(
+    emulator: Emulator, status: int, *, made: bool
+) -> None:
+    """It is looked for; where it is not to be seen, the next attempt looks first, and no second POST is made."""
+    listed: list[dict[str, str]] = []
+    name, memory = "a group", Memory()
+
+    def answer(connection: socket.socket, request: Request) -> None:
+        if request.method == "GET":
+            connection.sendall(http(body=json.dumps({"data": listed})))
+            return
+        if made:
+            listed.append({"uuid": UUID, "name": name})
+        connection.sendall(http(status, "", ["location: /elsewhere"]))
+
+    with raw_server(answer) as server:
+        settings = settings_for(emulator, base_url=server.url)
+        with KognicClient(settings, tokens=TokenProvider(settings_for(emulator))) as client:
+            if made:
+                assert ensure(client, name, memory=memory) == UUID
+                assert memory.states == ["intended", "created"]
+            else:
+                with pytest.raises(KognicUnclearRedirectError):
+                    ensure(client, name, memory=memory)
+                assert memory.states == ["intended"]
+                listed.append({"uuid": UUID, "name": name})  # it has come late
+                assert ensure(client, name, memory=memory) == UUID
+        assert sum(request.method == "POST" for request in server.requests) == 1
+
+
+def test_what_nobody_foresaw_may_have_made_the_group(
+    emulator: Emulator, client: KognicClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of no kind is doubt, here as for a prediction: what was posted is looked for."""
+    name, memory = f"group {uuid4()}", Memory()
+    create = client.create_predictions_group
+
+    def strange(*given: Any) -> str:
+        create(*given)
+        raise KognicError("of no kind")
+
+    monkeypatch.setattr(client, "create_predictions_group", strange)
+    uuid = ensure(client, name, memory=memory)
+    assert uuids(client, name) == [uuid]
+    assert memory.states == ["intended", "created"]
 
 
 @pytest.mark.parametrize("when", ["load", "save"])

@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.errors import (
     KognicRedirectError,
     KognicRequestError,
     KognicUnauthorizedError,
+    KognicUnclearRedirectError,
 )
 from airflow_provider_kognic.core.models import Outcome, Prediction
 from airflow_provider_kognic.core.options import UploadOptions
@@ -161,8 +162,8 @@ def test_401_twice_ends_the_run(emulator: Emulator, group: str) -> None:
     ("fault", "error"),
     [
         ({"kind": "status", "status": 403, "message": "not yours"}, KognicPermissionError),
-        ({"kind": "redirect", "location": "https://elsewhere.invalid/?token=x"}, KognicRedirectError),
-        ({"kind": "redirect", "status": 307, "location": "/v1/other"}, KognicRedirectError),
+        ({"kind": "redirect", "status": 307, "location": "/v1/other?token=x"}, KognicRedirectError),
+        ({"kind": "redirect", "status": 308, "location": "/v1/other"}, KognicRedirectError),
     ],
 )
 def test_403_and_redirects_end_the_run(
@@ -174,6 +175,24 @@ def test_403_and_redirects_end_the_run(
     assert run.counts() == (0, 0, 0, 200)
     assert type(run.report.stopped) is error
     assert emulator.stats()["prediction_posts"] <= 10
+    assert "token=x" not in str(run.report.stopped)
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 305])
+@pytest.mark.parametrize("on_ambiguous", ["reconcile", "resend", "skip", "fail"])
+def test_a_redirect_that_may_follow_on_what_was_executed_is_doubt(
+    emulator: Emulator, group: str, status: int, on_ambiguous: str
+) -> None:
+    """The run ends as at any redirect, and nothing is sent again; what was answered so is not counted as unsent."""
+    location = "https://elsewhere.invalid/?token=x"
+    emulator.set_faults(rules=[{"kind": "redirect", "location": location, "status": status}])
+    settings = settings_for(emulator, max_connections=1)
+    run = upload_all(rows(20), settings, group, on_ambiguous=on_ambiguous)
+    assert run.counts() == (0, 0, 1, 19)
+    assert type(run.report.stopped) is KognicUnclearRedirectError
+    assert emulator.stats()["prediction_posts"] == 1
+    (doubt,) = (result for result in run.results if result.outcome is Outcome.IN_DOUBT)
+    assert (doubt.reason, doubt.status) == (f"http_{status}", status)
     assert "token=x" not in str(run.report.stopped)
 
 

@@ -37,6 +37,7 @@ class Sender:
         attempt --not executed (429, no connection)--> pause --> attempt; too often: unsent
         attempt --401--> attempt with a new token; a second time: the run ends, unsent
         attempt --refused--> refused; the group or everything refused: the run ends
+        attempt --redirect but 307, 308--> the run ends, in doubt
         attempt --answer lost--> in doubt; with `on_ambiguous="resend"` noted, then pause --> attempt, "lost before"
         lost before --anything but created--> in doubt, as it was
 
@@ -195,8 +196,10 @@ class Sender:
             message=error.message,
             attempts=attempt,
         )
-        if decided is Verdict.IN_DOUBT:
+        if decided.doubts:
             self._same.interrupted()
+            if decided is Verdict.STOP_IN_DOUBT:
+                self._ending.halt(error)
             return replace(refused, outcome=Outcome.IN_DOUBT)
         if decided is Verdict.AGAIN:  # often enough
             return replace(refused, outcome=Outcome.UNSENT)
