@@ -183,7 +183,7 @@ def test_what_was_created() -> None:
 
 
 def test_whose_a_prediction_is() -> None:
-    """Known of what was created, also before a newer document, and of what was there before; not of what else is."""
+    """Known of what was created, also before a newer document, and of what was there before."""
     records: list[Record] = [intended, created, intended_newer, created_next, Baseline(OTHER, (THIRD,), "a")]
     ledger = ledger_of(*records)
     assert [ledger.scene_of(one) for one in (FIRST, SECOND, THIRD)] == [SCENE, SCENE, OTHER]

@@ -95,8 +95,8 @@ class History:
         unreadable: The second attempt cannot read its journal after so many lines.
         grows: So many scenes enter the source after the first attempt.
         strangers: Somebody else's predictions in the group, all along: `none`; `newcomers` (of the scenes that
-            enter the source later); `adding` (a person adds one by hand, before each attempt, of a scene that is not
-            in doubt then); `removing` (of scenes of no concern, and a person removes two of them between two pages
+            enter the source later); `adding` (a person adds one by hand, before each attempt, of a scene that is
+            not in doubt then); `removing` (of scenes of no concern, and a person removes two of them between two pages
             of a listing, see `removals`).
         removals: After so many pages of listings.
     """

@@ -149,8 +149,8 @@ class Listing:
         await self._journal.take_baseline(found, wanted if rows else None, complete=undisturbed)
         if rows:
             logger.info(
-                "The group holds %s predictions before anything is sent, %s of them of scenes in this source; listing"
-                " them took %.1f s.",
+                "The group holds %s predictions before anything is sent, %s of them of scenes in this source;"
+                " listing them took %.1f s.",
                 f"{rows:,}",
                 f"{sum(map(len, found.values())):,}",
                 time.monotonic() - began,
@@ -228,8 +228,9 @@ class Listing:
                 logger.info("Predictions went away from the group while it was listed: listing it again.")
                 await self._ending.sleep(self._backoff.delay(number))
         logger.warning(
-            "Predictions went away from the group each of the %d times that it was listed, so that the listing may lack"
-            " others: none that it does not show is taken for not executed. Remove predictions while nothing uploads.",
+            "Predictions went away from the group each of the %d times that it was listed, so that the listing may"
+            " lack others: none that it does not show is taken for not executed. Remove predictions while nothing"
+            " uploads.",
             _PASSES,
         )
 
