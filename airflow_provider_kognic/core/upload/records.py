@@ -115,8 +115,8 @@ def check_whose(prediction_uuid: str, scene_uuid: str, known: str | None) -> Non
 def replaced_in_place(created: Result) -> Result:
     """Return the result of a prediction whose answer names one that was there before, of the same scene."""
     said = (
-        f"The server answered with the uuid of the scene's earlier prediction, {created.prediction_uuid}: it seems to"
-        " have replaced it in place."
+        f"The server answered with the uuid of the scene's earlier prediction, {created.prediction_uuid}: it seems"
+        " to have replaced it in place."
     )
     return replace(created, message=f"{created.message or ''} {said}".strip())
 

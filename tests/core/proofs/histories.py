@@ -96,8 +96,8 @@ class History:
         grows: So many scenes enter the source after the first attempt.
         strangers: Somebody else's predictions in the group, all along: `none`; `newcomers` (of the scenes that
             enter the source later); `adding` (a person adds one by hand, before each attempt, of a scene that is
-            not in doubt then); `removing` (of scenes of no concern, and a person removes two of them between two pages
-            of a listing, see `removals`).
+            not in doubt then); `removing` (of scenes of no concern, and a person removes two of them between two
+            pages of a listing, see `removals`).
         removals: After so many pages of listings.
     """
 

@@ -131,13 +131,13 @@ def test_predictions_that_go_away_between_two_pages(
     """An executed prediction that the listing skips for that is not taken for absent, and not sent again."""
     caplog.set_level("INFO")
     scene = demo.scene_uuid(0)
-    for number in range(10, 13):
+    for number in (10, 10, 11):
         emulator.add_prediction(group, demo.scene_uuid(number))
-    # The second listing is the look at what is in doubt; its first page has two of the three.
-    away = {"kind": "remove_prediction", "match": LISTING, "times": 1}
     lost = {"kind": "drop_after", "match": {**POST, "scene": scene}}
-    passes = [{"kind": "ok", "match": LISTING} for _ in range(3)]
-    emulator.set_faults(predictions_listing=True, page_size=2, script=[lost, *passes], rules=[away, away])
+    # Two requests are what was there before; the third is the first page of the look at what is in doubt.
+    away = {"kind": "remove_prediction", "scene": demo.scene_uuid(10), "match": LISTING}
+    script = [lost, *({"kind": "ok", "match": LISTING} for _ in range(2)), away]
+    emulator.set_faults(predictions_listing=True, page_size=3, script=script)
     assert attempt(1, settle_after=0.0).counts() == (1, 0, 0, 0)
     assert len(uuids_of(emulator, group, scene)) == 1
     assert "listing it again" in caplog.text
