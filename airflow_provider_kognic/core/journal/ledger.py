@@ -23,6 +23,7 @@ from airflow_provider_kognic.core.journal.format import (
     Created,
     InDoubt,
     Intent,
+    PartBegins,
     Refused,
     Unsent,
     to_text,
@@ -149,7 +150,7 @@ class Ledger:
             self._hold(record)
         elif isinstance(record, BegunAnew):
             self._begin_anew(record)
-        else:
+        elif not isinstance(record, PartBegins):
             self._settle(record)
 
     def _intend(self, record: Intent) -> None:
