@@ -22,13 +22,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_kognic.core.errors import KognicJournalError, KognicJournalFormatError
-from airflow_provider_kognic.core.journal.format import scene_of_intent
+from airflow_provider_kognic.core.journal.format import encode, scene_of_intent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
-    from airflow_provider_kognic.core.journal.format import Header
+    from airflow_provider_kognic.core.journal.format import Header, PartBegins
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ _PART_IS_FULL = 24_000
 # Above so many predictions a folder is the better journal: a value costs Airflow about 10 ms, and 100,000
 # predictions are some 700 values.
 MANY_PREDICTIONS = 20_000
+_JOURNAL = "kognic.journal."
 _OWNER = "kognic.journal.owner"
 _GROUP = "kognic.group"
 
@@ -60,23 +61,30 @@ class TaskStateStoreLog:
     that fits into the current part replaces it as a whole; any other goes into new parts, which count once the
     index names them.
 
+    Its key holds the host in its normal form. What an older version kept under the host as it was typed is gone on
+    with: the index names those parts, too, and an older version that comes after is told so.
+
     Args:
         store: `context["task_state_store"]`.
         header: Whose journal it is.
         writer: Who writes, for people: a task's try, a machine.
+        host_as_typed: See `Settings.host_as_typed`; the header's host if None.
     """
 
     # Seconds: a write costs the task, its supervisor and the API server some 10 ms of work together, however little
     # is in it.
     pace = 0.05
 
-    def __init__(self, store: TaskStateStore, header: Header, *, writer: str) -> None:
+    def __init__(
+        self, store: TaskStateStore, header: Header, *, writer: str, host_as_typed: str | None = None
+    ) -> None:
         self._store = store
         self._header = header
         self._writer = writer
         self._attempt = uuid.uuid4().hex
-        about = f"{header.host} {header.predictions_group_uuid}"
-        self._key = f"kognic.journal.{hashlib.sha256(about.encode()).hexdigest()[:16]}"
+        self._key = _key_of_journal(header.host, header.predictions_group_uuid)
+        # Where an older version has left a journal, if it has.
+        self._older = _key_of_journal(host_as_typed or header.host, header.predictions_group_uuid)
         self._parts: list[str] = []
         self._own_parts = 0
         self._rows: list[Any] = []
@@ -94,15 +102,19 @@ class TaskStateStoreLog:
     def read(self) -> Iterator[bytes]:
         """Yield the lines that earlier attempts appended, oldest first.
 
+        Before those of each part comes one that says in which version of the format it is.
+
         Raises:
             KognicJournalError: The store does not serve, or this attempt is superseded.
             KognicJournalFormatError: A part is missing or is not what this log writes.
         """
         parts = self._indexed()
         for name in parts:
-            for row in self._rows_of(name):
+            begins, rows = self._rows_of(name)
+            yield encode(begins)
+            for row in rows:
                 self._count(row)
-                yield json.dumps(row, separators=(",", ":")).encode("ascii")
+                yield _line_of(row)
         self._still_owner()
         self._parts = parts
 
@@ -117,8 +129,9 @@ class TaskStateStoreLog:
             KognicJournalFormatError: A part is missing or is not what this log writes.
         """
         for name in self._indexed():
-            for row in self._rows_of(name, owner=False):
-                yield json.dumps(row, separators=(",", ":")).encode("ascii")
+            begins, rows = self._rows_of(name, owner=False)
+            yield encode(begins)
+            yield from map(_line_of, rows)
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Keep more lines; they are durable when this returns, all of them or none.
@@ -160,6 +173,8 @@ class TaskStateStoreLog:
             raise KognicJournalError(
                 "the journal has become too large for Airflow's state store. Give the task a folder: journal=..."
             )
+        if self._older != self._key and any(_is_key(part) for part in self._parts):
+            _set(self._store, self._older, index)  # in a format that the older version refuses
         _set(self._store, self._key, index)
         self._parts, self._own_parts = parts, self._own_parts + len(names)
         self._rows, self._size = batches[-1], size
@@ -168,31 +183,32 @@ class TaskStateStoreLog:
         return {**self._header.to_json(), "writer": self._writer, "lines": rows}
 
     def _key_of(self, part: str) -> str:
-        return f"{self._key}.{part}"
+        return part if _is_key(part) else f"{self._key}.{part}"
 
     def _indexed(self) -> list[str]:
-        found = _get(self._store, self._key)
-        if found is None:
-            return []
-        where = f"the value {self._key!r} in the task's state store"
-        self._header.check(found, where)
-        parts = found.get("parts")
-        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-            raise KognicJournalFormatError(f"{where} names no parts: {_shown(found)}. {_MEND}")
-        return parts
+        for key in dict.fromkeys((self._key, self._older)):
+            if (found := _get(self._store, key)) is None:
+                continue
+            where = f"the value {key!r} in the task's state store"
+            self._header.check(found, where)
+            parts = found.get("parts")
+            if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+                raise KognicJournalFormatError(f"{where} names no parts: {_shown(found)}. {_MEND}")
+            return [part if key == self._key or _is_key(part) else f"{key}.{part}" for part in parts]
+        return []
 
-    def _rows_of(self, part: str, *, owner: bool = True) -> list[Any]:
+    def _rows_of(self, part: str, *, owner: bool = True) -> tuple[PartBegins, list[Any]]:
         where = f"the value {self._key_of(part)!r} in the task's state store, a part of the journal,"
         found = _get(self._store, self._key_of(part))
         if found is None:
             if owner:
                 self._still_owner()
             raise KognicJournalFormatError(f"{where} is missing. {_MEND}")
-        self._header.check(found, where)
+        begins = self._header.check(found, where)
         rows = found.get("lines")
         if not isinstance(rows, list):
             raise KognicJournalFormatError(f"{where} has no lines: {_shown(found)}. {_MEND}")
-        return rows
+        return begins, rows
 
     def _still_owner(self) -> None:
         found = _get(self._store, _OWNER)
@@ -243,6 +259,19 @@ _MEND = (
     "What was sent is unknown, so nothing was sent now. Compare the predictions group with the source in the app,"
     " then start over with another group, or with a journal in a folder."
 )
+
+
+def _key_of_journal(host: str, group: str) -> str:
+    return f"{_JOURNAL}{hashlib.sha256(f'{host} {group}'.encode()).hexdigest()[:16]}"
+
+
+def _is_key(part: str) -> bool:
+    """Tell whether an index names a part by its whole key: it is one of an older version's journal."""
+    return part.startswith(_JOURNAL)
+
+
+def _line_of(row: Any) -> bytes:
+    return json.dumps(row, separators=(",", ":")).encode("ascii")
 
 
 def _get(store: TaskStateStore, key: str) -> Any:

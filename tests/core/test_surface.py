@@ -58,7 +58,7 @@ PUBLIC: dict[str, str] = {
     "api.http_errors": "as_httpx_error as_requests_error raise_clean",
     "api.network": "proxy_for readable_certificates ssl_context trusted_certificates",
     "api.records": "Annotation Dataset ListedPrediction PredictionsGroup",
-    "api.settings": "Settings check_proxy is_loopback normalize_url",
+    "api.settings": "Settings check_proxy normalize_url",
     "api.tokens": "TokenProvider",
     "cancellation": "CancelledBeforeSending",
     "errors": (
@@ -78,14 +78,18 @@ PUBLIC: dict[str, str] = {
     "groups.intent": "Forgets GroupMemory Intent",
     "groups.lookup": "ListsGroups find_group of_name of_uuid uuids_of",
     "groups.waiting": "DatasetScenesQuestion PredictionsGroupQuestion",
+    "hosts": "is_loopback is_same_host normal_host normal_url",
     "journal.facade": "Journal record_of",
     "journal.folder": "FolderLog",
     "journal.format": (
         "Baseline BaselineTaken BegunAnew Created Header InDoubt Intent NotARecordError "
-        "Refused Unsent decode digest_kept encode scene_of_intent to_bytes to_text"
+        "PartBegins Refused Unsent decode digest_kept encode scene_of_intent to_bytes to_text"
     ),
-    "journal.holder": "describe encode introduce is_ancient is_dead is_free is_held_by this_process",
-    "journal.lease": "Lease",
+    "journal.holder": (
+        "describe encode introduce is_ancient is_dead is_free is_held_by is_same source_of this_process"
+    ),
+    "journal.lease": "Lease key_of",
+    "journal.leases": "Leases",
     "journal.ledger": "Entry Ledger State",
     "journal.log": "Log ReadOnlyLog Readable",
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",

@@ -13,6 +13,7 @@ from airflow_provider_kognic.core.errors import KognicJournalError, KognicJourna
 from airflow_provider_kognic.core.journal.format import Header
 from airflow_provider_kognic.task import state_store as module
 from airflow_provider_kognic.task.state_store import LARGEST_VALUE, TaskStateStoreLog
+from tests.core.journal.folders import lines_of
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -56,7 +57,7 @@ def opened(store: Any, header: Header = HEADER) -> TaskStateStoreLog:
 
 def reopened(store: Any, header: Header = HEADER) -> tuple[TaskStateStoreLog, list[bytes]]:
     log = opened(store, header)
-    return log, list(log.read())
+    return log, lines_of(log)
 
 
 def intents(count: int, first: int = 0) -> list[bytes]:
@@ -224,7 +225,7 @@ def test_a_superseded_attempt_can_neither_read_nor_write(in_task: InTask) -> Non
         with pytest.raises(KognicJournalError, match="superseded"):
             log.append(intents(1, 3))
         with pytest.raises(KognicJournalError, match="superseded"):
-            list(log.read())
+            lines_of(log)
         assert reopened(store)[1] == intents(3)
 
     in_task(attempt)
@@ -260,7 +261,7 @@ def test_an_earlier_attempt_that_is_superseded_by_another_says_so(in_task: InTas
         first = opened(store)
         opened(store)
         with pytest.raises(KognicJournalError, match="superseded"):
-            list(first.read())
+            lines_of(first)
 
     in_task(attempt)
 
@@ -328,7 +329,7 @@ def test_a_store_that_does_not_serve_is_an_error_and_never_nothing(in_task: InTa
         log = opened(store)
         log._store = Broken()
         with pytest.raises(KognicJournalError, match="cannot be read: OSError: no database"):
-            list(log.read())
+            lines_of(log)
         with pytest.raises(KognicJournalError, match="cannot be written: OSError: no database"):
             log.append(intents(1))
         with pytest.raises(KognicJournalError, match="cannot be written: OSError"):

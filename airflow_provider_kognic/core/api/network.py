@@ -6,8 +6,9 @@ import os
 import ssl
 from urllib.parse import urlsplit
 
-from airflow_provider_kognic.core.api.settings import check_proxy, is_loopback
+from airflow_provider_kognic.core.api.settings import check_proxy
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.hosts import is_loopback
 
 
 def proxy_for(url: str, given: str | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.hosts import is_loopback, normal_url
 from airflow_provider_kognic.core.values import MOST_CONNECTIONS, check_connections, check_seconds
 
 DEFAULT_BASE_URL = "https://dataset.app.kognic.com"
@@ -22,16 +22,8 @@ Credentials = tuple[str, str] | Mapping[str, Any] | str | None
 kognic-auth's own search: environment, then keyring."""
 
 
-def is_loopback(hostname: str) -> bool:
-    """Tell whether a host name can only mean this machine."""
-    try:
-        return ipaddress.ip_address(hostname).is_loopback
-    except ValueError:
-        return hostname.lower() == "localhost"
-
-
 def normalize_url(text: str, *, what: str, allow_http: bool) -> str:
-    """Return a base URL with a scheme and without a slash at its end.
+    """Return a base URL with a scheme and without a slash at its end, its host in the one form that `hosts` has.
 
     Args:
         text: A URL or a host, with or without scheme and trailing slash.
@@ -41,9 +33,7 @@ def normalize_url(text: str, *, what: str, allow_http: bool) -> str:
     Raises:
         KognicInputError: It is no base URL, carries a user name, or would send secrets in clear text.
     """
-    url = text.strip()
-    if "://" not in url:
-        url = f"https://{url}"
+    url = _with_scheme(text)
     try:
         parts = urlsplit(url)
         hostname = parts.hostname
@@ -57,14 +47,23 @@ def normalize_url(text: str, *, what: str, allow_http: bool) -> str:
         raise KognicInputError(f"{what} {text!r} is no http(s) URL; expected one such as {DEFAULT_BASE_URL}.")
     if parts.query or parts.fragment:
         raise KognicInputError(f"{what} {text!r} must end before any '?' or '#'.")
-    scheme, host_and_path = url.split("://", 1)
-    url = f"{scheme}://{re.sub('/{2,}', '/', host_and_path).rstrip('/')}"
+    url = normal_url(_without_surplus_slashes(url))
     if parts.scheme == "http" and not allow_http and not is_loopback(hostname):
         raise KognicInputError(
             f"{what} {url!r} would send credentials and tokens in clear text. Use https://, or set"
             " 'allow_http' to true in the connection's extra if the network in between is trusted."
         )
     return url
+
+
+def _with_scheme(text: str) -> str:
+    url = text.strip()
+    return url if "://" in url else f"https://{url}"
+
+
+def _without_surplus_slashes(url: str) -> str:
+    scheme, host_and_path = url.split("://", 1)
+    return f"{scheme}://{re.sub('/{2,}', '/', host_and_path).rstrip('/')}"
 
 
 def check_proxy(url: str, what: str) -> str:
@@ -104,6 +103,10 @@ class Settings:
             placeholders `{dataset_uuid}` and `{predictions_group_uuid}`.
         allow_http: Let tokens travel to other machines in clear text.
 
+    Attributes:
+        host_as_typed: What versions of this provider that knew no normal form of a host made of `base_url`: where
+            they left something under that name, it is looked for there, too.
+
     Raises:
         KognicInputError: A value is out of its range, or a URL would send secrets in clear text.
     """
@@ -118,10 +121,16 @@ class Settings:
     proxy: str | None = field(default=None, repr=False)
     app_url: str = DEFAULT_APP_URL
     allow_http: bool = False
+    host_as_typed: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, what in (("base_url", "host"), ("auth_host", "auth_host")):
-            url = normalize_url(getattr(self, name), what=what, allow_http=self.allow_http)
+            typed = getattr(self, name)
+            url = normalize_url(typed, what=what, allow_http=self.allow_http)
+            if name == "base_url":
+                object.__setattr__(
+                    self, "host_as_typed", _host_of(_without_surplus_slashes(_with_scheme(typed)))
+                )
             object.__setattr__(self, name, url)
         object.__setattr__(self, "max_connections", check_connections(self.max_connections))
         object.__setattr__(self, "timeout", check_seconds(self.timeout, "timeout"))
@@ -136,7 +145,7 @@ class Settings:
     @property
     def host(self) -> str:
         """The dataset API without its scheme: what journals and receipts name it."""
-        return self.base_url.partition("://")[2].lower()
+        return _host_of(self.base_url)
 
     def predictions_group_page(self, dataset_uuid: str | None, predictions_group_uuid: str) -> str | None:
         """Return the URL of a predictions group in the web app, or None if the dataset is needed and unknown.
@@ -152,3 +161,7 @@ class Settings:
         return template.replace("{dataset_uuid}", dataset_uuid or "").replace(
             "{predictions_group_uuid}", predictions_group_uuid
         )
+
+
+def _host_of(base_url: str) -> str:
+    return base_url.partition("://")[2].lower()

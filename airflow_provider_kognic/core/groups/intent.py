@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_kognic.core.errors import KognicJournalError, KognicJournalFormatError
+from airflow_provider_kognic.core.hosts import is_same_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -72,7 +73,8 @@ class Intent:
                 f"what this task remembers of its predictions group cannot be understood: {str(found)[:200]}. Look"
                 " whether the group is there, and start over in a new run; nothing was created now."
             )
-        if all(fields.get(key) == value for key, value in self._about.items()):
+        about = {key: fields.get(key) for key in self._about}
+        if {**about, "host": host} == self._about and is_same_host(about["host"], host):
             self.created, self.open, self.before = uuid, state == "intended", frozenset(map(str, before))
 
     def begin(self, before: Iterable[str]) -> None:

@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalFormatError
 from airflow_provider_kognic.core.journal.format import (
+    FORMAT_VERSION,
     Baseline,
     BegunAnew,
     Created,
     InDoubt,
     Intent,
     NotARecordError,
+    PartBegins,
     Refused,
     Unsent,
     decode,
@@ -123,6 +125,7 @@ class Journal:
                         f"{place} cannot be understood ({error}): {line[:80]!r}. Restore the journal, or move it"
                         " away and settle by hand what it knew; nothing was sent."
                     ) from error
+            self._ledger.apply(PartBegins(FORMAT_VERSION))
         except BaseException:
             with contextlib.suppress(Exception):
                 log.close()

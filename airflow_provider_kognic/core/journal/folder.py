@@ -5,19 +5,26 @@
 Each attempt writes parts of its own, so that many may share the folder; the generation grows by one from an attempt
 to the next, so that the parts sort by time. The first line of a part is its header, each further one a line of the
 journal. How a part is written and read is `parts`' matter.
+
+The host stands there in its normal form (see `hosts`). Parts that an older version of this provider wrote lie in a
+folder beside, where the host was typed in another way; they are read as earlier ones, and not written to.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core import files
-from airflow_provider_kognic.core.errors import KognicError, KognicJournalError
+from airflow_provider_kognic.core.errors import KognicError, KognicJournalError, KognicJournalFormatError
+from airflow_provider_kognic.core.hosts import is_same_host
 from airflow_provider_kognic.core.journal import parts
-from airflow_provider_kognic.core.journal.lease import TTL, Lease
+from airflow_provider_kognic.core.journal.format import encode
+from airflow_provider_kognic.core.journal.lease import TTL
+from airflow_provider_kognic.core.journal.leases import Leases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +35,9 @@ if TYPE_CHECKING:
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]")
 _LONGEST_NAME = 100
+_HASHED = re.compile(r".*-[0-9a-f]{8}")
+# No line on a disk begins like this: see `format.PartBegins`.
+_SAID_BY_READERS = b'["v"'
 
 
 class FolderLog:
@@ -38,6 +48,8 @@ class FolderLog:
         header: Whose journal it is.
         source_key: What is uploaded where: two attempts with the same one do not write at the same time, where the
             store makes that possible (see `lease`).
+        upload_key: Names the upload across its attempts; two of those do not write at the same time either,
+            whatever they upload. None if each attempt is its own.
         writer: Who writes, for people who wait; the header's own if None.
         ttl: See `Lease`.
     """
@@ -51,6 +63,7 @@ class FolderLog:
         header: Header,
         *,
         source_key: str,
+        upload_key: str | None = None,
         writer: str | None = None,
         ttl: float = TTL,
     ) -> None:
@@ -58,11 +71,11 @@ class FolderLog:
         self.folder: Any = folder / self._within[0] / self._within[1]
         self._header = header
         who = header.writer if writer is None else writer
-        self._lease = Lease(self.folder, source_key, writer=who, ttl=ttl)
+        self._leases = Leases(self.folder, source_key, upload_key, writer=who, ttl=ttl)
         self._earlier: list[PartFile] = []
         self._parts: Parts | None = None
         self._broken: str | None = None
-        self._at = ("", 0)
+        self._at: tuple[Any, int] = ("", 0)
 
     def open(self, stopping: Callable[[], bool]) -> None:
         """Wait for the lease, look what is there, and begin a part, so that a folder nobody may write is known now.
@@ -74,30 +87,36 @@ class FolderLog:
         """
         with self._translated("used"):
             files.make_folder(self._base, *self._within)
-            self._lease.acquire(stopping)
+            self._leases.acquire(stopping)
             try:
-                self._earlier = parts.find(self.folder)
+                self._earlier = self._find()
                 self._parts = parts.begin(self.folder, self._earlier, self._header.to_line())
             except BaseException:
-                self._lease.release()
+                self._leases.release()
                 raise
 
     def read(self) -> Iterator[bytes]:
         """Yield the lines of all parts that were there when it was opened, oldest first.
 
-        A last line without its end was never acknowledged, and is left out.
+        A last line without its end was never acknowledged, and is left out. Before those of each part comes one
+        that says in which version of the format it is.
 
         Raises:
             KognicJournalError: A part cannot be read.
-            KognicJournalFormatError: A part is foreign, or of another version, host or group.
+            KognicJournalFormatError: A part is damaged, foreign, or of another version, host or group.
         """
         with self._translated("read"):
-            for name, number, line in parts.read(self.folder, self._earlier):
-                self._at = (name, number)
-                if number > 1:
-                    yield line
+            for path, number, line in parts.read(self._earlier):
+                self._at = (path, number)
+                if number == 1:
+                    yield encode(self._header.check_line(line, self.where()))
+                elif line.startswith(_SAID_BY_READERS):
+                    raise KognicJournalFormatError(
+                        f"{self.where()} is none that a journal has: {line[:80]!r}. Restore the file; nothing was"
+                        " sent."
+                    )
                 else:
-                    self._header.check_line(line, self.where())
+                    yield line
 
     def peek(self) -> Iterator[bytes]:
         """Yield the lines as `read` does, without taking possession: nothing is written, not even the folder made.
@@ -109,13 +128,13 @@ class FolderLog:
             KognicJournalFormatError: As for `read`.
         """
         with self._translated("read"):
-            self._earlier = parts.find(self.folder)
-        yield from self.read()
+            self._earlier = self._find()
+        return self.read()
 
     def where(self) -> str:
         """Return the file and line of what `read` yielded last, for messages."""
-        name, number = self._at
-        return f"{self.folder / name}, line {number}"
+        path, number = self._at
+        return f"{path}, line {number}"
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Keep more lines; durable when it returns.
@@ -131,9 +150,9 @@ class FolderLog:
         try:
             with self._translated("written"):
                 # In an object store only what it costs nothing to know; the other look comes after the write.
-                self._lease.check(thoroughly=files.is_local(self.folder))
+                self._leases.check(thoroughly=files.is_local(self.folder))
                 self._parts.append(b"".join(line + b"\n" for line in lines))
-                self._lease.check()
+                self._leases.check()
         except KognicError as error:
             self._broken = error.message
             raise
@@ -146,7 +165,36 @@ class FolderLog:
                 with contextlib.suppress(Exception):  # what is durable is so already; the rest is tidiness
                     own.close(broken=self._broken is not None)
         finally:
-            self._lease.release()
+            self._leases.release()
+
+    def _find(self) -> list[PartFile]:
+        """Return the parts of this host and group, under whatever spelling of the host."""
+        host, group = self._within
+        others = [
+            name for name in files.names(self._base) if name != host and self._may_be_of_this_host(name)
+        ]
+        folders = [
+            folder for name in sorted(others) if self._is_of_this_host(folder := self._base / name / group)
+        ]
+        return parts.find(self.folder, *folders)
+
+    def _may_be_of_this_host(self, name: str) -> bool:
+        """Tell whether a folder can be one that an older version named after this host."""
+        return is_same_host(name, self._header.host) or _HASHED.fullmatch(name) is not None
+
+    def _is_of_this_host(self, folder: Any) -> bool:
+        """Tell whether the parts in another host's folder are of this host; also if that cannot be told."""
+        try:
+            found = [name for name in sorted(files.names(folder)) if name.endswith(".jsonl")]
+        except NotADirectoryError:
+            return False
+        if not found or is_same_host(folder.parent.name, self._header.host):
+            return bool(found)
+        try:
+            header = json.loads(files.read(folder / found[0]).partition(b"\n")[0])
+        except (ValueError, RecursionError, FileNotFoundError):
+            return True  # of this very group, in any case: reading it says what is wrong
+        return not isinstance(header, dict) or self._header.is_of_this_host(header)
 
     @contextlib.contextmanager
     def _translated(self, what: str) -> Iterator[None]:

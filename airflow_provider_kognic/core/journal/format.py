@@ -9,6 +9,8 @@
     ["B", upload]                             BaselineTaken
     ["f", scene, upload]                      BegunAnew
 
+    ["v", version]                            PartBegins; said by who reads, never written
+
 A record holds uuids as their 16 bytes, a digest as the first 16 of its 32, times in s since the epoch.
 """
 
@@ -19,11 +21,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicJournalFormatError
+from airflow_provider_kognic.core.hosts import is_same_host, normal_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# Version 1 knew no normal form of a host. Parts of it are read, and none is written any more.
+_VERSIONS_READ = (1, FORMAT_VERSION)
 # Characters of a digest that are kept: half of a SHA-256 still tells two documents apart.
 DIGEST_KEPT = 32
 _LONGEST_MESSAGE = 300
@@ -62,20 +67,23 @@ class Header:
         """Return it as the first line of a part."""
         return json.dumps(self.to_json()).encode("ascii")
 
-    def check_line(self, line: bytes, where: str) -> None:
+    def check_line(self, line: bytes, where: str) -> PartBegins:
         """Check the first line of a part that was found; see `check`."""
         try:
             found = json.loads(line)
         except (ValueError, RecursionError):
             found = None
-        self.check(found, where)
+        return self.check(found, where)
 
-    def check(self, found: object, where: str) -> None:
+    def check(self, found: object, where: str) -> PartBegins:
         """Check the header of a part that was found.
 
         Args:
             found: The parsed JSON.
             where: The part, for the message.
+
+        Returns:
+            What the lines of the part begin with.
 
         Raises:
             KognicJournalFormatError: It is none, of an unknown version, or of another host or group.
@@ -85,17 +93,38 @@ class Header:
                 f"{where} is no part of a journal of this provider. Give the journal a place of its own; nothing"
                 " was sent."
             )
-        if found.get("version") != FORMAT_VERSION:
+        version = found.get("version")
+        if version not in _VERSIONS_READ or isinstance(version, bool):
             raise KognicJournalFormatError(
-                f"{where} has the format version {found.get('version')!r}, and this version of the provider knows"
-                f" {FORMAT_VERSION}. Use the version that wrote it, or newer; nothing was sent."
+                f"{where} has the format version {version!r}, and this version of the provider knows"
+                f" {_VERSIONS_READ[0]} to {FORMAT_VERSION}. Use the version that wrote it, or newer; nothing was"
+                " sent."
             )
-        for name in ("host", "predictions_group_uuid"):
-            if found.get(name) != getattr(self, name):
-                raise KognicJournalFormatError(
-                    f"{where} is of another {'host' if name == 'host' else 'predictions group'}:"
-                    f" {found.get(name)!r}, not {getattr(self, name)!r}. Somebody moved it; nothing was sent."
-                )
+        if not self.is_of_this_host(found):
+            self._refuse("host", found, "host", where)
+        if found.get("predictions_group_uuid") != self.predictions_group_uuid:
+            self._refuse("predictions group", found, "predictions_group_uuid", where)
+        return PartBegins(int(version))
+
+    def is_of_this_host(self, found: Mapping[str, Any]) -> bool:
+        """Tell whether the header of a part names this host, in whichever spelling."""
+        host = found.get("host")
+        if found.get("version") == 1:
+            return is_same_host(host, self.host)
+        return isinstance(host, str) and normal_host(host) == normal_host(self.host)
+
+    def _refuse(self, what: str, found: Mapping[str, Any], name: str, where: str) -> None:
+        raise KognicJournalFormatError(
+            f"{where} is of another {what}: {found.get(name)!r}, not {getattr(self, name)!r}. Somebody moved it;"
+            " nothing was sent."
+        )
+
+
+@dataclass(frozen=True)
+class PartBegins:
+    """From here on stand the lines of one part, and so of one attempt, in a version of the format."""
+
+    version: int
 
 
 @dataclass(frozen=True)
@@ -168,7 +197,7 @@ class BegunAnew:
 
 
 Outcome = Created | Refused | InDoubt | Unsent
-Record = Intent | Outcome | Baseline | BaselineTaken | BegunAnew
+Record = Intent | Outcome | Baseline | BaselineTaken | BegunAnew | PartBegins
 
 
 def encode(record: Record) -> bytes:
@@ -198,6 +227,7 @@ _ROW_OF: dict[type[Record], Callable[[Any], list[Any]]] = {
     Baseline: lambda of: ["b", of.scene.hex(), [one.hex() for one in of.predictions], of.upload],
     BaselineTaken: lambda of: ["B", of.upload],
     BegunAnew: lambda of: ["f", of.scene.hex(), of.upload],
+    PartBegins: lambda of: ["v", of.version],
 }
 
 _RECORD_OF: dict[str, Callable[[list[Any]], Record]] = {
@@ -209,6 +239,7 @@ _RECORD_OF: dict[str, Callable[[list[Any]], Record]] = {
     "b": lambda row: Baseline(_digits(row[1]), tuple(_digits(one) for one in row[2]), row[3]),
     "B": lambda row: BaselineTaken(row[1]),
     "f": lambda row: BegunAnew(_digits(row[1]), row[2]),
+    "v": lambda row: PartBegins(int(row[1])),
 }
 
 

@@ -2,7 +2,8 @@
 
 A lease's file is one JSON object: `holder` (an id of its own), `writer`, `machine`, `pid`, and where the system
 tells `boot`, `pids` (the pid namespace) and `started`; `since` and `at` (s since the epoch), `renewed` (how often),
-and `released`, true once it was given back.
+and `released`, true once it was given back. In the lease of an upload also `source`: the key of the other lease
+that its holder has or is about to take.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import time
 import uuid
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _LENGTH = 1024
 _LONGEST_NAME = 200
 _DAY = 86_400.0
+_KEY = re.compile("[0-9a-f]{16}")
 
 
 def introduce(writer: str) -> dict[str, Any]:
@@ -54,6 +57,18 @@ def encode(facts: Mapping[str, Any], *, renewed: int, released: bool) -> bytes:
 def is_held_by(content: bytes, facts: Mapping[str, Any]) -> bool:
     """Tell whether the file of a lease is of the holder with these facts."""
     return facts["holder"].encode() in content
+
+
+def is_same(content: bytes, other: bytes) -> bool:
+    """Tell whether the files of two leases are of the same holder."""
+    who = _facts(content).get("holder")
+    return who is not None and who == _facts(other).get("holder")
+
+
+def source_of(content: bytes) -> str | None:
+    """Return the key of the source's lease that goes with an upload's."""
+    found = _facts(content).get("source")
+    return found if isinstance(found, str) and _KEY.fullmatch(found) else None
 
 
 def is_free(content: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""A lease keeps overlapping attempts apart: of all that upload one source, one at a time has the journal.
+"""A lease keeps overlapping attempts apart: of all that want it, one at a time has the journal.
 
 It is a row of small files beside the journal's parts, numbered, each made only if it is not there yet. Whoever
 makes the next number has the lease, and rewrites its file every few seconds as a sign of life. Who comes second
@@ -25,7 +25,7 @@ from airflow_provider_kognic.core.errors import KognicJournalError, KognicStoppe
 from airflow_provider_kognic.core.journal import holder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_kognic.core.files import StoredPath
 
@@ -45,27 +45,36 @@ def _clock() -> float:
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
+def key_of(text: str) -> str:
+    """Return the key of a lease: what its files' names begin with."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 class Lease:
-    """The right to append to a journal for one source.
+    """The right to append to a journal, for one source or one upload.
 
     Args:
         folder: Where the lease's files are.
-        source_key: What is uploaded where; of two uploads with the same key only one holds the lease.
-        writer: Who that is, for people.
+        key: Of two attempts with the same one only one holds the lease; see `key_of`.
+        facts: Who holds it; see `holder.introduce`.
         ttl: Seconds without a sign of life after which the lease is taken over.
+        shared: What two attempts that want it have in common, for people who wait.
 
     Attributes:
         exclusive: Whether attempts are kept apart: not where the store cannot create a file exclusively. Known
             once the lease is acquired.
     """
 
-    def __init__(self, folder: StoredPath, source_key: str, *, writer: str = "", ttl: float = TTL) -> None:
+    def __init__(
+        self, folder: StoredPath, key: str, facts: Mapping[str, Any], *, ttl: float = TTL, shared: str = ""
+    ) -> None:
         self.exclusive = False
         self._folder = folder
-        self._key = hashlib.sha256(source_key.encode()).hexdigest()[:16]
+        self._key = key
         self._names = re.compile(rf"{self._key}-(\d{{6,}})\.lease")
         self._ttl = ttl
-        self._facts = holder.introduce(writer)
+        self._facts = dict(facts)
+        self._shared = shared
         self._number = 0
         self._times = 0
         self._renewed_at = 0.0
@@ -73,11 +82,13 @@ class Lease:
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
-    def acquire(self, stopping: Callable[[], bool]) -> None:
+    def acquire(self, stopping: Callable[[], bool], then: Callable[[], None] | None = None) -> None:
         """Wait for the lease and take it.
 
         Args:
             stopping: Tells whether waiting has become pointless.
+            then: Done as soon as it is had, before the files of earlier holders are removed; if that fails, release
+                it.
 
         Raises:
             KognicStoppedError: `stopping` said so.
@@ -95,7 +106,9 @@ class Lease:
                     if now - said >= _SAY_EVERY:
                         said = now
                         logger.warning(
-                            "Another attempt has the journal; waiting. %s", holder.describe(content)
+                            "Another attempt has the journal; waiting. %s %s",
+                            holder.describe(content),
+                            self._shared,
                         )
                     self._pause(stopping)
                     continue
@@ -107,6 +120,33 @@ class Lease:
             if stopping():
                 raise _stopped()
             if self._take(number + 1):
+                break
+        if self.exclusive:
+            if then is not None:
+                then()
+            self._tidy()
+
+    def overtaken(self) -> list[bytes]:
+        """Return the files of earlier holders that neither gave it back nor are certainly dead."""
+        found = (self._read(number) for number in self._numbers() if number < self._number)
+        return [content for content in found if content is not None and not holder.is_free(content)]
+
+    def oust(self, former: bytes) -> None:
+        """Take it from a holder, if that one has it, and give it back.
+
+        Args:
+            former: The file of another lease of that holder, which was taken over.
+
+        Raises:
+            KognicJournalError: The store cannot be used.
+        """
+        while True:
+            number = self._last()
+            content = self._read(number)
+            if content is None or holder.is_free(content) or not holder.is_same(content, former):
+                return
+            if self._take(number + 1):
+                self.release()
                 return
 
     def check(self, *, thoroughly: bool = True) -> None:
@@ -189,7 +229,6 @@ class Lease:
             return False
         self.exclusive = True
         threading.Thread(target=self._renew, name="kognic-lease", daemon=True).start()
-        self._tidy()
         return True
 
     @staticmethod

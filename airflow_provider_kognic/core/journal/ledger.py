@@ -23,6 +23,7 @@ from airflow_provider_kognic.core.journal.format import (
     Created,
     InDoubt,
     Intent,
+    PartBegins,
     Refused,
     Unsent,
     to_text,
@@ -71,6 +72,9 @@ class Entry:
         return self.state in _DOUBT
 
 
+# In this version of the format an intent counted as covered once its upload had taken a baseline, in whichever
+# attempt: it is so for certain only in that one, as a later one's source may have had more scenes.
+_COVERED_BY_UPLOAD = 1
 _DOUBT = frozenset({State.INTENDED, State.IN_DOUBT})
 # State, digest, prediction, when, covered, resent: 43 bytes instead of objects, as there may be many.
 _PACKED = struct.Struct(">B16s16sd??")
@@ -97,6 +101,7 @@ class Ledger:
         # What was in doubt already when it was intended once more: that intent may be withdrawn, the doubt not.
         self._doubted: dict[bytes, bytes] = {}
         self._begun_anew: set[bytes] = set()
+        self._covers = True
         # Of all predictions of which it is known whose they are: their hashes, and the scenes of those asked for.
         self._predictions: set[int] = set()
         self._scene_of: dict[bytes, bytes] = {}
@@ -164,7 +169,11 @@ class Ledger:
             self._hold(record)
         elif isinstance(record, BegunAnew):
             self._begin_anew(record)
-        elif not isinstance(record, BaselineTaken):
+        elif isinstance(record, PartBegins):
+            self._covers = record.version > _COVERED_BY_UPLOAD
+        elif isinstance(record, BaselineTaken):
+            self._covers = True
+        else:
             self._settle(record)
 
     def _intend(self, record: Intent) -> None:
@@ -172,9 +181,8 @@ class Ledger:
         self._supersede(record.scene, packed)
         if packed is not None and packed[0] in _DOUBT:
             self._doubted[record.scene] = packed
-        self._index[record.scene] = _PACKED.pack(
-            State.INTENDED, record.digest, b"", record.at, record.covered, 0
-        )
+        covered = record.covered and self._covers
+        self._index[record.scene] = _PACKED.pack(State.INTENDED, record.digest, b"", record.at, covered, 0)
 
     def _settle(self, record: Outcome) -> None:
         scene = record.scene

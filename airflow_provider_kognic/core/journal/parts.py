@@ -6,6 +6,10 @@ A part is lines, the first one its header. A local one is appended to. Object st
 is written anew with every batch, and the next one begun once it has grown to 256 KB. Not every store replaces a
 file in one step, so two names take turns (`...a.jsonl`, `...b.jsonl`): what is durable is never overwritten, and
 the longer one counts.
+
+A local part gets its name once its header is durable (it is `<generation>-<random>.begun` until then), and one in
+an object store comes into being with one write. So a part without a whole header was damaged later, and says
+nothing of what was sent.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 import uuid
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -27,7 +32,15 @@ if TYPE_CHECKING:
 # Bytes of a part in an object store from which on the next one is begun: it is rewritten with every batch.
 PART_IS_FULL = 256 * 1024
 _PART = re.compile(r"(\d{6,})-([0-9a-f]{8})-(\d{4,})([ab]?)\.jsonl")
+_BEGUN = re.compile(r"\d{6,}-[0-9a-f]{8}\.begun")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+_DAY = 86_400.0
+# What a kill leaves of a line, and of a header.
+_TORN_LINE = re.compile(rb"\[[\x20-\x7e]*")
+_TORN_HEADER = re.compile(rb"(\{[\x20-\x7e]*)?")
+# Seconds after which what seems to be damaged is looked at again: somebody may be writing it, on a disk or in a
+# store that shows half a write.
+PAUSES: tuple[float, ...] = (0.1, 0.4, 1.0)
 
 
 class PartFile(NamedTuple):
@@ -38,16 +51,30 @@ class PartFile(NamedTuple):
         attempt: Tells two attempts of one generation apart.
         number: Of the attempt's parts.
         name: The file's.
+        folder: Where it is.
     """
 
     generation: int
     attempt: str
     number: int
     name: str
+    folder: Any
+
+    @property
+    def stem(self) -> str:
+        """What the names of all parts of its attempt begin with."""
+        return _stem(self.generation, self.attempt)
+
+    @property
+    def path(self) -> Any:
+        """The file."""
+        return self.folder / self.name
 
 
 class Parts(Protocol):
     """The parts that one attempt writes."""
+
+    stem: str
 
     def append(self, data: bytes) -> None:
         """Add whole lines; they are durable when it returns."""
@@ -56,7 +83,7 @@ class Parts(Protocol):
         """Finish; removes what is of no use, unless a write has failed, after which nothing is certain."""
 
 
-def find(folder: Any) -> list[PartFile]:
+def find(*folders: Any) -> list[PartFile]:
     """Return the files that are parts, as they are now, oldest first.
 
     Raises:
@@ -64,15 +91,16 @@ def find(folder: Any) -> list[PartFile]:
         Exception: As the store's library does.
     """
     found = []
-    for name in files.names(folder):
-        if match := _PART.fullmatch(name):
-            found.append(PartFile(int(match[1]), match[2], int(match[3]), name))
-        elif name.endswith(".jsonl"):
-            raise KognicJournalFormatError(
-                f"{folder / name} is no part of a journal of this provider, but lies in its folder. Move"
-                " it elsewhere; nothing was sent."
-            )
-    return sorted(found)
+    for folder in folders:
+        for name in files.names(folder):
+            if match := _PART.fullmatch(name):
+                found.append(PartFile(int(match[1]), match[2], int(match[3]), name, folder))
+            elif name.endswith(".jsonl"):
+                raise KognicJournalFormatError(
+                    f"{folder / name} is no part of a journal of this provider, but lies in its folder. Move"
+                    " it elsewhere; nothing was sent."
+                )
+    return sorted(found, key=lambda part: part[:-1])
 
 
 def begin(folder: Any, earlier: Sequence[PartFile], header: bytes) -> Parts:
@@ -87,46 +115,48 @@ def begin(folder: Any, earlier: Sequence[PartFile], header: bytes) -> Parts:
         Exception: As the store's library does.
     """
     generation = max((part.generation for part in earlier), default=0) + 1
-    stem = f"{generation:06d}-{uuid.uuid4().hex[:8]}"
+    stem = _stem(generation, uuid.uuid4().hex[:8])
     kind = LocalPart if files.is_local(folder) else StoredParts
     return kind(folder, stem, header + b"\n")
 
 
-def read(folder: Any, earlier: Sequence[PartFile]) -> Iterator[tuple[str, int, bytes]]:
-    """Yield all lines: the name of the file, the number of the line in it, and the line.
+def read(earlier: Sequence[PartFile]) -> Iterator[tuple[Any, int, bytes]]:
+    """Yield all lines: the file, the number of the line in it, and the line.
 
     A last line without its end was never acknowledged, and is left out.
 
+    Args:
+        earlier: As `find` returns them.
+
     Raises:
         KognicJournalError: A part cannot be read.
-        KognicJournalFormatError: A part was changed.
+        KognicJournalFormatError: A part was changed or damaged.
         Exception: As the store's library does.
     """
-    for _, states in groupby(sorted(earlier), key=lambda part: part[:-1]):
-        names = [part.name for part in states]
-        lines = (
-            _lines_of_file(folder, names[0]) if files.is_local(folder) else _lines_of_states(folder, names)
-        )
+    before: list[PartFile] = []
+    for _, group in groupby(earlier, key=lambda part: (part.stem, part.number)):
+        states = list(group)
+        if files.is_local(states[0].folder):
+            lines = _lines_of_file(states[0])
+        else:
+            # The attempt was about to begin this part: the one before is not finished.
+            begun = len(before) > 1 and before[0].stem == states[0].stem
+            lines = iter(_lines_of_states(states, begun=begun))
         for number, line in enumerate(lines, start=1):
-            yield names[0], number, line
+            yield states[0].path, number, line
+        before = states
 
 
 class LocalPart:
     """One file, appended to and synced."""
 
     def __init__(self, folder: Path, stem: str, header: bytes) -> None:
+        self.stem = stem
         self._path = folder / f"{stem}-0001.jsonl"
-        self._file = os.open(self._path, _NEW, 0o666)
-        self._durable = 0
-        try:
-            self.append(header)
-            files.sync_folder(folder)
-        except BaseException:
-            os.close(self._file)
-            with contextlib.suppress(OSError):
-                self._path.unlink()
-            raise
+        self._file = _make_whole(self._path, folder / f"{stem}.begun", header)
+        self._durable = len(header)
         self._empty = True
+        _tidy(folder)
 
     def append(self, data: bytes) -> None:
         """See `Parts`; what does not fit stands not at all."""
@@ -157,8 +187,8 @@ class StoredParts:
     """Files that are written whole, two names in turn."""
 
     def __init__(self, folder: Any, stem: str, header: bytes) -> None:
+        self.stem = stem
         self._folder = folder
-        self._stem = stem
         self._header = header
         self._number = 1
         self._content = header
@@ -167,12 +197,16 @@ class StoredParts:
 
     def append(self, data: bytes) -> None:
         """See `Parts`."""
-        if len(self._content) >= PART_IS_FULL:
-            self._finish()
-            self._number += 1
-            self._content = self._header
-            self._writes = 0
-        self._write(self._content + data)
+        if len(self._content) < PART_IS_FULL:
+            self._write(self._content + data)
+            return
+        full, surplus = self._writes > 1, self._path(self._writes)
+        self._number += 1
+        self._writes = 0
+        self._write(self._header + data)
+        # Only now: as long as both states are there, the next part says nothing yet.
+        if full:
+            _remove_surplus(surplus)
 
     def close(self, *, broken: bool) -> None:
         """See `Parts`."""
@@ -184,7 +218,7 @@ class StoredParts:
             self._finish()
 
     def _path(self, write: int) -> Any:
-        return self._folder / f"{self._stem}-{self._number:04d}{'ab'[write % 2]}.jsonl"
+        return self._folder / f"{self.stem}-{self._number:04d}{'ab'[write % 2]}.jsonl"
 
     def _write(self, content: bytes) -> None:
         files.write(self._path(self._writes), content)
@@ -194,43 +228,148 @@ class StoredParts:
     def _finish(self) -> None:
         """Remove the state before the last one, which nobody needs."""
         if self._writes > 1:
-            with contextlib.suppress(Exception):  # it does no harm
-                files.remove(self._path(self._writes - 2))
+            _remove_surplus(self._path(self._writes))
 
 
-def _lines_of_file(folder: Any, name: str) -> Iterator[bytes]:
+def _stem(generation: int, attempt: str) -> str:
+    return f"{generation:06d}-{attempt}"
+
+
+def _make_whole(path: Path, beside: Path, content: bytes) -> int:
+    """Make a file that must not be there and that nobody ever sees without its content; returns it, open."""
+    file = os.open(beside, _NEW, 0o666)
+    made = False
     try:
-        file = (folder / name).open("rb")
+        files.write_all(file, content)
+        os.fsync(file)
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            beside.rename(path)
+        made = True
+        beside.unlink(missing_ok=True)
+        files.sync_folder(path.parent)
+    except BaseException:
+        os.close(file)
+        for one in (beside, path) if made else (beside,):
+            with contextlib.suppress(OSError):
+                one.unlink()
+        raise
+    return file
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what attempts left that were killed while they began a part."""
+    with contextlib.suppress(OSError):  # it does no harm
+        for path in (folder / name for name in files.names(folder) if _BEGUN.fullmatch(name)):
+            if time.time() - path.stat().st_mtime > _DAY:
+                path.unlink()
+
+
+def _remove_surplus(path: Any) -> None:
+    with contextlib.suppress(Exception):  # it does no harm
+        files.remove(path)
+
+
+def _lines_of_file(part: PartFile) -> Iterator[bytes]:
+    try:
+        file = part.path.open("rb")
     except FileNotFoundError:
-        _check_gone(folder, name)
+        _check_gone(part)
         return
+    at = 0
     with file:
         for line in file:
             if line.endswith(b"\n"):
                 yield line[:-1]
+                at += len(line)
+
+        file.seek(at)
+        _check_rest(part.path, at, file.read())
 
 
-def _lines_of_states(folder: Any, names: list[str]) -> list[bytes]:
-    states = sorted((_whole_lines(folder, name) for name in names), key=len)
-    if not states[-1].startswith(states[0]):
-        raise KognicJournalFormatError(
-            f"{folder / names[0]} and {names[-1]} should be two states of one part, and neither continues"
-            " the other: one was changed. Restore it, or move both away and settle by hand what they knew;"
-            " nothing was sent."
-        )
-    return states[-1].split(b"\n")[:-1]
+def _lines_of_states(states: list[PartFile], *, begun: bool) -> list[bytes]:
+    """Return the lines of a part of which there are one or two states.
+
+    Args:
+        states: The files.
+        begun: Whether its attempt can have ended while it wrote the first one.
+    """
+    found = {part.path: raw for part in states if (raw := _content(part)) is not None}
+    if not found:
+        return []
+    longest = max(found.values(), key=lambda raw: len(_whole(raw)))
+    if not _whole(longest) and begun and all(map(_TORN_HEADER.fullmatch, found.values())):
+        return []
+    for path, raw in found.items():
+        whole = _whole(raw)
+        if raw != longest and not whole and _whole(longest).startswith(raw):
+            continue  # a kill tore this write; what was acknowledged before stands in the other one
+        if not longest.startswith(whole):
+            one, other = (part.path for part in states)
+            raise KognicJournalFormatError(
+                f"{one} and {other.name} should be two states of one part, and neither continues the other: one was"
+                " changed. Restore it, or move both away and settle by hand what they knew; nothing was sent."
+            )
+        _check_rest(path, len(whole), raw[len(whole) :])
+    return _whole(longest).split(b"\n")[:-1]
 
 
-def _whole_lines(folder: Any, name: str) -> bytes:
+def _content(part: PartFile) -> bytes | None:
     try:
-        raw = files.read(folder / name)
+        return files.read(part.path)
     except FileNotFoundError:
-        _check_gone(folder, name)
-        return b""
+        _check_gone(part)
+        return None
+
+
+def _whole(raw: bytes) -> bytes:
+    """Return the whole lines."""
     return raw[: raw.rfind(b"\n") + 1]
 
 
-def _check_gone(folder: Any, name: str) -> None:
+def _check_rest(path: Any, at: int, rest: bytes) -> None:
+    """Check what stands behind the last whole line: nothing, or a line that was never finished.
+
+    Raises:
+        KognicJournalFormatError: It is neither, or there is not even a header.
+    """
+    pauses = iter(PAUSES)
+    while not _is_unfinished(rest, at):
+        if (pause := next(pauses, None)) is None:
+            raise _damaged(path, at, rest)
+        time.sleep(pause)
+        try:
+            rest = files.read(path)[at:]
+        except FileNotFoundError:  # it held nothing, or no more than the other state of its part
+            return
+
+
+def _is_unfinished(rest: bytes, at: int) -> bool:
+    """Tell whether what stands from a byte on is nothing, or what its writer had not finished when it was read."""
+    line, end, _ = rest.partition(b"\n")
+    return bool(end) if at == 0 else not rest or _TORN_LINE.fullmatch(line) is not None
+
+
+def _damaged(path: Any, at: int, rest: bytes) -> KognicJournalFormatError:
+    if at:
+        return KognicJournalFormatError(
+            f"{path} holds what is no line of a journal, from byte {at} on: {rest[:40]!r}. It was damaged, so what"
+            " it knew is not certain, and nothing was sent. Restore it; or, if you know that nothing is missing,"
+            f" cut the file after its first {at} bytes."
+        )
+    what = f"its {len(rest)} bytes have no line break" if rest else "it is empty"
+    return KognicJournalFormatError(
+        f"{path} is a part of the journal without a header: {what}. It was damaged, so what it knew is unknown, and"
+        " nothing was sent. Restore it. If there never was more in it, remove it: an older version of this provider"
+        " left such a file where it was killed while it began one, before it sent anything; in a store that does"
+        " not write files whole that may still happen."
+    )
+
+
+def _check_gone(part: PartFile) -> None:
     """Attempts remove parts that hold nothing; one that is still listed is another matter."""
-    if name in files.names(folder):
-        raise KognicJournalError(f"{folder / name} is listed, but cannot be found.")
+    if part.name in files.names(part.folder):
+        raise KognicJournalError(f"{part.path} is listed, but cannot be found.")

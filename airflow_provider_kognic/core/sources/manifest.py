@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.hosts import is_same_host
 from airflow_provider_kognic.core.models import Prediction, Refused, Result
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import (
@@ -130,15 +131,23 @@ class Expected:
         # A column `host` alone may mean anything in a manifest that somebody made.
         if not isinstance(row, Mapping) or not row.get("predictions_group_uuid"):
             return
-        for name in ("predictions_group_uuid", "host"):
+        for name, is_same in (("predictions_group_uuid", _is_same_text), ("host", _is_same_host)):
             wanted, found = getattr(self, name), row.get(name)
-            if wanted is not None and found and folded(found) != folded(wanted):
+            if wanted is not None and found and not is_same(found, wanted):
                 what = "host" if name == "host" else "predictions group"
                 raise KognicInputError(
                     f"{where}: this row is a receipt of {what} {found!r}, and this upload goes to {wanted!r}. Give"
                     f" the task the manifest of its own {what}, or remove '{name}' from the rows if they are meant"
                     " for this one, too; nothing was sent."
                 )
+
+
+def _is_same_text(found: object, wanted: str) -> bool:
+    return folded(found) == folded(wanted)
+
+
+def _is_same_host(found: object, wanted: str) -> bool:
+    return is_same_host(folded(found), wanted)
 
 
 def open_manifest(

@@ -23,8 +23,16 @@ from airflow_provider_kognic.core.values import check_connections, check_seconds
         ("http://localhost:8080", "http://localhost:8080"),
         ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
         ("http://[::1]:8080", "http://[::1]:8080"),
-        ("HTTPS://Kognic.Example", "HTTPS://Kognic.Example"),
-        ("https://bücher.example", "https://bücher.example"),
+        ("HTTPS://Kognic.Example", "https://kognic.example"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://kognic.example:443", "https://kognic.example"),
+        ("http://localhost:80/", "http://localhost"),
+        ("https://kognic.example:80", "https://kognic.example:80"),
+        ("kognic.example:0443", "https://kognic.example"),
+        ("https://kognic.example.:08443/Kognic", "https://kognic.example:8443/Kognic"),
+        ("kognic.example:", "https://kognic.example"),
+        ("http://LocalHost.:8080", "http://localhost:8080"),
+        ("https://[0:0:0:0:0:0:0:1]:443", "https://[::1]"),
     ],
 )
 def test_urls(given: str, url: str) -> None:

@@ -13,6 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[impor
 from airflow_provider_kognic.core import files
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.journal.format import Header
+from airflow_provider_kognic.core.journal.lease import Lease
 
 HOST, GROUP = "dataset.app.kognic.com", "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 HEADER = Header(HOST, GROUP, "a test")
@@ -46,9 +47,20 @@ def read_all(folder: Any, source: str = "a source") -> list[bytes]:
     log = log_in(folder, source)
     log.open(never)
     try:
-        return list(log.read())
+        return lines_of(log)
     finally:
         log.close()
+
+
+def lines_of(log: Any) -> list[bytes]:
+    """What a log reads, but for what it says itself of its parts."""
+    return [one for one in log.read() if not one.startswith(b'["v"')]
+
+
+def leases_of(log: FolderLog) -> list[Lease]:
+    """The leases that an attempt takes."""
+    found = (log._leases._upload, log._leases._source)
+    return [lease for lease in found if lease is not None]
 
 
 def parts_in(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.journal.format import Header
 from airflow_provider_kognic.core.journal.log import ReadOnlyLog
-from tests.core.journal.folders import GROUP, HEADER, HOST, line, never
+from tests.core.journal.folders import GROUP, HEADER, HOST, line, lines_of, never
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def append_all(place: Place, *batches: list[bytes], header: Header = HEADER) -> 
     """What one attempt does."""
     log = place.log(header)
     log.open(never)
-    list(log.read())
+    lines_of(log)
     for batch in batches:
         log.append(batch)
     log.close()
@@ -73,11 +73,11 @@ def append_all(place: Place, *batches: list[bytes], header: Header = HEADER) -> 
 
 def read_all(place: Place, header: Header = HEADER) -> list[bytes]:
     """What the next attempt finds, which somebody who only looks finds as well."""
-    looked = list(ReadOnlyLog(place.reader(header)).read())
+    looked = lines_of(ReadOnlyLog(place.reader(header)))
     log = place.log(header)
     log.open(never)
     try:
-        found = list(log.read())
+        found = lines_of(log)
     finally:
         log.close()
     assert looked == found
@@ -116,7 +116,7 @@ class LogContract:
         for number in range(4):
             log = place.log()
             log.open(never)
-            assert list(log.read()) == lines(2 * number)
+            assert lines_of(log) == lines(2 * number)
             log.append(lines(1, 2 * number))
             log.append(lines(1, 2 * number + 1))
             place.kill(log)
@@ -157,7 +157,7 @@ class LogContract:
     @pytest.mark.parametrize(
         ("old", "new", "said"),
         [
-            ('"version": 1', '"version": 2', "format version 2"),
+            ('"version": 2', '"version": 3', "format version 3"),
             ('"kognic-journal"', '"else"', "is no part of a journal"),
         ],
     )
@@ -168,11 +168,11 @@ class LogContract:
 
     def _is_refused(self, place: Place, header: Header, said: str) -> None:
         with pytest.raises(KognicJournalFormatError, match=said):
-            list(ReadOnlyLog(place.reader(header)).read())
+            lines_of(ReadOnlyLog(place.reader(header)))
         log = place.log(header)
         log.open(never)
         with pytest.raises(KognicJournalFormatError, match=said):
-            list(log.read())
+            lines_of(log)
         log.close()
 
     def test_a_store_that_cannot_be_used_is_never_an_empty_one(self, place: Place) -> None:
@@ -182,14 +182,14 @@ class LogContract:
             log = place.log()
             with pytest.raises(UNUSABLE):  # noqa: PT012 - whichever of them it is
                 log.open(never)
-                list(log.read())
+                lines_of(log)
             log.close()
             with pytest.raises(UNUSABLE):
-                list(ReadOnlyLog(place.reader()).read())
+                lines_of(ReadOnlyLog(place.reader()))
         log = place.log()
         log.open(never)
         with place.broken(), pytest.raises(UNUSABLE):
-            list(log.read())
+            lines_of(log)
         log.close()
         assert read_all(place) == lines(3)
 
@@ -230,7 +230,7 @@ class LogContract:
         else:
             with pytest.raises(KognicJournalError):
                 first.append(lines(1, 2))
-            assert list(second.read()) == lines(1)
+            assert lines_of(second) == lines(1)
             second.append(lines(1, 1))
         second.close()
         first.close()
@@ -246,7 +246,7 @@ class LogContract:
         place.kill(first)
         second = place.log()
         second.open(never)
-        assert list(second.read()) == lines(1)
+        assert lines_of(second) == lines(1)
         with pytest.raises(KognicJournalError):
             first.append(lines(1, 100))
         second.append(lines(1, 1))
@@ -263,7 +263,7 @@ class LogContract:
             before = place.kept()
             log = ReadOnlyLog(place.reader())
             log.open(never)
-            assert list(log.read()) == lines(count)
+            assert lines_of(log) == lines(count)
             with pytest.raises(KognicJournalError, match="only read"):
                 log.append(lines(1))
             log.close()
@@ -275,7 +275,7 @@ class LogContract:
         log = place.log()
         log.open(never)
         log.append(lines(2))
-        assert list(ReadOnlyLog(place.reader()).read()) == lines(2)
+        assert lines_of(ReadOnlyLog(place.reader())) == lines(2)
         log.append(lines(1, 2))
         log.close()
         assert read_all(place) == lines(3)
@@ -287,7 +287,7 @@ class LogContract:
         assert 0 <= getattr(log, "pace", 0.0) < 1
         log.open(never)
         where = getattr(log, "where", lambda: "somewhere")
-        places = [where() for _ in log.read()]
+        places = [where() for one in log.read() if not one.startswith(b'["v"')]
         log.close()
         assert all(isinstance(one, str) and one for one in places)
         assert len(places) == 2

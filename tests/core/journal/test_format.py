@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from airflow_provider_kognic.core.journal.format import (
     InDoubt,
     Intent,
     NotARecordError,
+    PartBegins,
     Record,
     Refused,
     Unsent,
@@ -135,10 +137,10 @@ def test_the_header() -> None:
     """To the byte; who wrote it is nobody's business but people's."""
     line = HEADER.to_line()
     assert line == (
-        b'{"format": "kognic-journal", "version": 1, "host": "dataset.app.kognic.com", "predictions_group_uuid":'
+        b'{"format": "kognic-journal", "version": 2, "host": "dataset.app.kognic.com", "predictions_group_uuid":'
         b' "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10", "writer": "a t\\u00e9st"}'
     )
-    HEADER.check_line(line, "here")
+    assert HEADER.check_line(line, "here") == PartBegins(2)
     Header(HEADER.host, HEADER.predictions_group_uuid, "another").check_line(line, "here")
 
 
@@ -150,7 +152,9 @@ def test_the_header() -> None:
         (b"[" * 100_000, "here is no part of a journal"),
         (b'["i"]', "here is no part of a journal"),
         (b'{"format": "else"}', "here is no part of a journal"),
-        (b'{"format": "kognic-journal", "version": 2}', "here has the format version 2"),
+        (b'{"format": "kognic-journal", "version": 3}', "here has the format version 3"),
+        (b'{"format": "kognic-journal", "version": true}', "here has the format version True"),
+        (b'{"format": "kognic-journal", "version": [1]}', "here has the format version"),
         (Header("else", HEADER.predictions_group_uuid).to_line(), "here is of another host: 'else'"),
         (Header(HEADER.host, "else").to_line(), "here is of another predictions group: 'else'"),
     ],
@@ -158,3 +162,67 @@ def test_the_header() -> None:
 def test_the_header_of_another(line: bytes, said: str) -> None:
     with pytest.raises(KognicJournalFormatError, match=said):
         HEADER.check_line(line, "here")
+
+
+OF_VERSION_1 = (
+    b'{"format": "kognic-journal", "version": 1, "host": "%s", "predictions_group_uuid":'
+    b' "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10", "writer": "a t\\u00e9st"}'
+)
+
+
+def test_the_header_of_version_1() -> None:
+    """It is read, and who reads says of which version a part is; that is never written."""
+    begins = HEADER.check_line(OF_VERSION_1 % HEADER.host.encode(), "here")
+    assert begins == PartBegins(1)
+    assert encode(begins) == b'["v",1]'
+    assert decode(b'["v",1]') == begins
+
+
+@pytest.mark.parametrize(
+    ("typed", "host"),
+    [
+        ("dataset.app.kognic.com:443", "dataset.app.kognic.com"),
+        ("dataset.app.kognic.com:0443", "dataset.app.kognic.com"),
+        ("dataset.app.kognic.com.", "dataset.app.kognic.com"),
+        ("dataset.app.kognic.com:80", "dataset.app.kognic.com"),  # of http, for all that it says
+        ("b\u00fccher.example", "xn--bcher-kva.example"),
+        ("gateway.example.:443/kognic", "gateway.example/kognic"),
+        ("gateway.example:08443/kognic", "gateway.example:8443/kognic"),
+    ],
+)
+def test_the_host_of_version_1_is_as_it_was_typed(typed: str, host: str) -> None:
+    line = OF_VERSION_1 % json.dumps(typed)[1:-1].encode()
+    assert Header(host, HEADER.predictions_group_uuid).check_line(line, "here") == PartBegins(1)
+    for other in ("else.example", f"{host}:8444", f"{host}/else"):
+        with pytest.raises(KognicJournalFormatError, match="here is of another host"):
+            Header(other, HEADER.predictions_group_uuid).check_line(line, "here")
+
+
+def test_of_version_2_a_port_is_no_matter_of_spelling() -> None:
+    """What stands there has its normal form already, which knew the scheme."""
+    line = Header("dataset.app.kognic.com:80", HEADER.predictions_group_uuid).to_line()
+    with pytest.raises(KognicJournalFormatError, match="here is of another host"):
+        HEADER.check_line(line, "here")
+
+
+def check_of_version_1(found: Any, where: str) -> None:
+    """What the provider said to a header when it knew version 1 only, letter by letter."""
+    if not isinstance(found, dict) or found.get("format") != "kognic-journal":
+        raise KognicJournalFormatError(
+            f"{where} is no part of a journal of this provider. Give the journal a place of its own; nothing"
+            " was sent."
+        )
+    if found.get("version") != 1:
+        raise KognicJournalFormatError(
+            f"{where} has the format version {found.get('version')!r}, and this version of the provider knows"
+            " 1. Use the version that wrote it, or newer; nothing was sent."
+        )
+
+
+def test_an_older_version_refuses_the_new_format() -> None:
+    """It fails cleanly, and says what to do: it never takes such a part for a journal without lines."""
+    check_of_version_1(json.loads(OF_VERSION_1 % b"x"), "here")
+    with pytest.raises(
+        KognicJournalFormatError, match=r"format version 2, and this version .* knows 1. Use .* newer"
+    ):
+        check_of_version_1(json.loads(HEADER.to_line()), "here")

@@ -14,7 +14,8 @@ import pytest
 from airflow_provider_kognic.core import files
 from airflow_provider_kognic.core.errors import KognicJournalError, KognicStoppedError
 from airflow_provider_kognic.core.journal import lease as lease_module
-from airflow_provider_kognic.core.journal.lease import Lease
+from airflow_provider_kognic.core.journal.holder import introduce
+from airflow_provider_kognic.core.journal.lease import Lease, key_of
 from tests.core.journal.folders import StoreWithoutExclusiveCreation, never, object_store, start_python
 
 pytestmark = [
@@ -32,8 +33,12 @@ def leases_in(folder: Any) -> list[str]:
     return sorted(name for name in files.names(folder) if name.endswith(".lease"))
 
 
+def lease_of(folder: Any, key: str, writer: str = "a test", **more: Any) -> Lease:
+    return Lease(folder, key_of(key), introduce(writer), **more)
+
+
 def taken(folder: Any, key: str = "a source", **more: Any) -> Lease:
-    lease = Lease(folder, key, **more)
+    lease = lease_of(folder, key, **more)
     lease.acquire(never)
     return lease
 
@@ -83,7 +88,7 @@ def test_a_waiter_says_for_whom_it_waits(folder: Any, caplog: pytest.LogCaptureF
 def test_a_holder_that_shows_signs_of_life_keeps_it(folder: Any) -> None:
     """However long it takes: many times the time-out."""
     first = taken(folder, ttl=0.6)
-    second = Lease(folder, "a source", ttl=0.6)
+    second = lease_of(folder, "a source", ttl=0.6)
     until = time.monotonic() + 2.5
     with pytest.raises(KognicStoppedError):
         second.acquire(lambda: time.monotonic() > until)
@@ -139,8 +144,9 @@ def test_a_lease_that_somebody_removed(folder: Any) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from airflow_provider_kognic.core.journal.lease import Lease
-lease = Lease(Path(sys.argv[1]), "a source", writer="a child")
+from airflow_provider_kognic.core.journal.holder import introduce
+from airflow_provider_kognic.core.journal.lease import Lease, key_of
+lease = Lease(Path(sys.argv[1]), key_of("a source"), introduce("a child"))
 lease.acquire(lambda: False)
 print("held", flush=True)
 time.sleep(60)
@@ -153,7 +159,7 @@ def test_a_dead_process_of_this_machine_is_superseded_at_once(tmp_path: Path, *,
     process = start_python(HOLDER, tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
-    alive = Lease(tmp_path, "a source")
+    alive = lease_of(tmp_path, "a source")
     looks = iter([False] * 5)
     with pytest.raises(KognicStoppedError):
         alive.acquire(lambda: next(looks, True))
@@ -161,7 +167,7 @@ def test_a_dead_process_of_this_machine_is_superseded_at_once(tmp_path: Path, *,
     if reaped:
         process.wait()
     until = time.monotonic() + 15
-    lease = Lease(tmp_path, "a source")
+    lease = lease_of(tmp_path, "a source")
     lease.acquire(lambda: time.monotonic() > until)
     lease.release()
     process.communicate()
@@ -176,17 +182,18 @@ def test_a_lease_that_cannot_be_read_is_waited_for_and_then_superseded(folder: A
     with (folder / name).open("wb") as file:
         file.write(content)
     with pytest.raises(KognicStoppedError):
-        Lease(folder, "a source").acquire(iter([False, False, True, True]).__next__)
+        lease_of(folder, "a source").acquire(iter([False, False, True, True]).__next__)
     taken(folder, ttl=0.2).release()
 
 
 CONTENDER = """
 import os, random, sys, time
 from pathlib import Path
-from airflow_provider_kognic.core.journal.lease import Lease
+from airflow_provider_kognic.core.journal.holder import introduce
+from airflow_provider_kognic.core.journal.lease import Lease, key_of
 folder, number, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for _ in range(rounds):
-    lease = Lease(folder / "leases", "a source")
+    lease = Lease(folder / "leases", key_of("a source"), introduce("a child"))
     lease.acquire(lambda: False)
     lease.check()
     inside = folder / "inside"
@@ -247,7 +254,7 @@ def test_a_store_that_only_looks_before_it_creates(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(files, "create", create)
     looks = iter([False, False])
     with pytest.raises(KognicStoppedError):
-        Lease(folder, "a source").acquire(lambda: next(looks, True))
+        lease_of(folder, "a source").acquire(lambda: next(looks, True))
     (name,) = leases_in(folder)
     assert files.read(folder / name) == other
 

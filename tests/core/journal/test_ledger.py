@@ -6,10 +6,12 @@ import pytest
 
 from airflow_provider_kognic.core.journal.format import (
     Baseline,
+    BaselineTaken,
     BegunAnew,
     Created,
     InDoubt,
     Intent,
+    PartBegins,
     Record,
     Refused,
     Unsent,
@@ -198,3 +200,18 @@ def test_what_is_known_of_a_scene_already() -> None:
     assert not ledger.knows(SCENE, SECOND)
     assert not ledger.knows(OTHER, FIRST)
     assert not ledger_of(intended, created, force=True).knows(SCENE, FIRST)
+
+
+def test_what_version_1_said_of_a_baseline_counts_in_the_attempt_that_took_it() -> None:
+    """A later attempt's source may have had scenes of which that baseline knew nothing."""
+    taken, later = BaselineTaken("a"), Intent(OTHER, OLD, 1.5, covered=True)
+    old, new = PartBegins(1), PartBegins(2)
+    for records, covered in (
+        ([old, taken, intended, later], [True, True]),
+        ([old, taken, intended, in_doubt, old, later], [True, False]),
+        ([old, taken, intended, new, later], [True, True]),
+        ([old, intended, later], [False, False]),
+        ([intended, later], [True, True]),
+    ):
+        ledger = ledger_of(*records)
+        assert [entry and entry.covered for entry in map(ledger.entry, (SCENE, OTHER))] == covered

@@ -18,7 +18,7 @@ from airflow_provider_kognic.core.errors import KognicJournalError, KognicStoppe
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.journal.format import Header
 from airflow_provider_kognic.task.state_store import TaskStateStoreLog
-from tests.core.journal.folders import HEADER, FallibleStore, object_store, write_raw
+from tests.core.journal.folders import HEADER, FallibleStore, leases_of, object_store, write_raw
 from tests.core.journal.log_contract import LogContract, Place
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
@@ -39,7 +39,7 @@ class FolderPlace:
     reader = log
 
     def kill(self, log: FolderLog) -> None:
-        lease = log._lease
+        (lease,) = leases_of(log)
         lease._ended.set()
         if lease.exclusive:
             with lease._lock:
@@ -299,4 +299,4 @@ def test_a_folder_reached_as_a_url(tmp_path: Path) -> None:
     log.open(lambda: False)
     log.append([b'["u","00"]'])
     log.close()
-    assert list(FolderPlace(tmp_path / "journal").reader().peek()) == [b'["u","00"]']
+    assert list(FolderPlace(tmp_path / "journal").reader().peek()) == [b'["v",2]', b'["u","00"]']

@@ -1,12 +1,15 @@
 """The parts of a journal's folder: what was acknowledged is read back, whatever happened to a file."""
 
+import errno
 import os
 import random
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.journal import parts
 from tests.core.journal.folders import (
+    FallibleStore,
     TearingStore,
     append_all,
     line,
@@ -57,17 +61,182 @@ def test_generations_sort_as_numbers(tmp_path: Path) -> None:
     assert read_all(tmp_path) == [line(1), line(2), line(3)]
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What seems to be damaged is not looked at again."""
+    monkeypatch.setattr(parts, "PAUSES", ())
+
+
+@pytest.mark.usefixtures("at_once")
 def test_a_torn_last_line_was_never_acknowledged(tmp_path: Path) -> None:
     """Wherever a kill cuts a part off, what stands in whole lines before is read, and no more."""
     append_all(tmp_path, [line(1), line(2)], [line(3)])
     (part,) = parts_in(tmp_path)
     raw = part.read_bytes()
-    for length in range(len(raw)):
+    for length in range(raw.index(b"\n") + 1, len(raw)):
         part.write_bytes(raw[:length])
         whole = raw[:length].count(b"\n")
         assert read_all(tmp_path) == [line(number) for number in range(1, whole)]
-    part.write_bytes(raw + b"\0" * 100)
-    assert len(read_all(tmp_path)) == 3
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "emptied": lambda raw: b"",
+    "cut after a byte": lambda raw: raw[:1],
+    "cut inside its header": lambda raw: raw[: raw.index(b"\n")],
+    "nothing but NULs": lambda raw: b"\0" * len(raw),
+    "NULs behind": lambda raw: raw + b"\0" * 100,
+    "NULs behind a torn line": lambda raw: raw[:-5] + b"\0" * 100,
+    "NULs in place of the last line": lambda raw: raw[: raw.rindex(b"[")] + b"\0" * 100,
+    "garbage behind": lambda raw: raw + b"\x8e[\xff",
+    "text behind": lambda raw: raw + b"hello",
+    "a header that is none": lambda raw: b"\0" * raw.index(b"\n") + raw[raw.index(b"\n") :],
+}
+
+
+def look_at(folder: Any) -> list[bytes]:
+    return list(log_in(folder).peek())
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.usefixtures("at_once")
+def test_a_damaged_part_is_never_one_without_lines(folder: Any, how: str) -> None:
+    """What was in it is unknown; the message names the file, and says what to do about it."""
+    append_all(folder, [line(1), line(2)], [line(3)])
+    append_all(folder, [line(4)])
+    part = part_files(folder)[0]
+    write_raw(part, DAMAGES[how](files.read(part)))
+    for read in (read_all, look_at):
+        with pytest.raises(KognicJournalFormatError, match=r"nothing\s+was sent") as caught:
+            read(folder)
+        assert str(part) in str(caught.value)
+        if how.startswith(("NULs", "garbage", "text")):
+            at = files.read(part).rindex(b"\n") + 1
+            assert f"from byte {at} on" in str(caught.value)
+            assert f"first {at} bytes" in str(caught.value)
+        elif how != "a header that is none":
+            assert "without a header" in str(caught.value)
+            assert "older version" in str(caught.value)
+    # And the way that it names helps.
+    if how.startswith(("NULs", "garbage", "text")):
+        write_raw(part, files.read(part)[:at])
+    else:
+        files.remove(part)
+    assert read_all(folder)[-1] == line(4)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_damage_of_one_state_of_a_part_in_a_store(tmp_path: Path) -> None:
+    """What is no unfinished write is damage, in whichever of the two; a write that a kill has torn is none."""
+    folder = object_store("damaged", FallibleStore)
+    log = log_in(folder)
+    log.open(never)
+    for number in range(4):
+        log.append([line(number)])
+    states = part_files(folder)
+    kept = {state: files.read(state) for state in states}
+    longest, shorter = sorted(states, key=lambda state: len(kept[state]), reverse=True)
+    for damaged, content, said in (
+        (longest, kept[longest] + b"\0", "from byte"),
+        (shorter, kept[shorter] + b"\0", "from byte"),
+        (shorter, b"\0" * 50, "without a header"),
+        (longest, b"\0" * 50, "without a header"),
+        (shorter, kept[shorter].replace(line(1), line(9)), "neither continues"),
+    ):
+        write_raw(damaged, content)
+        with pytest.raises(KognicJournalFormatError, match=said):
+            read_all(folder, source="another")
+        write_raw(damaged, kept[damaged])
+    for cut in range(len(kept[longest])):
+        write_raw(longest, kept[longest][:cut])
+        assert len(read_all(folder, source="another")) in {3, 4}
+    write_raw(longest, kept[longest])
+    log.close()
+
+
+def test_a_part_that_is_just_being_written_is_looked_at_again(tmp_path: Path) -> None:
+    """By an older version, which shows it before its header is whole; or over a network."""
+    append_all(tmp_path, [line(1)])
+    (part,) = parts_in(tmp_path)
+    header = part.read_bytes().partition(b"\n")[0]
+    other = part.with_name("000001-00000000-0001.jsonl")
+    other.write_bytes(header[:20])
+    writer = threading.Timer(0.2, lambda: other.write_bytes(header + b"\n" + line(7) + b"\n"))
+    writer.start()
+    assert read_all(tmp_path) == [line(1)]
+    writer.join()
+    assert read_all(tmp_path) == [line(7), line(1)]
+
+
+BORN = """
+import os, signal, sys
+from pathlib import Path
+from airflow_provider_kognic.core import files
+from tests.core.journal.folders import log_in
+module, name = {"fsync": (os, "fsync"), "link": (os, "link"), "write": (files, "write_all")}[sys.argv[2]]
+whole = getattr(module, name)
+
+
+def die_at_birth(what, *arguments):
+    place = os.readlink(f"/proc/self/fd/{what}") if isinstance(what, int) else str(what)
+    if place.endswith(".begun"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(what, *arguments)
+
+
+setattr(module, name, die_at_birth)
+log_in(Path(sys.argv[1])).open(lambda: False)
+"""
+
+
+@pytest.mark.parametrize("moment", ["write", "fsync", "link"])
+def test_a_kill_at_a_parts_birth_leaves_no_part(tmp_path: Path, moment: str) -> None:
+    """So that whatever is a part without a whole header is damage; what is left over goes when it is old."""
+    append_all(tmp_path, [line(1)])
+    process = start_python(BORN, tmp_path, moment)
+    assert process.wait(60) == -signal.SIGKILL
+    assert process.stdout is not None
+    process.stdout.close()
+    assert len(parts_in(tmp_path)) == 1
+    assert read_all(tmp_path) == [line(1)]
+    (left,) = log_in(tmp_path).folder.glob("*.begun")
+    day_before_yesterday = time.time() - 2 * 86_400
+    os.utime(left, (day_before_yesterday, day_before_yesterday))
+    assert read_all(tmp_path) == [line(1)]
+    assert not left.exists()
+
+
+def test_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some that are mounted from a store or a network have none; a part has its whole header there, too."""
+
+    def link(*_: Any) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    append_all(tmp_path, [line(1)])
+    assert read_all(tmp_path) == [line(1)]
+    assert not list(log_in(tmp_path).folder.glob("*.begun"))
+
+
+def test_no_part_replaces_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is drawn for its name."""
+    append_all(tmp_path, [line(1)])
+    (part,) = parts_in(tmp_path)
+    attempt = part.name.split("-")[1]
+    monkeypatch.setattr(parts, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=attempt)))
+    log = log_in(tmp_path)
+    monkeypatch.setattr(log, "_find", list)
+    with pytest.raises(KognicJournalError, match="FileExistsError"):
+        log.open(never)
+    monkeypatch.undo()
+    assert read_all(tmp_path) == [line(1)]
+    assert not list(log_in(tmp_path).folder.glob("*.begun"))
+
+
+def test_a_line_that_only_readers_say(folder: Any) -> None:
+    """On a disk it is none of a journal's."""
+    append_all(folder, [line(1), b'["v",1]'])
+    with pytest.raises(KognicJournalFormatError, match="line 3 is none that a journal has"):
+        read_all(folder)
 
 
 def test_a_torn_copy_in_a_store_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,7 @@ from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.task.state_store import TaskStateStoreLog
+from tests.core.journal.folders import leases_of
 from tests.core.support import Results, content
 
 POINTS = ("before_intent", "after_intent", "after_send", "after_answer", "after_outcome")
@@ -191,7 +192,8 @@ class KillableLog:
         """Let go of what the system takes from a dead process; what it wrote stays as it is."""
         with self._life.writing:
             if isinstance(self._inner, FolderLog):
-                self._inner._lease._ended.set()
+                for lease in leases_of(self._inner):
+                    lease._ended.set()
                 file = getattr(self._inner._parts, "_file", None)
                 if file is not None:
                     os.close(file)
@@ -292,7 +294,7 @@ def place(backend: str, folder: Path) -> Callable[[Header], Log]:
         values: dict[str, Any] = {}
         return lambda header: TaskStateStoreLog(StateStore(values), header, writer="a test")
     where: Any = folder / str(number) if backend == "local folder" else UPath(f"memory://proof/{number}")
-    return lambda header: FolderLog(where, header, source_key="the source")
+    return lambda header: FolderLog(where, header, source_key="the source", upload_key="the upload")
 
 
 @dataclass
@@ -421,7 +423,8 @@ class Story:
         inner: Any = (journal or self.journal)(header)
         if isinstance(inner, FolderLog) and life.pretended:
             # Each attempt is a process of its own, so it says, and a dead one once anybody asks.
-            inner._lease._facts.update(pid=_NOBODY, started="0")
+            for lease in leases_of(inner):
+                lease._facts.update(pid=_NOBODY, started="0")
         log = KillableLog(inner, life)
         source = edition(count, number)
         results = Results(lambda _: not life.dead)
