@@ -51,7 +51,7 @@ def test_the_core_speaks_python_3_10() -> None:
 
 # Every module that offers something, and what: names in the alphabet's order.
 PUBLIC: dict[str, str] = {
-    "api.answers": "Answer Deprecations clean_message created_uuid rows_of",
+    "api.answers": "Answer Deprecations clean_message created_uuid",
     "api.async_client": "AsyncKognicClient",
     "api.client": "KognicClient",
     "api.endpoints": ("annotations_url datasets_url groups_url prediction_body predictions_url user_agent"),
@@ -151,7 +151,7 @@ PUBLIC: dict[str, str] = {
     "upload.reconciliation.doubts": "Judged judge",
     "upload.reconciliation.listing": "ListedRow Listing ListingClient Look",
     "upload.reconciliation.rounds": "Reconciler Round",
-    "upload.records": "Doubt ToSend changed lost_before skipped unsent unsettled",
+    "upload.records": "Doubt ToSend changed check_whose lost_before replaced_in_place skipped unsent unsettled",
     "upload.run": "PredictionsClient Run",
     "upload.sending.group_circuit": "GroupCircuit",
     "upload.sending.same_refusal": "SameRefusal",

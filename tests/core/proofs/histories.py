@@ -41,6 +41,9 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
     "garbage": {"kind": "garbage"},
     "no data": {"kind": "no_data"},
     "revoked": {"kind": "revoke_tokens"},
+    "303 after": {"kind": "redirect", "status": 303, "commit": True, "location": "/elsewhere"},
+    "307": {"kind": "redirect", "status": 307, "location": "/elsewhere"},
+    "one uuid": {"kind": "same_uuid"},
 }
 PAIRS = tuple(product(FAULTS, POINTS))
 _SLOW = {"hang", "late commit"}

@@ -39,7 +39,7 @@ from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.paging import Page
 from airflow_provider_kognic.core.reporting.report import Report
-from airflow_provider_kognic.core.retries import Backoff, Verdict, verdict
+from airflow_provider_kognic.core.retries import Backoff, verdict
 from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.core.upload.stop import Stop
@@ -385,7 +385,7 @@ class Story:
 
         def answered(error: BaseException) -> None:
             certain = isinstance(error, CancelledBeforeSending) or (
-                isinstance(error, KognicError) and verdict(error) is not Verdict.IN_DOUBT
+                isinstance(error, KognicError) and not verdict(error).doubts
             )
             if certain and not before:
                 self._perhaps.discard(what)

@@ -30,7 +30,7 @@ from airflow_provider_kognic.core.journal.ledger import Ledger
 from airflow_provider_kognic.core.journal.writer import Writer
 from airflow_provider_kognic.core.models import Result
 from airflow_provider_kognic.core.retries import Verdict, verdict
-from airflow_provider_kognic.core.upload import ending
+from airflow_provider_kognic.core.upload import ending, run
 from airflow_provider_kognic.core.upload.reading import decide
 from airflow_provider_kognic.core.upload.reading.entries import Entries
 from airflow_provider_kognic.core.upload.reconciliation import listing, rounds
@@ -203,6 +203,17 @@ def takes_the_first_page_for_all(patch: Patch) -> None:
     patch.setattr(paging.Walk, "_follow", lambda self, cursor: None)
 
 
+def takes_a_redirect_for_unsent(patch: Patch) -> None:
+    def careless(error: Any) -> Verdict:
+        return Verdict.STOP if verdict(error) is Verdict.STOP_IN_DOUBT else verdict(error)
+
+    patch.setattr(sender, "verdict", careless)
+
+
+def takes_any_uuid(patch: Patch) -> None:
+    patch.setattr(run, "check_whose", lambda *_: None)
+
+
 BUGS: tuple[Callable[[Patch], None], ...] = (
     sends_again_blindly,
     does_not_wait_for_the_intent,
@@ -224,6 +235,8 @@ BUGS: tuple[Callable[[Patch], None], ...] = (
     lists_the_scenes_of_an_old_source,
     believes_a_disturbed_listing,
     takes_the_first_page_for_all,
+    takes_a_redirect_for_unsent,
+    takes_any_uuid,
 )
 
 
@@ -253,6 +266,8 @@ NARROWED: dict[Callable[[Patch], None], tuple[set[str], dict[str, Any]]] = {
         {"503 after", "504 after", "close after", "reset after"},
         {"listing": "exact", "on_ambiguous": "reconcile", "strangers": "removing", "past": "none"},
     ),
+    takes_a_redirect_for_unsent: ({"303 after"}, {}),
+    takes_any_uuid: ({"one uuid"}, {"strikes": 3}),
     takes_the_first_page_for_all: (set(), {"listing": "cursors", "on_ambiguous": "reconcile"}),
 }
 
