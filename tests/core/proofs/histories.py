@@ -202,6 +202,7 @@ def live(history: History, emulator: Emulator, tokens: TokenProvider, folder: Pa
         if history.past in {"edition", "edited"} and history.listing != "stuck"
         else "refuse",
         connections=history.connections,
+        gives_old_answers=history.fault == "one uuid",
         settle_after=_SETTLE_AFTER + lagging + (_LATE if history.fault in _SLOW else 0.0),
     )
     documents = _live_the_past(history, story)
