@@ -51,10 +51,18 @@ def test_the_core_speaks_python_3_10() -> None:
 
 # Every module that offers something, and what: names in the alphabet's order.
 PUBLIC: dict[str, str] = {
-    "api.answers": "Answer Deprecations clean_message created_uuid rows_of",
+    "api.answers": "Answer Deprecations clean_message created_uuid",
     "api.async_client": "AsyncKognicClient",
     "api.client": "KognicClient",
     "api.endpoints": ("annotations_url datasets_url groups_url prediction_body predictions_url user_agent"),
+    "api.exchange.background": "Background Stopped T in_daemon_thread",
+    "api.exchange.bodies": "Collected UnreadableBody read_all succeeded unpacked",
+    "api.exchange.calls": "Calls",
+    "api.exchange.leaving": "Leaving",
+    "api.exchange.limits": "TimeLimit longest_answer",
+    "api.exchange.token_requests": "bounded_adapter",
+    "api.exchange.transports": "Exchange",
+    "api.exchange.unread": "may_hold_more",
     "api.http_errors": "as_httpx_error as_requests_error raise_clean",
     "api.network": "proxy_for readable_certificates ssl_context trusted_certificates",
     "api.records": "Annotation Dataset ListedPrediction PredictionsGroup",
@@ -114,7 +122,7 @@ PUBLIC: dict[str, str] = {
     "openlabel.schema.sensors": "CoordinateSystem Sensor Stream Transform TransformData",
     "openlabel.schema.violations": "add_violations",
     "options": "MaxFailures OnAmbiguous OnChanged UploadOptions Validation",
-    "paging": "NoWayOnError Page Walk",
+    "paging": "NoWayOnError Page T T_co Walk",
     "reasons": "Reason reason_of",
     "reporting.events": "Answered Halted Held Intended Observer Planned Retried Sent Settled Throttled",
     "reporting.judgement": "Failure judge",
@@ -194,7 +202,8 @@ settings = Settings(
 
 async def main():
     async with AsyncKognicClient(settings) as client:
-        assert type(client._idle[0]).__module__.partition(".")[0] == "httpx", type(client._idle[0])
+        transport = type(client._exchange._idle[0])
+        assert transport.__module__.partition(".")[0] == "httpx", transport
         source = RowsSource(given["rows"])
         return await upload(source, client, predictions_group_uuid=given["group"])
 
