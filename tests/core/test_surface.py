@@ -60,14 +60,14 @@ PUBLIC: dict[str, str] = {
     "api.exchange.calls": "Calls",
     "api.exchange.leaving": "Leaving",
     "api.exchange.limits": "TimeLimit longest_answer",
-    "api.exchange.token_requests": "bounded_adapter",
-    "api.exchange.transports": "Exchange",
     "api.exchange.unread": "may_hold_more",
     "api.http_errors": "as_httpx_error as_requests_error raise_clean",
     "api.network": "proxy_for readable_certificates ssl_context trusted_certificates",
     "api.records": "Annotation Dataset ListedPrediction PredictionsGroup",
     "api.settings": "Settings check_proxy is_loopback normalize_url",
+    "api.token_requests": "bounded_adapter",
     "api.tokens": "TokenProvider",
+    "api.transports": "Exchange",
     "cancellation": "CancelledBeforeSending",
     "errors": (
         "KognicAmbiguousError KognicAnswerError KognicAuthError KognicConnectionError "

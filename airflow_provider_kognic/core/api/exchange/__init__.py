@@ -1,7 +1,6 @@
-"""One request and its own answer, whatever the server does: below the clients, above the HTTP libraries.
+"""One request and its own answer, whatever the server does: what the clients hold each to.
 
-`transports` sends a request with httpx and reads its answer, within bounds: of its bytes and what they unpack to
-(`bodies`), of its time (`limits`), and never what was left over from the answer before (`unread`). `calls` makes
-single requests for who has no event loop, on one in the `background`; `token_requests` holds kognic-auth's requests
-to the same bounds.
+An answer is bounded in its bytes and what they unpack to (`bodies`) and in its time (`limits`, `leaving`), and is
+never what was left over from the one before (`unread`). `calls` makes single requests for who has no event loop, on
+one in the `background`.
 """

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.api.exchange.background import Background, Stopped
-from airflow_provider_kognic.core.api.exchange.transports import Exchange
+from airflow_provider_kognic.core.api.transports import Exchange
 from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import KognicNoAnswerError, KognicStoppedError
 

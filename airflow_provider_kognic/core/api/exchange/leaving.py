@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
@@ -14,23 +12,23 @@ if TYPE_CHECKING:
 _PIECE = 1 << 20
 
 
-class Leaving(httpx.AsyncByteStream):
+class Leaving:
     """A body that httpx sends piece by piece, so that a large one may take its time on a slow link.
 
     httpcore asks for it when the connection stands and the head of the request is out.
 
     Args:
-        body: The body; empty for none.
+        body: The body; where it is empty, nobody asks for it.
         limit: The time for the whole request, which is moved on here.
         piece: Seconds that a piece may take to leave.
         answer: Seconds that the answer may take once all has left.
 
     Attributes:
-        begun: Whether it was asked for: what was not has certainly not been executed.
+        begun: Whether it was asked for, or there is none: what was not has certainly not been executed.
     """
 
     def __init__(self, body: bytes, limit: TimeLimit, *, piece: float, answer: float) -> None:
-        self.begun = False
+        self.begun = not body
         self._body = body
         self._limit = limit
         self._piece = piece
@@ -47,8 +45,7 @@ class Leaving(httpx.AsyncByteStream):
 
 def _pieces(body: bytes) -> Iterator[bytes]:
     if len(body) <= _PIECE:
-        if body:
-            yield body
+        yield body
         return
     for start in range(0, len(body), _PIECE):
         yield body[start : start + _PIECE]

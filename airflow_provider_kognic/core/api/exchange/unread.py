@@ -8,20 +8,17 @@ the answer is yes. Then connections are not used again: slower, and right.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import httpx
+from typing import Any
 
 
-def may_hold_more(response: httpx.Response) -> bool:
+def may_hold_more(response: Any) -> bool:
     """Tell whether a connection may hold bytes behind the answer that was just read to its end.
 
     Args:
-        response: The answer, not yet closed.
+        response: The answer of httpx, not yet closed.
     """
     try:
-        connection = response.stream._httpcore_stream._stream._connection  # type: ignore[union-attr]  # noqa: SLF001
+        connection = response.stream._httpcore_stream._stream._connection  # noqa: SLF001
         # What was read together with the end of the answer.
         if connection._h11_state.trailing_data[0]:  # noqa: SLF001
             return True

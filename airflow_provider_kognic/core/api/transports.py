@@ -18,6 +18,7 @@ from airflow_provider_kognic.core.api.exchange.bodies import (
     succeeded,
     unpacked,
 )
+from airflow_provider_kognic.core.api.exchange.leaving import Leaving
 from airflow_provider_kognic.core.api.exchange.limits import TimeLimit, longest_answer
 from airflow_provider_kognic.core.api.exchange.unread import may_hold_more
 from airflow_provider_kognic.core.api.http_errors import as_httpx_error, raise_clean
@@ -132,8 +133,6 @@ class Exchange:
     ) -> Answer:
         import httpx
 
-        from airflow_provider_kognic.core.api.exchange.leaving import Leaving
-
         assert self._idle is not None  # noqa: S101 - it is open
         if (parsed := self._urls.get(url)) is None:
             parsed = self._urls[url] = httpx.URL(url)
@@ -143,8 +142,8 @@ class Exchange:
             method,
             parsed,
             params=params,
-            headers=_headers(parsed, token, body),
-            stream=leaving,
+            headers=_headers(token, body),
+            content=leaving if body else b"",
             extensions={"timeout": self._timeouts},
         )
         connection = self._idle.pop()  # the one used last: its connection is the least likely to be stale
@@ -193,9 +192,8 @@ class Exchange:
         )
 
 
-def _headers(url: httpx.URL, token: str, body: bytes) -> list[tuple[str, str]]:
+def _headers(token: str, body: bytes) -> list[tuple[str, str]]:
     headers = [
-        ("host", url.netloc.decode("ascii")),
         ("authorization", f"Bearer {token}"),
         ("user-agent", user_agent()),
         ("accept", "application/json"),

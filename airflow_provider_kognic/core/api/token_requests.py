@@ -7,11 +7,6 @@ import io
 import time
 from typing import TYPE_CHECKING, Any
 
-from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidJSONError
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
 from airflow_provider_kognic.core.api.exchange.bodies import (
     MOST_BYTES,
     UnreadableBody,
@@ -23,6 +18,7 @@ if TYPE_CHECKING:
     import socket
 
     import requests
+    from requests.adapters import HTTPAdapter
     from typing_extensions import Buffer
 
 
@@ -32,6 +28,9 @@ def bounded_adapter(seconds: float) -> HTTPAdapter:
     Args:
         seconds: How long an answer may take in all, from the end of its request.
     """
+    from requests.adapters import HTTPAdapter
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
     class Answer(_TimedAnswer):
         longest = seconds
@@ -48,42 +47,39 @@ def bounded_adapter(seconds: float) -> HTTPAdapter:
     class SecurePool(HTTPSConnectionPool):
         ConnectionCls = Secure
 
-    return _BoundedAdapter({"http": PlainPool, "https": SecurePool})
+    pools = {"http": PlainPool, "https": SecurePool}
 
+    class Bounded(HTTPAdapter):
+        def init_poolmanager(self, *given: Any, **options: Any) -> None:
+            super().init_poolmanager(*given, **options)
+            self.poolmanager.pool_classes_by_scheme = pools
 
-class _BoundedAdapter(HTTPAdapter):
-    def __init__(self, pools: dict[str, Any]) -> None:
-        self._pools = pools
-        super().__init__(max_retries=0)
+        def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+            manager = super().proxy_manager_for(proxy, **options)
+            manager.pool_classes_by_scheme = pools
+            return manager
 
-    def init_poolmanager(self, *given: Any, **options: Any) -> None:
-        super().init_poolmanager(*given, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pools
+        def send(self, request: requests.PreparedRequest, *given: Any, **options: Any) -> requests.Response:
+            request.headers["Accept-Encoding"] = "identity"
+            # One connection a token: what a proxy may leave behind an answer is not taken for the next one.
+            request.headers["Connection"] = "close"
+            response = super().send(request, *given, **{**options, "stream": True})
+            try:
+                response._content = _read(response)  # noqa: SLF001 - as requests keeps what was read
+            finally:
+                response.raw.close()
+            response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001
+            return response
 
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **options)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
-
-    def send(self, request: requests.PreparedRequest, *given: Any, **options: Any) -> requests.Response:
-        """Send a request and read its answer whole.
-
-        Raises:
-            InvalidJSONError: It has succeeded, and is too long or cannot be unpacked.
-        """
-        request.headers["Accept-Encoding"] = "identity"
-        # One connection a token: what a proxy may leave behind an answer is not taken for the next one.
-        request.headers["Connection"] = "close"
-        response = super().send(request, *given, **{**options, "stream": True})
-        try:
-            response._content = _read(response)  # noqa: SLF001 - as requests keeps what was read
-        finally:
-            response.raw.close()
-        response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001
-        return response
+    return Bounded(max_retries=0)
 
 
 def _read(response: requests.Response) -> bytes:
+    """Return the body, or of an error's its beginning; raises what requests does where it reads one."""
+    from requests.exceptions import ConnectionError as BrokenConnection
+    from requests.exceptions import InvalidJSONError
+    from urllib3.exceptions import HTTPError
+
     try:
         body = response.raw.read(MOST_BYTES + 1, decode_content=False)
         if len(body) > MOST_BYTES:
@@ -93,6 +89,8 @@ def _read(response: requests.Response) -> bytes:
         if succeeded(response.status_code):
             raise InvalidJSONError(str(error)) from None
         return error.beginning
+    except HTTPError as error:
+        raise BrokenConnection(error, request=response.request) from error
 
 
 class _TimedAnswer(http.client.HTTPResponse):
