@@ -55,11 +55,19 @@ PUBLIC: dict[str, str] = {
     "api.async_client": "AsyncKognicClient",
     "api.client": "KognicClient",
     "api.endpoints": ("annotations_url datasets_url groups_url prediction_body predictions_url user_agent"),
+    "api.exchange.background": "Background Stopped T in_daemon_thread",
+    "api.exchange.bodies": "Collected UnreadableBody read_all succeeded unpacked",
+    "api.exchange.calls": "Calls",
+    "api.exchange.leaving": "Leaving",
+    "api.exchange.limits": "TimeLimit longest_answer",
+    "api.exchange.unread": "may_hold_more",
     "api.http_errors": "as_httpx_error as_requests_error raise_clean",
     "api.network": "proxy_for readable_certificates ssl_context trusted_certificates",
     "api.records": "Annotation Dataset ListedPrediction PredictionsGroup",
     "api.settings": "Settings check_proxy normalize_url",
+    "api.token_requests": "bounded_adapter",
     "api.tokens": "TokenProvider",
+    "api.transports": "Exchange",
     "cancellation": "CancelledBeforeSending",
     "errors": (
         "KognicAmbiguousError KognicAnswerError KognicAuthError KognicConnectionError "
@@ -118,7 +126,7 @@ PUBLIC: dict[str, str] = {
     "openlabel.schema.sensors": "CoordinateSystem Sensor Stream Transform TransformData",
     "openlabel.schema.violations": "add_violations",
     "options": "MaxFailures OnAmbiguous OnChanged UploadOptions Validation",
-    "paging": "NoWayOnError Page Walk",
+    "paging": "NoWayOnError Page T T_co Walk",
     "reasons": "Reason reason_of",
     "reporting.events": "Answered Halted Held Intended Observer Planned Retried Sent Settled Throttled",
     "reporting.judgement": "Failure judge",
@@ -198,7 +206,8 @@ settings = Settings(
 
 async def main():
     async with AsyncKognicClient(settings) as client:
-        assert type(client._idle[0]).__module__.partition(".")[0] == "httpx", type(client._idle[0])
+        transport = type(client._exchange._idle[0])
+        assert transport.__module__.partition(".")[0] == "httpx", transport
         source = RowsSource(given["rows"])
         return await upload(source, client, predictions_group_uuid=given["group"])
 

@@ -1,4 +1,4 @@
-"""The dataset API, one call at a time: a token in, records out, with requests."""
+"""The dataset API, one call at a time: a token in, records out."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import json
 import logging
 import time
 from dataclasses import replace
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_kognic.core.api import network
-from airflow_provider_kognic.core.api.answers import Answer, Deprecations, created_uuid
+from airflow_provider_kognic.core.api.answers import created_uuid
 from airflow_provider_kognic.core.api.endpoints import (
     annotations_url,
     datasets_url,
     groups_url,
     prediction_body,
     predictions_url,
-    user_agent,
 )
-from airflow_provider_kognic.core.api.http_errors import as_requests_error, raise_clean
+from airflow_provider_kognic.core.api.exchange.calls import Calls
+from airflow_provider_kognic.core.api.exchange.limits import longest_answer
 from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
@@ -27,6 +25,7 @@ from airflow_provider_kognic.core.errors import (
     KognicError,
     KognicInputError,
     KognicRowError,
+    KognicStoppedError,
 )
 from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.paging import NoWayOnError, Page, Walk
@@ -36,9 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    import requests
     from typing_extensions import Self
 
+    from airflow_provider_kognic.core.api.answers import Answer
     from airflow_provider_kognic.core.api.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -57,6 +56,8 @@ class KognicClient:
         tokens: The token provider to share; a new one if None.
         backoff: How often and how long to retry what may be repeated.
         sleep: Waits that many seconds between tries; a test may shorten it.
+        stopping: Tells whether the caller is to stop: looked at while a call waits for whatever it waits for, which
+            then ends within a second. None for who cannot be stopped.
     """
 
     def __init__(
@@ -66,13 +67,13 @@ class KognicClient:
         tokens: TokenProvider | None = None,
         backoff: Backoff | None = None,
         sleep: Callable[[float], object] = time.sleep,
+        stopping: Callable[[], bool] | None = None,
     ) -> None:
         self.settings = settings
         self.tokens = tokens or TokenProvider(settings)
         self._backoff = backoff or Backoff(attempts=5, most_asked=60.0)  # somebody waits for it
         self._sleep = sleep
-        self._session: requests.Session | None = None
-        self._deprecations = Deprecations()
+        self._calls = Calls(settings, self.tokens, stopping)
 
     def __enter__(self) -> Self:
         return self
@@ -84,9 +85,7 @@ class KognicClient:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        self._calls.close()
         self.tokens.close()
 
     def list_datasets(self) -> list[Dataset]:
@@ -224,65 +223,32 @@ class KognicClient:
             lambda: created_uuid(self._once("POST", url, body=body).data(redact), url), idempotent=False
         )
 
+    def _once(
+        self, method: str, url: str, *, params: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Answer:
+        return self._calls.make(method, url, body, params)
+
     def _repeat(self, call: Callable[[], _T], *, idempotent: bool) -> _T:
-        """Call until it succeeds, may not be repeated, or was tried often enough."""
+        """Call until it succeeds, may not be repeated, was tried often enough, or has taken too long."""
         renewed = False
         attempt = 1
+        latest = time.monotonic() + longest_answer(self.settings.timeout)
         while True:
             try:
                 return call()
+            except KognicStoppedError:
+                raise
             except KognicError as error:
                 if verdict(error) is Verdict.AGAIN_WITH_NEW_TOKEN and not renewed:
                     renewed = True
                     continue
-                if not may_repeat(error, idempotent=idempotent) or attempt >= self._backoff.attempts:
+                often_enough = attempt >= self._backoff.attempts or time.monotonic() >= latest
+                if not may_repeat(error, idempotent=idempotent) or often_enough:
                     raise
                 wait = self._backoff.delay(attempt, error.retry_after)
                 logger.info("%s; try %d follows in %.1f s.", error, attempt + 1, wait)
             attempt += 1
-            self._sleep(wait)
-
-    def _once(
-        self, method: str, url: str, *, params: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> Answer:
-        import requests
-
-        session = self._open()
-        token = self.tokens.token()
-        headers = {"Authorization": f"Bearer {token}"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            response = session.request(
-                method,
-                url,
-                params=params,
-                data=body,
-                headers=headers,
-                timeout=(min(10.0, self.settings.timeout), self.settings.timeout),
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise_clean(as_requests_error(error, method, url), error, self.tokens.redact)
-        answer = Answer(method, url, response.status_code, response.headers, response.content)
-        self._deprecations.look(answer)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            self.tokens.reject(token)
-        return answer
-
-    def _open(self) -> requests.Session:
-        if self._session is None:
-            import requests
-
-            session = requests.Session()
-            session.trust_env = False  # no netrc in place of our token; proxies are read below
-            session.verify = network.readable_certificates(self.settings.verify)
-            proxy = network.proxy_for(self.settings.base_url, self.settings.proxy)
-            if proxy:
-                session.proxies = {"http": proxy, "https": proxy}
-            session.headers["User-Agent"] = user_agent()
-            self._session = session
-        return self._session
+            self._calls.pause(wait, self._sleep)
 
 
 def _annotation_key(annotation: Annotation) -> str | tuple[str, str]:

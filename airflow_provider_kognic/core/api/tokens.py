@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 from airflow_provider_kognic.core.api.answers import clean_message
+from airflow_provider_kognic.core.api.exchange.limits import longest_answer
 from airflow_provider_kognic.core.api.http_errors import as_requests_error
 from airflow_provider_kognic.core.api.network import proxy_for, readable_certificates
 from airflow_provider_kognic.core.errors import (
@@ -47,7 +48,8 @@ class TokenProvider:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held while a token is fetched, which may take minutes
+        self._assigning = threading.Lock()  # held for a moment
         self._token: tuple[str, float] | None = None  # value, time.monotonic() from which it is too old
         self._failure: tuple[float, KognicError] | None = None  # time.monotonic() of its end, what it was
         self._session: Any = None
@@ -78,7 +80,7 @@ class TokenProvider:
 
     def reject(self, token: str) -> None:
         """Forget `token`, which the API answered with 401; a newer one stays."""
-        with self._lock:
+        with self._assigning:
             if self._token is not None and self._token[0] == token:
                 self._token = None
 
@@ -101,11 +103,15 @@ class TokenProvider:
         self._secrets = tuple(sorted(known, key=len, reverse=True))
 
     def close(self) -> None:
-        """Close the connection to the auth server."""
-        with self._lock:
+        """Close the connection to the auth server; where a token is still being fetched, it ends with that."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             if self._session is not None:
                 self._session.oauth_session.close()
                 self._session = None
+        finally:
+            self._lock.release()
 
     def _renew(self) -> None:
         started = time.monotonic()
@@ -123,7 +129,8 @@ class TokenProvider:
         if not math.isfinite(life):
             life = float("inf")
         # Never below a moment, or a server that says 0 would be asked for ever.
-        self._token = (value, started + max(life - min(_EARLY, life * _EARLY_SHARE), 1.0))
+        with self._assigning:
+            self._token = (value, started + max(life - min(_EARLY, life * _EARLY_SHARE), 1.0))
 
     def _fetch(self) -> Mapping[str, Any]:
         import requests
@@ -197,7 +204,8 @@ class TokenProvider:
     def _log_in(self) -> Any:
         """Resolve the credentials and prepare kognic-auth's session; makes no request."""
         from kognic.auth.requests import RequestsAuthSession
-        from requests.adapters import HTTPAdapter
+
+        from airflow_provider_kognic.core.api.token_requests import bounded_adapter
 
         settings = self._settings
         credentials = self._credentials()
@@ -218,7 +226,7 @@ class TokenProvider:
         if proxy:
             oauth.proxies = {"http": proxy, "https": proxy}
         # The engine and the client retry by the one table; kognic-auth's own retries would multiply with them.
-        oauth.mount(session.token_url, HTTPAdapter(max_retries=0))
+        oauth.mount(session.token_url, bounded_adapter(longest_answer(settings.timeout)))
         oauth.register_compliance_hook("access_token_response", self._check_answer)
         return session
 

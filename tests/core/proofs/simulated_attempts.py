@@ -226,8 +226,8 @@ class KillableClient:
 
     def __init__(self, inner: AsyncKognicClient, life: Life) -> None:
         self._inner, self._life = inner, life
-        watched: list[Any] = [_Watched(one, life) for one in inner._idle or ()]
-        inner._idle = watched
+        watched: list[Any] = [_Watched(one, life) for one in inner._exchange._idle or ()]
+        inner._exchange._idle = watched
 
     async def create_prediction(self, predictions_group_uuid: str, scene_uuid: str, document: bytes) -> str:
         life = self._life

@@ -1,0 +1,129 @@
+"""Waiting for what runs on an event loop, without one: until it is done, or the caller is to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import weakref
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+T = TypeVar("T")
+
+# Seconds between two looks at whether to stop.
+_STEP = 0.1
+# Seconds that what was cancelled gets to say what came of it.
+_MOMENT = 0.5
+
+
+class Stopped(Exception):  # noqa: N818 - says that nothing came of it; no error
+    """The caller is to stop, and what was waited for has not even said so."""
+
+
+class Background:
+    """An event loop in a thread of its own, which ends with the program, or when this is closed or forgotten.
+
+    Args:
+        stopping: Tells whether the caller is to stop.
+        at_end: Is awaited on the loop in the end.
+    """
+
+    def __init__(self, stopping: Callable[[], bool], at_end: Callable[[], Awaitable[None]]) -> None:
+        self._stopping = stopping
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=_serve, args=(self._loop, at_end), name="kognic-client", daemon=True
+        )
+        self._thread.start()
+        self._close = weakref.finalize(self, _end, self._loop)
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a thread: a process that was forked has none."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """End the loop and its thread."""
+        self._close()
+        self._thread.join(_MOMENT)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for work on the loop; where the caller is to stop or is interrupted, it is cancelled.
+
+        Raises:
+            Stopped: It was cancelled, and did not come back.
+            BaseException: Whatever it raised, also in answer to its cancelling.
+        """
+        future: Future[T] = Future()
+        starting: Future[asyncio.Task[None]] = Future()
+
+        def start() -> None:
+            starting.set_result(self._loop.create_task(_settle(work, future)))
+
+        self._loop.call_soon_threadsafe(start)
+        try:
+            while not future.done() and not self._stopping():
+                wait([future], _STEP)
+        finally:
+            if not future.done():
+                self._loop.call_soon_threadsafe(lambda: starting.result().cancel())
+        wait([future], _MOMENT)
+        if not future.done():
+            raise Stopped
+        return future.result()
+
+
+async def _settle(work: Coroutine[Any, Any, T], future: Future[T]) -> None:
+    try:
+        future.set_result(await work)
+    except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+        future.set_exception(error)
+
+
+def _serve(loop: asyncio.AbstractEventLoop, at_end: Callable[[], Awaitable[None]]) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(_last(left, at_end))
+    finally:
+        loop.close()
+
+
+async def _last(left: set[asyncio.Task[Any]], at_end: Callable[[], Awaitable[None]]) -> None:
+    await asyncio.gather(*left, return_exceptions=True)
+    await at_end()
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    with contextlib.suppress(RuntimeError):  # it is closed already
+        loop.call_soon_threadsafe(loop.stop)
+
+
+async def in_daemon_thread(work: Callable[[], T], name: str) -> T:
+    """Await what blocks, in a thread for which nobody waits at the end, however long it hangs."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def tell(done: Callable[..., None], *what: Any) -> None:
+        if not future.done():
+            done(*what)
+
+    def run() -> None:
+        done: tuple[Any, ...]
+        try:
+            done = (future.set_result, work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is awaited
+            done = (future.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(tell, *done)
+        del done
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await future
