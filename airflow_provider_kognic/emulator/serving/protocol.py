@@ -25,7 +25,10 @@ STUCK_SECONDS = 60.0
 LINGER_SECONDS = 5.0
 """So long the rest of a request is read that was answered early."""
 
-_MOST_CONNECTIONS = 512
+MOST_CONNECTIONS = 512
+"""Further connections are refused."""
+
+# Requests of one connection that wait for the one before them.
 _MOST_WAITING = 100
 
 
@@ -88,7 +91,7 @@ class BoundedProtocol(HttpToolsProtocol):
             await app(scope, receive, send)
 
         self.app = cast("Any", with_wire)
-        if len(self.connections) > _MOST_CONNECTIONS:
+        if len(self.connections) > MOST_CONNECTIONS:
             self._refuse(503, "Too many connections")
         else:
             self._set_deadline(HEAD_SECONDS)
