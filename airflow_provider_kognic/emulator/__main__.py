@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from airflow_provider_kognic.emulator.faults.settings import Settings
+from airflow_provider_kognic.emulator.serving.hosts import name_in
 from airflow_provider_kognic.emulator.serving.server import EmulatorServer, Options
 
 
@@ -20,12 +21,28 @@ def _faults(given: str) -> Settings:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _host_name(given: str) -> str:
+    name = name_in(given)
+    if name is None or name != given.lower().removesuffix("."):
+        raise argparse.ArgumentTypeError(f"{given!r} is no name of a host, without scheme and port")
+    return name
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_kognic.emulator", description="A local Kognic over real HTTP."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: this machine only)")
     parser.add_argument("--port", type=int, default=8080, help="TCP port, 0 for a free one (default: 8080)")
+    parser.add_argument(
+        "--allow-host",
+        type=_host_name,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name it may be called by besides localhost, may be repeated (default: none where it is bound to"
+        " this machine only, else any)",
+    )
     parser.add_argument(
         "--database", type=Path, help="SQLite file to keep everything in (default: temporary)"
     )
@@ -42,6 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = Options(
         host=given.host,
         port=given.port,
+        allow_hosts=tuple(given.allow_host),
         database=given.database,
         seed_demo=given.seed_demo,
         token_ttl=given.token_ttl,

@@ -6,6 +6,10 @@ from typing import Any
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
+# Who has no token can ask for as many paths as they like.
+_MOST_ROUTES = 500
+
+OTHER_ROUTES = "all others"
 PREDICTIONS_ROUTE = "/v1/predictions-groups/{uuid}/predictions"
 
 
@@ -45,7 +49,10 @@ class Stats:
 
     def count_request(self, method: str, path: str, status: int | None) -> None:
         """Note a finished request; ``status`` is None when it was never answered."""
-        by_status = self.requests.setdefault(f"{method} {route_of(path)}", {})
+        route = f"{method} {route_of(path)}"
+        if route not in self.requests and len(self.requests) >= _MOST_ROUTES:
+            route = OTHER_ROUTES
+        by_status = self.requests.setdefault(route, {})
         key = "none" if status is None else str(status)
         by_status[key] = by_status.get(key, 0) + 1
 

@@ -21,7 +21,7 @@ from .conftest import Post
 
 async def asked_from(app: ASGIApp, peer: str, method: str, path: str) -> httpx.Response:
     transport = httpx.ASGITransport(app=app, client=(peer, 4711))
-    async with httpx.AsyncClient(transport=transport, base_url="http://emulator") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         return await http.request(method, path)
 
 

@@ -1,11 +1,10 @@
 """The endpoints under ``/__admin``."""
 
-import ipaddress
 from typing import Annotated, Any
 from uuid import uuid4, uuid5
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from airflow_provider_kognic.emulator.admin.bodies import (
     NewAnnotations,
@@ -13,7 +12,6 @@ from airflow_provider_kognic.emulator.admin.bodies import (
     NewDataset,
     NewPrediction,
 )
-from airflow_provider_kognic.emulator.errors import Refused
 from airflow_provider_kognic.emulator.faults.settings import Settings
 from airflow_provider_kognic.emulator.state import state_of
 from airflow_provider_kognic.emulator.storage import (
@@ -25,24 +23,8 @@ from airflow_provider_kognic.emulator.storage import (
 )
 from airflow_provider_kognic.emulator.storage.rows import Part
 
-
-async def require_loopback(request: Request) -> None:
-    """Let only requests from this machine pass.
-
-    Raises:
-        Refused: 403, the peer is another machine.
-    """
-    peer = request.client.host if request.client else ""
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        address = None
-    mapped = getattr(address, "ipv4_mapped", None)
-    if address is None or not (mapped or address).is_loopback:
-        raise Refused(403, "The admin endpoints answer to this machine only")
-
-
-router = APIRouter(prefix="/__admin", dependencies=[Depends(require_loopback)])
+# Who may ask is decided before a request gets here, and before its body is read.
+router = APIRouter(prefix="/__admin")
 
 
 def _json(content: object) -> Response:

@@ -7,14 +7,22 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from starlette.datastructures import Headers
 
 from airflow_provider_kognic.emulator.errors import Refused
 from airflow_provider_kognic.emulator.state import state_of
 from airflow_provider_kognic.emulator.storage import clients
+from airflow_provider_kognic.emulator.storage.tokens import Tokens
 
 router = APIRouter()
 
 TOKEN_PATH = "/v1/auth/oauth/token"  # noqa: S105 (a path)
+
+
+def has_valid_token(headers: Headers, tokens: Tokens) -> bool:
+    """Whether a request with these headers carries a valid bearer token."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and tokens.is_valid(token.strip())
 
 
 async def require_token(request: Request) -> None:
@@ -23,8 +31,7 @@ async def require_token(request: Request) -> None:
     Raises:
         Refused: 401, there is none.
     """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not state_of(request).tokens.is_valid(token.strip()):
+    if not has_valid_token(request.headers, state_of(request).tokens):
         raise Refused(401, "No valid access token", {"WWW-Authenticate": "Bearer"})
 
 
@@ -70,7 +77,7 @@ def _credentials(request: Request, form: dict[str, str]) -> tuple[str, str]:
     if scheme.lower() == "basic":
         try:
             client_id, _, client_secret = base64.b64decode(encoded).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except (binascii.Error, ValueError):
             return "", ""
         # RFC 6749, section 2.3.1: both parts are form-encoded first.
         return unquote(client_id), unquote(client_secret)

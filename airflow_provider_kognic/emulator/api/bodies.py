@@ -46,6 +46,9 @@ class _Envelope(msgspec.Struct):
     openlabel: msgspec.Raw
 
 
+# What is nested too deeply to be read is malformed as well.
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _prediction_body = msgspec.json.Decoder(_PredictionBody)
 _group_body = msgspec.json.Decoder(_GroupBody)
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -96,7 +99,7 @@ def _read_prediction(body: bytes, *, validate: bool) -> NewPrediction:
         given = _prediction_body.decode(body)
         content = bytes(given.openlabel_content)
         _envelope.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _MALFORMED as error:
         raise Refused(400, f"Malformed body: {error}") from error
     if validate:
         _validate(content)
@@ -124,7 +127,7 @@ def _validate(content: bytes) -> None:
 def _has_image(content: bytes) -> bool:
     try:
         document = msgspec.json.decode(content, type=_Content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return any(
         "image" in found.object_data
@@ -144,7 +147,7 @@ def read_group(body: bytes) -> tuple[str, str, str | None]:
     """
     try:
         given = _group_body.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _MALFORMED as error:
         raise Refused(400, f"Malformed body: {error}") from error
     if not given.name.strip():
         raise Refused(400, "name must not be empty")

@@ -12,6 +12,8 @@ from uuid import NAMESPACE_OID, uuid4, uuid5
 import msgspec
 
 if TYPE_CHECKING:
+    from starlette.types import Send
+
     from airflow_provider_kognic.emulator.faults.fault import Fault
 
 # An answer with one of these has no body: it would be read as the next answer.
@@ -58,6 +60,12 @@ class Answer:
         lines += [name + b": " + value for name, value in self.headers]
         lines.append(f"content-length: {len(self.body)}".encode())
         return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    async def send(self, send: Send) -> None:
+        """Answer with it."""
+        headers = [*self.headers, (b"content-length", str(len(self.body)).encode())]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 def faulty_answer(fault: Fault) -> Answer:

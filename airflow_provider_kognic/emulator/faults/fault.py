@@ -1,12 +1,19 @@
 """One thing that the emulator is told to do wrong, as data."""
 
-import re
 import time
 from email.utils import formatdate
 from typing import Annotated, Literal
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from airflow_provider_kognic.emulator.faults.kinds import (
     BY_A_PERSON,
@@ -16,6 +23,10 @@ from airflow_provider_kognic.emulator.faults.kinds import (
     REQUIRED,
     Kind,
 )
+from airflow_provider_kognic.emulator.faults.patterns import compile_pattern
+
+# What a header may hold: what it says cannot be sent otherwise.
+HeaderText = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]*$")]
 
 
 class _PostedPrediction(msgspec.Struct, rename="camel"):
@@ -30,8 +41,13 @@ def scene_of(body: bytes) -> str | None:
     """The scene that a body posted to the predictions endpoint names; None when it names none."""
     try:
         return _posted_prediction.decode(body).scene_uuid
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _checked_pattern(pattern: str) -> str:
+    compile_pattern(pattern)
+    return pattern
 
 
 class Match(BaseModel):
@@ -39,26 +55,26 @@ class Match(BaseModel):
 
     Attributes:
         method: The HTTP method.
-        path: A regular expression, searched in the path.
+        path: A pattern, as ``patterns`` has them, searched in the path.
         scene: The scene uuid in the posted body.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: str | None = None
-    path: re.Pattern[str] | None = None
+    path: Annotated[str, AfterValidator(_checked_pattern)] | None = None
     scene: str | None = None
 
     def fits(self, method: str, path: str, body: bytes) -> bool:
         """Whether a request is meant."""
         return (
             (self.method is None or self.method.upper() == method)
-            and (self.path is None or self.path.search(path) is not None)
+            and (self.path is None or compile_pattern(self.path).search(path))
             and (self.scene is None or self.scene == scene_of(body))
         )
 
 
-PREDICTION_POSTS = Match(method="POST", path=re.compile(r"^/v1/predictions-groups/[^/]+/predictions$"))
+PREDICTION_POSTS = Match(method="POST", path="^/v1/predictions-groups/[^/]+/predictions$")
 
 
 class Fault(BaseModel):
@@ -100,14 +116,14 @@ class Fault(BaseModel):
     times: int | None = Field(default=None, ge=1)
     status: int | None = Field(default=None, ge=200, le=599)
     message: str = "An emulated fault"
-    retry_after: float | str | None = None
+    retry_after: Annotated[float, Field(allow_inf_nan=False)] | HeaderText | None = None
     retry_after_as: Literal["seconds", "http-date"] = "seconds"
-    seconds: float = Field(default=0.0, ge=0.0)
-    jitter: float = Field(default=0.0, ge=0.0)
+    seconds: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    jitter: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     answer: bool = False
     commit: bool = False
     body: str | None = None
-    location: str = ""
+    location: HeaderText = ""
     reset: bool = False
     part: Literal["headers", "body"] = "body"
     size: int = Field(default=1 << 28, ge=0, le=1 << 32)

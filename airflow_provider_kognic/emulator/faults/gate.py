@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from airflow_provider_kognic.emulator.errors import Refused
 from airflow_provider_kognic.emulator.faults.answers import (
     Answer,
     altered_answer,
@@ -16,6 +18,7 @@ from airflow_provider_kognic.emulator.faults.answers import (
     surplus_of,
 )
 from airflow_provider_kognic.emulator.faults.fault import Fault
+from airflow_provider_kognic.emulator.faults.intake import GoneError, read_body
 from airflow_provider_kognic.emulator.faults.kinds import ALTERING
 from airflow_provider_kognic.emulator.faults.plan import Faults
 from airflow_provider_kognic.emulator.faults.work import ByHand, Work
@@ -25,6 +28,9 @@ _SLASHES = re.compile("/{2,}")
 
 # From here on the API has refused a request.
 _REFUSED = 400
+
+# Credentials, or a token, and little else.
+_FORM_BYTES = 64 << 10
 
 
 T = TypeVar("T")
@@ -50,7 +56,8 @@ class Gate:
     """Wrap the API so that faults can strike before and after it, however the API itself is written.
 
     A request is read as a whole, carried out by the wrapped application into an ``Answer``, and answered;
-    so "commit, but say nothing" is simply not sending that answer. Paths beyond the API pass untouched.
+    so "commit, but say nothing" is simply not sending that answer. What has no valid token is read no further than
+    its headers. Paths beyond the API pass untouched.
 
     Args:
         app: The application.
@@ -58,6 +65,7 @@ class Gate:
         stats: Counts what was asked and what was done wrong.
         revoke_tokens: Makes every access token invalid.
         by_hand: Does what a fault says that a person does.
+        may_enter: Whether a request of the dataset API has a valid token.
         stopping: Set when the server is told to stop: whatever hangs lets go.
     """
 
@@ -69,6 +77,7 @@ class Gate:
         stats: Stats,
         revoke_tokens: Callable[[], Awaitable[object]],
         by_hand: ByHand,
+        may_enter: Callable[[Scope], bool],
         stopping: asyncio.Event,
     ) -> None:
         self._app = app
@@ -76,6 +85,7 @@ class Gate:
         self._stats = stats
         self._revoke_tokens = revoke_tokens
         self._by_hand = by_hand
+        self._may_enter = may_enter
         self._stop = stopping
         self._keeping = asyncio.Lock()
         self._open = 0
@@ -93,15 +103,19 @@ class Gate:
         answer = None
         try:
             if path.startswith("/v1/auth/"):
-                answer = await self._serve(scope, receive)
+                answer = await self._serve(scope, await self._read(scope, receive, _FORM_BYTES), receive)
             else:
                 answer = await self._serve_limited(scope, receive)
+        except Refused as refused:
+            answer = Answer.of_json(refused.status, {"message": refused.message}, refused.headers)
+        except GoneError:
+            pass
         finally:
             self._stats.count_request(scope["method"], path, None if answer is None else answer.status)
         if answer is None:
             await self._drop(scope, receive, reset=False)
         elif answer.manner is None:
-            await _send(answer, send)
+            await answer.send(send)
         else:
             await self._write(answer, answer.manner, scope)
 
@@ -144,15 +158,17 @@ class Gate:
         stats = self._stats
         self._open += 1
         stats.most_in_flight = max(stats.most_in_flight, self._open)
-        admitted = self._served < self._faults.settings.max_concurrent
+        # Who may not enter takes no place, and the body is of no interest: it may never come.
+        known = self._may_enter(scope)
+        admitted = known and self._served < self._faults.settings.max_concurrent
         self._served += admitted
         try:
             if scope["method"] == "POST" and route_of(scope["path"]) == PREDICTIONS_ROUTE:
                 stats.count_post(time.time())
-            if admitted:
-                answer = await self._serve(scope, receive)
+            body = await self._read(scope, receive, self._faults.settings.max_body_bytes) if known else b""
+            if admitted or not known:
+                answer = await self._serve(scope, body, receive)
             else:
-                await _read_body(receive)
                 stats.rejected_too_many += 1
                 answer = Answer.of_json(429, {"message": "Too many requests at the same time"})
                 answer.headers.append((b"retry-after", b"1"))
@@ -164,11 +180,12 @@ class Gate:
             answer.headers.append((b"sunset-date", sunset.encode()))
         return answer
 
-    async def _serve(self, scope: Scope, receive: Receive) -> Answer | None:
+    async def _read(self, scope: Scope, receive: Receive, most_bytes: int) -> bytes:
+        announced = Headers(scope=scope).get("content-length")
+        return await read_body(receive, announced, most_bytes, self._faults.settings.body_seconds)
+
+    async def _serve(self, scope: Scope, body: bytes, receive: Receive) -> Answer | None:
         """Answer a request; None when there shall be no answer."""
-        body = await _read_body(receive)
-        if body is None:
-            return None
         plan = self._faults.plan(scope["method"], scope["path"], body)
         for kind in plan.kinds:
             self._stats.count_fault(kind)
@@ -262,24 +279,6 @@ class Gate:
         await _disconnected(receive)
 
 
-async def _read_body(receive: Receive) -> bytes | None:
-    """The whole body, None when the client left before its end."""
-    chunks = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _send(answer: Answer, send: Send) -> None:
-    headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})

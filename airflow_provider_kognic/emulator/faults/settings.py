@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from airflow_provider_kognic.emulator.faults.fault import Fault
+from airflow_provider_kognic.emulator.faults.fault import Fault, HeaderText
 from airflow_provider_kognic.emulator.storage.predictions import RepeatedScene
 from airflow_provider_kognic.emulator.storage.rows import Order
 
@@ -27,6 +27,8 @@ class Settings(BaseModel):
         has_next: Whether a page says whether there is more (``hasNext``).
         page_size: Rows in one page of a listing.
         max_concurrent: Dataset API requests served at the same time; more are answered with 429.
+        max_body_bytes: What a body of the dataset API that is larger is refused for (413).
+        body_seconds: How long the body of a request may take to come (408).
         sunset_date: The ``sunset-date`` header of dataset API answers; none when None.
         validate_openlabel: Check documents against the OpenLABEL schema.
     """
@@ -38,13 +40,15 @@ class Settings(BaseModel):
     script: tuple[Fault, ...] = ()
     repeated_scene: RepeatedScene = "stand_beside"
     predictions_listing: bool = False
-    listing_lag: float = Field(default=0.0, ge=0.0)
+    listing_lag: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     listing_order: Order = "oldest"
     paging: Paging | dict[Listing, Paging] = "offset"
     has_next: bool = False
     page_size: int = Field(default=500, ge=1)
     max_concurrent: int = Field(default=10, ge=1)
-    sunset_date: str | None = None
+    max_body_bytes: int = Field(default=300_000_000, ge=0)
+    body_seconds: float = Field(default=60.0, gt=0.0, allow_inf_nan=False)
+    sunset_date: HeaderText | None = None
     validate_openlabel: bool = True
 
     def paging_of(self, listing: Listing) -> Paging:

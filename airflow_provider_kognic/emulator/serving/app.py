@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
@@ -16,12 +17,19 @@ from airflow_provider_kognic.emulator.faults.fault import Fault
 from airflow_provider_kognic.emulator.faults.gate import Gate
 from airflow_provider_kognic.emulator.page import routes as page
 from airflow_provider_kognic.emulator.page.rendering import error_page
+from airflow_provider_kognic.emulator.serving.guard import Guard
+from airflow_provider_kognic.emulator.serving.hosts import Hosts
 from airflow_provider_kognic.emulator.state import State
 from airflow_provider_kognic.emulator.storage import people
 
 
-def build_app(state: State) -> ASGIApp:
-    """Put the parts together around a state."""
+def build_app(state: State, hosts: Hosts | None = None) -> ASGIApp:
+    """Put the parts together around a state.
+
+    Args:
+        state: What they share.
+        hosts: The names that pass; those of this machine when None.
+    """
     # The documentation pages of FastAPI load their scripts from elsewhere; the emulator works offline.
     app = FastAPI(title="Kognic emulator", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.emulator = state
@@ -64,11 +72,13 @@ def build_app(state: State) -> ASGIApp:
                     which=fault.which or ("all" if named else "oldest"),
                 )
 
-    return Gate(
+    gate = Gate(
         app,
         faults=state.faults,
         stats=state.stats,
         revoke_tokens=state.tokens.revoke_all,
         by_hand=by_hand,
+        may_enter=lambda scope: auth.has_valid_token(Headers(scope=scope), state.tokens),
         stopping=state.stopping,
     )
+    return Guard(gate, hosts or Hosts())

@@ -14,7 +14,8 @@ from airflow_provider_kognic.emulator.api.bodies import require_openlabel_extra
 from airflow_provider_kognic.emulator.faults.plan import Faults
 from airflow_provider_kognic.emulator.faults.settings import Settings
 from airflow_provider_kognic.emulator.serving.app import build_app
-from airflow_provider_kognic.emulator.serving.protocol import DroppableProtocol
+from airflow_provider_kognic.emulator.serving.hosts import Hosts, is_loopback, name_in
+from airflow_provider_kognic.emulator.serving.protocol import BoundedProtocol
 from airflow_provider_kognic.emulator.state import State
 from airflow_provider_kognic.emulator.storage import clients
 from airflow_provider_kognic.emulator.storage.database import Database
@@ -50,6 +51,8 @@ class Options:
         token_ttl: Seconds that an access token is valid for.
         base: The settings to come back to when they are cleared.
         settings: The settings to begin with, ``base`` when None.
+        allow_hosts: Names that a request may call it by besides those of this machine. Without any, an emulator
+            that is bound to an address of elsewhere answers to all.
         clients: Pairs of client id and secret to let in.
     """
 
@@ -60,6 +63,7 @@ class Options:
     token_ttl: float = 3600.0
     base: Settings = field(default_factory=Settings)
     settings: Settings | None = None
+    allow_hosts: tuple[str, ...] = ()
     clients: tuple[tuple[str, str], ...] = ()
 
 
@@ -95,8 +99,8 @@ class EmulatorServer:
             faults=Faults(options.base, options.settings),
         )
         config = uvicorn.Config(
-            cast("Any", build_app(state)),
-            http=DroppableProtocol,
+            cast("Any", build_app(state, _hosts(self._socket, options.allow_hosts))),
+            http=BoundedProtocol,
             ws="none",
             lifespan="off",
             # The admin endpoints trust the peer's address, so no header may replace it.
@@ -127,6 +131,12 @@ class EmulatorServer:
     def stop(self) -> None:
         """Tell it to stop, from any thread; takes a few tenths of a second to be done."""
         self._server.should_exit = True
+
+
+def _hosts(listening: socket.socket, allowed: tuple[str, ...]) -> Hosts:
+    names = frozenset(name for given in allowed if (name := name_in(given)) is not None)
+    everybody = not names and not is_loopback(listening.getsockname()[0])
+    return Hosts(None if everybody else names)
 
 
 def _listen(host: str, port: int) -> socket.socket:
