@@ -126,7 +126,7 @@ PUBLIC: dict[str, str] = {
     "openlabel.schema.sensors": "CoordinateSystem Sensor Stream Transform TransformData",
     "openlabel.schema.violations": "add_violations",
     "options": "MaxFailures OnAmbiguous OnChanged UploadOptions Validation",
-    "paging": "NoWayOnError Page T T_co Walk",
+    "paging": "NoWayOnError Page Walk",
     "reasons": "Reason reason_of",
     "reporting.events": "Answered Halted Held Intended Observer Planned Retried Sent Settled Throttled",
     "reporting.judgement": "Failure judge",

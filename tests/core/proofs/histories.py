@@ -44,6 +44,7 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
     "303 after": {"kind": "redirect", "status": 303, "commit": True, "location": "/elsewhere"},
     "307": {"kind": "redirect", "status": 307, "location": "/elsewhere"},
     "one uuid": {"kind": "same_uuid"},
+    "surplus": {"kind": "surplus"},
 }
 PAIRS = tuple(product(FAULTS, POINTS))
 _SLOW = {"hang", "late commit"}

@@ -14,6 +14,7 @@ from hypothesis.errors import Flaky
 
 from airflow_provider_kognic.core import options, paging
 from airflow_provider_kognic.core.api import network as transport
+from airflow_provider_kognic.core.api import transports
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal import facade
 from airflow_provider_kognic.core.journal.facade import Journal
@@ -214,6 +215,10 @@ def takes_any_uuid(patch: Patch) -> None:
     patch.setattr(run, "check_whose", lambda *_: None)
 
 
+def reads_a_leftover_as_an_answer(patch: Patch) -> None:
+    patch.setattr(transports, "may_hold_more", lambda _: False)
+
+
 BUGS: tuple[Callable[[Patch], None], ...] = (
     sends_again_blindly,
     does_not_wait_for_the_intent,
@@ -237,6 +242,7 @@ BUGS: tuple[Callable[[Patch], None], ...] = (
     takes_the_first_page_for_all,
     takes_a_redirect_for_unsent,
     takes_any_uuid,
+    reads_a_leftover_as_an_answer,
 )
 
 
@@ -267,6 +273,7 @@ NARROWED: dict[Callable[[Patch], None], tuple[set[str], dict[str, Any]]] = {
         {"listing": "exact", "on_ambiguous": "reconcile", "strangers": "removing", "past": "none"},
     ),
     takes_a_redirect_for_unsent: ({"303 after"}, {}),
+    reads_a_leftover_as_an_answer: ({"surplus"}, {}),
     takes_any_uuid: ({"one uuid"}, {"strikes": 3}),
     takes_the_first_page_for_all: (set(), {"listing": "cursors", "on_ambiguous": "reconcile"}),
 }
