@@ -154,6 +154,9 @@ class UploadPredictionsOperator(BaseOperator):
             `send` this one, too.
         force: Forget what the journal says of this source's scenes, after someone has removed their predictions
             in the app: they are all sent (templated).
+        on_lost_journal: What to do where an earlier try of this task in this run has kept a journal and this one
+            does not find it, as its folder is gone, not mounted, or another one (noticed on Airflow >= 3.3):
+            `fail`, or `start_over` without it, as `force` does (templated).
         validation: `strict` refuses a document that breaks a rule of Kognic's prediction format, a scene without
             annotations, and a class without a row in the class mapping, as far as these are known; `off` only what
             is no JSON object with an object `openlabel`.
@@ -191,6 +194,7 @@ class UploadPredictionsOperator(BaseOperator):
         "journal",
         "receipts",
         "force",
+        "on_lost_journal",
         "class_mapping",
         "dry_run",
         "report",
@@ -217,6 +221,7 @@ class UploadPredictionsOperator(BaseOperator):
         settle_after: float = 60.0,
         on_changed: str = "refuse",
         force: bool | str = False,
+        on_lost_journal: str = "fail",
         validation: str = "strict",
         max_document_bytes: int = MOST_DOCUMENT_BYTES,
         class_mapping: ClassMapping | None = None,
@@ -242,6 +247,7 @@ class UploadPredictionsOperator(BaseOperator):
         self.settle_after = settle_after
         self.on_changed = on_changed
         self.force = force
+        self.on_lost_journal = on_lost_journal
         self.validation = validation
         self.max_document_bytes = max_document_bytes
         self.class_mapping = serializable(class_mapping)

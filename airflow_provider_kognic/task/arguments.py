@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,14 @@ from airflow_provider_kognic.core.values import check_choice, check_flag
 from airflow_provider_kognic.task.paths import is_path
 
 FROM_PREDICTIONS = "from_predictions"
+
+
+class OnLostJournal(Enum):
+    """What to do where the journal of earlier tries is gone."""
+
+    FAIL = "fail"
+    START_OVER = "start_over"
+
 
 ClassMapping = Sequence[Mapping[str, str]] | Mapping[str | None, str | None]
 Rows = list[dict[str, str]]
@@ -39,6 +48,7 @@ class UploadArguments:
         options: How to upload.
         journal: A folder, None for Airflow's task state store, or False for no journal.
         force: Whether to forget what the journal says of the source's scenes.
+        on_lost_journal: What to do where the journal of earlier tries is gone.
         receipts: The path of the receipts, or None.
         class_mapping: The group's class mapping as rows, or None.
         dry_run: Whether only to find out what an upload would do.
@@ -52,6 +62,7 @@ class UploadArguments:
     options: UploadOptions
     journal: Any
     force: bool
+    on_lost_journal: OnLostJournal
     receipts: Any
     class_mapping: Rows | None
     dry_run: bool
@@ -103,6 +114,7 @@ class UploadArguments:
             options=options,
             journal=checked("journal"),
             force=checked("force"),
+            on_lost_journal=checked("on_lost_journal"),
             receipts=checked("receipts", used=not dry_run),
             class_mapping=checked("class_mapping", used=options.validation.checks_rules),
             dry_run=dry_run,
@@ -238,6 +250,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "journal": check_journal,
     "receipts": partial(check_rows_path, what="receipts"),
     "force": partial(check_flag, what="force"),
+    "on_lost_journal": partial(check_choice, what="on_lost_journal", choices=OnLostJournal),
     "class_mapping": check_class_mapping,
     "dry_run": partial(check_flag, what="dry_run"),
     "report": partial(check_rows_path, what="report"),

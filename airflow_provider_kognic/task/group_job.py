@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core.groups.ensure import IfExists, ensure_predictions_group
 from airflow_provider_kognic.core.validation.class_mapping import identity_mapping
 from airflow_provider_kognic.task.paths import to_source
-from airflow_provider_kognic.task.state_store import TaskStateStoreMemory
+from airflow_provider_kognic.task.state_store import GROUP, TaskStateStoreMemory
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 def memory_of(context: Context) -> GroupMemory | None:
     """Return what remembers the group from one try of the task to the next; None before Airflow 3.3."""
     store: TaskStateStore | None = context.get("task_state_store")
-    return None if store is None else TaskStateStoreMemory(store)
+    return None if store is None else TaskStateStoreMemory(store, GROUP)
 
 
 def ensure_group(

@@ -6,70 +6,98 @@ import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.task.arguments import OnLostJournal
 from airflow_provider_kognic.task.paths import to_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_kognic.core.api.settings import Settings
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.journal.folder import FolderLog
-    from airflow_provider_kognic.task.state_store import TaskStateStoreLog
+    from airflow_provider_kognic.core.journal.format import Header
+    from airflow_provider_kognic.core.journal.memory import RememberedLog
+    from airflow_provider_kognic.task.arguments import UploadArguments
+    from airflow_provider_kognic.task.state_store import TaskStateStore
 
 logger = logging.getLogger(__name__)
 
 
 def choose_journal(
-    journal: Any,
-    context: Context,
-    *,
-    host: str,
-    group: str,
-    source_key: str,
-    force: bool,
-    read_only: bool = False,
+    arguments: UploadArguments, context: Context, settings: Settings, source_key: str
 ) -> Journal | None:
     """Return the journal of an upload, or None, having said what is not guaranteed then.
 
+    In a dry run it can only be looked at: nothing is written, no folder made, no lease taken.
+
     Args:
-        journal: A folder, None for Airflow's task state store, or False for none.
+        arguments: The task's.
         context: The task's.
-        host: The dataset API, as `Settings.host` names it.
-        group: The predictions group's uuid.
+        settings: Where the dataset API is.
         source_key: Names what is uploaded.
-        force: Forget what earlier uploads left about the source's scenes.
-        read_only: Only look what it knows: nothing is written, no folder made, no lease taken.
 
     Raises:
-        KognicInputError: `journal` is no folder.
+        KognicInputError: The journal is no folder.
     """
     from airflow_provider_kognic.core.journal.facade import Journal
-    from airflow_provider_kognic.core.journal.format import Header
     from airflow_provider_kognic.core.journal.log import ReadOnlyLog
 
-    writer = writer_of(context)
-    header = Header(host, group, writer)
-    log: FolderLog | TaskStateStoreLog
-    if journal is False:
-        if read_only:
-            return None
-        _say_what_is_not_guaranteed(context, "journal=False")
+    if arguments.journal is False:
+        _say_what_is_not_guaranteed(arguments, context, "journal=False")
         return None
-    if journal is not None:
-        from airflow_provider_kognic.core.journal.folder import FolderLog
-
-        log = FolderLog(to_path(journal, "'journal'"), header, source_key=source_key, writer=writer)
-    elif (store := context.get("task_state_store")) is not None:
-        from airflow_provider_kognic.task.state_store import TaskStateStoreLog
-
-        log = TaskStateStoreLog(store, header, writer=writer)
-    elif read_only:
-        return None
+    store: TaskStateStore | None = context.get("task_state_store")
+    log: FolderLog | RememberedLog
+    if store is not None:
+        log = _in_or_beside(store, arguments, context, settings, source_key)
+    elif arguments.journal is not None:
+        log = _in_folder(arguments, context, settings, source_key)
     else:
-        _say_what_is_not_guaranteed(context, "this Airflow has no task state store (3.3 and later do)")
+        _say_what_is_not_guaranteed(
+            arguments, context, "this Airflow has no task state store (3.3 and later do)"
+        )
         return None
-    if read_only:
-        return Journal(ReadOnlyLog(log), upload=upload_of(context), force=force)
-    return Journal(log, upload=upload_of(context), force=force)
+    upload, force = upload_of(context), arguments.force
+    return Journal(ReadOnlyLog(log) if arguments.dry_run else log, upload=upload, force=force)
+
+
+def _in_folder(
+    arguments: UploadArguments, context: Context, settings: Settings, source_key: str
+) -> FolderLog:
+    from airflow_provider_kognic.core.journal.folder import FolderLog
+
+    return FolderLog(
+        to_path(arguments.journal, "'journal'"),
+        _header(arguments, context, settings),
+        source_key=source_key,
+        upload_key=upload_of(context),
+        writer=writer_of(context),
+    )
+
+
+def _in_or_beside(
+    store: TaskStateStore, arguments: UploadArguments, context: Context, settings: Settings, source_key: str
+) -> RememberedLog:
+    """Return the journal in the task state store, or in a folder that is remembered there."""
+    from airflow_provider_kognic.core.journal.memory import RememberedLog
+    from airflow_provider_kognic.task.state_store import FOLDERS, TaskStateStoreLog, TaskStateStoreMemory
+
+    header, typed = _header(arguments, context, settings), settings.host_as_typed
+    stored = TaskStateStoreLog(store, header, writer=writer_of(context), host_as_typed=typed)
+    in_store = arguments.journal is None
+    return RememberedLog(
+        stored if in_store else _in_folder(arguments, context, settings, source_key),
+        TaskStateStoreMemory(store, FOLDERS),
+        header,
+        attempt=_try_of(context),
+        elsewhere=stored.is_there,
+        start_over=arguments.on_lost_journal is OnLostJournal.START_OVER or arguments.force,
+    )
+
+
+def _header(arguments: UploadArguments, context: Context, settings: Settings) -> Header:
+    from airflow_provider_kognic.core.journal.format import Header
+
+    return Header(settings.host, arguments.group, writer_of(context))
 
 
 def upload_of(context: Context) -> str | None:
@@ -84,11 +112,18 @@ def upload_of(context: Context) -> str | None:
 def writer_of(context: Context) -> str:
     """Say who writes, for people: the upload, its try, the machine."""
     ti: Any = context.get("ti")
-    tried = "" if ti is None else f"{upload_of(context)}, try {ti.try_number}, "
+    tried = "" if ti is None else f"{upload_of(context)}, {_try_of(context)}, "
     return f"{tried}on {socket.gethostname()}"
 
 
-def _say_what_is_not_guaranteed(context: Context, why: str) -> None:
+def _try_of(context: Context) -> str:
+    ti: Any = context.get("ti")
+    return "a try" if ti is None else f"try {ti.try_number}"
+
+
+def _say_what_is_not_guaranteed(arguments: UploadArguments, context: Context, why: str) -> None:
+    if arguments.dry_run:
+        return
     ti: Any = context.get("ti")
     tried = 1 if ti is None else ti.try_number or 1
     if tried > 1:

@@ -41,7 +41,9 @@ _PART_IS_FULL = 24_000
 MANY_PREDICTIONS = 20_000
 _JOURNAL = "kognic.journal."
 _OWNER = "kognic.journal.owner"
-_GROUP = "kognic.group"
+# What `TaskStateStoreMemory` remembers.
+GROUP = "kognic.group"
+FOLDERS = "kognic.journal.folders"
 
 
 class TaskStateStore(Protocol):
@@ -133,6 +135,10 @@ class TaskStateStoreLog:
             yield encode(begins)
             yield from map(_line_of, rows)
 
+    def is_there(self) -> bool:
+        """Tell whether any attempt has appended a line; raises KognicJournalError."""
+        return any(_get(self._store, key) is not None for key in dict.fromkeys((self._key, self._older)))
+
     def append(self, lines: Sequence[bytes]) -> None:
         """Keep more lines; they are durable when this returns, all of them or none.
 
@@ -171,7 +177,8 @@ class TaskStateStoreLog:
         index = {**self._header.to_json(), "parts": parts}
         if _size(index) > LARGEST_VALUE:
             raise KognicJournalError(
-                "the journal has become too large for Airflow's state store. Give the task a folder: journal=..."
+                "the journal has become too large for Airflow's state store. Upload the rest as a source of its"
+                " own, with a folder from its first try on: journal=..."
             )
         if self._older != self._key and any(_is_key(part) for part in self._parts):
             _set(self._store, self._older, index)  # in a format that the older version refuses
@@ -231,24 +238,26 @@ class TaskStateStoreLog:
 
 
 class TaskStateStoreMemory:
-    """Remembers in the task state store what became of creating a group; a `core.groups.intent.GroupMemory`.
+    """Remembers one value in the task state store: what became of creating a group, or where journals are.
 
-    A superseded attempt may load nothing where there is something, but it can save nothing either.
+    It is a `core.groups.intent.GroupMemory` and a `core.journal.memory.JournalMemory`. A superseded attempt may
+    load nothing where there is something, but it can save nothing either.
 
     Args:
         store: `context["task_state_store"]`.
+        key: Names the value.
     """
 
-    def __init__(self, store: TaskStateStore) -> None:
-        self._store = store
+    def __init__(self, store: TaskStateStore, key: str) -> None:
+        self._store, self._key = store, key
 
     def load(self) -> Any:
         """Return what was saved last, or None; raises KognicJournalError."""
-        return _get(self._store, _GROUP)
+        return _get(self._store, self._key)
 
-    def save(self, intent: Mapping[str, Any]) -> None:
-        """Keep an intent; raises KognicJournalError."""
-        _set(self._store, _GROUP, dict(intent))
+    def save(self, value: Mapping[str, Any]) -> None:
+        """Keep a value; raises KognicJournalError."""
+        _set(self._store, self._key, dict(value))
 
 
 _SUPERSEDED = (

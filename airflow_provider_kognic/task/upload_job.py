@@ -165,13 +165,7 @@ def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop
         max_document_bytes=arguments.options.max_document_bytes,
     )
     journal = choose_journal(
-        arguments.journal,
-        context,
-        host=host,
-        group=group,
-        source_key=source_key(arguments.predictions, arguments.manifest, source),
-        force=arguments.force,
-        read_only=arguments.dry_run,
+        arguments, context, hook.settings, source_key(arguments.predictions, arguments.manifest, source)
     )
     dataset_uuid, listed = _find_in_dataset(arguments, hook)
     dataset_check = _dataset_check(arguments, hook, dataset_uuid, listed, stop)

@@ -100,6 +100,7 @@ PUBLIC: dict[str, str] = {
     "journal.leases": "Leases",
     "journal.ledger": "Entry Ledger State",
     "journal.log": "Log ReadOnlyLog Readable",
+    "journal.memory": "JournalMemory Kept Remembered RememberedLog",
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
     "journal.writer": "LogThread OpenIntents Writer answered not_open",
     "models": "Outcome Prediction Refused Result Summary is_uuid parse_uuid",

@@ -13,6 +13,7 @@ from airflow_provider_kognic.operators.predictions import (
 )
 from airflow_provider_kognic.task.arguments import (
     GroupArguments,
+    OnLostJournal,
     UploadArguments,
     check_journal,
     check_rows_path,
@@ -47,6 +48,7 @@ def test_the_record_of_the_defaults() -> None:
         options=UploadOptions(max_connections=4),
         journal=None,
         force=False,
+        on_lost_journal=OnLostJournal.FAIL,
         receipts=None,
         class_mapping=None,
         dry_run=False,

@@ -67,7 +67,7 @@ class FolderLog:
         writer: str | None = None,
         ttl: float = TTL,
     ) -> None:
-        self._base, self._within = folder, (_safe(header.host), header.predictions_group_uuid.lower())
+        self.base, self._within = folder, (_safe(header.host), header.predictions_group_uuid.lower())
         self.folder: Any = folder / self._within[0] / self._within[1]
         self._header = header
         who = header.writer if writer is None else writer
@@ -86,7 +86,7 @@ class FolderLog:
             KognicJournalFormatError: There are files that are not the journal's.
         """
         with self._translated("used"):
-            files.make_folder(self._base, *self._within)
+            files.make_folder(self.base, *self._within)
             self._leases.acquire(stopping)
             try:
                 self._earlier = self._find()
@@ -136,6 +136,22 @@ class FolderLog:
         path, number = self._at
         return f"{path}, line {number}"
 
+    def stem(self) -> str:
+        """Return what the names of this attempt's parts begin with; raises KognicJournalError as `append` does."""
+        return self._usable().stem
+
+    def stems(self) -> set[str]:
+        """Return what the names of the parts begin with that were there when it was opened."""
+        return {part.stem for part in self._earlier}
+
+    def give_up(self, why: str) -> None:
+        """Append nothing any more, and leave the part where it is.
+
+        Args:
+            why: What whoever wants to append is told.
+        """
+        self._broken = why
+
     def append(self, lines: Sequence[bytes]) -> None:
         """Keep more lines; durable when it returns.
 
@@ -143,15 +159,12 @@ class FolderLog:
             KognicJournalError: They could not be written, or another attempt has taken over: the lines may be there
                 then, but nobody must act on them. Nothing can be appended after that.
         """
-        if self._parts is None:
-            raise KognicJournalError(f"the journal in {self.folder} is not open.")
-        if self._broken is not None:
-            raise KognicJournalError(self._broken)
+        own = self._usable()
         try:
             with self._translated("written"):
                 # In an object store only what it costs nothing to know; the other look comes after the write.
                 self._leases.check(thoroughly=files.is_local(self.folder))
-                self._parts.append(b"".join(line + b"\n" for line in lines))
+                own.append(b"".join(line + b"\n" for line in lines))
                 self._leases.check()
         except KognicError as error:
             self._broken = error.message
@@ -167,14 +180,19 @@ class FolderLog:
         finally:
             self._leases.release()
 
+    def _usable(self) -> Parts:
+        if self._parts is None:
+            raise KognicJournalError(f"the journal in {self.folder} is not open.")
+        if self._broken is not None:
+            raise KognicJournalError(self._broken)
+        return self._parts
+
     def _find(self) -> list[PartFile]:
         """Return the parts of this host and group, under whatever spelling of the host."""
         host, group = self._within
-        others = [
-            name for name in files.names(self._base) if name != host and self._may_be_of_this_host(name)
-        ]
+        others = [name for name in files.names(self.base) if name != host and self._may_be_of_this_host(name)]
         folders = [
-            folder for name in sorted(others) if self._is_of_this_host(folder := self._base / name / group)
+            folder for name in sorted(others) if self._is_of_this_host(folder := self.base / name / group)
         ]
         return parts.find(self.folder, *folders)
 

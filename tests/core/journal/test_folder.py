@@ -16,6 +16,7 @@ from airflow_provider_kognic.core.errors import (
     KognicJournalFormatError,
     KognicStoppedError,
 )
+from airflow_provider_kognic.core.journal import parts
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.journal.format import Header
 from tests.core.journal.folders import (
@@ -81,6 +82,66 @@ def test_groups_and_hosts_have_folders_of_their_own(tmp_path: Path) -> None:
         assert lines_of(log) == [line(number)]
         log.close()
     assert (tmp_path / "a.example" / GROUP).is_dir()
+
+
+def write_version_1(
+    folder: Any, typed: str, *lines: bytes, name: str = "000001-aaaaaaaa-0001.jsonl", host: str | None = None
+) -> Any:
+    """Write a part as the provider did when it named a host as it was typed; returns it."""
+    header = Header(typed, GROUP, "an older version").to_json() | {"version": 1, "host": host or typed}
+    where = FolderLog(folder, Header(typed, GROUP), source_key="x").folder
+    files.make_folder(folder, where.parent.name, GROUP)
+    write_raw(where / name, b"".join(one + b"\n" for one in (json.dumps(header).encode(), *lines)))
+    return where / name
+
+
+SPELLINGS = [
+    "dataset.app.kognic.com:443",
+    "dataset.app.kognic.com:0443",
+    "dataset.app.kognic.com.",
+    "dataset.app.kognic.com.:443",
+    "dataset.app.kognic.com:80",
+    "\uff44ataset.app.kognic.com",
+]
+
+
+@pytest.mark.parametrize("typed", SPELLINGS)
+def test_a_journal_under_another_spelling_of_the_host_is_found(folder: Any, typed: str) -> None:
+    """Of version 1; it comes first, is never written to, and is read by every later attempt, too."""
+    old = write_version_1(folder, typed, line(1), line(2))
+    content = files.read(old)
+    assert list(log_in(folder).peek()) == [b'["v",1]', line(1), line(2)]
+    append_all(folder, [line(3)])
+    append_all(folder, [line(4)])
+    assert read_all(folder) == [line(number) for number in range(1, 5)]
+    assert files.read(old) == content
+    assert {path.name.partition("-")[0] for path in part_files(folder)} == {"000002", "000003"}
+
+
+def test_parts_of_many_spellings(folder: Any) -> None:
+    """Sorted by their generations; beside other hosts, other groups, and files that are none of its business."""
+    write_version_1(folder, SPELLINGS[0], line(1), name="000001-aaaaaaaa-0001.jsonl")
+    write_version_1(folder, HOST, line(2), name="000002-bbbbbbbb-0001.jsonl")
+    write_version_1(folder, SPELLINGS[2], line(3), name="000003-cccccccc-0001.jsonl")
+    write_version_1(folder, SPELLINGS[0], line(4), name="000017-dddddddd-0001.jsonl")
+    write_version_1(folder, "else.example:443", line(5))
+    write_version_1(folder, f"{HOST}:8443", line(6))
+    files.make_folder(folder, "notes-0123abcd", "x")
+    write_raw(folder / "readme-0123abcd", b"hello")
+    assert read_all(folder) == [line(1), line(2), line(3), line(4)]
+    append_all(folder, [line(7)])
+    assert "000018" in {path.name.partition("-")[0] for path in part_files(folder)}
+    assert read_all(folder)[-1] == line(7)
+
+
+def test_a_damaged_journal_under_another_spelling(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which host it is cannot be told any more; the group is this one, so that what was sent is unknown."""
+    monkeypatch.setattr(parts, "PAUSES", ())
+    old = write_version_1(folder, SPELLINGS[0], line(1))
+    write_raw(old, b"\0" * 100)
+    with pytest.raises(KognicJournalFormatError, match="without a header") as caught:
+        read_all(folder)
+    assert str(old) in str(caught.value)
 
 
 CORRUPT = {

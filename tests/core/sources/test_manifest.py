@@ -200,7 +200,7 @@ GROUP, HOST = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10", "dataset.app.kognic.com"
 )
 def test_receipts_of_another_upload(tmp_path: Path, name: str, found: str, said: str) -> None:
     """They are an error before anything is sent, which names file, line, and both."""
-    own = {"predictions_group_uuid": GROUP.upper(), "host": HOST}
+    own = {"predictions_group_uuid": GROUP.upper(), "host": f" {HOST.upper()}.:0443"}
     manifest = tmp_path / "r.failed.jsonl"
     manifest.write_text(
         "\n".join([receipt(0, "x.json", **own), "", receipt(1, "y.json", **(own | {name: found}))])
