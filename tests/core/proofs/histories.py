@@ -1,8 +1,10 @@
 """What may happen to an upload: faults, deaths and a past, drawn at random; and whether the promise was kept."""
 
+import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -103,6 +105,8 @@ class History:
             not in doubt then); `removing` (of scenes of no concern, and a person removes two of them between two
             pages of a listing, see `removals`).
         removals: After so many pages of listings.
+        respelled: From the second attempt on the host is spelled in another way.
+        vanishes: The second attempt does not find the folder of the journal; it is back for the third.
     """
 
     fault: str
@@ -123,6 +127,8 @@ class History:
     grows: int = 0
     strangers: str = "none"
     removals: tuple[int, ...] = ()
+    respelled: bool = False
+    vanishes: bool = False
 
 
 def histories(
@@ -158,6 +164,8 @@ def histories(
         grows=st.sampled_from([0, 0, 1, 2]),
         strangers=st.sampled_from(["none", "none", "newcomers", "adding", "removing"]),
         removals=st.lists(st.integers(1, 12), max_size=3, unique=True).map(tuple),
+        respelled=seldom,
+        vanishes=seldom,
     )
 
 
@@ -219,8 +227,11 @@ def live(history: History, emulator: Emulator, tokens: TokenProvider, folder: Pa
     for number in range(4):
         if number == 1:
             story.unreadable = history.unreadable
+        if number == 1 and history.respelled:
+            story.settings = replace(story.settings, base_url=_respelled(emulator.url))
         strangers.act()
-        story.attempt(documents, count=history.count - (0 if number else history.grows))
+        with _away(folder, story) if number == 1 and history.vanishes else nullcontext():
+            story.attempt(documents, count=history.count - (0 if number else history.grows))
         story.wait_until_quiet()
         if all(fate.struck for fate in story.fates) and story.unreadable is None and number > 0:
             break
@@ -232,6 +243,27 @@ def live(history: History, emulator: Emulator, tokens: TokenProvider, folder: Pa
     faults = Counter(emulator.stats()["faults"])
     complaints = story.complaints() + _about_the_end(history, story, doubtful)
     return Lived(story, kill.struck and faults[FAULTS[history.fault]["kind"]] > 0, complaints)
+
+
+def _respelled(url: str) -> str:
+    """The same host and port, typed by somebody else."""
+    scheme, host, port = url.split(":")
+    return f"{scheme.upper()}:{host}:00{port}/"
+
+
+@contextmanager
+def _away(folder: Path, story: Story) -> Iterator[None]:
+    """Let the journals on the disk be gone, as after an unmount, until an attempt has seen that; else for good."""
+    away = folder.with_name(f"{folder.name} away")
+    before = len(story.attempts)
+    folder.rename(away)
+    folder.mkdir()
+    yield
+    if any(attempt.error is not None for attempt in story.attempts[before:]):
+        shutil.rmtree(folder)
+        away.rename(folder)
+    else:
+        shutil.rmtree(away)
 
 
 class Strangers:

@@ -35,6 +35,7 @@ from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.journal.format import Header
 from airflow_provider_kognic.core.journal.log import Log
+from airflow_provider_kognic.core.journal.memory import RememberedLog
 from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.paging import Page
@@ -191,10 +192,10 @@ class KillableLog:
     def leave(self) -> None:
         """Let go of what the system takes from a dead process; what it wrote stays as it is."""
         with self._life.writing:
-            if isinstance(self._inner, FolderLog):
-                for lease in leases_of(self._inner):
+            if (folder := in_folder(self._inner)) is not None:
+                for lease in leases_of(folder):
                     lease._ended.set()
-                file = getattr(self._inner._parts, "_file", None)
+                file = getattr(folder._parts, "_file", None)
                 if file is not None:
                     os.close(file)
 
@@ -294,7 +295,32 @@ def place(backend: str, folder: Path) -> Callable[[Header], Log]:
         values: dict[str, Any] = {}
         return lambda header: TaskStateStoreLog(StateStore(values), header, writer="a test")
     where: Any = folder / str(number) if backend == "local folder" else UPath(f"memory://proof/{number}")
-    return lambda header: FolderLog(where, header, source_key="the source", upload_key="the upload")
+    memory = Memory()
+
+    def open_again(header: Header) -> Log:
+        log = FolderLog(where, header, source_key="the source", upload_key="the upload")
+        return RememberedLog(log, memory, header, attempt="a try")
+
+    return open_again
+
+
+class Memory:
+    """What Airflow's task state store remembers of a journal in a folder."""
+
+    def __init__(self) -> None:
+        self._value: Any = None
+
+    def load(self) -> Any:
+        return self._value
+
+    def save(self, value: Mapping[str, Any]) -> None:
+        self._value = value
+
+
+def in_folder(log: Any) -> FolderLog | None:
+    """The log in a folder that a log is, or stands before."""
+    found = getattr(log, "_log", log)
+    return found if isinstance(found, FolderLog) else None
 
 
 @dataclass
@@ -423,9 +449,9 @@ class Story:
         life = self.kind_of_life(self, self.connections)
         header = Header(self.settings.host, self.group, "a test")
         inner: Any = (journal or self.journal)(header)
-        if isinstance(inner, FolderLog) and life.pretended:
+        if (folder := in_folder(inner)) is not None and life.pretended:
             # Each attempt is a process of its own, so it says, and a dead one once anybody asks.
-            for lease in leases_of(inner):
+            for lease in leases_of(folder):
                 lease._facts.update(pid=_NOBODY, started="0")
         log = KillableLog(inner, life)
         source = edition(count, number)

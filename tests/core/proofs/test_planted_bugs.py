@@ -14,9 +14,10 @@ from hypothesis.errors import Flaky
 
 from airflow_provider_kognic.core import options, paging
 from airflow_provider_kognic.core.api import network as transport
+from airflow_provider_kognic.core.api import settings as settings_module
 from airflow_provider_kognic.core.api import transports
 from airflow_provider_kognic.core.api.tokens import TokenProvider
-from airflow_provider_kognic.core.journal import facade
+from airflow_provider_kognic.core.journal import facade, memory
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.format import (
     Baseline,
@@ -219,6 +220,14 @@ def reads_a_leftover_as_an_answer(patch: Patch) -> None:
     patch.setattr(transports, "may_hold_more", lambda _: False)
 
 
+def keeps_a_journal_for_each_spelling_of_the_host(patch: Patch) -> None:
+    patch.setattr(settings_module, "normal_url", lambda url: url.lower().rstrip("/"))
+
+
+def takes_a_journal_that_is_gone_for_an_empty_one(patch: Patch) -> None:
+    patch.setattr(memory.RememberedLog, "_miss", lambda self, what: None)
+
+
 BUGS: tuple[Callable[[Patch], None], ...] = (
     sends_again_blindly,
     does_not_wait_for_the_intent,
@@ -243,6 +252,8 @@ BUGS: tuple[Callable[[Patch], None], ...] = (
     takes_a_redirect_for_unsent,
     takes_any_uuid,
     reads_a_leftover_as_an_answer,
+    keeps_a_journal_for_each_spelling_of_the_host,
+    takes_a_journal_that_is_gone_for_an_empty_one,
 )
 
 
@@ -274,6 +285,11 @@ NARROWED: dict[Callable[[Patch], None], tuple[set[str], dict[str, Any]]] = {
     ),
     takes_a_redirect_for_unsent: ({"303 after"}, {}),
     reads_a_leftover_as_an_answer: ({"surplus"}, {}),
+    keeps_a_journal_for_each_spelling_of_the_host: (set(), {"respelled": True}),
+    takes_a_journal_that_is_gone_for_an_empty_one: (
+        set(),
+        {"vanishes": True, "backend": "local folder"},
+    ),
     takes_any_uuid: ({"one uuid"}, {"strikes": 3}),
     takes_the_first_page_for_all: (set(), {"listing": "cursors", "on_ambiguous": "reconcile"}),
 }
