@@ -56,6 +56,12 @@ ROWS = (
     Row("timeout", "execution time-out, SIGTERM: answers do not come", DOUBT),
     Row("kill", "`kill -9` of the task, its supervisor or worker; cleared while it runs", DOUBT),
     Row("overlap", "two attempts at the same time", ALL, unlisted_in_state_store=DOUBT),
+    Row(
+        "overlap moved",
+        "the same, of which the second is given another source (a link was moved, rows have grown)",
+        ALL,
+        unlisted_in_state_store=DOUBT,
+    ),
 )
 
 # What is promised for a prediction whose answer was lost, by policy, for any row, journal and listing.

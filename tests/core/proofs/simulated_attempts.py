@@ -286,19 +286,19 @@ class StateStore:
 _NUMBERS = itertools.count()
 
 
-def place(backend: str, folder: Path) -> Callable[[Header], Log]:
+def place(backend: str, folder: Path) -> Callable[..., Log]:
     """Return a journal's place: it opens the same journal again for each attempt."""
     number = next(_NUMBERS)
     if backend == "state store":
         # The log hands this constant to the store; Airflow before 3.3 has neither it nor a store of its own.
         vars(import_module("airflow.sdk.execution_time.context")).setdefault("NEVER_EXPIRE", None)
         values: dict[str, Any] = {}
-        return lambda header: TaskStateStoreLog(StateStore(values), header, writer="a test")
+        return lambda header, **_: TaskStateStoreLog(StateStore(values), header, writer="a test")
     where: Any = folder / str(number) if backend == "local folder" else UPath(f"memory://proof/{number}")
     memory = Memory()
 
-    def open_again(header: Header) -> Log:
-        log = FolderLog(where, header, source_key="the source", upload_key="the upload")
+    def open_again(header: Header, *, source: str = "the source") -> Log:
+        log = FolderLog(where, header, source_key=source, upload_key="the upload")
         return RememberedLog(log, memory, header, attempt="a try")
 
     return open_again
@@ -366,7 +366,7 @@ class Story:
     settings: Settings
     tokens: TokenProvider
     group: str
-    journal: Callable[[Header], Log]
+    journal: Callable[..., Log]
     count: int
     on_ambiguous: str = "reconcile"
     on_changed: str = "refuse"
@@ -441,7 +441,7 @@ class Story:
         number: int = 0,
         *,
         count: int | None = None,
-        journal: Callable[[Header], Log] | None = None,
+        journal: Callable[..., Log] | None = None,
         **options: Any,
     ) -> Attempt:
         """The same, in a running loop; `count` for fewer predictions, `journal` for another one."""

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal import lease
+from airflow_provider_kognic.core.journal.leases import Leases
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.upload.reconciliation import rounds
 from airflow_provider_kognic.emulator.faults.settings import Settings as World
@@ -154,10 +156,21 @@ def overlap(story: Story, world: dict[str, Any], _patch: pytest.MonkeyPatch) -> 
     """The second begins while the first one is at it, in a thread and an event loop of its own."""
     story.emulator.set_faults(world, rules=[{"kind": "latency", "seconds": 0.02}])
     story.kind_of_life = Alive
+    _both(story, story.journal)
+
+
+def overlap_moved(story: Story, world: dict[str, Any], _patch: pytest.MonkeyPatch) -> None:
+    """The same; the second one's source has another name."""
+    story.emulator.set_faults(world, rules=[{"kind": "latency", "seconds": 0.02}])
+    story.kind_of_life = Alive
+    _both(story, partial(story.journal, source="another source"))
+
+
+def _both(story: Story, journal: Callable[..., Any]) -> None:
     first = threading.Thread(target=story.attempt)
     first.start()
     wait_for_posts(story.emulator, 3)
-    story.attempt()
+    story.attempt(journal=journal)
     first.join()
     story.attempts.sort(key=lambda attempt: attempt.ended)
     assert len(story.attempts) == 2
@@ -195,6 +208,7 @@ SCENARIOS: dict[str, Scenario] = {
     "timeout": fates(Fate("stop", "after_send", 3, drain=0.02), script=(OK, {**NEVER_ANSWERED, "times": 2})),
     "kill": fates(*(Fate("kill", point, 2 if point == "after_send" else 1) for point in POINTS)),
     "overlap": overlap,
+    "overlap moved": overlap_moved,
 }
 
 
@@ -245,6 +259,24 @@ def live(
 def check(story: Story) -> None:
     complaints = story.complaints()
     assert not complaints, "\n".join([*complaints, str(story)])
+
+
+def test_without_a_lease_of_the_upload_it_is_doubled(
+    emulator: Emulator, tokens: TokenProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A planted bug: what the matrix says of two attempts with different sources can fail."""
+    begin = Leases.__init__
+
+    def careless(
+        self: Leases, folder: Any, source_key: str, _upload_key: str | None = None, **more: Any
+    ) -> None:
+        begin(self, folder, source_key, None, **more)
+
+    monkeypatch.setattr(Leases, "__init__", careless)
+    (row,) = [row for row in ROWS if row.key == "overlap moved"]
+    story, _, _ = live(row, emulator, tokens, monkeypatch, tmp_path, "local folder", "exact", "stand_beside")
+    assert story.complaints()
+    assert emulator.count_predictions(story.group) > COUNT
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
