@@ -42,7 +42,9 @@ def folder_journal(
     read_only: bool = False,
 ) -> Journal:
     """Make a journal in a folder; `source` is the source key."""
-    log = FolderLog(folder, Header(host, group, writer), source_key=source, writer=writer, ttl=ttl)
+    log = FolderLog(
+        folder, Header(host, group, writer), source_key=source, upload_key=upload, writer=writer, ttl=ttl
+    )
     return Journal(ReadOnlyLog(log) if read_only else log, upload=upload, force=force)
 
 

@@ -214,14 +214,16 @@ JOURNALS = {
 }
 
 
-def read(name: str, place: Path, *, read_only: bool = False) -> list[dict[str, Any]]:
+def read(
+    name: str, place: Path, *, read_only: bool = False, data: Path = DATA / "journals"
+) -> list[dict[str, Any]]:
     """Return what a journal that was copied to a place means to each reader, with the code as it is."""
     kind = name.partition(" ")[0]
     host, group = JOURNALS[name]
     meanings = []
     for number, (upload, force) in enumerate(READERS):
         copy = place / f"{name} {number}"
-        shutil.copytree(DATA / "journals" / kind, copy)
+        shutil.copytree(data / kind, copy)
         folder = _in_a_store(copy) if kind == "store" else copy
         journal = access.folder_journal(
             folder,

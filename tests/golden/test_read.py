@@ -24,17 +24,30 @@ def of(kind: str, name: str) -> Any:
     return json.loads(kept(kind)[name])
 
 
+# Of the format that is written now, and of the first one.
+VERSIONS = ["", "version_1/"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", journals.JOURNALS)
 @pytest.mark.parametrize("read_only", [False, True], ids=["opened", "only looked at"])
-def test_a_journal_means_the_same(name: str, tmp_path: Path, *, read_only: bool) -> None:
+def test_a_journal_means_the_same(name: str, version: str, tmp_path: Path, *, read_only: bool) -> None:
     """To every reader: its own upload, others, and by force."""
-    now = journals.read(name, tmp_path, read_only=read_only)
-    assert journals.by_readers(now) == of("meanings", f"{name}.json")
+    now = journals.read(name, tmp_path, read_only=read_only, data=DATA / f"{version}journals")
+    assert journals.by_readers(now) == of(f"{version}meanings", f"{name}.json")
 
 
-def test_every_kind_of_line_is_in_the_journals() -> None:
+@needs_newer
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_journal_in_the_state_store_means_the_same(version: str) -> None:
+    now = state_store.read(of(f"{version}state_store", "journal.json")["values"])
+    assert journals.by_readers(now) == of(f"{version}state_store_meanings", "journal.json")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_kind_of_line_is_in_the_journals(version: str) -> None:
     """Or they would prove nothing about one."""
-    found = kept("journals")
+    found = kept(f"{version}journals")
     kinds = {
         line[0]
         for name, part in found.items()
@@ -46,9 +59,10 @@ def test_every_kind_of_line_is_in_the_journals() -> None:
     assert any(not part.endswith(b"\n") for part in found.values())
 
 
-def test_a_lease_left_behind_is_waited_for_and_then_taken_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_lease_left_behind_is_waited_for_and_then_taken_over(version: str, tmp_path: Path) -> None:
     """By an attempt of the same source; it is of another machine, so only its silence tells that it is dead."""
-    shutil.copytree(DATA / "journals" / "disk", tmp_path / "j")
+    shutil.copytree(DATA / f"{version}journals" / "disk", tmp_path / "j")
     journal = access.folder_journal(
         tmp_path / "j",
         host=HOST,
@@ -71,11 +85,12 @@ def test_a_lease_left_behind_is_waited_for_and_then_taken_over(tmp_path: Path) -
 
 
 @needs_newer
-def test_an_upload_goes_on_where_the_journal_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_upload_goes_on_where_the_journal_ends(version: str, tmp_path: Path) -> None:
     """What is created is skipped, what was in doubt is asked for, the rest is sent."""
     from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
 
-    shutil.copytree(DATA / "journals" / "disk", tmp_path / "j")
+    shutil.copytree(DATA / f"{version}journals" / "disk", tmp_path / "j")
     operator = UploadPredictionsOperator(
         task_id="t",
         predictions=uploads.rows(*range(16)),
@@ -87,7 +102,7 @@ def test_an_upload_goes_on_where_the_journal_ends(tmp_path: Path) -> None:
     kognic = Kognic()
     with World().alive(), kognic.reached():
         summary = operator.execute({"ti": TaskInstance(run_id="another")})  # type: ignore[typeddict-item]
-    meaning = of("meanings", "disk.json")[0]["meaning"]
+    meaning = of(f"{version}meanings", "disk.json")[0]["meaning"]
     states = {known: entry["state"] for known, entry in meaning["entries"].items()}
     doubts = {known for known, state in states.items() if state in {"INTENDED", "IN_DOUBT"}}
     assert summary["in_doubt"] == len(doubts)

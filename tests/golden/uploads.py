@@ -508,7 +508,7 @@ def state_store_cases() -> dict[str, tuple[Callable[[Path], None], list[Try]]]:
 def _another_journal(root: Path) -> None:
     folder = root / "journal" / HOST / GROUP
     folder.mkdir(parents=True)
-    (folder / "000001-0123abcd-0001.jsonl").write_text('{"format": "kognic-journal", "version": 2}\n')
+    (folder / "000001-0123abcd-0001.jsonl").write_text('{"format": "kognic-journal", "version": 3}\n')
     receipt = {"scene_uuid": scene(0), "source": "a.json", "predictions_group_uuid": DATASET, "host": HOST}
     write(root / "in", receipts__jsonl=[receipt])
 

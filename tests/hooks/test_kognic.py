@@ -85,7 +85,7 @@ def group(server: Emulator) -> str:
         ({"host": "https://kognic.example/api", "port": 8443}, "https://kognic.example:8443/api"),
         ({"host": "https://kognic.example:9443", "port": 8443}, "https://kognic.example:9443"),
         ({"host": "[::1]", "port": 8443, "schema": "http"}, "http://[::1]:8443"),
-        ({"host": "127.0.0.1", "port": 80, "schema": "http"}, "http://127.0.0.1:80"),
+        ({"host": "127.0.0.1", "port": 80, "schema": "http"}, "http://127.0.0.1"),
         ({"host": "kognic.example", "schema": "https"}, "https://kognic.example"),
         ({"host": "kognic.example", "schema": "whatever"}, "https://kognic.example"),
         ({"host": "http://kognic.example", "extra": {"allow_http": "true"}}, "http://kognic.example"),
