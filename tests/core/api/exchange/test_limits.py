@@ -65,7 +65,7 @@ def test_an_answer_that_drips_in_ends(
         began = time.monotonic()
         with pytest.raises(KognicNoAnswerError, match="not complete after 1 s"):
             send(settings_for(emulator, base_url=server.url, timeout=1), tokens)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 4
         assert len(server.requests) == 1
 
 
@@ -80,7 +80,7 @@ def test_a_listing_that_drips_in_ends(emulator: Emulator, tokens: TokenProvider)
             pytest.raises(KognicNoAnswerError, match="not complete"),
         ):
             client.list_datasets()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 4
 
 
 @both
@@ -93,7 +93,7 @@ def test_a_token_that_drips_in_ends(emulator: Emulator, send: Send, start: int) 
         began = time.monotonic()
         with pytest.raises(KognicConnectionError, match="no token"):
             send(settings, TokenProvider(settings))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 4
     for thread in threading.enumerate():
         if thread.name == "kognic-token":
             thread.join(3)
@@ -148,7 +148,7 @@ def stopped_after(seconds: float) -> Callable[[], bool]:
 
 
 def hanging(connection: socket.socket, _request: Request) -> None:
-    time.sleep(5)
+    time.sleep(8)
 
 
 LISTING = Backoff(0.01, 0.01, attempts=50)
@@ -163,10 +163,10 @@ def test_a_stop_reaches_a_listing(emulator: Emulator, tokens: TokenProvider, ans
         with KognicClient(settings, tokens=tokens, backoff=LISTING, stopping=stopped_after(0.3)) as client:
             with pytest.raises(KognicStoppedError):
                 client.list_datasets()
-            assert time.monotonic() - began < 1.3
+            assert time.monotonic() - began < 4
             with pytest.raises(KognicStoppedError):
                 client.list_datasets()
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 4
         assert len(server.requests) == 1
 
 
@@ -180,7 +180,7 @@ def test_a_stop_reaches_who_waits_for_a_token(emulator: Emulator, answer: Answer
             pytest.raises(KognicStoppedError),
         ):
             client.create_prediction(UUID, UUID, b"{}")
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 4
 
 
 def test_a_stop_reaches_who_waits_for_the_next_try(emulator: Emulator, tokens: TokenProvider) -> None:
@@ -192,7 +192,7 @@ def test_a_stop_reaches_who_waits_for_the_next_try(emulator: Emulator, tokens: T
         pytest.raises(KognicStoppedError),
     ):
         client.list_datasets()
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
 
 
 def test_a_post_that_a_stop_cuts_off_is_doubt(emulator: Emulator, tokens: TokenProvider) -> None:
@@ -222,7 +222,7 @@ def test_a_group_whose_creation_was_cut_off_stays_intended(emulator: Emulator, t
 
     def answer(connection: socket.socket, request: Request) -> None:
         if request.method == "POST":
-            time.sleep(5)
+            time.sleep(8)
         connection.sendall(http(200, '{"data": []}'))
 
     memory = Memory()
@@ -234,7 +234,7 @@ def test_a_group_whose_creation_was_cut_off_stays_intended(emulator: Emulator, t
             pytest.raises(KognicStoppedError),
         ):
             ensure_predictions_group(client, UUID, "a group", memory=memory)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4
     assert memory.states == ["intended"]
 
 
@@ -304,7 +304,7 @@ def test_a_cancelled_prediction_that_never_left(emulator: Emulator, tokens: Toke
     from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 
     def silent(connection: socket.socket) -> None:
-        time.sleep(5)
+        time.sleep(8)
 
     async def cancel() -> None:
         settings = settings_for(emulator, base_url="https://127.0.0.1:1", proxy=proxy.url)
