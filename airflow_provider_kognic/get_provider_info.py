@@ -45,7 +45,8 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "timeout": {
         "label": "Time-out (s)",
-        "description": "Seconds without any progress after which a request counts as unanswered.",
+        "description": "Seconds without any progress after which a request counts as unanswered; an answer that"
+        " drips in, after five times that.",
         "schema": {"type": ["number", "null"], "default": 60},
     },
     "verify": {

@@ -31,7 +31,7 @@ from airflow_provider_kognic.core.values import MOST_CONNECTIONS, check_connecti
 from airflow_provider_kognic.get_provider_info import CONN_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
     from airflow_provider_kognic.core.api.client import KognicClient
@@ -62,6 +62,8 @@ class KognicHook(BaseHook):
 
     Args:
         kognic_conn_id: The connection's id.
+        stopping: Tells whether whoever calls is to stop: then a call ends within a second, with KognicStoppedError,
+            or KognicAmbiguousError where a POST was on its way. None for who cannot be stopped.
     """
 
     conn_name_attr = "kognic_conn_id"
@@ -69,9 +71,16 @@ class KognicHook(BaseHook):
     conn_type = "kognic"
     hook_name = "Kognic"
 
-    def __init__(self, kognic_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        kognic_conn_id: str = default_conn_name,
+        *,
+        stopping: Callable[[], bool] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.kognic_conn_id = kognic_conn_id
+        self._stopping = stopping
 
     @classmethod
     async def from_connection_id(cls, kognic_conn_id: str) -> KognicHook:
@@ -97,7 +106,7 @@ class KognicHook(BaseHook):
         """The client for single calls; its token provider serves the asynchronous client too."""
         from airflow_provider_kognic.core.api.client import KognicClient
 
-        return KognicClient(self.settings)
+        return KognicClient(self.settings, stopping=self._stopping)
 
     def get_conn(self) -> KognicClient:
         """Return the client for single calls."""

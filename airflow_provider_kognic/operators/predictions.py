@@ -265,7 +265,7 @@ class UploadPredictionsOperator(BaseOperator):
         # Before anything else, so that no SIGTERM is lost: one that comes while Kognic is asked for the group ends
         # the upload before its first prediction.
         self._deadline = deadline = Deadline(self.execution_timeout, receipts=self.receipts is not None)
-        hook = KognicHook(self.kognic_conn_id)
+        hook = KognicHook(self.kognic_conn_id, stopping=lambda: deadline.stop.reason is not None)
         try:
             arguments = UploadArguments.of(self, max_connections=hook.settings.max_connections)
             job = prepare(arguments, hook, context, deadline.stop)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedError
 from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.reporting.judgement import Failure, judge
 from airflow_provider_kognic.core.upload import upload
@@ -151,7 +151,8 @@ def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop
         arguments: What is to be done.
         hook: The connection.
         context: The task's.
-        stop: Tells whether the task is to end, so that the dataset's annotations are not listed any further.
+        stop: Tells whether the task is to end, so that the dataset's annotations are not listed any further; and
+            where the hook listens to it, too, Kognic is not waited for.
 
     Raises:
         KognicError: Something is not there, or Kognic cannot be asked for it; nothing was sent.
@@ -167,7 +168,13 @@ def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop
     journal = choose_journal(
         arguments, context, hook.settings, source_key(arguments.predictions, arguments.manifest, source)
     )
-    dataset_uuid, listed = _find_in_dataset(arguments, hook)
+    try:
+        dataset_uuid, listed = _find_in_dataset(arguments, hook)
+    except KognicStoppedError:
+        if stop.reason is None:
+            raise
+        # The upload ends in order before its first prediction, which needs no dataset.
+        dataset_uuid, listed = None, None
     dataset_check = _dataset_check(arguments, hook, dataset_uuid, listed, stop)
     return UploadJob(arguments, hook, source, journal, dataset_uuid, dataset_check)
 

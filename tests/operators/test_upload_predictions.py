@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -591,19 +592,28 @@ def test_an_upload_ends_in_order_before_the_execution_timeout(
     server.clear_faults()
 
 
+@pytest.mark.parametrize("slow", [{"kind": "latency", "seconds": 1.0}, {"kind": "hang", "seconds": 30}])
 def test_a_kill_while_kognic_is_asked_for_the_group_ends_it_before_the_first_prediction(
-    run_dag: RunDag, dag: "DAG", server: Emulator, group: str, write_predictions: Write
+    run_dag: RunDag,
+    dag: "DAG",
+    server: Emulator,
+    group: str,
+    write_predictions: Write,
+    slow: dict[str, Any],
 ) -> None:
-    slow = {"kind": "latency", "seconds": 1.0, "match": {"method": "GET", "path": "/v2/datasets"}}
-    server.set_faults(rules=[slow])
+    """Also where Kognic does not answer: nobody waits for it then."""
+    server.set_faults(rules=[{**slow, "match": {"method": "GET", "path": "/v2/datasets"}}])
     folder = str(write_predictions(5))
     upload(dag, predictions=folder, predictions_group_uuid=group, dataset="demo")
     done = threading.Event()
+
+    killed: list[float] = []
 
     def kill() -> None:
         while not server.stats()["token_requests"] and not done.wait(0.02):
             pass
         done.wait(0.2)  # the request after that for the token is under way
+        killed.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGTERM)
 
     previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -618,6 +628,7 @@ def test_a_kill_while_kognic_is_asked_for_the_group_ends_it_before_the_first_pre
 
     assert run.task_state("upload") == "failed", run.output
     assert "the task was asked to end" in run.output
+    assert time.monotonic() - killed[0] < 20
     assert counts(run.xcom("upload", "summary")) == {"unsent": 5, "total": 5}
     assert server.stats()["prediction_posts"] == 0
 

@@ -12,7 +12,7 @@ import time
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicStoppedError
 from airflow_provider_kognic.core.groups.intent import Forgets, Intent
 from airflow_provider_kognic.core.groups.lookup import find_group, uuids_of
 from airflow_provider_kognic.core.retries import Verdict, verdict
@@ -185,6 +185,8 @@ def _look(client: KognicClient, dataset_uuid: str, name: str) -> list[Prediction
     """Return the groups of that name; None where they cannot be listed, which does not mean that there is none."""
     try:
         return client.find_predictions_groups(dataset_uuid, name)
+    except KognicStoppedError:
+        raise
     except KognicError as error:
         logger.warning("The predictions groups cannot be listed now: %s", error)
         return None

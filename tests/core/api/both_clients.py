@@ -18,6 +18,7 @@ from airflow_provider_kognic.core.retries import Backoff
 from tests.core.support import UUID, Request, http, read_request
 
 ONCE = Backoff(attempts=1)
+DOCUMENT = b'{"openlabel":{}}'
 
 
 def tls_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
@@ -29,14 +30,14 @@ def tls_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
 def by_httpx(settings: Settings, tokens: TokenProvider) -> str:
     async def send() -> str:
         async with AsyncKognicClient(settings, tokens=tokens) as client:
-            return await client.create_prediction(UUID, UUID, b'{"openlabel":{}}')
+            return await client.create_prediction(UUID, UUID, DOCUMENT)
 
     return asyncio.run(send())
 
 
 def by_requests(settings: Settings, tokens: TokenProvider) -> str:
     with KognicClient(settings, tokens=tokens, backoff=ONCE) as client:
-        return client.create_prediction(UUID, UUID, b'{"openlabel":{}}')
+        return client.create_prediction(UUID, UUID, DOCUMENT)
 
 
 Send = Callable[[Settings, TokenProvider], str]

@@ -1,0 +1,319 @@
+"""How long an answer may take in all, and that a stop reaches whoever waits for it."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
+from airflow_provider_kognic.core.api.client import KognicClient
+from airflow_provider_kognic.core.api.exchange import limits
+from airflow_provider_kognic.core.api.exchange.limits import TimeLimit, longest_answer
+from airflow_provider_kognic.core.api.tokens import TokenProvider
+from airflow_provider_kognic.core.errors import (
+    KognicConnectionError,
+    KognicNoAnswerError,
+    KognicStoppedError,
+)
+from airflow_provider_kognic.core.groups.ensure import ensure_predictions_group
+from airflow_provider_kognic.core.retries import Backoff
+from airflow_provider_kognic.emulator.testing import Emulator
+from tests.core.api.both_clients import Send, both
+from tests.core.support import UUID, Answer, Request, always, free_port, http, raw_server, settings_for
+
+CREATED = http(200, json.dumps({"data": UUID}) + " " * 500)
+HEAD = CREATED.index(b"\r\n\r\n") + 4
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second in all, where it is half a minute at least."""
+    monkeypatch.setattr(limits, "_LEAST", 1.0)
+    monkeypatch.setattr(limits, "_TIMEOUTS", 1)
+
+
+def dripping(raw: bytes, start: int) -> Answer:
+    """The answer's first bytes, then one after the other, each long before the time-out."""
+
+    def answer(connection: socket.socket, _request: Request) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(raw[:start])
+        for at in range(start, len(raw)):
+            time.sleep(0.1)
+            connection.sendall(raw[at : at + 1])
+
+    return answer
+
+
+def test_how_long_an_answer_may_take() -> None:
+    assert longest_answer(60) == 300
+    assert longest_answer(1) == 30
+
+
+@both
+@pytest.mark.parametrize("start", [0, HEAD - 10, HEAD])
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_that_drips_in_ends(
+    emulator: Emulator, tokens: TokenProvider, send: Send, start: int
+) -> None:
+    """Head or body: it counts as unanswered, so a POST is in doubt."""
+    with raw_server(dripping(CREATED, start)) as server:
+        began = time.monotonic()
+        with pytest.raises(KognicNoAnswerError, match="not complete after 1 s"):
+            send(settings_for(emulator, base_url=server.url, timeout=1), tokens)
+        assert time.monotonic() - began < 4
+        assert len(server.requests) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_listing_that_drips_in_ends(emulator: Emulator, tokens: TokenProvider) -> None:
+    """A listing may be asked for again, but not without end."""
+    with raw_server(dripping(http(200, '{"data": []}' + " " * 500), 20)) as server:
+        settings = settings_for(emulator, base_url=server.url, timeout=1)
+        began = time.monotonic()
+        with (
+            KognicClient(settings, tokens=tokens, backoff=Backoff(0.01, 0.01, attempts=50)) as client,
+            pytest.raises(KognicNoAnswerError, match="not complete"),
+        ):
+            client.list_datasets()
+        assert time.monotonic() - began < 4
+
+
+@both
+@pytest.mark.parametrize("start", [0, HEAD])
+@pytest.mark.usefixtures("impatient")
+def test_a_token_that_drips_in_ends(emulator: Emulator, send: Send, start: int) -> None:
+    """Nothing was sent to the API then; and nobody goes on reading it."""
+    with raw_server(dripping(CREATED, start)) as server:
+        settings = settings_for(emulator, auth_host=server.url, timeout=1)
+        began = time.monotonic()
+        with pytest.raises(KognicConnectionError, match="no token"):
+            send(settings, TokenProvider(settings))
+        assert time.monotonic() - began < 4
+    for thread in threading.enumerate():
+        if thread.name == "kognic-token":
+            thread.join(3)
+            assert not thread.is_alive()
+
+
+@both
+@pytest.mark.usefixtures("impatient")
+def test_a_proxy_that_drips_in_its_consent(emulator: Emulator, tokens: TokenProvider, send: Send) -> None:
+    """Then nothing was sent, and a POST may be made again."""
+    drip = dripping(b"HTTP/1.1 200 OK" + b"x" * 500, 3)
+    request = Request("CONNECT", "", {}, b"")
+    with raw_server(drip, hello=lambda connection: drip(connection, request)) as proxy:
+        settings = settings_for(emulator, base_url="https://127.0.0.1:1", proxy=proxy.url, timeout=1)
+        with pytest.raises(KognicConnectionError, match="no connection was established in time"):
+            send(settings, tokens)
+
+
+@both
+@pytest.mark.usefixtures("impatient")
+def test_a_large_document_on_a_slow_link_is_not_cut(
+    emulator: Emulator, tokens: TokenProvider, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time for the answer begins when the document has left, however long that takes."""
+    from tests.core.api import both_clients
+
+    def slowly(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += connection.recv(65_536)
+        head, _, body = data.partition(b"\r\n\r\n")
+        left = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]) - len(body)
+        while left:
+            time.sleep(0.02)
+            left -= len(connection.recv(min(left, 131_072)))
+        connection.sendall(CREATED)
+
+    monkeypatch.setattr(both_clients, "DOCUMENT", b'{"openlabel":{}}' + b" " * 20_000_000)
+    with raw_server(always(b""), hello=slowly) as server:
+        began = time.monotonic()
+        assert send(settings_for(emulator, base_url=server.url, timeout=1), tokens) == UUID
+        assert time.monotonic() - began > 2
+
+
+# --- stopping ---
+
+
+def stopped_after(seconds: float) -> Callable[[], bool]:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
+
+
+def hanging(connection: socket.socket, _request: Request) -> None:
+    time.sleep(8)
+
+
+LISTING = Backoff(0.01, 0.01, attempts=50)
+
+
+@pytest.mark.parametrize("answer", [hanging, dripping(CREATED, 0), dripping(CREATED, HEAD)])
+def test_a_stop_reaches_a_listing(emulator: Emulator, tokens: TokenProvider, answer: Answer) -> None:
+    """Within a second; then nothing is asked any more."""
+    with raw_server(answer) as server:
+        settings = settings_for(emulator, base_url=server.url)
+        began = time.monotonic()
+        with KognicClient(settings, tokens=tokens, backoff=LISTING, stopping=stopped_after(0.3)) as client:
+            with pytest.raises(KognicStoppedError):
+                client.list_datasets()
+            assert time.monotonic() - began < 4
+            with pytest.raises(KognicStoppedError):
+                client.list_datasets()
+        assert time.monotonic() - began < 4
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("answer", [hanging, dripping(CREATED, 0)])
+def test_a_stop_reaches_who_waits_for_a_token(emulator: Emulator, answer: Answer) -> None:
+    with raw_server(answer) as server:
+        settings = settings_for(emulator, auth_host=server.url, timeout=2)
+        began = time.monotonic()
+        with (
+            KognicClient(settings, backoff=LISTING, stopping=stopped_after(0.3)) as client,
+            pytest.raises(KognicStoppedError),
+        ):
+            client.create_prediction(UUID, UUID, b"{}")
+        assert time.monotonic() - began < 4
+
+
+def test_a_stop_reaches_who_waits_for_the_next_try(emulator: Emulator, tokens: TokenProvider) -> None:
+    settings = settings_for(emulator, base_url=f"http://127.0.0.1:{free_port()}")
+    began = time.monotonic()
+    patient = Backoff(60, 60, attempts=5)
+    with (
+        KognicClient(settings, tokens=tokens, backoff=patient, stopping=stopped_after(0.3)) as client,
+        pytest.raises(KognicStoppedError),
+    ):
+        client.list_datasets()
+    assert time.monotonic() - began < 4
+
+
+def test_a_post_that_a_stop_cuts_off_is_doubt(emulator: Emulator, tokens: TokenProvider) -> None:
+    """It may have been executed."""
+    with raw_server(hanging) as server:
+        settings = settings_for(emulator, base_url=server.url)
+        with (
+            KognicClient(settings, tokens=tokens, backoff=LISTING, stopping=stopped_after(0.3)) as client,
+            pytest.raises(KognicNoAnswerError, match="asked to stop"),
+        ):
+            client.create_prediction(UUID, UUID, b"{}")
+        assert len(server.requests) == 1
+
+
+def test_a_group_whose_creation_was_cut_off_stays_intended(emulator: Emulator, tokens: TokenProvider) -> None:
+    """The next attempt looks for it; this one ends at once."""
+
+    class Memory:
+        states: list[str] = []  # noqa: RUF012
+
+        def load(self) -> None:
+            return None
+
+        def save(self, intent: object) -> None:
+            assert isinstance(intent, dict)
+            self.states.append(intent["state"])
+
+    def answer(connection: socket.socket, request: Request) -> None:
+        if request.method == "POST":
+            time.sleep(8)
+        connection.sendall(http(200, '{"data": []}'))
+
+    memory = Memory()
+    with raw_server(answer) as server:
+        settings = settings_for(emulator, base_url=server.url)
+        began = time.monotonic()
+        with (
+            KognicClient(settings, tokens=tokens, stopping=stopped_after(0.5)) as client,
+            pytest.raises(KognicStoppedError),
+        ):
+            ensure_predictions_group(client, UUID, "a group", memory=memory)
+        assert time.monotonic() - began < 4
+    assert memory.states == ["intended"]
+
+
+def test_a_client_that_was_interrupted_goes_on(emulator: Emulator, tokens: TokenProvider) -> None:
+    """An exception of a signal handler, such as Airflow's time-out, ends a call; the next one is answered."""
+
+    class InterruptedTask(Exception):  # noqa: N818
+        pass
+
+    asked = 0
+
+    def interrupt() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise InterruptedTask
+        return False
+
+    answers = iter([hanging, always(http(200, '{"data": []}'))])
+    with raw_server(lambda connection, request: next(answers)(connection, request)) as server:  # noqa: PLW0108
+        settings = settings_for(emulator, base_url=server.url)
+        with KognicClient(settings, tokens=tokens, stopping=interrupt) as client:
+            with pytest.raises(InterruptedTask):
+                client.list_datasets()
+            assert client.list_datasets() == []
+
+
+def test_a_client_that_is_forgotten_leaves_no_thread(emulator: Emulator, tokens: TokenProvider) -> None:
+    """Not everybody closes it."""
+    client = KognicClient(settings_for(emulator), tokens=tokens)
+    client.list_datasets()
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "kognic-client"]
+    del client
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_a_limit_can_be_moved() -> None:
+    """To both sides; what others cancel is theirs."""
+
+    async def lasts(first: float, *moves: float) -> tuple[float, bool]:
+        began = time.monotonic()
+        limit = TimeLimit(first)
+        with limit:
+            for move in moves:
+                limit.move(move)
+            await asyncio.sleep(2)
+        return time.monotonic() - began, limit.passed
+
+    for moves in ((0.2,), (5.0, 0.2), (0.05, 0.2), (0.05, 5.0, 0.2)):
+        took, passed = asyncio.run(lasts(*moves))
+        assert passed
+        assert 0.15 < took < 1
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(lasts(5.0))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+
+
+def test_a_cancelled_prediction_that_never_left(emulator: Emulator, tokens: TokenProvider) -> None:
+    """While its connection is being made nothing has been sent: that is certain, and said so."""
+    from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
+
+    def silent(connection: socket.socket) -> None:
+        time.sleep(8)
+
+    async def cancel() -> None:
+        settings = settings_for(emulator, base_url="https://127.0.0.1:1", proxy=proxy.url)
+        async with AsyncKognicClient(settings, tokens=tokens) as client:
+            task = asyncio.create_task(client.create_prediction(UUID, UUID, b"{}"))
+            await asyncio.sleep(0.3)
+            task.cancel()
+            with pytest.raises(CancelledBeforeSending):
+                await task
+
+    with raw_server(always(b""), hello=silent) as proxy:
+        asyncio.run(cancel())
