@@ -14,8 +14,9 @@ from typing_extensions import Self
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction, Refused
-from airflow_provider_kognic.core.sources.bounded import check_size, lines_of, open_file, read_document
+from airflow_provider_kognic.core.sources.bounded import check_size, lines_of, read_document
 from airflow_provider_kognic.core.sources.folder import FilesSource
+from airflow_provider_kognic.core.sources.pinned import Pinned
 from airflow_provider_kognic.emulator import demo
 from tests.core.support import content
 
@@ -43,18 +44,6 @@ def test_lines(text: str, sizes: list[int], most: int) -> None:
     for (length, kept), line in zip(found, expected, strict=True):
         assert line.startswith(kept)
         assert kept == line or length > most
-
-
-def test_lines_of_a_pipe_come_as_they_are_written() -> None:
-    """Not once a block is full."""
-    import os
-
-    reading, writing = os.pipe()
-    with open(reading, "rb") as file, open(writing, "wb", buffering=0) as out:  # noqa: PTH123 - these are no paths
-        lines = lines_of(file, 100)
-        for line in (b"first\n", b"second\n"):
-            out.write(line)
-            assert next(lines) == (len(line), line)
 
 
 def test_the_limit_is_what_a_document_may_have() -> None:
@@ -86,7 +75,7 @@ def test_errors_of_a_store_are_translated() -> None:
         read_document(path, 10)
     assert caught.value.reason == "unreadable"
     with pytest.raises(KognicInputError, match=r"^s3://bucket/x cannot be read: StoreError: no credentials$"):
-        open_file(path)
+        Pinned(path)
 
 
 LARGE = """

@@ -1,6 +1,7 @@
 """Files of a folder, of a glob, or one: which there are, and what becomes of each."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -111,8 +112,8 @@ def test_bad_documents_are_refused_each_for_its_reason(
         strict = ("invalid", "is not valid. ")
         expected[demo.scene_uuid(i)] = (reason, said) if validation == "off" else strict
     unreadable = demo.scene_uuid(50)
-    (tmp_path / f"{unreadable}.json").mkdir()
-    expected[unreadable] = ("unreadable", "IsADirectoryError")
+    os.mkfifo(tmp_path / f"{unreadable}.json")
+    expected[unreadable] = ("unreadable", "a pipe (FIFO)")
     dangling = demo.scene_uuid(51)
     (tmp_path / f"{dangling}.json").symlink_to(tmp_path / "gone")
     expected[dangling] = ("unreadable", "FileNotFoundError")
