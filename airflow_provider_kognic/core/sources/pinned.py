@@ -71,7 +71,7 @@ class Pinned:
             except Exception as error:
                 raise self._unreadable(error) from error
         if (name := compression_of(start)) is not None:
-            raise KognicInputError(f"{path} is compressed ({name}): decompress it first; nothing was sent.")
+            raise KognicInputError(f"{path} is compressed ({name}): decompress it first.")
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
