@@ -12,6 +12,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -38,6 +40,16 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (
         ("--format",),
         {"choices": ("text", "json"), "default": "text", "help": "of the report (default: text)"},
+    ),
+    (
+        ("--max-document-bytes",),
+        {
+            "metavar": "BYTES",
+            "type": int,
+            "default": MOST_DOCUMENT_BYTES,
+            "help": "larger documents are not read, as with the operator's max_document_bytes (default and most:"
+            f" {MOST_DOCUMENT_BYTES:,})",
+        },
     ),
     (
         ("--dataset",),
@@ -94,12 +106,13 @@ def _validate(given: argparse.Namespace) -> int:
     from airflow_provider_kognic.core.validation.offline import check_sources, open_paths, total_of
     from airflow_provider_kognic.core.validation.offline_report import Totals, json_report, text_report
 
-    sources = open_paths(given.paths)
+    most = given.max_document_bytes
+    sources = open_paths(given.paths, max_bytes=most)
     scenes = _scenes(given) if given.dataset else None
     totals = Totals()
     report = json_report if given.format == "json" else text_report
     with _progress(total_of(sources)) as progress:
-        for piece in report(progress.watch(check_sources(sources, scenes=scenes)), totals):
+        for piece in report(progress.watch(check_sources(sources, scenes=scenes, max_bytes=most)), totals):
             progress.write(piece)
     if not totals.documents:
         sys.stderr.write("there was nothing to check\n")

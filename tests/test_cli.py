@@ -54,7 +54,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(
-    *arguments: str | Path, command: list[str] = COMMAND, **more: str
+    *arguments: str | Path | int, command: list[str] = COMMAND, **more: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*command, *map(str, arguments)],
@@ -126,11 +126,30 @@ def test_what_cannot_be_checked_exits_with_2(arguments: list[str], message: str)
 
 
 def test_an_unreadable_document_exits_with_2_after_the_others(folder: Path) -> None:
-    (folder / f"{demo.scene_uuid(7)}.json").mkdir()
+    (folder / f"{demo.scene_uuid(6)}.json").mkdir()  # a folder is none
+    os.mkfifo(folder / f"{demo.scene_uuid(7)}.json")
     done = run(folder)
     assert done.returncode == 2
     assert "error: unreadable at (file)" in done.stdout
     assert "4 documents: 2 valid, 2 invalid, 1 of them unreadable" in done.stdout
+
+
+def test_what_is_too_large_names_the_option_that_there_is(folder: Path) -> None:
+    """Of a file, of a row, and of a file that is not named by its scene."""
+    (folder / "mine.json").write_text(VALID)
+    (folder / "rows.jsonl").write_text(
+        json.dumps({"sceneUuid": demo.scene_uuid(5), "openlabelContent": DOCUMENT})
+    )
+    done = run(folder, folder / "rows.jsonl", "--max-document-bytes", len(VALID) - 20)
+    assert done.returncode == 2
+    assert done.stdout.count("error: too_large") == 5
+    assert "the --max-document-bytes" in done.stdout
+    assert "max_document_bytes" not in done.stdout
+    assert run(folder, "--max-document-bytes", len(INVALID)).stdout.count("error: too_large") == 0
+    for wrong in (0, 1 << 30):
+        done = run(folder, "--max-document-bytes", wrong)
+        assert done.returncode == 2
+        assert "--max-document-bytes" in done.stderr
 
 
 def test_an_empty_file_of_lines_is_nothing_to_check(tmp_path: Path) -> None:
@@ -228,23 +247,18 @@ def test_a_reader_that_leaves_early_is_no_crash(folder: Path) -> None:
 
 
 def test_an_interrupt_is_no_crash(tmp_path: Path) -> None:
-    """The file is a pipe that never ends, so that it is at work when the signal comes."""
+    """More is said than anybody takes, so that it is at work when the signal comes."""
     rows = tmp_path / "rows.jsonl"
-    os.mkfifo(rows)
-    with (
-        subprocess.Popen(
-            [*COMMAND, str(rows)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(),
-            text=True,
-            # Whoever runs the tests in the background may have it ignored, which would be inherited.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it only sets a signal
-        ) as process,
-        rows.open("w") as file,
-    ):
-        file.write(json.dumps({"sceneUuid": "x", "openlabelContent": {}}) + "\n")
-        file.flush()
+    rows.write_text((json.dumps({"sceneUuid": "x", "openlabelContent": {}}) + "\n") * 100_000)
+    with subprocess.Popen(
+        [*COMMAND, str(rows)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        text=True,
+        # Whoever runs the tests in the background may have it ignored, which would be inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it only sets a signal
+    ) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)

@@ -8,13 +8,28 @@ here is asked of the store itself (`fs`, which has the Airflow connection), and 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 import uuid
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+# To open a pipe waits for its writer, and to open a terminal may make it ours, unless one asks for neither.
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_KINDS = (
+    (stat.S_ISFIFO, "a pipe (FIFO)"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+class NotAFileError(OSError):
+    """What is to be read is no regular file of this machine, nor a link to one: it may never end."""
 
 
 class StoredPath(Protocol):
@@ -81,6 +96,57 @@ def read(path: StoredPath) -> bytes:
         return path.read_bytes()
     store, text = _store_of(path)
     return bytes(store.cat_file(text))
+
+
+def open_to_read(path: Any) -> IO[bytes]:
+    """Open a file, so that nothing blocks: on this machine only a regular one, or a link to one.
+
+    Raises:
+        NotAFileError: It is something else; the message says what.
+        Exception: As the store's library does.
+    """
+    if not is_local(path):
+        file: IO[bytes] = path.open("rb")
+        return file
+    try:
+        descriptor = os.open(path, _READ)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # so answer sockets, and devices that are not there
+            _check_regular(path.stat().st_mode)
+        raise
+    try:
+        _check_regular(os.fstat(descriptor).st_mode)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def told_size(path: Any) -> int | None:
+    """Return the bytes of a file of this machine, as it says of itself; None where that is not known so cheaply."""
+    if not is_local(path):
+        return None
+    try:
+        return int(path.stat().st_size)
+    except OSError:
+        return None
+
+
+def details(path: Any) -> dict[str, Any]:
+    """Return what an object store tells of a file now: its `size`, and what else it knows.
+
+    Raises:
+        FileNotFoundError: There is none.
+        Exception: As the store's library does.
+    """
+    store, text = _store_of(path)
+    return dict(store.info(text))
+
+
+def _check_regular(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = next((kind for is_it, kind in _KINDS if is_it(mode)), "something else")
+        raise NotAFileError(f"it is {kind}, and only regular files are read")
 
 
 def write(path: Any, data: bytes) -> None:

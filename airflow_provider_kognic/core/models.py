@@ -41,6 +41,11 @@ def parse_uuid(text: object, what: str) -> str:
     return stripped.lower()
 
 
+def unknown_size() -> int | None:
+    """Say that nobody knows how large a document is before it is read."""
+    return None
+
+
 @dataclass(frozen=True)
 class Prediction:
     """One prediction of a source, not read yet.
@@ -49,11 +54,14 @@ class Prediction:
         scene_uuid: The scene that it predicts; lower case.
         source: Where it stands, for people: a path, or a path and a line.
         read: Returns the document's bytes (`{"openlabel": ...}`), also a second time; raises Refused.
+        size: Returns about how many bytes it has, without reading it, or None where that is not known so cheaply.
+            A hint, for what is held in memory: asked where it is read, so that a listing asks nothing of each file.
     """
 
     scene_uuid: str
     source: str
     read: Callable[[], bytes] = field(repr=False, compare=False)
+    size: Callable[[], int | None] = field(default=unknown_size, repr=False, compare=False)
 
 
 class Refused(Exception):  # noqa: N818 - a result that travels as an exception, not an error of the program

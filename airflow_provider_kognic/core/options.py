@@ -15,6 +15,8 @@ from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.values import (
     MOST_CONNECTIONS,
     MOST_DOCUMENT_BYTES,
+    MOST_MEMORY_BYTES,
+    check_bytes,
     check_choice,
     check_connections,
     check_seconds,
@@ -144,6 +146,7 @@ class UploadOptions:
         on_changed: What to do about a scene whose prediction was created from another document.
         validation: How much a document is checked.
         max_document_bytes: Larger documents are refused.
+        max_memory_bytes: Bytes of documents that are in memory at a time; a document that is larger goes alone.
         backoff: How often and how long to retry what was certainly not executed, and the pauses in an outage.
         log_every: Seconds between lines of progress in the log.
 
@@ -160,6 +163,7 @@ class UploadOptions:
     on_changed: OnChanged = OnChanged.REFUSE
     validation: Validation = Validation.STRICT
     max_document_bytes: int = MOST_DOCUMENT_BYTES
+    max_memory_bytes: int = MOST_MEMORY_BYTES
     backoff: Backoff = field(default_factory=Backoff)
     log_every: float = 5.0
 
@@ -173,6 +177,7 @@ class UploadOptions:
             "on_changed": check_choice(self.on_changed, "on_changed", OnChanged),
             "validation": (validation := check_choice(self.validation, "validation", Validation)),
             "max_document_bytes": _check_max_document_bytes(self.max_document_bytes, validation),
+            "max_memory_bytes": check_bytes(self.max_memory_bytes, "max_memory_bytes"),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -188,11 +193,10 @@ class UploadOptions:
 
 
 def _check_max_document_bytes(value: object, validation: Validation) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise KognicInputError(f"max_document_bytes must be a whole number of bytes above 0, not {value!r}.")
-    if validation.checks_rules and value > MOST_DOCUMENT_BYTES:
+    size = check_bytes(value, "max_document_bytes")
+    if validation.checks_rules and size > MOST_DOCUMENT_BYTES:
         raise KognicInputError(
-            f"max_document_bytes is {value:,}, but at most {MOST_DOCUMENT_BYTES:,} bytes of a document are checked."
+            f"max_document_bytes is {size:,}, but at most {MOST_DOCUMENT_BYTES:,} bytes of a document are checked."
             " Lower it, or set validation='off'."
         )
-    return value
+    return size

@@ -31,14 +31,17 @@ class Reason(str, Enum):
     DUPLICATE_SCENE = "duplicate_scene", "the scene stands earlier in the source; the first one counts"
     UNREADABLE = (
         "unreadable",
-        "the file is missing or cannot be read, or does not hold any more what a receipt says of it",
+        "the file is missing, no regular file, cannot be read, or does not hold any more what a receipt says of it",
     )
-    BAD_ROW = "bad_row", "the row lacks what a row has to have: a scene, and its document or path"
+    BAD_ROW = (
+        "bad_row",
+        "the row lacks what a row has to have, a scene, and its document or path; or has one of them twice",
+    )
     # Of documents.
     TOO_LARGE = "too_large", "the document is larger than `max_document_bytes`"
     NOT_JSON = (
         "not_json",
-        'the document is no JSON (with `validation="off"`), or a row in memory cannot be written as JSON',
+        'the document is compressed or no JSON (`validation="off"`), or a row in memory cannot be written as JSON',
     )
     NO_OPENLABEL = "no_openlabel", 'the document has no object `openlabel` (with `validation="off"`)'
     INVALID = (

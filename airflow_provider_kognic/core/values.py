@@ -15,6 +15,8 @@ from airflow_provider_kognic.core.errors import KognicInputError
 MOST_CONNECTIONS = 10
 # Larger documents are neither sent nor checked, unless asked for otherwise.
 MOST_DOCUMENT_BYTES = 256 << 20
+# Of documents that are in memory at a time, over all connections. What is made of one on its way comes on top.
+MOST_MEMORY_BYTES = 128 << 20
 
 _Choice = TypeVar("_Choice", bound=Enum)
 
@@ -52,6 +54,17 @@ def check_seconds(value: object, what: str, *, zero: bool = False) -> float:
             f"{what} must be a number of seconds{'' if zero else ' above 0'}, not {value!r}."
         )
     return seconds
+
+
+def check_bytes(value: object, what: str) -> int:
+    """Return `value` as a number of bytes.
+
+    Raises:
+        KognicInputError: It is no whole number above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise KognicInputError(f"{what} must be a whole number of bytes above 0, not {value!r}.")
+    return value
 
 
 def check_flag(value: object, what: str) -> bool:

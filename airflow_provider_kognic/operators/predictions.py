@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_kognic.core.errors import KognicError
-from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
+from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, MOST_MEMORY_BYTES
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
@@ -161,6 +161,8 @@ class UploadPredictionsOperator(BaseOperator):
             annotations, and a class without a row in the class mapping, as far as these are known; `off` only what
             is no JSON object with an object `openlabel`.
         max_document_bytes: Larger documents are refused (bytes).
+        max_memory_bytes: Documents that are in memory at a time, over all connections (bytes); one that is larger
+            goes alone.
         class_mapping: The group's class mapping, as for `CreatePredictionsGroupOperator`: classes are checked
             against it where the server does not show the group's own (templated).
         dry_run: Send nothing and write no journal and no receipts; find out what an upload would do, log it, and
@@ -224,6 +226,7 @@ class UploadPredictionsOperator(BaseOperator):
         on_lost_journal: str = "fail",
         validation: str = "strict",
         max_document_bytes: int = MOST_DOCUMENT_BYTES,
+        max_memory_bytes: int = MOST_MEMORY_BYTES,
         class_mapping: ClassMapping | None = None,
         dry_run: bool | str = False,
         report: str | ObjectStoragePath | None = None,
@@ -250,6 +253,7 @@ class UploadPredictionsOperator(BaseOperator):
         self.on_lost_journal = on_lost_journal
         self.validation = validation
         self.max_document_bytes = max_document_bytes
+        self.max_memory_bytes = max_memory_bytes
         self.class_mapping = serializable(class_mapping)
         self.dry_run = dry_run  # type: ignore[method-assign, assignment]  # Airflow's own one only lists templates
         self.report = report

@@ -257,7 +257,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 }
 _OPTIONS = (
     *("max_connections", "max_failures", "allow_empty", "outage_timeout", "on_ambiguous", "settle_after"),
-    *("on_changed", "validation", "max_document_bytes"),
+    *("on_changed", "validation", "max_document_bytes", "max_memory_bytes"),
 )
 
 

@@ -13,6 +13,14 @@ def test_a_limit_that_is_no_number_of_bytes_is_refused(value: object) -> None:
         UploadOptions.of(max_document_bytes=value)
 
 
+@pytest.mark.parametrize("value", [0, -1, True, 1.5, "128 MiB", None])
+def test_memory_is_a_number_of_bytes(value: object) -> None:
+    """Before anything is read; a document may well be larger."""
+    with pytest.raises(KognicInputError, match="max_memory_bytes must be"):
+        UploadOptions.of(max_memory_bytes=value)
+    assert UploadOptions().max_memory_bytes < UploadOptions().max_document_bytes
+
+
 def test_the_strict_check_has_a_limit_of_its_own() -> None:
     """What could never pass is said early; without the check it may pass."""
     more = (256 << 20) + 1

@@ -79,8 +79,8 @@ PUBLIC: dict[str, str] = {
         "KognicUnclearRedirectError"
     ),
     "files": (
-        "StoredPath check_writable create exists is_local make_folder names read remove "
-        "replace sync_folder write write_all"
+        "NotAFileError StoredPath check_writable create details exists is_local make_folder names "
+        "open_to_read read remove replace sync_folder told_size write write_all"
     ),
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",
@@ -103,7 +103,7 @@ PUBLIC: dict[str, str] = {
     "journal.memory": "JournalMemory Kept Remembered RememberedLog",
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
     "journal.writer": "LogThread OpenIntents Writer answered not_open",
-    "models": "Outcome Prediction Refused Result Summary is_uuid parse_uuid",
+    "models": "Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",
     "openlabel.accept": "accept",
     "openlabel.checked": "Checked",
@@ -141,13 +141,16 @@ PUBLIC: dict[str, str] = {
     "reporting.tally": "Tally",
     "retries": "Backoff Rule Verdict may_repeat parse_retry_after verdict",
     "sources.base": (
-        "Format Found Given PathLike Source cannot_read_on folded prediction_of refusal scenes_of unique"
+        "Format Found Given PathLike Source cannot_read_on folded is_unicode prediction_of refusal "
+        "scenes_of unique written"
     ),
-    "sources.bounded": "check_size is_json_lines lines_of open_file read_document",
+    "sources.bounded": "check_size compression_of is_json_lines lines_of read_document",
     "sources.folder": "FilesSource",
     "sources.json_lines": "JSONLinesSource",
     "sources.manifest": "Expected ManifestSource open_manifest",
     "sources.opening": "open_source",
+    "sources.pinned": "Pinned changed",
+    "sources.room": "Room RoomClosedError",
     "sources.rows": "RowsSource",
     "sources.walk": "T walk",
     "upload": "upload",
@@ -175,7 +178,7 @@ PUBLIC: dict[str, str] = {
     "validation.offline": "check_sources open_paths total_of",
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
-    "values": "check_choice check_connections check_flag check_seconds",
+    "values": "check_bytes check_choice check_connections check_flag check_seconds",
 }
 
 

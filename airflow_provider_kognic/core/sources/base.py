@@ -8,7 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result, is_uuid
+from airflow_provider_kognic.core.models import (
+    Outcome,
+    Prediction,
+    Refused,
+    Result,
+    is_uuid,
+    unknown_size,
+)
 from airflow_provider_kognic.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -104,10 +111,12 @@ class Found:
     Attributes:
         source: The same, as it is to be called from now on.
         read: Returns the document's bytes, or raises Refused; may be called again.
+        size: About how many bytes it has, see `Prediction`.
     """
 
     source: str
     read: Callable[[], bytes]
+    size: Callable[[], int | None] = unknown_size
 
 
 # Makes a path of text; raises Refused if it cannot.
@@ -136,14 +145,38 @@ class Format:
     finder: Callable[[Resolve, int], Find]
 
 
+def is_unicode(text: str) -> bool:
+    """Tell whether text can be written anywhere: a file's name that is not UTF-8 has pieces that cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def written(text: str) -> str:
+    """Return text with whatever is no Unicode in it escaped, as logs and answers cannot hold it."""
+    return text if is_unicode(text) else text.encode(errors="backslashreplace").decode()
+
+
 def refusal(scene_uuid: str, source: str, why: Refused) -> Result:
     """Return the result of an entry that is refused here, without asking the server."""
     return Result(
-        scene_uuid=scene_uuid, source=source, outcome=Outcome.REFUSED, reason=why.reason, message=why.message
+        scene_uuid=written(scene_uuid),
+        source=written(source),
+        outcome=Outcome.REFUSED,
+        reason=why.reason,
+        message=written(why.message),
     )
 
 
-def prediction_of(scene: object, source: str, read: Callable[[], bytes], what: str) -> Prediction | Result:
+def prediction_of(
+    scene: object,
+    source: str,
+    read: Callable[[], bytes],
+    what: str,
+    size: Callable[[], int | None] = unknown_size,
+) -> Prediction | Result:
     """Return an entry: the prediction of a scene, or its refusal if that is no scene's uuid.
 
     Args:
@@ -151,19 +184,23 @@ def prediction_of(scene: object, source: str, read: Callable[[], bytes], what: s
         source: What a receipt says of where it came from.
         read: Returns the document.
         what: What names the scene, for the message.
+        size: About how many bytes the document has, see `Prediction`.
     """
     text = scene.strip() if isinstance(scene, str) else scene
-    if isinstance(text, str) and is_uuid(text):
-        return Prediction(text.lower(), source, read)
-    shown = text if isinstance(text, str) else ""
-    return refusal(
-        shown,
-        source,
-        Refused(
+    if not (isinstance(text, str) and is_uuid(text)):
+        shown = text if isinstance(text, str) else ""
+        why = Refused(
             Reason.NOT_A_UUID,
             f"{what} is no scene uuid: {scene!r}. Name the file or row by its scene's uuid.",
-        ),
-    )
+        )
+        return refusal(shown, source, why)
+    if not is_unicode(source):
+        why = Refused(
+            Reason.UNREADABLE,
+            "is not read, as its path is not UTF-8: no receipt could name it. Rename the file or its folder.",
+        )
+        return refusal(text.lower(), source, why)
+    return Prediction(text.lower(), source, read, size)
 
 
 def folded(value: object) -> object:

@@ -1,11 +1,11 @@
-"""Opening and reading files with no more memory than a document may take."""
+"""Opening and reading files with no more memory than a document may take, whatever is said of their size."""
 
 from __future__ import annotations
 
 import os
 from typing import IO, TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.files import NotAFileError, is_local, open_to_read
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 
@@ -16,11 +16,24 @@ if TYPE_CHECKING:
 
 _BLOCK = 64 * 1024
 _JSON_LINES = (".jsonl", ".ndjson")
+# How compressed files begin.
+_COMPRESSED = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+)
 
 
 def is_json_lines(path: PathLike) -> bool:
     """Tell whether a file is named as one of JSON lines."""
     return path.suffix.lower() in _JSON_LINES
+
+
+def compression_of(start: bytes) -> str | None:
+    """Return what a file is compressed with, told by how it begins; None where it is not."""
+    return next((name for magic, name in _COMPRESSED if start.startswith(magic)), None)
 
 
 def check_size(size: int, most: int) -> None:
@@ -44,32 +57,50 @@ def check_size(size: int, most: int) -> None:
 def read_document(path: PathLike, most: int) -> bytes:
     """Read one document, unless it is too large: then no more than it takes to know that.
 
+    An object that was rewritten since the store listed it is read as it is now.
+
     Raises:
-        Refused: With the reason `unreadable` (object stores raise errors of many libraries) or `too_large`.
+        Refused: With the reason `unreadable` (it is no regular file, or cannot be read: object stores raise errors
+            of many libraries), `too_large`, or `not_json` (it is compressed).
     """
     try:
-        with path.open("rb") as file:
-            size = _size_of(file)
-            if size is not None:
-                check_size(size, most)
-                document = bytes(file.read())
-            else:
-                document = b"".join(_pieces(file, most))
+        document = _read(path, most)
     except Refused:
         raise
-    except Exception as error:
-        raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
+    except NotAFileError as error:
+        raise Refused(Reason.UNREADABLE, f"cannot be read: {error}. Write the document into one.") from None
+    except Exception as error:  # noqa: BLE001 - stores raise errors of many libraries
+        document = _read_as_it_is_now(path, most, error)
     check_size(len(document), most)
+    if (name := compression_of(document)) is not None:
+        raise Refused(Reason.NOT_JSON, f"is compressed ({name}), and not JSON as it stands: decompress it.")
     return document
 
 
-def open_file(path: PathLike) -> IO[bytes]:
-    """Open a file that is to be gone through; raises KognicInputError if it cannot be."""
-    try:
-        file: IO[bytes] = path.open("rb")
-    except Exception as error:
-        raise KognicInputError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
-    return file
+def _read_as_it_is_now(path: PathLike, most: int, error: Exception) -> bytes:
+    """Read once more what could not be read: a store may have asked for the object that it had listed before."""
+    store = None if is_local(path) else getattr(path, "fs", None)
+    if store is not None:
+        try:
+            store.invalidate_cache()
+            return _read(path, most)
+        except Refused:
+            raise
+        except Exception as again:  # noqa: BLE001 - stores raise errors of many libraries
+            error = again
+    raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _read(path: PathLike, most: int) -> bytes:
+    """Read a file, of one that is too large no more than one byte beyond `most`; raises what its store does."""
+    with open_to_read(path) as file:
+        size = _size_of(file) or 0
+        check_size(size, most)
+        # At once what is said to be there; if more comes (files of the system say 0), up to what is allowed.
+        document = bytes(file.read(size + 1))
+        if len(document) <= size:
+            return document
+        return b"".join([document, *_pieces(file, most + 1 - len(document))])
 
 
 def lines_of(file: IO[bytes], most: int) -> Iterator[tuple[int, bytes]]:
@@ -78,24 +109,23 @@ def lines_of(file: IO[bytes], most: int) -> Iterator[tuple[int, bytes]]:
     Not `for line in file`, as a line may be of any length; and the files of Airflow 3.0's ObjectStoragePath cannot
     be iterated over.
     """
-    # A pipe's lines are wanted as they come, not once a block is full; files of object stores do not have it.
-    read = getattr(file, "read1", file.read)
     pieces: list[bytes] = []
     length = 0
-    while block := read(_BLOCK):
+    whole = True
+    while block := file.read(_BLOCK):
         start = 0
         while start < len(block):
             end = block.find(b"\n", start) + 1
             piece = block[start : end or len(block)]
             length += len(piece)
             start += len(piece)
-            if length <= most or not pieces:
+            if whole:
                 pieces.append(piece)
-            else:
-                del pieces[1:]
+                if length > most:
+                    pieces, whole = [b"".join(pieces)[:_BLOCK]], False
             if end:
                 yield length, b"".join(pieces)
-                pieces, length = [], 0
+                pieces, length, whole = [], 0, True
     if length:
         yield length, b"".join(pieces)
 
@@ -110,9 +140,8 @@ def _size_of(file: IO[bytes]) -> int | None:
     return size
 
 
-def _pieces(file: IO[bytes], most: int) -> Iterator[bytes]:
-    """Yield a file in pieces, up to one byte more than `most`."""
-    left = most + 1
+def _pieces(file: IO[bytes], left: int) -> Iterator[bytes]:
+    """Yield so many bytes of a file in pieces, or all that there are."""
     while left > 0 and (piece := file.read(min(left, _BLOCK))):
         left -= len(piece)
         yield piece

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.files import is_local, told_size
+from airflow_provider_kognic.core.models import unknown_size
 from airflow_provider_kognic.core.sources.base import Format, Found, prediction_of
 from airflow_provider_kognic.core.sources.bounded import read_document
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.models import Prediction, Result
     from airflow_provider_kognic.core.sources.base import Find, Given, PathLike, Resolve, Source
@@ -27,11 +31,13 @@ class FilesSource:
         folder: The folder.
         names: The files, relative to it, in the order of the upload.
         max_bytes: Larger ones are refused unread.
+        sizes: The bytes of those whose store told them with their names.
     """
 
     folder: PathLike
     names: Sequence[str]
     max_bytes: int = MOST_DOCUMENT_BYTES
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -42,9 +48,13 @@ class FilesSource:
         for name in self.names:
             path = self.folder / name
             stem = name.rpartition("/")[2].removesuffix(".json")
-            yield prediction_of(
-                stem, str(path), partial(read_document, path, self.max_bytes), "the file's name"
-            )
+            read = partial(read_document, path, self.max_bytes)
+            yield prediction_of(stem, str(path), read, "the file's name", self._size_of(name, path))
+
+    def _size_of(self, name: str, path: PathLike) -> Callable[[], int | None]:
+        if is_local(path):
+            return partial(told_size, path)
+        return partial(self.sizes.get, name) if name in self.sizes else unknown_size
 
 
 def _recognises(given: Given) -> bool:
@@ -54,11 +64,44 @@ def _recognises(given: Given) -> bool:
 def _open(given: Given) -> Source:
     path, most = given.path, given.max_bytes
     if given.is_folder:
-        names = (entry.name for entry in path.iterdir() if entry.name.endswith(".json"))
-        return FilesSource(path, sorted(names), most)
+        found = {name: size for name, size in _listed(path).items() if name.endswith(".json")}
+        return _source_of(path, found, most)
     if given.is_file:
         return FilesSource(path.parent, [path.name], most)
     return _open_glob(path, most)
+
+
+def _source_of(folder: PathLike, found: Mapping[str, int | None], most: int) -> FilesSource:
+    return FilesSource(
+        folder, sorted(found), most, {name: size for name, size in found.items() if size is not None}
+    )
+
+
+def _listed(folder: Any) -> dict[str, int | None]:
+    """Return the names in a folder that are none of folders, with sizes where the store tells them besides.
+
+    An object store lists a marker `x.json/` as a folder; on a disk folders may have such names, too.
+    """
+    if isinstance(folder, Path) and is_local(folder):
+        with os.scandir(folder) as entries:
+            return {entry.name: None for entry in entries if not entry.is_dir()}
+    if not hasattr(folder, "fs"):
+        return {entry.name: None for entry in folder.iterdir() if not entry.is_dir()}
+    return _files_of(folder.fs.ls(folder.path, detail=True), folder)
+
+
+def _files_of(entries: Any, folder: Any) -> dict[str, int | None]:
+    """Return those of a store's entries that are files, as paths relative to a folder."""
+    root = str(folder.path).strip("/")
+    found: dict[str, int | None] = {}
+    for entry in entries:
+        name = str(entry["name"])
+        # Some stores name the folder itself among its files.
+        if entry.get("type") == "directory" or name.endswith("/") or name.strip("/") == root:
+            continue
+        size = entry.get("size")
+        found[name.strip("/").removeprefix(root).strip("/")] = size if isinstance(size, int) else None
+    return found
 
 
 def _open_glob(path: PathLike, most: int) -> Source:
@@ -67,13 +110,16 @@ def _open_glob(path: PathLike, most: int) -> Source:
     A folder that exists under such a name (`run[1]`) is no pattern.
     """
     pattern: list[str] = []
-    base: PathLike = path
+    base: Any = path
     while _MAGIC.intersection(str(base)) and base.name and not (pattern and base.is_dir()):
         pattern.insert(0, base.name)
         base = base.parent
+    if hasattr(base, "fs"):
+        found = base.fs.glob(str((base / "/".join(pattern)).path), detail=True)
+        return _source_of(base, _files_of(found.values(), base), most)
     root = str(base).rstrip("/") + "/"
-    found = (str(entry) for entry in base.glob("/".join(pattern)))
-    return FilesSource(base, sorted(name.removeprefix(root) for name in found), most)
+    names = (str(entry) for entry in base.glob("/".join(pattern)) if not entry.is_dir())
+    return FilesSource(base, sorted(name.removeprefix(root) for name in names), most)
 
 
 def _finder(resolve: Resolve, max_bytes: int) -> Find:
@@ -81,7 +127,7 @@ def _finder(resolve: Resolve, max_bytes: int) -> Find:
 
     def find(source: str, _scene: object) -> Found:
         path = resolve(source)
-        return Found(str(path), partial(read_document, path, max_bytes))
+        return Found(str(path), partial(read_document, path, max_bytes), partial(told_size, path))
 
     return find
 

@@ -7,13 +7,15 @@ import re
 import threading
 from array import array
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.files import open_to_read
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import Format, Found, folded, prediction_of, refusal
-from airflow_provider_kognic.core.sources.bounded import check_size, is_json_lines, lines_of, open_file
+from airflow_provider_kognic.core.sources.bounded import check_size, is_json_lines, lines_of
+from airflow_provider_kognic.core.sources.pinned import Pinned
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -25,12 +27,18 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"(?P<path>.+\.(?:jsonl|ndjson)):(?P<number>[1-9]\d{0,17})", re.IGNORECASE | re.DOTALL)
 # A row of JSON lines has a little more bytes than its document.
 _ENVELOPE = 64 * 1024
+# Longer rows are not kept in memory until somebody wants them, but read again.
+_KEPT = 1 << 20
 _SCENE = re.compile(rb'\s*\{\s*"sceneUuid"\s*:\s*"([0-9A-Fa-f-]{36})"')
+_SCENE_AT_THE_END = re.compile(rb'"sceneUuid"\s*:\s*"([0-9A-Fa-f-]{36})"\s*\}\s*\Z')
+_END = 256
 
 
 @dataclass(frozen=True)
 class JSONLinesSource:
     """A file of rows `{"sceneUuid": ..., "openlabelContent": {"openlabel": ...}}`, one a line.
+
+    Every pass is through what the file held when it was first opened, see `pinned`.
 
     Args:
         path: The file, UTF-8.
@@ -40,32 +48,31 @@ class JSONLinesSource:
     path: PathLike
     max_bytes: int = MOST_DOCUMENT_BYTES
 
+    @cached_property
+    def pinned(self) -> Pinned:
+        """The file as it is at the first look; raises KognicInputError if it cannot be read."""
+        return Pinned(self.path)
+
     @property
     def total(self) -> None:
-        """Unknown: the file is read once, as it is sent."""
+        """Unknown: the rows are counted as they are sent."""
 
     def __iter__(self) -> Iterator[Prediction | Result]:
-        end = 0
-        with open_file(self.path) as file:
-            for number, (length, raw) in enumerate(lines_of(file, self.max_bytes + _ENVELOPE), start=1):
-                where = f"{self.path}:{number}"
-                start, end = end, end + length
-                if not raw.removeprefix(codecs.BOM_UTF8).strip():
-                    continue
-                scene = ""
-                try:
-                    if length > len(raw):
-                        scene = _scene_of(raw)
-                        check_size(length, self.max_bytes)
-                    row = _decode_row(raw, number)
-                    scene = row.sceneUuid if isinstance(row.sceneUuid, str) else ""
-                    check_size(len(bytes(row.openlabelContent)), self.max_bytes)
-                except Refused as why:
-                    yield refusal(scene.strip().lower(), where, why)
-                    continue
-                again = partial(_read_row, self.path, number, start, length, row.sceneUuid)
-                read = _Line(bytes(row.openlabelContent), again)
-                yield prediction_of(row.sceneUuid, where, read, "'sceneUuid'")
+        end, most = 0, min(_KEPT, self.max_bytes + _ENVELOPE)
+        with self.pinned.opened() as file:
+            for number, (length, raw) in enumerate(lines_of(file, most), start=1):
+                row = _Row(self.path, number, end, length, self.max_bytes)
+                end += length
+                if length > len(raw):
+                    yield row.long(raw)
+                elif raw.removeprefix(codecs.BOM_UTF8).strip():
+                    entry = row.short(raw)
+                    if isinstance(entry, Refused):
+                        if not raw.endswith(b"\n") and self.pinned.has_grown():
+                            self.pinned.leave_out(length)  # its writer has not come to its end yet
+                            break
+                        entry = row.refused("", entry)
+                    yield entry
 
 
 def _recognises(given: Given) -> bool:
@@ -73,7 +80,9 @@ def _recognises(given: Given) -> bool:
 
 
 def _open(given: Given) -> Source:
-    return JSONLinesSource(given.path, given.max_bytes)
+    source = JSONLinesSource(given.path, given.max_bytes)
+    _ = source.pinned  # from now on; and what cannot be read is said before anything is sent
+    return source
 
 
 def _finder(resolve: Resolve, max_bytes: int) -> Find:
@@ -84,7 +93,8 @@ def _finder(resolve: Resolve, max_bytes: int) -> Find:
         if (named := _LINE.fullmatch(source)) is None:
             return None
         path, number = resolve(named["path"]), int(named["number"])
-        return Found(f"{path}:{number}", partial(lines.read, path, number, scene))
+        read = partial(lines.read, path, number, scene)
+        return Found(f"{path}:{number}", read, partial(lines.size, path, number))
 
     return find
 
@@ -101,7 +111,17 @@ class _LinesOf:
         self._ends: dict[str, array[int]] = {}
 
     def read(self, path: PathLike, number: int, scene: object) -> bytes:
-        """Read the document in one line; see `_read_row`."""
+        """Read the document in one line; see `_Row.read`."""
+        return self._row(path, number).read(scene)
+
+    def size(self, path: PathLike, number: int) -> int | None:
+        """Return the bytes of a line, or None where it cannot be found."""
+        try:
+            return self._row(path, number).length
+        except Refused:
+            return None
+
+    def _row(self, path: PathLike, number: int) -> _Row:
         with self._lock:
             if (ends := self._ends.get(str(path))) is None:
                 ends = self._ends[str(path)] = self._go_through(path)
@@ -111,15 +131,14 @@ class _LinesOf:
                 f"{path} has {len(ends)} lines, and no line {number}: the file was changed.",
             )
         start = ends[number - 2] if number > 1 else 0
-        check_size(ends[number - 1] - start, self._most + _ENVELOPE)
-        return _read_row(path, number, start, ends[number - 1] - start, scene)
+        return _Row(path, number, start, ends[number - 1] - start, self._most)
 
     @staticmethod
     def _go_through(path: PathLike) -> array[int]:
         end = 0
         ends = array("Q")
         try:
-            with path.open("rb") as file:
+            with open_to_read(path) as file:
                 for length, _ in lines_of(file, 0):
                     end += length
                     ends.append(end)
@@ -133,6 +152,7 @@ class _Line:
 
     def __init__(self, content: bytes, again: Callable[[], bytes]) -> None:
         self._content: list[bytes] = [content]
+        self._size = len(content)
         self._again = again
 
     def __call__(self) -> bytes:
@@ -141,62 +161,149 @@ class _Line:
         except IndexError:
             return self._again()
 
+    def size(self) -> int:
+        return self._size
 
-def _read_row(path: PathLike, number: int, start: int, length: int, scene: object) -> bytes:
-    """Read the document of one line of a file of JSON lines.
 
-    Args:
+@dataclass(frozen=True)
+class _Row:
+    """A line of a file of JSON lines.
+
+    Attributes:
         path: The file.
         number: The line, from 1 on.
         start: Its first byte.
         length: Its bytes.
-        scene: The scene whose row it must be.
-
-    Raises:
-        Refused: With the reason `unreadable`: it cannot be read, or is not that scene's any more.
+        most: Most bytes that its document may have.
     """
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            line = file.read(length)
-    except Exception as error:  # stores raise errors of many libraries
-        raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
-    try:
-        row = _decode_row(line, number)
-    except Refused as why:
-        raise Refused(Reason.UNREADABLE, f"line {number} of {path} is {why.message}") from None
-    found = row.sceneUuid
-    if folded(found) != folded(scene):
-        raise Refused(
-            Reason.UNREADABLE,
-            f"line {number} of {path} is of scene {found!r}, not {scene!r}: the file was changed.",
-        )
-    return bytes(row.openlabelContent)
+
+    path: PathLike
+    number: int
+    start: int
+    length: int
+    most: int
+
+    def refused(self, scene: object, why: Refused) -> Result:
+        """Return the row's refusal."""
+        named = scene.strip().lower() if isinstance(scene, str) else ""
+        return refusal(named, self._where, why)
+
+    def short(self, line: bytes) -> Prediction | Result | Refused:
+        """Return the entry of a line that was read whole, or why it is no row."""
+        try:
+            scene, content = _decode_row(line, self.number)
+        except Refused as why:
+            return why
+        try:
+            check_size(len(content), self.most)
+        except Refused as why:
+            return self.refused(scene, why)
+        read = _Line(content, partial(self.read, scene))
+        return prediction_of(scene, self._where, read, "'sceneUuid'", read.size)
+
+    def long(self, start: bytes) -> Prediction | Result:
+        """Return the entry of a line of which only the start was read: whether it is a row shows when it is."""
+        scene: object = ""
+        try:
+            scene = _first(_SCENE.match(start.removeprefix(codecs.BOM_UTF8)))
+            check_size(self.length, self.most + _ENVELOPE)
+            if not scene:
+                scene = _first(_SCENE_AT_THE_END.search(self._bytes(self.length - _END)))
+            if not scene:
+                scene, _ = _decode_row(self._bytes(), self.number)
+        except Refused as why:
+            return self.refused(scene, why)
+        read = partial(self.read, scene, seen=False)
+        return prediction_of(scene, self._where, read, "'sceneUuid'", self._size)
+
+    def read(self, scene: object, *, seen: bool = True) -> bytes:
+        """Read the row's document from the file.
+
+        Args:
+            scene: The scene whose row it must be.
+            seen: Whether it has been a row before: then whoever changed the file is to blame where it is none.
+
+        Raises:
+            Refused: It cannot be read, is none, or is not that scene's any more.
+        """
+        check_size(self.length, self.most + _ENVELOPE)
+        try:
+            found, content = _decode_row(self._bytes(), self.number)
+        except Refused as why:
+            if why.reason is Reason.UNREADABLE or not seen:
+                raise
+            message = f"line {self.number} of {self.path} is {why.message}"
+            raise Refused(Reason.UNREADABLE, message) from None
+        if folded(found) != folded(scene):
+            raise Refused(
+                Reason.UNREADABLE,
+                f"line {self.number} of {self.path} is of scene {found!r}, not {scene!r}: the file was changed.",
+            )
+        check_size(len(content), self.most)
+        return content
+
+    @property
+    def _where(self) -> str:
+        return f"{self.path}:{self.number}"
+
+    def _size(self) -> int:
+        return self.length
+
+    def _bytes(self, skip: int = 0) -> bytes:
+        """Read the line from the file, without so many of its first bytes; raises Refused if that fails."""
+        try:
+            with open_to_read(self.path) as file:
+                file.seek(self.start + skip)
+                return bytes(file.read(self.length - skip))
+        except Exception as error:  # stores raise errors of many libraries
+            raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
 
 
 @lru_cache(maxsize=1)
 def _row_decoder() -> Callable[[bytes], Any]:
+    """Return what decodes an object's pairs of keys and raw values, also those of a key that occurs twice."""
     import msgspec
 
-    shape = msgspec.defstruct("Row", [("sceneUuid", Any), ("openlabelContent", msgspec.Raw)])
-    return msgspec.json.Decoder(shape).decode
+    class Key(str):
+        """A key that equals no other, so that a dict keeps them all."""
+
+        __slots__ = ()
+        __hash__ = object.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            return self is other
+
+    return msgspec.json.Decoder(dict[Key, msgspec.Raw], dec_hook=lambda _, text: Key(text)).decode
 
 
-def _decode_row(line: bytes, number: int) -> Any:
-    """Return a line of JSON lines as an object with `sceneUuid` and the raw `openlabelContent`.
+def _decode_row(line: bytes, number: int) -> tuple[Any, bytes]:
+    """Return a line's `sceneUuid`, and the bytes of its `openlabelContent`.
 
     Raises:
         Refused: With the reason `bad_row`.
     """
     import msgspec
 
+    found: dict[str, Any] = {}
     try:
-        return _row_decoder()(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
+        pairs = _row_decoder()(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
+        for key, value in pairs.items():
+            if (name := str(key)) in {"sceneUuid", "openlabelContent"}:
+                if name in found:
+                    raise _no_row(f"the key {name!r} stands in it more than once.")
+                found[name] = value
+        for name in ("sceneUuid", "openlabelContent"):
+            if name not in found:
+                raise _no_row(f"Object missing required field `{name}`")
+        return msgspec.json.decode(found["sceneUuid"]), bytes(found["openlabelContent"])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(Reason.BAD_ROW, f"not a row with 'sceneUuid' and 'openlabelContent': {error}") from None
+        raise _no_row(error) from None
 
 
-def _scene_of(start: bytes) -> str:
-    """Return the scene that the start of a row names, or an empty string."""
-    found = _SCENE.match(start)
+def _no_row(why: object) -> Refused:
+    return Refused(Reason.BAD_ROW, f"not a row with 'sceneUuid' and 'openlabelContent': {why}")
+
+
+def _first(found: re.Match[bytes] | None) -> str:
+    """Return the scene that was found, or an empty string."""
     return "" if found is None else found[1].decode("ascii")

@@ -6,12 +6,15 @@ import csv
 import io
 import itertools
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.files import told_size
 from airflow_provider_kognic.core.hosts import is_same_host
 from airflow_provider_kognic.core.models import Prediction, Refused, Result
 from airflow_provider_kognic.core.reasons import Reason
@@ -24,18 +27,27 @@ from airflow_provider_kognic.core.sources.base import (
     prediction_of,
     refusal,
 )
-from airflow_provider_kognic.core.sources.bounded import is_json_lines, open_file, read_document
+from airflow_provider_kognic.core.sources.bounded import is_json_lines, read_document
+from airflow_provider_kognic.core.sources.pinned import Pinned
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
+
+# What is read of a row. Any other column may occur twice, or hold line breaks.
+_READ = ("scene_uuid", "path", "source", "reason", "predictions_group_uuid", "host")
+# Characters that a line of a manifest may have.
+_LONGEST_LINE = 1 << 20
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ManifestSource:
     """A CSV or JSON-lines file with the columns `scene_uuid` and `path`, paths relative to it.
 
-    The rows of a receipts file will do as well: they have no `path`, but a `source`.
+    The rows of a receipts file will do as well: they have no `path`, but a `source`. Every pass is through the rows
+    that were there when it was opened, see `pinned`.
 
     Args:
         path: The manifest, UTF-8.
+        pinned: The same, as it was when it was opened.
         resolve: Makes a path of one that starts with a scheme (`s3://...`), and of a `source`.
         formats: Asked in this order where the document of a receipt's `source` is.
         count: Number of rows.
@@ -43,6 +55,7 @@ class ManifestSource:
     """
 
     path: PathLike
+    pinned: Pinned
     resolve: Callable[[str], PathLike]
     formats: Sequence[Format]
     count: int
@@ -55,8 +68,11 @@ class ManifestSource:
 
     def __iter__(self) -> Iterator[Prediction | Result]:
         finders = [known.finder(self._resolved, self.max_bytes) for known in self.formats]
-        for number, row in _rows_of(self.path):
+        for number, row in _rows_of(self.path, self.pinned):
             where = f"{self.path}:{number}"
+            if isinstance(row, Refused):
+                yield refusal("", where, row)
+                continue
             fields = row if isinstance(row, Mapping) else {}
             scene, target, source = (fields.get(name) for name in ("scene_uuid", "path", "source"))
             named = scene if isinstance(scene, str) else ""
@@ -68,16 +84,15 @@ class ManifestSource:
                     # The source as it was, or the next receipts could not tell any more what it had been.
                     yield refusal(named, source, Refused(why.reason, f"{where}: {why.message}"))
                     continue
-                yield prediction_of(scene, found.source, found.read, what)
+                yield prediction_of(scene, found.source, found.read, what, found.size)
                 continue
             try:
                 document = self._document(target)
             except Refused as why:
                 yield refusal(named, where, why)
             else:
-                yield prediction_of(
-                    scene, str(document), partial(read_document, document, self.max_bytes), what
-                )
+                read = partial(read_document, document, self.max_bytes)
+                yield prediction_of(scene, str(document), read, what, partial(told_size, document))
 
     def _document(self, target: Any) -> PathLike:
         if not _is_text(target):
@@ -163,20 +178,22 @@ def open_manifest(
         KognicInputError: It cannot be read, is no manifest, or a row is a receipt of another host or group.
     """
     count = 0
-    for number, row in _rows_of(path):
+    pinned = Pinned(path)
+    for number, row in _rows_of(path, pinned):
         expected.check(row, f"{path}:{number}")
         count += 1
-    return ManifestSource(path, resolve, formats, count, max_bytes)
+    return ManifestSource(path, pinned, resolve, formats, count, max_bytes)
 
 
-def _rows_of(path: PathLike) -> Iterator[tuple[int, Any]]:
-    """Yield line number and row; a JSON line that cannot be read is yielded as None.
+def _rows_of(path: PathLike, pinned: Pinned) -> Iterator[tuple[int, Any]]:
+    """Yield line number and row; in place of one that is none, None or a Refused that says why.
 
     Raises:
-        KognicInputError: It is no such file, or its first row has not the columns.
+        KognicInputError: It is no such file, or was changed; its first row has not the columns; or a quote that is
+            not closed has swallowed rows.
     """
-    with open_file(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    with pinned.opened() as file:
+        text = _lines_of(path, io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
         try:
             blank, start = next(((n, line) for n, line in enumerate(text) if line.strip()), (0, ""))
             lines = itertools.chain([start], text)
@@ -184,13 +201,82 @@ def _rows_of(path: PathLike) -> Iterator[tuple[int, Any]]:
                 return  # JSON lines have no header: these are the receipts of an upload in which nothing failed
             if start.lstrip().startswith("{"):
                 _check_columns(path, _json_row(start))
-                yield from ((n, _json_row(line)) for n, line in enumerate(lines, blank + 1) if line.strip())
+                for number, line in enumerate(lines, blank + 1):
+                    if line.strip():
+                        row = _json_row(line)
+                        yield number, _twice(row.repeated) if isinstance(row, _Repeating) else row
             else:
-                rows = csv.DictReader(lines)
-                _check_columns(path, rows.fieldnames or ())
-                yield from ((blank + rows.line_num, row) for row in rows)
+                yield from _csv_rows(path, blank, lines)
         except (UnicodeDecodeError, csv.Error) as error:
             raise KognicInputError(f"the manifest {path} is neither CSV nor JSON lines: {error}") from error
+
+
+def _lines_of(path: PathLike, text: io.TextIOWrapper) -> Iterator[str]:
+    """Yield the lines of a text, however they end.
+
+    Raises:
+        KognicInputError: One is longer than any row.
+    """
+    while line := text.readline(_LONGEST_LINE + 1):
+        if len(line) > _LONGEST_LINE:
+            raise KognicInputError(
+                f"the manifest {path} has a line of more than {_LONGEST_LINE:,} characters: it is none. Documents"
+                " themselves, one a line, go into 'predictions', as a .jsonl file."
+            )
+        yield line
+
+
+def _csv_rows(path: PathLike, blank: int, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
+    rows = csv.reader(lines, strict=True)
+    names: list[str] | None = None
+    before = 0
+    try:
+        for fields in rows:
+            begins, before = blank + before + 1, rows.line_num
+            if names is None:
+                names = fields
+                _check_columns(path, names)
+            elif fields:
+                row = dict(itertools.zip_longest(names, fields[: len(names)]))
+                _check_quotes(path, begins, row)
+                more = any(fields[len(names) :])
+                yield blank + before, _too_many(len(fields), len(names)) if more else row
+    except csv.Error as error:
+        raise KognicInputError(
+            f"the manifest {path} cannot be read as CSV from line {blank + before + 1} on: {error}. Is a quote not"
+            " closed there? Nothing was sent."
+        ) from error
+    if names is None:
+        _check_columns(path, ())
+
+
+def _check_quotes(path: PathLike, line: int, row: Mapping[str, str | None]) -> None:
+    """Look for rows inside of a field: a quote was opened and never meant to be closed so much later.
+
+    Raises:
+        KognicInputError: A field that is read has a line break, or another one goes on with what looks like a row.
+    """
+    for name, field in row.items():
+        if field is None or not ("\n" in field or "\r" in field):
+            continue
+        later = field.splitlines()[1:]
+        if name in _READ or any(_UUID.search(one) or one.count(",") >= len(row) - 1 for one in later):
+            raise KognicInputError(
+                f"{path}:{line}: a quote is opened in the column {name!r} and closed {len(later) or 1} lines later,"
+                " so the rows between are none. Close it where it should be, or leave it out; nothing was sent."
+            )
+
+
+def _too_many(found: int, wanted: int) -> Refused:
+    return Refused(
+        Reason.BAD_ROW,
+        f"a row of {found} fields, where the first line names {wanted} columns. A path with a comma needs quotes.",
+    )
+
+
+def _twice(names: Sequence[str]) -> Refused:
+    which = " and ".join(map(repr, names))
+    return Refused(Reason.BAD_ROW, f"a row in which {which} stands more than once.")
 
 
 def _check_columns(path: PathLike, found: Any) -> None:
@@ -204,11 +290,40 @@ def _check_columns(path: PathLike, found: Any) -> None:
             f" {', '.join(map(repr, names)) or 'none'}. Expected 'scene_uuid' and 'path', or the rows of a receipts"
             " file, with 'scene_uuid' and 'source'."
         )
+    if twice := _repeated(names):
+        raise KognicInputError(
+            f"the manifest {path} has the column {' and '.join(map(repr, twice))} more than once: which one counts?"
+            " Remove the other."
+        )
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    """Return those of the names that are read and occur more than once."""
+    counts = Counter(names)
+    return [name for name in _READ if counts[name] > 1]
+
+
+class _Repeating(dict[str, Any]):
+    """A row in which keys that are read occur more than once.
+
+    Attributes:
+        repeated: Those.
+    """
+
+    repeated: Sequence[str]
+
+
+def _row_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if not (repeated := _repeated([name for name, _ in pairs])):
+        return dict(pairs)
+    row = _Repeating(pairs)
+    row.repeated = repeated
+    return row
 
 
 def _json_row(line: str) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(line, object_pairs_hook=_row_of)
     except (ValueError, RecursionError):
         return None
 

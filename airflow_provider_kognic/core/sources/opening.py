@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.sources.base import Given
+from airflow_provider_kognic.core.sources.base import Given, is_unicode, written
 from airflow_provider_kognic.core.sources.folder import FOLDER
 from airflow_provider_kognic.core.sources.json_lines import JSON_LINES
 from airflow_provider_kognic.core.sources.manifest import Expected, open_manifest
@@ -51,6 +51,7 @@ def open_source(
     if (predictions is None) == (manifest is None):
         which = "neither is" if predictions is None else "both are"
         raise KognicInputError(f"give either 'predictions' or 'manifest'; {which} given.")
+    _check_name(manifest if predictions is None else predictions)
     if manifest is not None:
         return open_manifest(manifest, resolve, FORMATS, expected or Expected(), max_document_bytes)
     given = Given(predictions, max_document_bytes)
@@ -68,3 +69,12 @@ def open_source(
         f"'predictions' does not exist: {given.text}. Expected a folder or glob of <scene-uuid>.json, or a .jsonl"
         " file; is it visible from the worker?"
     )
+
+
+def _check_name(given: object) -> None:
+    """Check that a path can be named in receipts and logs, and so can what is below it."""
+    if not isinstance(given, (list, tuple)) and not is_unicode(text := str(given)):
+        raise KognicInputError(
+            f"{written(text)} is not UTF-8 as a path: neither receipts nor the log could name what is there. Rename"
+            " the folder or file."
+        )

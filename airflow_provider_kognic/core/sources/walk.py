@@ -5,15 +5,20 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from airflow_provider_kognic.core.models import Prediction
 from airflow_provider_kognic.core.sources.base import cannot_read_on, unique
+from airflow_provider_kognic.core.sources.room import Room
+from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, MOST_MEMORY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
-    from airflow_provider_kognic.core.models import Prediction, Result
+    from airflow_provider_kognic.core.models import Result
     from airflow_provider_kognic.core.sources.base import Source
 
 T = TypeVar("T")
@@ -32,7 +37,7 @@ def walk(source: Source, look: Callable[[Prediction | Result], T], *, readers: i
         source: Where the predictions come from.
         look: Looks at an entry, and reads its document if there is one. With several readers it is called in
             threads; with one in the caller's.
-        readers: Documents that are looked at, and so are in memory, at a time.
+        readers: Documents that are looked at, and so are in memory, at a time; fewer where they are large.
 
     Yields:
         What `look` returned for each entry, in the source's order; what it raises is raised in its place.
@@ -70,11 +75,23 @@ class _Entries:
 
 def _look_ahead(entries: _Entries, look: Callable[[Prediction | Result], T], readers: int) -> Iterator[T]:
     free = threading.Semaphore(readers)
+    room = Room(MOST_MEMORY_BYTES)
 
     def work(entry: Prediction | Result) -> T:
+        held = 0
+
+        def read(prediction: Prediction) -> bytes:
+            nonlocal held
+            document = room.read(prediction, MOST_DOCUMENT_BYTES)
+            held += len(document)
+            return document
+
         try:
+            if isinstance(entry, Prediction):
+                return look(replace(entry, read=partial(read, entry)))
             return look(entry)
         finally:
+            room.give_back(held)
             free.release()
 
     threads = ThreadPoolExecutor(readers, thread_name_prefix="kognic-walk")

@@ -12,7 +12,7 @@ stream of events. It may import everything of the core but `api`: protocols suff
 What happens after an error is decided by the table in `core.retries`, what to do about an entry of the source by
 `reading.decide`, and what a look at the group's listing means by `reconciliation.doubts`.
 
-Five things bound how fast it goes. They stand in a row; a prediction passes one after the other:
+Six things bound how fast it goes. They stand in a row; a prediction passes one after the other:
 
     limiter                           bounds                            opened again by       at an early end
     -------                           ------                            ---------------       ---------------
@@ -21,6 +21,9 @@ Five things bound how fast it goes. They stand in a row; a prediction passes one
     `reading.memory.MemoryLimit`      documents in memory: 2 a          a prediction that     lets all in, who then
                                       connection, 4 with a journal if   was sent, or need     go home
                                       they are small together           not be
+    `sources.room.Room`               bytes of documents in memory:     the same              closed: all go home,
+                                      `max_memory_bytes`, or one that                         nothing is read
+                                      is larger
     `journal.writer.OpenIntents`      intents without a durable         a durable outcome     the journal's end, or
                                       outcome: 64, so that a kill                             the cut of the reader
                                       leaves no more in doubt

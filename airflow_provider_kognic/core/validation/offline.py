@@ -5,7 +5,9 @@ One document is in memory at a time, beside the ids of the scenes.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +18,11 @@ from airflow_provider_kognic.core.openlabel import check
 from airflow_provider_kognic.core.openlabel.checked import Checked
 from airflow_provider_kognic.core.openlabel.issues import Issues
 from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.sources.bounded import read_document
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.sources.walk import walk
 from airflow_provider_kognic.core.validation.offline_report import CheckedEntry
-from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
+from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, check_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -27,22 +30,31 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.models import Result
     from airflow_provider_kognic.core.sources.base import Source
 
+# What the name of an entry has in place of a byte that is no UTF-8.
+_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
-def open_paths(paths: Sequence[str]) -> list[Source]:
+
+def open_paths(paths: Sequence[str], *, max_bytes: int = MOST_DOCUMENT_BYTES) -> list[Source]:
     """Find out what paths mean.
 
     Args:
         paths: Files, folders of `<scene-uuid>.json`, globs, `.jsonl` files; on this machine.
+        max_bytes: Larger documents are not read.
 
     Raises:
-        KognicInputError: One does not exist, or there is nothing in it.
+        KognicInputError: One does not exist, or there is nothing in it; or more bytes are wanted than are checked.
     """
+    if check_bytes(max_bytes, "--max-document-bytes") > MOST_DOCUMENT_BYTES:
+        raise KognicInputError(
+            f"--max-document-bytes is {max_bytes:,}, but at most {MOST_DOCUMENT_BYTES:,} bytes of a document are"
+            " checked."
+        )
     sources = []
     for text in paths:
         path = Path(text)
         if not path.exists() and not any(mark in text for mark in "*?["):
             raise KognicInputError(f"{text} does not exist.")
-        source = open_source(path, None, resolve=Path)
+        source = open_source(path, None, resolve=Path, max_document_bytes=max_bytes)
         if source.total == 0:
             what = "has no *.json" if path.is_dir() else "matches no file"
             raise KognicInputError(f"{text} {what}: there is nothing to check.")
@@ -90,15 +102,13 @@ def _check_entry(entry: Prediction | Result, scenes: Collection[str] | None, max
     try:
         if isinstance(entry, Prediction):
             checked = _check(entry.source, entry.read, max_bytes)
-        elif entry.reason == Reason.NOT_A_UUID and Path(entry.source).is_file():
-            issues.add("file_name", "(file)", Path(entry.source).name)
-            checked = _check(entry.source, Path(entry.source).read_bytes, max_bytes)
+        elif entry.reason == Reason.NOT_A_UUID and (path := _file_of(entry)) is not None:
+            issues.add("file_name", "(file)", path.name)
+            checked = _check(entry.source, partial(read_document, path, max_bytes), max_bytes)
         else:
-            issues.add(entry.reason or "bad_row", "(entry)", _message(entry))
+            _add(issues, entry.reason or "bad_row", "(entry)", _message(entry), max_bytes)
     except Refused as why:
-        issues.add(why.reason, "(file)", why.message)
-    except OSError as error:
-        issues.add("unreadable", "(file)", f"{type(error).__name__}: {error.strerror}")
+        _add(issues, why.reason, "(file)", why.message, max_bytes)
     if scenes is not None and entry.scene_uuid.lower() not in scenes and checked is not None:
         issues.add("unknown_scene", "(scene)", entry.scene_uuid or "no uuid")
     return CheckedEntry(
@@ -107,6 +117,22 @@ def _check_entry(entry: Prediction | Result, scenes: Collection[str] | None, max
         _together(issues, checked or Checked()),
         read=checked is not None,
     )
+
+
+def _add(issues: Issues, reason: str, place: str, message: str, max_bytes: int) -> None:
+    """Add why an upload would refuse an entry; of what is too large, in the words of the command line."""
+    if reason == Reason.TOO_LARGE:
+        place, message = "(document)", f"more than {max_bytes:,} bytes, the --max-document-bytes"
+    issues.add(reason, place, message)
+
+
+def _file_of(entry: Result) -> Path | None:
+    """Return the file of an entry that names no scene, or None where it is no file's."""
+    name = entry.source
+    for path in (Path(name), Path(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), name))):
+        if path.is_file():
+            return path
+    return None
 
 
 def _message(entry: Result) -> str:

@@ -1,9 +1,15 @@
 """Reading files with no more memory than a document may take."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
+import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +20,10 @@ from typing_extensions import Self
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction, Refused
-from airflow_provider_kognic.core.sources.bounded import check_size, lines_of, open_file, read_document
+from airflow_provider_kognic.core.sources.bounded import check_size, lines_of, read_document
 from airflow_provider_kognic.core.sources.folder import FilesSource
+from airflow_provider_kognic.core.sources.opening import open_source
+from airflow_provider_kognic.core.sources.pinned import Pinned
 from airflow_provider_kognic.emulator import demo
 from tests.core.support import content
 
@@ -43,18 +51,6 @@ def test_lines(text: str, sizes: list[int], most: int) -> None:
     for (length, kept), line in zip(found, expected, strict=True):
         assert line.startswith(kept)
         assert kept == line or length > most
-
-
-def test_lines_of_a_pipe_come_as_they_are_written() -> None:
-    """Not once a block is full."""
-    import os
-
-    reading, writing = os.pipe()
-    with open(reading, "rb") as file, open(writing, "wb", buffering=0) as out:  # noqa: PTH123 - these are no paths
-        lines = lines_of(file, 100)
-        for line in (b"first\n", b"second\n"):
-            out.write(line)
-            assert next(lines) == (len(line), line)
 
 
 def test_the_limit_is_what_a_document_may_have() -> None:
@@ -86,7 +82,7 @@ def test_errors_of_a_store_are_translated() -> None:
         read_document(path, 10)
     assert caught.value.reason == "unreadable"
     with pytest.raises(KognicInputError, match=r"^s3://bucket/x cannot be read: StoreError: no credentials$"):
-        open_file(path)
+        Pinned(path)
 
 
 LARGE = """
@@ -174,3 +170,134 @@ def test_where_no_size_is_known_no_more_is_read_than_it_takes(size: int) -> None
         with pytest.raises(Refused, match="max_document_bytes"):
             entry.read()
     assert file.taken == min(size, 101)
+
+
+def a_socket(place: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(place))
+
+
+def a_link_to_a_pipe(place: Path) -> None:
+    pipe = place.with_name(f"{place.name}.pipe")
+    os.mkfifo(pipe)
+    place.symlink_to(pipe)
+
+
+ODD: dict[str, tuple[Callable[[Path], None], str]] = {
+    "pipe": (os.mkfifo, "a pipe (FIFO)"),
+    "link to a pipe": (a_link_to_a_pipe, "a pipe"),
+    "socket": (a_socket, "a socket"),
+    "endless device": (lambda place: place.symlink_to("/dev/zero"), "a device"),
+    "terminal": (lambda place: place.symlink_to("/dev/tty"), "a device|ENXIO|No such device"),
+    "folder": (Path.mkdir, "a folder"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_only_regular_files_are_read(tmp_path: Path, kind: str) -> None:
+    """Anything else says what it is, at once; as a source of rows it is an error before anything is sent."""
+    make, said = ODD[kind]
+    for name in ("x.json", "x.jsonl", "x.csv"):
+        make(tmp_path / name)
+    said = said.replace("(", r"\(").replace(")", r"\)")
+    with pytest.raises(Refused, match=said) as caught:
+        read_document(tmp_path / "x.json", 1000)
+    assert caught.value.reason == "unreadable"
+    with pytest.raises(KognicInputError, match=said):
+        open_source(None, tmp_path / "x.csv", resolve=Path)
+    if kind != "folder":
+        with pytest.raises(KognicInputError, match=said):
+            open_source(tmp_path / "x.jsonl", None, resolve=Path)
+
+
+def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
+    """A document may stand elsewhere."""
+    (tmp_path / "there").write_bytes(b"{}")
+    (tmp_path / "x.json").symlink_to("there")
+    assert read_document(tmp_path / "x.json", 2) == b"{}"
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="there are no such files here")
+def test_a_file_that_says_that_it_is_empty_is_read_up_to_what_is_allowed(tmp_path: Path) -> None:
+    """Files of the system say 0; what counts is what comes."""
+    (tmp_path / "x.json").symlink_to("/proc/self/maps")
+    assert len(read_document(tmp_path / "x.json", 1 << 20)) > 1000
+    with pytest.raises(Refused, match="of 100 bytes"):
+        read_document(tmp_path / "x.json", 100)
+
+
+class Growing(io.BytesIO):
+    """A file that has more than it said when it was asked."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return min(super().seek(offset, whence), 10)
+
+
+@pytest.mark.parametrize("size", [5, 10, 11, 100, 101, 5000])
+def test_what_counts_is_what_comes(size: int) -> None:
+    """A file that grew since it told its size is read, up to what is allowed."""
+
+    class Told:
+        def open(self, mode: str) -> Growing:
+            return Growing(b"x" * size)
+
+    path: Any = Told()
+    if size <= 100:
+        assert len(read_document(path, 100)) == size
+    else:
+        with pytest.raises(Refused, match="101 of 100 bytes"):
+            read_document(path, 100)
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("gzip", gzip.compress(b"{}")),
+        ("bzip2", bz2.compress(b"{}")),
+        ("xz", lzma.compress(b"{}")),
+        ("zip", b"PK\x03\x04 and more"),
+        ("zstd", b"\x28\xb5\x2f\xfd and more"),
+    ],
+)
+def test_what_is_compressed_is_named(tmp_path: Path, name: str, raw: bytes) -> None:
+    """It is neither guessed at nor blown up."""
+    for file in ("x.json", "x.jsonl", "x.csv"):
+        (tmp_path / file).write_bytes(raw)
+    with pytest.raises(Refused, match=rf"\({name}\).*decompress it") as caught:
+        read_document(tmp_path / "x.json", 1000)
+    assert caught.value.reason == "not_json"
+    for source in ((tmp_path / "x.jsonl", None), (None, tmp_path / "x.csv")):
+        with pytest.raises(KognicInputError, match=rf"\({name}\): decompress it"):
+            open_source(*source, resolve=Path)
+
+
+class Versioned:
+    """An object of a store that asks for the version that it has listed; `versions` are what it is after each."""
+
+    def __init__(self, *versions: bytes) -> None:
+        self.versions = list(versions)
+        self.listed: bytes = self.versions[0]
+        self.fs = self
+        self.path = "bucket/x.json"
+        self.opened = 0
+
+    def invalidate_cache(self) -> None:
+        self.listed = self.versions[0]
+
+    def open(self, mode: str) -> io.BytesIO:
+        self.opened += 1
+        if len(self.versions) > 1:
+            self.versions.pop(0)
+        if self.listed != self.versions[0]:
+            raise StoreError("412: the object was modified")
+        return io.BytesIO(self.listed)
+
+
+def test_an_object_that_was_rewritten_since_the_listing_is_read_as_it_is_now() -> None:
+    """Once; one that is rewritten all the time is refused, as is one that cannot be read at all."""
+    path: Any = Versioned(b"[1]", b"[22]")
+    assert read_document(path, 100) == b"[22]"
+    path = Versioned(b"[1]", b"[2]", b"[3]", b"[4]")
+    with pytest.raises(Refused, match="StoreError: 412") as caught:
+        read_document(path, 100)
+    assert (caught.value.reason, path.opened) == ("unreadable", 2)

@@ -1,7 +1,9 @@
 """Files of a folder, of a glob, or one: which there are, and what becomes of each."""
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,7 @@ from airflow_provider_kognic.core.models import Outcome, Refused
 from airflow_provider_kognic.core.sources.base import scenes_of
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
-from tests.core.sources.support import open_, predictions, reasons, write
+from tests.core.sources.support import open_, predictions, reasons, store_in_memory, write
 from tests.core.support import content, settings_for, upload_all
 
 
@@ -111,8 +113,8 @@ def test_bad_documents_are_refused_each_for_its_reason(
         strict = ("invalid", "is not valid. ")
         expected[demo.scene_uuid(i)] = (reason, said) if validation == "off" else strict
     unreadable = demo.scene_uuid(50)
-    (tmp_path / f"{unreadable}.json").mkdir()
-    expected[unreadable] = ("unreadable", "IsADirectoryError")
+    os.mkfifo(tmp_path / f"{unreadable}.json")
+    expected[unreadable] = ("unreadable", "a pipe (FIFO)")
     dangling = demo.scene_uuid(51)
     (tmp_path / f"{dangling}.json").symlink_to(tmp_path / "gone")
     expected[dangling] = ("unreadable", "FileNotFoundError")
@@ -149,3 +151,70 @@ def test_reading_is_lazy(tmp_path: Path) -> None:
     for prediction in predictions(source):
         with pytest.raises(Refused, match="FileNotFoundError"):
             prediction.read()
+
+
+@pytest.mark.parametrize("scheme", ["local", "memory"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+def test_a_folder_named_like_a_document_is_none(tmp_path: Path, scheme: str) -> None:
+    """Neither in a folder nor in a glob; in a store it may be an empty object `x.json/`."""
+    base: Any = store_in_memory(tmp_path) if scheme == "memory" else tmp_path
+    base.mkdir(parents=True, exist_ok=True)
+    (base / "marked.json").mkdir()
+    (base / f"{demo.scene_uuid(1)}.json").mkdir()
+    with (base / f"{demo.scene_uuid(0)}.json").open("wb") as file:
+        file.write(json.dumps(content()).encode())
+    for given in (base, base / "*.json", base.parent / base.name / "*"):
+        source = open_(given)
+        assert source.total == 1
+        assert scenes_of(source) == [demo.scene_uuid(0)]
+        (entry,) = predictions(source)
+        assert entry.size() == len(entry.read())
+
+
+class Marking:
+    """A store that lists markers as empty files whose names end in a slash, and the folder itself."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def ls(self, path: str, *, detail: bool) -> list[dict[str, Any]]:
+        assert detail
+        return [{"name": name, "size": 0, "type": "file"} for name in self.names]
+
+
+class MarkedFolder:
+    """A folder of such a store."""
+
+    name, path, suffix = "p", "bucket/p", ""
+
+    def __init__(self, *names: str) -> None:
+        self.fs = Marking(*names)
+
+    def is_dir(self) -> bool:
+        return True
+
+    def __truediv__(self, name: str) -> str:
+        return f"s3://bucket/p/{name}"
+
+    def __str__(self) -> str:
+        return "s3://bucket/p"
+
+
+def test_a_marker_of_an_object_store_is_a_folder() -> None:
+    """Not an entry with a bad name."""
+    good = f"{demo.scene_uuid(0)}.json"
+    source = open_(MarkedFolder("bucket/p/", "bucket/p/x.json/", f"bucket/p/{good}"))
+    assert [entry.source for entry in source] == [f"s3://bucket/p/{good}"]
+
+
+@pytest.mark.parametrize("validation", ["strict", "off"])
+def test_pipes_hang_no_upload(emulator: Emulator, group: str, tmp_path: Path, validation: str) -> None:
+    """More than there are readers: each is refused, and the others arrive."""
+    good = write(tmp_path, 3)
+    for number in range(10, 24):
+        os.mkfifo(tmp_path / f"{demo.scene_uuid(number)}.json")
+    (tmp_path / f"{demo.scene_uuid(30)}.json").symlink_to("/dev/zero")
+    run = upload_all(open_(tmp_path), settings_for(emulator), group, validation=validation)
+    assert run.scenes(Outcome.CREATED) == set(good)
+    assert run.counts() == (3, 15, 0, 0)
+    assert {result.reason for result in run.results if result.outcome is Outcome.REFUSED} == {"unreadable"}

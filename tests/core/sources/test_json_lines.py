@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.models import Outcome, Refused
+from airflow_provider_kognic.core.models import Outcome, Prediction, Refused
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.sources.support import open_, predictions, rewrite, row, store_in_memory
@@ -102,3 +102,100 @@ def test_a_row_that_was_read_is_not_kept(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert len(kept) == 100
     assert held < 1_000_000
+
+
+ONE, TWO = (demo.scene_uuid(number) for number in range(2))
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('{"sceneUuid": "%s", "sceneUuid": "%s", "openlabelContent": {}}', "sceneUuid"),
+        ('{"sceneUuid": "%s", "openlabelContent": {}, "sceneUuid": "%s"}', "sceneUuid"),
+        ('{"sceneUuid": "%s", "openlabelContent": {}, "scene\\u0055uid": "%s"}', "sceneUuid"),
+        ('{"sceneUuid": "%s", "openlabelContent": {"a": "%s"}, "openlabelContent": {}}', "openlabelContent"),
+        (
+            '{"sceneUuid": "%s", "openlabelContent": {"a": "%s"}, "\\u006fpenlabelContent": {}}',
+            "openlabelContent",
+        ),
+    ],
+)
+@pytest.mark.parametrize("long", [False, True])
+def test_a_row_with_a_key_twice_is_refused(tmp_path: Path, line: str, key: str, long: bool) -> None:  # noqa: FBT001
+    """Nobody knows which one was meant, however it is spelled, and however long the row is."""
+    file = tmp_path / "rows.jsonl"
+    text = line % (ONE, TWO)
+    if long:
+        text = text.replace("{}", json.dumps({"x": "y" * (2 << 20)}))
+    file.write_text(text + "\n" + json.dumps(row(2)))
+    first, second = open_(file)
+    if isinstance(first, Prediction):
+        assert long
+        with pytest.raises(Refused, match=f"the key '{key}' stands in it more than once") as caught:
+            first.read()
+        assert caught.value.reason == "bad_row"
+    else:
+        assert first.reason == "bad_row"
+        assert f"the key '{key}' stands in it more than once" in str(first.message)
+    assert second.scene_uuid == demo.scene_uuid(2)
+
+
+def test_other_keys_may_stand_there_twice(tmp_path: Path) -> None:
+    """And the same ones inside of the document are its own."""
+    file = tmp_path / "rows.jsonl"
+    line = (
+        '{"x": 1, "sceneUuid": "-", "x": 2, "openlabelContent": {"sceneUuid": "a", "openlabelContent": {}}}'
+    )
+    file.write_text(line.replace("-", ONE))
+    (entry,) = predictions(open_(file))
+    assert entry.read() == b'{"sceneUuid": "a", "openlabelContent": {}}'
+
+
+LONG = {"openlabel": {"x": "y" * (3 << 20), "sceneUuid": TWO}}
+
+
+@pytest.mark.parametrize("scheme", ["local", "memory"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"sceneUuid": ONE, "openlabelContent": LONG}),
+        json.dumps({"openlabelContent": LONG, "sceneUuid": ONE}),
+        json.dumps({"a": 1, "sceneUuid": ONE.upper(), "openlabelContent": LONG}),
+        json.dumps({"openlabelContent": LONG, "sceneUuid": ONE, "z": [1]}),
+    ],
+)
+def test_long_rows_are_not_kept_until_they_are_wanted(tmp_path: Path, scheme: str, text: str) -> None:
+    """Wherever in it the scene is named; what they have is what a short one would have."""
+    import tracemalloc
+
+    file: Any = (store_in_memory(tmp_path) if scheme == "memory" else tmp_path) / "rows.jsonl"
+    rewrite(file, "\n".join(["\ufeff" + text, json.dumps(row(5)), text.replace(ONE[:4], "0000")]).encode())
+    tracemalloc.start()
+    found = list(predictions(open_(file)))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 1 << 20
+    assert found[0].scene_uuid == ONE
+    assert [json.loads(one.read()) for one in (found[0], found[1], found[0])] == [LONG, content(5), LONG]
+    told = found[0].size()
+    assert told is not None
+    assert len(found[0].read()) <= told <= len(found[0].read()) + 1000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"sceneUuid": "%s", "openlabelContent": {"x": "%s"', '{"sceneUuid": "%s", "x": "%s"}', "[%r, %r]"],
+)
+def test_a_long_line_that_is_no_row_is_refused(tmp_path: Path, text: str) -> None:
+    """As a short one is, at the latest when it is read."""
+    file = tmp_path / "rows.jsonl"
+    file.write_text(text % (ONE, "y" * (2 << 20)) + "\n" + json.dumps(row(2)))
+    first, second = open_(file)
+    if isinstance(first, Prediction):
+        with pytest.raises(Refused) as caught:
+            first.read()
+        assert caught.value.reason == "bad_row"
+    else:
+        assert first.reason == "bad_row"
+    assert second.scene_uuid == demo.scene_uuid(2)

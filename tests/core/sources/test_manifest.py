@@ -212,3 +212,82 @@ def test_receipts_of_another_upload(tmp_path: Path, name: str, found: str, said:
     assert all(part in str(caught.value) for part in (f"{manifest}:3", repr(found), repr(wanted)))
     manifest.write_text(receipt(0, "x.json", **own) + "\n" + receipt(1, "y.json", host="a machine"))
     assert open_source(None, manifest, resolve=Path, expected=own_place).total == 2
+
+
+QUOTES = {
+    "at the end": 'scene_uuid,path\n{0},"a.json\n{1},b.json\n',
+    "closed by a later one": 'scene_uuid,path\n{0},"a.json\n{1},b.json\n{2},"c.json"\n',
+    "closed at a later line's end": 'scene_uuid,path\n{0},"a.json\n{1},b.json\n{2},c.json"\n',
+    "in the first column": 'scene_uuid,path\n"{0},a.json\n{1}",b.json\n',
+    "CR": 'scene_uuid,path\r{0},"a.json\r{1},b.json"\r',
+    "in another column": 'scene_uuid,path,note\n{0},a.json,"oops\n{1},b.json,fine\n{2},c.json,fine"\n',
+    "in another column, no scene": 'scene_uuid,path,note\n{0},a.json,"oops\nx,b.json,fine"\n',
+    "in the header": 'scene_uuid,path,"note\n{0},a.json,x\n',
+}
+
+
+@pytest.mark.parametrize("case", QUOTES)
+def test_a_quote_that_is_not_closed_is_an_error_of_the_whole_manifest(tmp_path: Path, case: str) -> None:
+    """Found before anything is sent: it has swallowed rows that nobody would miss."""
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(QUOTES[case].format(*map(demo.scene_uuid, range(3))), newline="")
+    with pytest.raises(KognicInputError, match=r"m\.csv.*(a quote is opened|a quote not closed)"):
+        open_(None, manifest)
+
+
+def test_quotes_that_are_closed(tmp_path: Path) -> None:
+    """Commas, quotes, and in other columns line breaks, too."""
+    manifest = tmp_path / "m.csv"
+    scenes = [demo.scene_uuid(i) for i in range(2)]
+    manifest.write_text(
+        f'scene_uuid,path,note\n{scenes[0]},"a, ""b"".json","two\nlines"\n"{scenes[1]}",c.json,a 5" disc\n'
+    )
+    source = open_(None, manifest)
+    assert [(entry.scene_uuid, Path(entry.source).name) for entry in source] == [
+        (scenes[0], 'a, "b".json'),
+        (scenes[1], "c.json"),
+    ]
+
+
+def test_a_row_with_more_fields_than_columns_is_refused(tmp_path: Path) -> None:
+    """Its path may have a comma, and half of it is another path; an empty field at the end is nothing."""
+    manifest = tmp_path / "m.csv"
+    scene = demo.scene_uuid(0)
+    manifest.write_text(f"scene_uuid,path\n{demo.scene_uuid(1)},a,b.json\n{scene},c.json,\n")
+    first, second = open_(None, manifest)
+    assert isinstance(first, Result)
+    assert (first.reason, first.source) == ("bad_row", f"{manifest}:2")
+    assert "3 fields" in str(first.message)
+    assert second.scene_uuid == scene
+
+
+@pytest.mark.parametrize(
+    "text", ["scene_uuid,path,path\na,b,c\n", "scene_uuid,path,source,scene_uuid\na,b,c,d\n"]
+)
+def test_a_column_that_stands_there_twice(tmp_path: Path, text: str) -> None:
+    """Which one counts, nobody knows."""
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(text)
+    with pytest.raises(KognicInputError, match=r"the column '(path|scene_uuid)' more than once"):
+        open_(None, manifest)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_key_that_stands_twice_in_a_row(tmp_path: Path, first: bool) -> None:  # noqa: FBT001
+    """Is that row's fault, however it is spelled."""
+    good = json.dumps({"scene_uuid": demo.scene_uuid(0), "path": "a.json"})
+    bad = '{"path": "a", "scene_uuid": "%s", "p\\u0061th": "b"}' % demo.scene_uuid(1)  # noqa: UP031
+    manifest = tmp_path / "m.jsonl"
+    manifest.write_text("\n".join([bad, good] if first else [good, bad]))
+    found = [entry.reason if isinstance(entry, Result) else None for entry in open_(None, manifest)]
+    assert found == (["bad_row", None] if first else [None, "bad_row"])
+
+
+def test_a_line_that_is_longer_than_any_row(tmp_path: Path) -> None:
+    """Nobody reads all of it to find that out."""
+    manifest = tmp_path / "m.jsonl"
+    with manifest.open("wb") as file:
+        file.write(b'{"scene_uuid": "a", "path": "b"}\n{')
+        file.truncate(4 << 30)  # a hole: it takes no disk
+    with pytest.raises(KognicInputError, match="a line of more than"):
+        open_(None, manifest)

@@ -1,6 +1,7 @@
 """Checking what an upload would send: every kind of source, every entry in its order, one at a time."""
 
 import json
+import os
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
@@ -97,8 +98,9 @@ def test_scenes_that_a_dataset_does_not_have_are_reported(tmp_path: Path) -> Non
     }
 
 
-def test_a_folder_named_like_a_document_is_unreadable(tmp_path: Path) -> None:
-    (tmp_path / f"{demo.scene_uuid(0)}.json").mkdir()
+def test_a_pipe_named_like_a_document_is_unreadable_and_a_folder_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / f"{demo.scene_uuid(0)}.json")
+    (tmp_path / f"{demo.scene_uuid(1)}.json").mkdir()
     (entry,) = examined(tmp_path)
     assert (rules(entry), entry.read, entry.checked.valid) == (["unreadable"], False, False)
 

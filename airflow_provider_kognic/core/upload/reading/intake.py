@@ -16,6 +16,7 @@ from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.journal.ledger import State
 from airflow_provider_kognic.core.models import Prediction, Refused, Result
 from airflow_provider_kognic.core.sources.base import cannot_read_on, unique
+from airflow_provider_kognic.core.sources.room import Room, RoomClosedError
 from airflow_provider_kognic.core.upload.reading.decide import Document, decide
 from airflow_provider_kognic.core.upload.reading.entries import STEP, Entries
 from airflow_provider_kognic.core.upload.reading.memory import MemoryLimit
@@ -74,9 +75,11 @@ class Intake:
         self._again: dict[str, Doubt] = {}
         self._entries = self._new_entries(unique(source))
         self._memory = self._new_memory()
+        self._room = Room(options.max_memory_bytes)
         self._journal_read_at = time.monotonic()
         self._threads = ThreadPoolExecutor(options.max_connections, thread_name_prefix="kognic-read")
         ending.on_halt(lambda _: self._memory.let_all_in())
+        ending.on_halt(lambda _: self._room.close())
 
     @property
     def readers(self) -> int:
@@ -124,10 +127,16 @@ class Intake:
     def release(self, what: ToSend) -> None:
         """Note that its document is not needed any more."""
         self._memory.leave(len(what.document))
+        self._room.give_back(len(what.document))
 
     async def scenes(self) -> set[bytes]:
         """Return the scenes of the source, as 16 bytes each; goes through all of it."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._scenes)
+        # A thread of its own: all that read may wait for room, which whoever asks this holds.
+        thread = ThreadPoolExecutor(1, thread_name_prefix="kognic-scenes")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread, self._scenes)
+        finally:
+            thread.shutdown(wait=False, cancel_futures=True)
 
     async def the_rest(self) -> AsyncGenerator[list[Result], None]:
         """After an early end, yield the results of what is left of the source: unsent, or what the journal knows.
@@ -186,7 +195,10 @@ class Intake:
             entry = self._entries.take(reader)
             if entry is None:
                 return portion, True
-            one = entry if isinstance(entry, Result) else self._look_at(entry)
+            try:
+                one = entry if isinstance(entry, Result) else self._look_at(entry)
+            except RoomClosedError:  # the run ends: it was taken, and so is among the rest
+                return portion, True
             portion.append(one)
             if isinstance(one, ToSend) or len(portion) >= _PORTION or time.monotonic() > until:
                 return portion, False
@@ -194,20 +206,28 @@ class Intake:
     def _look_at(self, prediction: Prediction) -> Found:
         known = self._journal.entry(prediction.scene_uuid)
         document: Document | Refused
+        held = 0
+        found: Found | None = None
         try:
-            content = prediction.read()
+            content = self._room.read(prediction, self._options.max_document_bytes)
+            held = len(content)
             document = Document(content, hashlib.sha256(content).hexdigest())
         except Refused as why:
             document = why
-        return decide(
-            prediction,
-            document,
-            known,
-            self._checks.examine,
-            self._options,
-            sent_by=self._sent_by,
-            again=self._again.get(prediction.scene_uuid),
-        )
+        try:
+            found = decide(
+                prediction,
+                document,
+                known,
+                self._checks.examine,
+                self._options,
+                sent_by=self._sent_by,
+                again=self._again.get(prediction.scene_uuid),
+            )
+        finally:
+            if not isinstance(found, ToSend):
+                self._room.give_back(held)
+        return found
 
     def _sent_by(self, known: Entry) -> float:
         if known.state is State.IN_DOUBT:

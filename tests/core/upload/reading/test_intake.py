@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.journal.facade import Journal
-from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
+from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result, unknown_size
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.upload.ending import Ending
@@ -179,3 +179,81 @@ def test_documents_wait_for_memory() -> None:
         await asyncio.gather(reader, return_exceptions=True)
 
     tell(story, [prediction(number) for number in range(20)])
+
+
+def test_bytes_wait_for_room() -> None:
+    """What is held is never more than allowed, whether documents say their size or not; the rest waits its turn."""
+    most = 3 * len(VALID())
+    held, largest = 0, 0
+
+    def read() -> bytes:
+        nonlocal held, largest
+        held += len(VALID())
+        largest = max(largest, held)
+        return VALID()
+
+    async def story(intake: Intake, *_: Any) -> None:
+        async def one_reader(reader: int) -> None:
+            nonlocal held
+            async for one in intake.found(reader):
+                await asyncio.sleep(0.005)
+                assert isinstance(one, ToSend)
+                held -= len(one.document)
+                intake.release(one)
+
+        await asyncio.gather(*map(one_reader, range(4)))
+
+    entries = [
+        Prediction(scene(number), f"{number}", read, [unknown_size, lambda: len(VALID())][number % 2])
+        for number in range(40)
+    ]
+    tell(story, entries, max_connections=4, max_memory_bytes=most)
+    assert 0 < largest <= most
+
+
+def test_who_holds_all_of_the_room_can_ask_for_the_scenes() -> None:
+    """Though every thread that reads waits for that room: it is given back once the scenes are known."""
+
+    async def story(intake: Intake, *_: Any) -> None:
+        async def one_reader(reader: int) -> None:
+            async for one in intake.found(reader):
+                assert isinstance(one, ToSend)
+                await asyncio.sleep(0.05)
+                assert len(await intake.scenes()) == 10
+                intake.release(one)
+
+        await asyncio.gather(*map(one_reader, range(4)))
+
+    tell(story, [prediction(number) for number in range(10)], max_connections=2, max_memory_bytes=1)
+
+
+def test_at_an_early_end_nobody_waits_for_room() -> None:
+    """Those who waited are accounted for."""
+
+    async def story(intake: Intake, _: Journal, ending: Ending) -> None:
+        async def one_reader(reader: int) -> None:
+            async with aclosing(intake.found(reader)) as found:
+                async for one in found:
+                    assert isinstance(one, ToSend)
+                    await asyncio.sleep(0.1)
+                    ending.halt(KognicError("stopped"))
+
+        await asyncio.gather(*map(one_reader, range(4)))
+        rest = [result async for results in intake.the_rest() for result in results]
+        assert intake.went_through
+        assert Counter(result.outcome for result in rest) == {Outcome.UNSENT: 9}
+
+    tell(story, [prediction(number) for number in range(10)], max_memory_bytes=1)
+
+
+def test_a_round_that_sends_again_has_the_same_room() -> None:
+    """What the first pass held was given back."""
+
+    async def story(intake: Intake, *_: Any) -> None:
+        assert len(await all_of(intake)) == 5
+        lost = Result(scene(1), "source 1", Outcome.IN_DOUBT, attempts=1)
+        doubts = [Doubt(prediction(number), lost, 0.0, True, DIGEST, DIGEST) for number in range(3)]  # noqa: FBT003
+        intake.begin_again(doubts)
+        assert len(await all_of(intake)) == 3
+
+    tell(story, [prediction(number) for number in range(5)], max_memory_bytes=1)

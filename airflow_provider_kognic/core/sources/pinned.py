@@ -1,0 +1,208 @@
+"""A file that is gone through more than once, while others may write to it: each time it is what it was at first.
+
+What is appended later is left for another try. A file that was replaced, cut or rewritten ends the source with an
+error, as its rows cannot be told any more from those that were gone through before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.files import NotAFileError, details, is_local, open_to_read
+from airflow_provider_kognic.core.sources.bounded import compression_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Buffer
+
+    from airflow_provider_kognic.core.sources.base import PathLike
+
+logger = logging.getLogger(__name__)
+
+# Bytes at the end that are compared where a file has grown: appended to, or rewritten with more.
+_TAIL = 4096
+_START = 8
+# What stores call a file's version and its time; the first that one has counts.
+_VERSIONS = ("ETag", "etag", "generation", "ino")
+_TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is told of a file; None where its store does not say.
+
+    Attributes:
+        size: Its bytes.
+        version: Changes where it is replaced; in most stores also where it is rewritten.
+        time: Changes where it is written to.
+    """
+
+    size: int | None = None
+    version: object = None
+    time: object = None
+
+
+class Pinned:
+    """A file as it was when it was first opened.
+
+    Args:
+        path: The file.
+
+    Raises:
+        KognicInputError: It cannot be opened, is no regular file, or is compressed.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self._path = path
+        self._said = False
+        self._left_out = 0
+        with self._open() as file:
+            self._first = self._facts(file)
+            self._tail = self._tail_of(file)
+            try:
+                start = bytes(file.read(_START))
+            except Exception as error:
+                raise self._unreadable(error) from error
+        if (name := compression_of(start)) is not None:
+            raise KognicInputError(f"{path} is compressed ({name}): decompress it first.")
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """Open it for one pass, as it was at first; what is read in here is checked at the end of the block.
+
+        Raises:
+            KognicInputError: It was replaced, cut or rewritten since, or cannot be read.
+        """
+        with self._open() as file:
+            self._check(file)
+            left = self._first.size
+            yield io.BufferedReader(_Part(file, left, self._path)) if left is not None else file
+            now = self._now(file)
+        if now is not None:
+            self._say_what_came(now)
+
+    def has_grown(self) -> bool:
+        """Tell whether something has been appended since it was opened."""
+        try:
+            with self._open() as file:
+                now = self._facts(file)
+        except KognicInputError:  # it is gone by now
+            return False
+        return now.size is not None and self._first.size is not None and now.size > self._first.size
+
+    def leave_out(self, size: int) -> None:
+        """Leave the last bytes to another try: they were a row that was still being written."""
+        self._left_out = size
+
+    def _open(self) -> IO[bytes]:
+        try:
+            return open_to_read(self._path)
+        except Exception as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> KognicInputError:
+        kind = "" if isinstance(error, NotAFileError) else f"{type(error).__name__}: "
+        return KognicInputError(f"{self._path} cannot be read: {kind}{error}")
+
+    def _facts(self, file: IO[bytes]) -> _Facts:
+        """Return what is told of the file that is open, or of the object as it is now."""
+        if is_local(self._path):
+            found = os.fstat(file.fileno())
+            return _Facts(found.st_size, (found.st_dev, found.st_ino), found.st_mtime_ns)
+        if not hasattr(self._path, "fs"):
+            return _Facts()
+        try:
+            told = details(self._path)
+        except Exception as error:
+            raise self._unreadable(error) from error
+        size = told.get("size")
+        return _Facts(
+            size if isinstance(size, int) else None, _first_of(told, _VERSIONS), _first_of(told, _TIMES)
+        )
+
+    def _tail_of(self, file: IO[bytes]) -> bytes:
+        """Return the last bytes of what counts; only of files of this machine: objects have versions instead."""
+        if not is_local(self._path) or self._first.size is None:
+            return b""
+        length = min(_TAIL, self._first.size)
+        return os.pread(file.fileno(), length, self._first.size - length)
+
+    def _now(self, file: IO[bytes]) -> _Facts | None:
+        """Return what is there now under the name; None where there is nothing any more, as all of it was read.
+
+        Raises:
+            KognicInputError: It is another file, or not what it was.
+        """
+        try:
+            if not is_local(self._path):
+                return self._check(file)
+            with self._open() as again:
+                return self._check(again)
+        except KognicInputError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
+
+    def _check(self, file: IO[bytes]) -> _Facts:
+        first, now = self._first, self._facts(file)
+        what = None
+        if first.version != now.version:
+            what = "was replaced or rewritten"
+        elif first.size is not None and now.size is not None and now.size < first.size:
+            what = "was cut"
+        elif (first.size == now.size and first.time != now.time) or self._tail_of(file) != self._tail:
+            what = "was rewritten"
+        if what is not None:
+            raise changed(self._path, what)
+        return now
+
+    def _say_what_came(self, now: _Facts) -> None:
+        came = (now.size or 0) - (self._first.size or 0) + self._left_out
+        if came and not self._said:
+            self._said = True
+            logger.warning(
+                "%s has %s bytes more than when it was opened: rows that were appended since are no part of this"
+                " try. Another run of the task uploads them.",
+                self._path,
+                f"{came:,}",
+            )
+
+
+class _Part(io.RawIOBase):
+    """The first bytes of a file, and an error where it ends before them."""
+
+    def __init__(self, file: IO[bytes], size: int, path: PathLike) -> None:
+        self._file = file
+        self._left = size
+        self._path = path
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        view: Any = memoryview(buffer)
+        data = self._file.read(min(len(view), self._left)) if self._left else b""
+        if not data and self._left:
+            raise changed(self._path, "was cut")
+        view[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
+
+
+def changed(path: PathLike, what: str) -> KognicInputError:
+    """Return what is raised where a file is not any more what was gone through before."""
+    return KognicInputError(
+        f"{path} {what} while it was read: which of its rows are done cannot be told from it. Write another file,"
+        " or leave this one alone until the task has ended, and run the task again."
+    )
+
+
+def _first_of(told: dict[str, Any], names: tuple[str, ...]) -> object:
+    return next((told[name] for name in names if told.get(name) is not None), None)
