@@ -49,7 +49,6 @@ class _Process:
         command = [sys.executable, "-m", "airflow_provider_kognic.emulator", "--host", options.host]
         command += ["--port", str(options.port), "--database", str(options.database)]
         command += ["--token-ttl", str(options.token_ttl), "--faults", settings]
-        command += [part for name in options.allow_hosts for part in ("--allow-host", name)]
         command += ["--seed-demo"] if options.seed_demo else []
         command += ["--predictions-listing"] if options.base.predictions_listing else []
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own)
@@ -347,7 +346,6 @@ def running_emulator(
     faults: Mapping[str, Any] | None = None,
     token_ttl: float = 3600.0,
     predictions_listing: bool = False,
-    allow_hosts: Iterable[str] = (),
     process: bool = False,
 ) -> Iterator[Emulator]:
     """Run an emulator for the time of a ``with`` block.
@@ -359,7 +357,6 @@ def running_emulator(
         faults: Settings to begin with, as for ``set_faults``.
         token_ttl: Seconds that an access token is valid for.
         predictions_listing: Let predictions be listed.
-        allow_hosts: Names that requests may call it by besides those of this machine.
         process: Run ``python -m airflow_provider_kognic.emulator`` instead of a thread: slower to start, but
             it can be killed and does not share this interpreter.
 
@@ -379,7 +376,6 @@ def running_emulator(
             token_ttl=token_ttl,
             base=Settings(predictions_listing=predictions_listing),
             settings=Settings.model_validate(settings),
-            allow_hosts=tuple(allow_hosts),
             clients=((demo.CLIENT_ID, demo.CLIENT_SECRET),),
         )
         emulator = Emulator(options, process=process, settings=settings)

@@ -131,6 +131,7 @@ def test_the_emulators_arguments_are_its_own() -> None:
 
     assert service["entrypoint"] == ["python", "-m", "airflow_provider_kognic.emulator"]
     assert (given.host, given.port, given.seed_demo) == ("0.0.0.0", 8080, True)
+    assert given.allow_host == ["emulator"]
 
 
 def test_the_fernet_key_is_one() -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from airflow_provider_kognic.emulator.__main__ import main
 from airflow_provider_kognic.emulator.serving.hosts import Hosts, is_local, name_in
-from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
+from airflow_provider_kognic.emulator.testing import Emulator
 
 from .wire import asked, head
 
 COMMAND = [sys.executable, "-m", "airflow_provider_kognic.emulator", "--port", "0"]
+ELSEWHERE = ["--host", "0.0.0.0"]
 ROUTES = ["/", "/static/viewer.js", "/v2/datasets", "/v1/nothing", "/__admin/faults", "/nothing"]
 
 LOCAL = [
@@ -56,9 +57,9 @@ MALFORMED = [
 
 
 @contextmanager
-def bound_elsewhere(*arguments: str) -> Iterator[str]:
-    """The address of an emulator that is reached from other machines, too."""
-    command = [*COMMAND, "--host", "0.0.0.0", "--seed-demo", *arguments]
+def started(*arguments: str) -> Iterator[str]:
+    """The address of an emulator that is started with these arguments."""
+    command = [*COMMAND, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -140,16 +141,16 @@ def test_a_whole_url_is_asked_for_by_its_name(emulator: Emulator, target: str, h
 
 
 def test_a_name_that_is_allowed_passes_and_opens_no_admin_endpoint() -> None:
-    with running_emulator(allow_hosts=["Kognic.Test."]) as emulator:
-        assert status(emulator.url, "/", "kognic.test:8080") == 200
-        assert status(emulator.url, "/v2/datasets", "kognic.test.") == 401
-        assert status(emulator.url, "/", "evil.example") == 421
-        assert status(emulator.url, "/__admin/faults", "kognic.test") == 403
-        assert status(emulator.url, "/__admin/faults", "localhost") == 200
+    with started("--allow-host", "Kognic.Test.") as url:
+        assert status(url, "/", "kognic.test:8080") == 200
+        assert status(url, "/v2/datasets", "kognic.test.") == 401
+        assert status(url, "/", "evil.example") == 421
+        assert status(url, "/__admin/faults", "kognic.test") == 403
+        assert status(url, "/__admin/faults", "localhost") == 200
 
 
 def test_bound_elsewhere_the_api_answers_to_any_name_and_the_admin_endpoints_do_not() -> None:
-    with bound_elsewhere() as url:
+    with started(*ELSEWHERE) as url:
         assert status(url, "/v2/datasets", "emulator:8080") == 401
         assert status(url, "/", "evil.example") == 200
         assert status(url, "/__admin/faults", "evil.example") == 403
@@ -158,7 +159,7 @@ def test_bound_elsewhere_the_api_answers_to_any_name_and_the_admin_endpoints_do_
 
 
 def test_bound_elsewhere_names_can_be_told() -> None:
-    with bound_elsewhere("--allow-host", "emulator", "--allow-host", "EMULATOR.test") as url:
+    with started(*ELSEWHERE, "--allow-host", "emulator", "--allow-host", "EMULATOR.test") as url:
         for host in ("emulator:8080", "emulator.test", "localhost:8080"):
             assert status(url, "/v2/datasets", host) == 401
         answer = httpx.get(f"{url}/", headers={"Host": "evil.example"})
