@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
-    from airflow_provider_kognic.core.journal.format import Header, PartBegins
+    from airflow_provider_kognic.core.journal.format import Header, AttemptBegins
 
 logger = logging.getLogger(__name__)
 
@@ -104,19 +104,16 @@ class TaskStateStoreLog:
     def read(self) -> Iterator[bytes]:
         """Yield the lines that earlier attempts appended, oldest first.
 
-        Before those of each part comes one that says in which version of the format it is.
+        Before those of each attempt comes one that says in which version of the format they are.
 
         Raises:
             KognicJournalError: The store does not serve, or this attempt is superseded.
             KognicJournalFormatError: A part is missing or is not what this log writes.
         """
         parts = self._indexed()
-        for name in parts:
-            begins, rows = self._rows_of(name)
-            yield encode(begins)
-            for row in rows:
-                self._count(row)
-                yield _line_of(row)
+        for row in self._rows_of_all(parts, owner=True):
+            self._count(row)
+            yield _line_of(row)
         self._still_owner()
         self._parts = parts
 
@@ -130,10 +127,7 @@ class TaskStateStoreLog:
             KognicJournalError: The store does not serve.
             KognicJournalFormatError: A part is missing or is not what this log writes.
         """
-        for name in self._indexed():
-            begins, rows = self._rows_of(name, owner=False)
-            yield encode(begins)
-            yield from map(_line_of, rows)
+        yield from map(_line_of, self._rows_of_all(self._indexed(), owner=False))
 
     def is_there(self) -> bool:
         """Tell whether any attempt has appended a line; raises KognicJournalError."""
@@ -204,7 +198,17 @@ class TaskStateStoreLog:
             return [part if key == self._key or _is_key(part) else f"{key}.{part}" for part in parts]
         return []
 
-    def _rows_of(self, part: str, *, owner: bool = True) -> tuple[PartBegins, list[Any]]:
+    def _rows_of_all(self, parts: Sequence[str], *, owner: bool) -> Iterator[Any]:
+        """Yield the rows of parts, before those of each attempt the one that says their version."""
+        attempt = ""
+        for name in parts:
+            begins, rows = self._rows_of(name, owner=owner)
+            before, attempt = attempt, name.rpartition(".")[0]
+            if attempt != before:
+                yield json.loads(encode(begins))
+            yield from rows
+
+    def _rows_of(self, part: str, *, owner: bool) -> tuple[AttemptBegins, list[Any]]:
         where = f"the value {self._key_of(part)!r} in the task's state store, a part of the journal,"
         found = _get(self._store, self._key_of(part))
         if found is None:

@@ -65,7 +65,7 @@ def test_a_host_without_its_scheme() -> None:
         "a.example:port",
         "[::1",
     ):
-        assert not is_same_host(other, "a.example")
+        assert not is_same_host(text, "a.example")
     assert is_same_host("A.example.:08443/Kognic", "a.example:8443/kognic")
     assert not is_same_host("a.example", "a.example:443")  # of http
     assert normal_host("A.example.:0443/X") == "a.example:443/x"

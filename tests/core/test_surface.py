@@ -91,7 +91,7 @@ PUBLIC: dict[str, str] = {
     "journal.folder": "FolderLog",
     "journal.format": (
         "Baseline BaselineTaken BegunAnew Created Header InDoubt Intent NotARecordError "
-        "PartBegins Refused Unsent decode digest_kept encode scene_of_intent to_bytes to_text"
+        "AttemptBegins Refused Unsent decode digest_kept encode scene_of_intent to_bytes to_text"
     ),
     "journal.holder": (
         "describe encode introduce is_ancient is_dead is_free is_held_by is_same source_of this_process"

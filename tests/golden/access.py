@@ -73,7 +73,7 @@ async def tell(journal: Journal, what: str, *details: Any) -> None:
         details: What goes with it.
     """
     if what == "baseline":
-        await journal.take_baseline(*details)
+        await journal.take_baseline(*details, None)
     elif what == "intend":
         await journal.intend(*details)
     else:
@@ -100,7 +100,6 @@ def known(journal: Journal, scenes: Iterable[str]) -> dict[str, Any]:
         "size": journal.size,
         "created": sorted(uuid.hex() for uuid in journal.created()),
         "begun_anew": journal.begun_anew,
-        "baseline_taken": journal.baseline_taken,
         "entries": entries,
         "before": {scene: sorted(found) for scene in scenes if (found := journal.before(scene))},
     }

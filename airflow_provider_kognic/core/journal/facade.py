@@ -30,7 +30,7 @@ from airflow_provider_kognic.core.journal.format import (
     InDoubt,
     Intent,
     NotARecordError,
-    PartBegins,
+    AttemptBegins,
     Refused,
     Unsent,
     decode,
@@ -125,7 +125,7 @@ class Journal:
                         f"{place} cannot be understood ({error}): {line[:80]!r}. Restore the journal, or move it"
                         " away and settle by hand what it knew; nothing was sent."
                     ) from error
-            self._ledger.apply(PartBegins(FORMAT_VERSION))
+            self._ledger.apply(AttemptBegins(FORMAT_VERSION))
         except BaseException:
             with contextlib.suppress(Exception):
                 log.close()

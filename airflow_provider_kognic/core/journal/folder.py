@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _UNSAFE = re.compile(r"[^a-z0-9.-]")
 _LONGEST_NAME = 100
 _HASHED = re.compile(r".*-[0-9a-f]{8}")
-# No line on a disk begins like this: see `format.PartBegins`.
+# No line on a disk begins like this: see `format.AttemptBegins`.
 _SAID_BY_READERS = b'["v"'
 
 
@@ -98,18 +98,22 @@ class FolderLog:
     def read(self) -> Iterator[bytes]:
         """Yield the lines of all parts that were there when it was opened, oldest first.
 
-        A last line without its end was never acknowledged, and is left out. Before those of each part comes one
-        that says in which version of the format it is.
+        A last line without its end was never acknowledged, and is left out. Before those of each attempt comes one
+        that says in which version of the format they are.
 
         Raises:
             KognicJournalError: A part cannot be read.
             KognicJournalFormatError: A part is damaged, foreign, or of another version, host or group.
         """
+        attempt = ""
         with self._translated("read"):
             for path, number, line in parts.read(self._earlier):
                 self._at = (path, number)
                 if number == 1:
-                    yield encode(self._header.check_line(line, self.where()))
+                    begins = self._header.check_line(line, self.where())
+                    before, attempt = attempt, path.name.rpartition("-")[0]
+                    if attempt != before:
+                        yield encode(begins)
                 elif line.startswith(_SAID_BY_READERS):
                     raise KognicJournalFormatError(
                         f"{self.where()} is none that a journal has: {line[:80]!r}. Restore the file; nothing was"

@@ -9,7 +9,7 @@
     ["B", upload]                             BaselineTaken
     ["f", scene, upload]                      BegunAnew
 
-    ["v", version]                            PartBegins; said by who reads, never written
+    ["v", version]                            AttemptBegins; said by who reads, never written
 
 A record holds uuids as their 16 bytes, a digest as the first 16 of its 32, times in s since the epoch.
 """
@@ -67,7 +67,7 @@ class Header:
         """Return it as the first line of a part."""
         return json.dumps(self.to_json()).encode("ascii")
 
-    def check_line(self, line: bytes, where: str) -> PartBegins:
+    def check_line(self, line: bytes, where: str) -> AttemptBegins:
         """Check the first line of a part that was found; see `check`."""
         try:
             found = json.loads(line)
@@ -75,7 +75,7 @@ class Header:
             found = None
         return self.check(found, where)
 
-    def check(self, found: object, where: str) -> PartBegins:
+    def check(self, found: object, where: str) -> AttemptBegins:
         """Check the header of a part that was found.
 
         Args:
@@ -83,7 +83,7 @@ class Header:
             where: The part, for the message.
 
         Returns:
-            What the lines of the part begin with.
+            What the lines of the part's attempt begin with.
 
         Raises:
             KognicJournalFormatError: It is none, of an unknown version, or of another host or group.
@@ -104,7 +104,7 @@ class Header:
             self._refuse("host", found, "host", where)
         if found.get("predictions_group_uuid") != self.predictions_group_uuid:
             self._refuse("predictions group", found, "predictions_group_uuid", where)
-        return PartBegins(int(version))
+        return AttemptBegins(int(version))
 
     def is_of_this_host(self, found: Mapping[str, Any]) -> bool:
         """Tell whether the header of a part names this host, in whichever spelling."""
@@ -121,8 +121,8 @@ class Header:
 
 
 @dataclass(frozen=True)
-class PartBegins:
-    """From here on stand the lines of one part, and so of one attempt, in a version of the format."""
+class AttemptBegins:
+    """From here on stand the lines of one attempt, in a version of the format."""
 
     version: int
 
@@ -197,7 +197,7 @@ class BegunAnew:
 
 
 Outcome = Created | Refused | InDoubt | Unsent
-Record = Intent | Outcome | Baseline | BaselineTaken | BegunAnew | PartBegins
+Record = Intent | Outcome | Baseline | BaselineTaken | BegunAnew | AttemptBegins
 
 
 def encode(record: Record) -> bytes:
@@ -227,7 +227,7 @@ _ROW_OF: dict[type[Record], Callable[[Any], list[Any]]] = {
     Baseline: lambda of: ["b", of.scene.hex(), [one.hex() for one in of.predictions], of.upload],
     BaselineTaken: lambda of: ["B", of.upload],
     BegunAnew: lambda of: ["f", of.scene.hex(), of.upload],
-    PartBegins: lambda of: ["v", of.version],
+    AttemptBegins: lambda of: ["v", of.version],
 }
 
 _RECORD_OF: dict[str, Callable[[list[Any]], Record]] = {
@@ -239,7 +239,7 @@ _RECORD_OF: dict[str, Callable[[list[Any]], Record]] = {
     "b": lambda row: Baseline(_digits(row[1]), tuple(_digits(one) for one in row[2]), row[3]),
     "B": lambda row: BaselineTaken(row[1]),
     "f": lambda row: BegunAnew(_digits(row[1]), row[2]),
-    "v": lambda row: PartBegins(int(row[1])),
+    "v": lambda row: AttemptBegins(int(row[1])),
 }
 
 

@@ -23,7 +23,7 @@ from airflow_provider_kognic.core.journal.format import (
     Created,
     InDoubt,
     Intent,
-    PartBegins,
+    AttemptBegins,
     Refused,
     Unsent,
     to_text,
@@ -169,7 +169,7 @@ class Ledger:
             self._hold(record)
         elif isinstance(record, BegunAnew):
             self._begin_anew(record)
-        elif isinstance(record, PartBegins):
+        elif isinstance(record, AttemptBegins):
             self._covers = record.version > _COVERED_BY_UPLOAD
         elif isinstance(record, BaselineTaken):
             self._covers = True

@@ -16,7 +16,7 @@ from airflow_provider_kognic.core.journal.format import (
     InDoubt,
     Intent,
     NotARecordError,
-    PartBegins,
+    AttemptBegins,
     Record,
     Refused,
     Unsent,
@@ -140,7 +140,7 @@ def test_the_header() -> None:
         b'{"format": "kognic-journal", "version": 2, "host": "dataset.app.kognic.com", "predictions_group_uuid":'
         b' "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10", "writer": "a t\\u00e9st"}'
     )
-    assert HEADER.check_line(line, "here") == PartBegins(2)
+    assert HEADER.check_line(line, "here") == AttemptBegins(2)
     Header(HEADER.host, HEADER.predictions_group_uuid, "another").check_line(line, "here")
 
 
@@ -173,7 +173,7 @@ OF_VERSION_1 = (
 def test_the_header_of_version_1() -> None:
     """It is read, and who reads says of which version a part is; that is never written."""
     begins = HEADER.check_line(OF_VERSION_1 % HEADER.host.encode(), "here")
-    assert begins == PartBegins(1)
+    assert begins == AttemptBegins(1)
     assert encode(begins) == b'["v",1]'
     assert decode(b'["v",1]') == begins
 
@@ -192,7 +192,7 @@ def test_the_header_of_version_1() -> None:
 )
 def test_the_host_of_version_1_is_as_it_was_typed(typed: str, host: str) -> None:
     line = OF_VERSION_1 % json.dumps(typed)[1:-1].encode()
-    assert Header(host, HEADER.predictions_group_uuid).check_line(line, "here") == PartBegins(1)
+    assert Header(host, HEADER.predictions_group_uuid).check_line(line, "here") == AttemptBegins(1)
     for other in ("else.example", f"{host}:8444", f"{host}/else"):
         with pytest.raises(KognicJournalFormatError, match="here is of another host"):
             Header(other, HEADER.predictions_group_uuid).check_line(line, "here")

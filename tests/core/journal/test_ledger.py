@@ -11,7 +11,7 @@ from airflow_provider_kognic.core.journal.format import (
     Created,
     InDoubt,
     Intent,
-    PartBegins,
+    AttemptBegins,
     Record,
     Refused,
     Unsent,
@@ -205,7 +205,7 @@ def test_what_is_known_of_a_scene_already() -> None:
 def test_what_version_1_said_of_a_baseline_counts_in_the_attempt_that_took_it() -> None:
     """A later attempt's source may have had scenes of which that baseline knew nothing."""
     taken, later = BaselineTaken("a"), Intent(OTHER, OLD, 1.5, covered=True)
-    old, new = PartBegins(1), PartBegins(2)
+    old, new = AttemptBegins(1), AttemptBegins(2)
     for records, covered in (
         ([old, taken, intended, later], [True, True]),
         ([old, taken, intended, in_doubt, old, later], [True, False]),
