@@ -31,7 +31,9 @@ def main(told: dict[str, Any]) -> None:
         settings,
         TokenProvider(settings),
         told["group"],
-        lambda header: FolderLog(Path(told["folder"]), header, source_key="the source"),
+        lambda header: FolderLog(
+            Path(told["folder"]), header, source_key="the source", upload_key="the upload"
+        ),
         told["count"],
         connections=told["connections"],
         fates=[Fate("kill", told["point"], told["passes"])] if told["point"] else [],

@@ -65,7 +65,7 @@ def the_survivors(emulator: Emulator, group: str, folder: Path) -> Story:
     settings = settings_for(emulator)
 
     def journal(header: Header) -> FolderLog:
-        return FolderLog(folder, header, source_key="the source")
+        return FolderLog(folder, header, source_key="the source", upload_key="the upload")
 
     return Story(
         emulator,
@@ -85,7 +85,7 @@ def scenes_in_doubt(emulator: Emulator, group: str, folder: Path) -> set[str]:
 
     async def read() -> set[str]:
         header = Header(settings_for(emulator).host, group, "a test")
-        journal = Journal(FolderLog(folder, header, source_key="the source"))
+        journal = Journal(FolderLog(folder, header, source_key="the source", upload_key="the upload"))
         await journal.open()
         entries = {scene: journal.entry(scene) for scene in map(demo.scene_uuid, range(COUNT))}
         await journal.close()
