@@ -136,7 +136,7 @@ class Exchange:
         assert self._idle is not None  # noqa: S101 - it is open
         if (parsed := self._urls.get(url)) is None:
             parsed = self._urls[url] = httpx.URL(url)
-        limit = TimeLimit(2 * self._timeouts["connect"] + self._longest)
+        limit = TimeLimit(self._longest)  # for the connection, and from then on what `Leaving` says
         leaving = Leaving(body, limit, piece=self._timeouts["write"], answer=self._longest)
         request = httpx.Request(
             method,
