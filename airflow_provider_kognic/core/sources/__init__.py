@@ -11,14 +11,19 @@ again, so the rows of a receipts file are a manifest, too.
     folder, json_lines, rows      a format each
     walk        several readers go through a source
     bounded     files are read with no more memory than a document may take
+    pinned      a file that is gone through more than once is each time what it was at first
+    room        so many bytes of documents are in memory at a time
     base        ports, and what an entry is
 
 A new format is one new file, and one line of `opening.FORMATS`. The file holds a source (a frozen dataclass with
 `total` and `__iter__`; its entries come from `base.prediction_of` and `base.refusal`, and a document's `read` may
 be called again and refuses what is too large) and a `base.Format` of three functions: does this look like mine;
-make a source of it; find a document again by what its `source` said, or say why that cannot be. Add it to the
-cases of tests/core/sources/test_contract.py, too, which hold for every source. Formats in which models write their
-results, each to be joined with a table of scenes, belong below this folder, in `formats/`.
+make a source of it, as it is now; find a document again by what its `source` said, or say why that cannot be. Add it
+to the cases of tests/core/sources/test_contract.py, too, which hold for every source. Formats in which models write
+their results, each to be joined with a table of scenes, belong below this folder, in `formats/`.
 
-May import `errors`, `models`, `reasons` and `values` of the core, and nothing else of it.
+A source is what it was when it was opened: files of a folder are listed then, and rows that are appended later are
+none of its. Only regular files are read.
+
+May import `errors`, `files`, `models`, `reasons` and `values` of the core, and nothing else of it.
 """

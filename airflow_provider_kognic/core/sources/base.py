@@ -59,7 +59,7 @@ class PathLike(Protocol):
 
 
 class Source(Protocol):
-    """Yields each prediction once, or the Result of an entry that cannot be sent."""
+    """Yields each prediction once, or the Result of an entry that cannot be sent; in every pass the same ones."""
 
     @property
     def total(self) -> int | None:
@@ -133,8 +133,8 @@ class Format:
     Attributes:
         recognises: Tells whether what a task gives is of this format. Looks at names and at what is there; opens
             nothing.
-        open: Makes a source of it; lists what there is, and reads no document. Raises KognicInputError if
-            that cannot be one.
+        open: Makes a source of it, as it is now; lists what there is, and reads no document. Raises
+            KognicInputError if that cannot be one.
         finder: Takes what makes paths of text, and the most bytes that a document may have. Returns what finds
             documents of this format again, for one pass over a manifest: it is asked by one thread at a time,
             and what it found may be read in several.

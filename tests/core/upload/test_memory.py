@@ -1,0 +1,82 @@
+"""How much memory large documents take: that of an upload in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import airflow_provider_kognic
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.testing import Emulator
+
+ROOT = Path(str(airflow_provider_kognic.__file__)).parents[1]
+COUNT, SIZE = 6, 40 << 20
+
+CHILD = """
+import asyncio, json, sys
+from pathlib import Path
+from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
+from airflow_provider_kognic.core.api.settings import Settings
+from airflow_provider_kognic.core.options import UploadOptions
+from airflow_provider_kognic.core.sources.opening import open_source
+from airflow_provider_kognic.core.upload import upload
+
+url, name, secret, group, given, most = sys.argv[1:]
+
+def most_resident():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) << 10
+
+async def run():
+    settings = Settings(base_url=url, auth_host=url, credentials=(name, secret), timeout=60)
+    options = UploadOptions.of(max_memory_bytes=int(most), validation="off")
+    async with AsyncKognicClient(settings) as client:
+        before = most_resident()
+        source = open_source(Path(given), None, resolve=Path)
+        report = await upload(source, client, predictions_group_uuid=group, options=options)
+        return {"uploaded": report.summary.uploaded, "more": most_resident() - before}
+
+print(json.dumps(asyncio.run(run())))
+"""
+
+
+def large(number: int) -> bytes:
+    return json.dumps(
+        {"openlabel": {"metadata": {"schema_version": "1.0.0", "comment": f"{number}" * SIZE}}}
+    ).encode()
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="it is read there how much memory was taken"
+)
+@pytest.mark.parametrize("kind", ["files", "rows.jsonl"])
+def test_large_documents_are_in_memory_one_after_the_other(
+    emulator: Emulator, group: str, tmp_path: Path, kind: str
+) -> None:
+    """Ten connections could send them all at once; each is larger than what is allowed, and so goes alone."""
+    if kind == "files":
+        (tmp_path / kind).mkdir()
+        for number in range(COUNT):
+            (tmp_path / kind / f"{demo.scene_uuid(number)}.json").write_bytes(large(number))
+    else:
+        with (tmp_path / kind).open("wb") as file:
+            for number in range(COUNT):
+                scene = demo.scene_uuid(number).encode()
+                file.write(b'{"sceneUuid": "%s", "openlabelContent": %s}\n' % (scene, large(number)))
+    arguments = [emulator.url, emulator.client_id, emulator.client_secret, group, tmp_path / kind, SIZE]
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["uploaded"] == COUNT
+    # The document, the request's body, and what of it the connection has not taken yet, twice.
+    assert found["more"] < 7 * SIZE
