@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
-    from airflow_provider_kognic.core.journal.format import Header, AttemptBegins
+    from airflow_provider_kognic.core.journal.format import AttemptBegins, Header
 
 logger = logging.getLogger(__name__)
 

@@ -73,7 +73,7 @@ async def tell(journal: Journal, what: str, *details: Any) -> None:
         details: What goes with it.
     """
     if what == "baseline":
-        await journal.take_baseline(*details, None)
+        await journal.take_baseline(details[0], None)
     elif what == "intend":
         await journal.intend(*details)
     else:

@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalFormatError
 from airflow_provider_kognic.core.journal.format import (
     FORMAT_VERSION,
+    AttemptBegins,
     Baseline,
     BegunAnew,
     Created,
     InDoubt,
     Intent,
     NotARecordError,
-    AttemptBegins,
     Refused,
     Unsent,
     decode,

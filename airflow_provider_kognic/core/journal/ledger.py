@@ -17,13 +17,13 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.journal.format import (
+    AttemptBegins,
     Baseline,
     BaselineTaken,
     BegunAnew,
     Created,
     InDoubt,
     Intent,
-    AttemptBegins,
     Refused,
     Unsent,
     to_text,

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_kognic.core.errors import KognicJournalFormatError
 from airflow_provider_kognic.core.journal.format import (
+    AttemptBegins,
     Baseline,
     BaselineTaken,
     BegunAnew,
@@ -16,7 +17,6 @@ from airflow_provider_kognic.core.journal.format import (
     InDoubt,
     Intent,
     NotARecordError,
-    AttemptBegins,
     Record,
     Refused,
     Unsent,

@@ -5,13 +5,13 @@ import uuid
 import pytest
 
 from airflow_provider_kognic.core.journal.format import (
+    AttemptBegins,
     Baseline,
     BaselineTaken,
     BegunAnew,
     Created,
     InDoubt,
     Intent,
-    AttemptBegins,
     Record,
     Refused,
     Unsent,
