@@ -129,7 +129,7 @@ class AttemptBegins:
 
 @dataclass(frozen=True)
 class Intent:
-    """A prediction is about to be sent; `covered` if the upload had taken a baseline before."""
+    """A prediction is about to be sent; `covered` if its attempt had looked what the group holds of the scene."""
 
     scene: bytes
     digest: bytes
@@ -174,7 +174,7 @@ class Unsent:
 
 @dataclass(frozen=True)
 class Baseline:
-    """These predictions of the scene were there before the upload's first POST."""
+    """These predictions of the scene were there before the upload sent it."""
 
     scene: bytes
     predictions: tuple[bytes, ...]
@@ -183,7 +183,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class BaselineTaken:
-    """The upload's baseline is complete."""
+    """The upload's baseline is complete; in version 1, as later ones take one in each attempt."""
 
     upload: str
 

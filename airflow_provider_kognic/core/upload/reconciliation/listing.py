@@ -147,14 +147,13 @@ class Listing:
             return
         self._warn_of_a_new_journal(found)
         await self._journal.take_baseline(found, wanted if rows else None, complete=undisturbed)
-        if rows:
-            logger.info(
-                "The group holds %s predictions before anything is sent, %s of them of scenes in this source;"
-                " listing them took %.1f s.",
-                f"{rows:,}",
-                f"{sum(map(len, found.values())):,}",
-                time.monotonic() - began,
-            )
+        logger.info(
+            "The group held %s predictions before this try sends any, %s of them of scenes in its source; listing"
+            " them took %.1f s.",
+            f"{rows:,}",
+            f"{sum(map(len, found.values())):,}",
+            time.monotonic() - began,
+        )
 
     async def look(self, scenes: Collection[str]) -> Look | None:
         """Look for predictions of scenes in doubt.
