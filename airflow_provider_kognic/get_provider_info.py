@@ -45,8 +45,7 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "timeout": {
         "label": "Time-out (s)",
-        "description": "Seconds without any progress after which a request counts as unanswered; an answer that"
-        " drips in, after five times that.",
+        "description": "Seconds without any progress after which a request counts as unanswered.",
         "schema": {"type": ["number", "null"], "default": 60},
     },
     "verify": {

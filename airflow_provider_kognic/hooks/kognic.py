@@ -83,11 +83,13 @@ class KognicHook(BaseHook):
         self._stopping = stopping
 
     @classmethod
-    async def from_connection_id(cls, kognic_conn_id: str) -> KognicHook:
+    async def from_connection_id(
+        cls, kognic_conn_id: str, *, stopping: Callable[[], bool] | None = None
+    ) -> KognicHook:
         """Make a hook where the connection can only be read asynchronously: in a trigger."""
         from asgiref.sync import sync_to_async
 
-        hook = cls(kognic_conn_id)
+        hook = cls(kognic_conn_id, stopping=stopping)
         if hasattr(cls, "aget_connection"):  # Airflow >= 3.1
             connection = await cls.aget_connection(kognic_conn_id)
         else:

@@ -7,6 +7,7 @@ comes of it.
 from __future__ import annotations
 
 import asyncio
+import threading
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.hooks.kognic import KognicHook
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from airflow_provider_kognic.core.api.client import KognicClient
 
@@ -41,12 +42,20 @@ class _KognicTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event."""
+        gone = threading.Event()
+        try:
+            async for event in self._look_again_and_again(gone.is_set):
+                yield event
+        finally:
+            gone.set()  # a look that is under way ends, too: its thread would outlive a trigger that was cancelled
+
+    async def _look_again_and_again(self, gone: Callable[[], bool]) -> AsyncIterator[TriggerEvent]:
         said = ""
         hook = None
         while True:
             try:
                 if hook is None:  # one for all looks, so that they share a token
-                    hook = await KognicHook.from_connection_id(self.kognic_conn_id)
+                    hook = await KognicHook.from_connection_id(self.kognic_conn_id, stopping=gone)
                 answer, sentence = await asyncio.to_thread(self._ask, hook)
             except KognicError as error:
                 if not may_repeat(error, idempotent=True):

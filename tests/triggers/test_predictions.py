@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import Callable
 from importlib import import_module
@@ -190,3 +191,26 @@ def test_many_looks_take_one_token(server: Emulator) -> None:
 
     assert asyncio.run(wait()) == {"answer": 1}
     assert server.stats()["token_requests"] == 1
+
+
+def test_a_cancelled_trigger_waits_for_no_answer(server: Emulator) -> None:
+    """Its look ends with it, however long the server hangs: the triggerer is not held up by the thread."""
+    server.set_faults(rules=[{"kind": "hang", "seconds": 30, "match": {"method": "GET"}}])
+
+    def wait_for_a_token() -> None:
+        while not server.stats()["token_requests"]:
+            time.sleep(0.05)
+        time.sleep(0.3)  # the request after it is under way
+
+    async def cancel() -> None:
+        trigger = PredictionsGroupTrigger(dataset="demo", name="n")
+        looking = asyncio.create_task(anext_of(trigger.run()))
+        await asyncio.to_thread(wait_for_a_token)
+        looking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await looking
+
+    began = time.monotonic()
+    asyncio.run(cancel())
+    server.clear_faults()
+    assert time.monotonic() - began < 20
