@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 # Issues of a document that its refusal names, and documents with warnings that the log does.
 _NAMED = 3
 _SHOWN = 10
+# The command line takes a file of JSON lines, and not one of its rows.
+_LINE = re.compile(r"(?<=\.jsonl|ndjson):\d+\Z")
 
 
 class Checks:
@@ -130,5 +133,5 @@ def _first_errors(prediction: Prediction, checked: Checked) -> str:
     rules = sum(BY_IDENTIFIER[rule].severity is Severity.ERROR for rule in checked.counts)
     return (
         f"{text} And {left:,} more error{'s'[: left != 1]} (rules broken: {rules}); to see all:"
-        f" python -m airflow_provider_kognic validate {prediction.source}"
+        f" python -m airflow_provider_kognic validate {_LINE.sub('', prediction.source)}"
     )

@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.models import Outcome, Prediction
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.core.validation import documents as checks_module
+from airflow_provider_kognic.core.validation.offline import open_paths
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.documents import boxes
@@ -72,6 +73,17 @@ def test_a_million_faults_are_said_shortly(emulator: Emulator, group: str) -> No
     run = upload_all(RowsSource([row(0, document)]), settings_for(emulator), group)
     assert run.only().reason == "invalid"
     assert len(str(run.only().message)) < 1500
+
+
+def test_what_shows_all_of_a_rows_faults_is_a_command_that_there_is(
+    emulator: Emulator, group: str, tmp_path: Path
+) -> None:
+    """The command line takes a file of JSON lines, not one of its rows."""
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(row(0, with_faults())))
+    run = upload_all(open_source(file, None, resolve=Path), settings_for(emulator), group)
+    assert str(run.only().message).endswith(f"validate {file}")
+    assert open_paths([str(file)])
 
 
 def test_off_is_the_content_check_alone(emulator: Emulator, group: str) -> None:
