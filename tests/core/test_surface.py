@@ -90,8 +90,8 @@ PUBLIC: dict[str, str] = {
     "journal.facade": "Journal record_of",
     "journal.folder": "FolderLog",
     "journal.format": (
-        "Baseline BaselineTaken BegunAnew Created Header InDoubt Intent NotARecordError "
-        "AttemptBegins Refused Unsent decode digest_kept encode scene_of_intent to_bytes to_text"
+        "AttemptBegins Baseline BaselineTaken BegunAnew Created Header InDoubt Intent NotARecordError "
+        "Refused Unsent decode digest_kept encode scene_of_intent to_bytes to_text"
     ),
     "journal.holder": (
         "describe encode introduce is_ancient is_dead is_free is_held_by is_same source_of this_process"
