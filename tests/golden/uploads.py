@@ -179,7 +179,7 @@ class Place:
                 found[name] = sorted(text)
             elif not name.startswith("in"):
                 found[name] = text
-        return found
+        return dict(sorted(found.items()))  # by their names in the data
 
     def _journal_of_store(self) -> dict[str, Any]:
         """The state store's values, the lines in them in an order of their own."""

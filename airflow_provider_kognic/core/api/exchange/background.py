@@ -51,7 +51,7 @@ class Background:
         self._close()
         self._thread.join(_MOMENT)
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Wait for work on the loop; where the caller is to stop or is interrupted, it is cancelled.
 
         Raises:
@@ -62,7 +62,7 @@ class Background:
         starting: Future[asyncio.Task[None]] = Future()
 
         def start() -> None:
-            starting.set_result(self._loop.create_task(_settle(work, future)))
+            starting.set_result(self._loop.create_task(_settle(work(), future)))
 
         self._loop.call_soon_threadsafe(start)
         try:

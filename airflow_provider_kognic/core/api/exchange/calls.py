@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.api.exchange.background import Background, Stopped
@@ -58,7 +59,7 @@ class Calls:
             exchange.open()
             self._exchange, self._background = exchange, Background(self._stopping, exchange.aclose)
         try:
-            return self._background.run(self._exchange.ask(method, url, body, params))
+            return self._background.run(partial(self._exchange.ask, method, url, body, params))
         except CancelledBeforeSending:
             self._stop()
         except (asyncio.CancelledError, Stopped):
