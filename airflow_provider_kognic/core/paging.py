@@ -23,9 +23,10 @@ _T_co = TypeVar("_T_co", covariant=True)
 
 # So many pages with nothing new, one after the other, lead nowhere.
 _MOST_IN_VAIN = 3
-# A listing of so many pages has to have brought more than one new row a page: one that never ends is no listing.
+# A listing that never ends is none: of so many pages each has to have brought so many new rows, and no more follow.
 _LONG = 1_000
-_MOST_PAGES = 100_000
+_FEW_ROWS = 4
+_MOST_PAGES = 50_000
 
 
 class NoWayOnError(ValueError):
@@ -97,7 +98,7 @@ class Walk(Generic[_T]):
                 new.append(row)
         self._largest = max(self._largest, len(keys))
         self._check_that_it_leads_somewhere(page, new)
-        if page.cursor is not None:
+        if page.cursor is not None and (new or page.has_next is not False):
             self.ask = self._follow(page.cursor)
         elif self._cursors or not self._by_offset or (page.by_cursor and not new):
             self.ask = self._end(page)
@@ -158,7 +159,7 @@ class Walk(Generic[_T]):
         self._in_vain = 0 if new or not page.rows else self._in_vain + 1
         if self._in_vain > _MOST_IN_VAIN:
             raise NoWayOnError("its pages hold nothing but what came before: it does not follow 'offset'")
-        if self._pages > _MOST_PAGES or (self._pages > _LONG and len(self._seen) <= self._pages):
+        if self._pages > _MOST_PAGES or (self._pages > _LONG and len(self._seen) < _FEW_ROWS * self._pages):
             raise NoWayOnError(f"it did not end in {self._pages:,} pages with {len(self._seen):,} rows")
 
 

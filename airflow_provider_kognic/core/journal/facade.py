@@ -190,8 +190,11 @@ class Journal:
 
     def cover(self, scenes: Iterable[str]) -> None:
         """Note that the group has just been seen to hold nothing of these scenes but what is known."""
-        if self._covered is not None:
-            self._covered.update(map(to_bytes, scenes))
+        for scene in map(to_bytes, scenes):
+            if self._covered is not None:
+                self._covered.add(scene)
+            if before := self._ledger.before(scene):
+                self._note(Baseline(scene, tuple(sorted(map(to_bytes, before))), self._upload))
 
     def _covers(self, scene: bytes) -> bool:
         """Tell whether what the group held of a scene was looked up in this attempt."""

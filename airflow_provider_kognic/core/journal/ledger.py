@@ -93,9 +93,11 @@ class Ledger:
         self._upload = upload
         self._force = force
         self._index: dict[bytes, bytes] = {}
+        # By scene: what was there before it was intended, what earlier documents became, and what the attempt whose
+        # lines these are found in the group.
         self._before: dict[bytes, frozenset[bytes]] = {}
-        # What baselines held of scenes in doubt: by upload, as it counts for one that begins the scene anew.
-        self._held: dict[bytes, tuple[str, frozenset[bytes]]] = {}
+        self._made: dict[bytes, frozenset[bytes]] = {}
+        self._found: dict[bytes, frozenset[bytes]] = {}
         # What was created before a newer document was intended that is not settled yet.
         self._superseded: dict[bytes, bytes] = {}
         # What was in doubt already when it was intended once more: that intent may be withdrawn, the doubt not.
@@ -132,10 +134,10 @@ class Ledger:
         return frozenset(map(to_text, self._before.get(scene, ())))
 
     def knows(self, scene: bytes, prediction: bytes) -> bool:
-        """Tell whether a prediction of a scene is one that was there before, or that is known to be created."""
+        """Tell whether a prediction is known to be created for a scene, for this document or an earlier one."""
         packed = None if self.forgets(scene) else self._index.get(scene)
         created = packed is not None and packed[0] == State.CREATED and packed[_PREDICTION] == prediction
-        return created or prediction in self._before.get(scene, ())
+        return created or prediction in self._made.get(scene, ())
 
     def scene_of(self, prediction: bytes) -> bytes | None:
         """Return the scene that a prediction is known to be of, or None where that is not known."""
@@ -144,8 +146,13 @@ class Ledger:
         if (scene := self._scene_of.get(prediction)) is None:
             # Nobody asks but where a server answers with what it answered before: no index is kept for that.
             created = (one for one, packed in self._index.items() if packed[_PREDICTION] == prediction)
-            before = (one for one, found in self._before.items() if prediction in found)
-            scene = next(created, None) or next(before, None)
+            others = (
+                one
+                for known in (self._made, self._found, self._before)
+                for one, found in known.items()
+                if prediction in found
+            )
+            scene = next(created, None) or next(others, None)
             if scene is not None:
                 self._scene_of[prediction] = scene
         return scene
@@ -171,6 +178,7 @@ class Ledger:
             self._begin_anew(record)
         elif isinstance(record, AttemptBegins):
             self._covers = record.version > _COVERED_BY_UPLOAD
+            self._found.clear()
         elif isinstance(record, BaselineTaken):
             self._covers = True
         else:
@@ -180,7 +188,10 @@ class Ledger:
         packed = self._index.get(record.scene)
         self._supersede(record.scene, packed)
         if packed is not None and packed[0] in _DOUBT:
+            # What has been found of it since may have come of its own POST.
             self._doubted[record.scene] = packed
+        else:
+            self._look_back(record.scene)
         covered = record.covered and self._covers
         self._index[record.scene] = _PACKED.pack(State.INTENDED, record.digest, b"", record.at, covered, 0)
 
@@ -199,20 +210,12 @@ class Ledger:
             self._predictions.add(hash(record.prediction))
 
     def _hold(self, record: Baseline) -> None:
-        packed, found = self._index.get(record.scene), frozenset(record.predictions)
-        # What a scene in doubt has by now may have come of its own POST; for an upload that begins the scene anew
-        # that POST is forgotten.
-        if packed is None or packed[0] not in _DOUBT:
-            self._add_before(record.scene, found)
-        else:
-            self._held[record.scene] = (record.upload, found)
+        self._found[record.scene] = self._found.get(record.scene, frozenset()).union(record.predictions)
+        self._predictions.update(map(hash, record.predictions))
 
     def _begin_anew(self, record: BegunAnew) -> None:
         scene = record.scene
         self._supersede(scene, self._index.get(scene))
-        holder, found = self._held.pop(scene, ("", frozenset()))
-        if holder == record.upload:
-            self._add_before(scene, found)
         for known in (self._index, self._superseded, self._doubted):
             known.pop(scene, None)
         if record.upload == self._upload:
@@ -222,11 +225,18 @@ class Ledger:
         """Remember what an earlier document of the scene became: it is never what came of the next one."""
         if packed is not None and packed[0] == State.CREATED:
             self._superseded[scene] = packed
-            self._add_before(scene, [packed[_PREDICTION]])
+            self._made[scene] = self._made.get(scene, frozenset()).union([packed[_PREDICTION]])
 
-    def _add_before(self, scene: bytes, predictions: Iterable[bytes]) -> None:
-        self._before[scene] = found = self._before.get(scene, frozenset()).union(predictions)
-        self._predictions.update(map(hash, found))
+    def _look_back(self, scene: bytes) -> None:
+        """Take for what was there before what the attempt has found: other attempts may have looked later.
+
+        Parts sort by when their attempts began, and not by when their lines were written.
+        """
+        before = self._made.get(scene, frozenset()) | self._found.get(scene, frozenset())
+        if before:
+            self._before[scene] = before
+        else:
+            self._before.pop(scene, None)
 
 
 def _settled(record: Outcome, was: bytes | None) -> bytes:

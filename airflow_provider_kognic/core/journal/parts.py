@@ -87,7 +87,7 @@ def find(*folders: Any) -> list[PartFile]:
     """Return the files that are parts, as they are now, oldest first.
 
     Raises:
-        KognicJournalFormatError: There are JSON lines that are none.
+        KognicJournalFormatError: There are JSON lines that are none, or an attempt lacks one of its parts.
         Exception: As the store's library does.
     """
     found = []
@@ -100,7 +100,22 @@ def find(*folders: Any) -> list[PartFile]:
                     f"{folder / name} is no part of a journal of this provider, but lies in its folder. Move"
                     " it elsewhere; nothing was sent."
                 )
-    return sorted(found, key=lambda part: part[:-1])
+    found.sort(key=lambda part: part[:-1])
+    for _, parts in groupby(found, key=lambda part: (part.folder, part.stem)):
+        _check_that_none_is_missing(list(parts))
+    return found
+
+
+def _check_that_none_is_missing(parts: list[PartFile]) -> None:
+    """An attempt numbers its parts from 1 on, and removes the first one only where there is no other."""
+    there = sorted({part.number for part in parts})
+    if there[-1] != len(there):
+        missing = min(set(range(1, there[-1])) - set(there))
+        raise KognicJournalFormatError(
+            f"{parts[0].folder} has part {there[-1]} of an attempt ({parts[0].name}), and lacks its part {missing}:"
+            " somebody removed it. Restore it, or move all of the attempt's parts away and settle by hand what they"
+            " knew; nothing was sent."
+        )
 
 
 def begin(folder: Any, earlier: Sequence[PartFile], header: bytes) -> Parts:

@@ -30,6 +30,7 @@ created_next = Created(SCENE, SECOND)
 refused = Refused(SCENE, 422, "no")
 in_doubt = InDoubt(SCENE, 7.5)
 unsent = Unsent(SCENE)
+next_attempt = AttemptBegins(2)
 
 
 def ledger_of(*records: Record, upload: str = "a", force: bool = False) -> Ledger:
@@ -112,22 +113,30 @@ def anew(upload: str) -> BegunAnew:
 
 BEFORE: list[tuple[list[Record], set[bytes]]] = [
     ([], set()),
-    ([held(FIRST, SECOND)], {FIRST, SECOND}),
-    ([held(FIRST), held(SECOND, upload="b")], {FIRST, SECOND}),
-    ([held()], set()),
+    ([held(FIRST, SECOND), intended], {FIRST, SECOND}),
+    ([held(FIRST), held(SECOND), intended], {FIRST, SECOND}),
+    ([held(), intended], set()),
+    # What another attempt found, it may have found later: parts sort by when attempts began.
+    ([held(FIRST), next_attempt, intended], set()),
+    ([held(FIRST), next_attempt, held(SECOND), intended], {SECOND}),
+    ([intended, in_doubt, next_attempt, held(FIRST)], set()),
+    ([held(FIRST), intended, in_doubt, next_attempt], {FIRST}),
     # What came of an earlier document is never what came of the next one.
     ([intended, created], set()),
     ([intended, created, intended_newer], {FIRST}),
     ([intended, created, intended_newer, created_next, intended], {FIRST, SECOND}),
+    ([intended, created, next_attempt, held(THIRD), intended_newer], {FIRST, THIRD}),
     # What a scene in doubt has may be its own.
     ([intended, held(FIRST)], set()),
     ([intended, in_doubt, held(FIRST)], set()),
-    ([intended, in_doubt, held(FIRST), unsent, held(SECOND)], {SECOND}),
-    ([intended, refused, held(FIRST)], {FIRST}),
-    # But not for the upload that begins it anew, and after that for nobody.
-    ([intended, held(FIRST, upload="b"), anew("b")], {FIRST}),
-    ([intended, held(FIRST, upload="b"), anew("c")], set()),
-    ([intended, created, anew("b")], {FIRST}),
+    ([intended, in_doubt, held(FIRST), intended], set()),
+    ([intended, in_doubt, held(FIRST), unsent, intended], {FIRST}),
+    ([intended, refused, held(FIRST), intended], {FIRST}),
+    # A doubt is adopted, and a newer document follows: what else was found is nobody's of this upload.
+    ([intended, in_doubt, next_attempt, held(FIRST, SECOND), created, intended_newer], {FIRST, SECOND}),
+    # But not for the upload that begins it anew.
+    ([intended, next_attempt, held(FIRST, upload="b"), anew("b"), intended], {FIRST}),
+    ([intended, created, anew("b"), intended], {FIRST}),
 ]
 
 
@@ -196,7 +205,9 @@ def test_whose_a_prediction_is() -> None:
 def test_what_is_known_of_a_scene_already() -> None:
     ledger = ledger_of(intended, created, held(THIRD))
     assert ledger.knows(SCENE, FIRST)
-    assert ledger.knows(SCENE, THIRD)
+    assert not ledger.knows(SCENE, THIRD)
+    ledger.apply(intended_newer)
+    assert ledger.knows(SCENE, FIRST)
     assert not ledger.knows(SCENE, SECOND)
     assert not ledger.knows(OTHER, FIRST)
     assert not ledger_of(intended, created, force=True).knows(SCENE, FIRST)

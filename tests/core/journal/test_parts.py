@@ -51,6 +51,19 @@ def test_it_grows_over_many_parts_and_attempts(folder: Any, monkeypatch: pytest.
     assert len(stems) == len(set(stems))
 
 
+@pytest.mark.parametrize("gone", [0, 1, 3])
+def test_a_part_that_is_missing_among_others_is_an_error(monkeypatch: pytest.MonkeyPatch, gone: int) -> None:
+    """What it knew would count as never sent; the last one nobody can miss."""
+    folder = object_store(f"missing{gone}") / f"missing{gone}"
+    monkeypatch.setattr(parts, "PART_IS_FULL", 300)
+    append_all(folder, *([line(n)] for n in range(60)))
+    found = part_files(folder)
+    assert len(found) > 5
+    files.remove(found[gone])
+    with pytest.raises(KognicJournalFormatError, match=f"lacks its part {gone + 1}: somebody removed it"):
+        read_all(folder)
+
+
 def test_generations_sort_as_numbers(tmp_path: Path) -> None:
     """The millionth attempt still comes after the one before."""
     append_all(tmp_path, [line(1)])

@@ -8,10 +8,11 @@ import pytest
 
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
-from airflow_provider_kognic.core.journal.format import Header
+from airflow_provider_kognic.core.journal.format import Baseline, Header, encode, to_bytes
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
+from tests.core.proofs.simulated_attempts import edition as newer
 from tests.core.support import Run, rows, settings_for, upload_all
 
 LISTING = {"method": "GET", "path": "/predictions$"}
@@ -22,12 +23,13 @@ POST = {"method": "POST", "path": "/predictions$"}
 def attempt(emulator: Emulator, group: str, tmp_path: Path) -> Callable[..., Run]:
     """An attempt of one upload, whose journal is in a folder."""
 
-    def run(count: int, *, name: str = "the upload", force: bool = False, **options: Any) -> Run:
+    def run(
+        count: int, *, name: str = "the upload", force: bool = False, edition: int = 0, **options: Any
+    ) -> Run:
         settings = settings_for(emulator)
         log = FolderLog(tmp_path, Header(settings.host, group, "a test"), source_key="a source")
-        return upload_all(
-            rows(count), settings, group, journal=Journal(log, upload=name, force=force), **options
-        )
+        source = newer(count, edition) if edition else rows(count)
+        return upload_all(source, settings, group, journal=Journal(log, upload=name, force=force), **options)
 
     return run
 
@@ -103,6 +105,52 @@ def test_what_came_of_a_lost_answer_is_adopted_all_the_same(
     run = attempt(4)
     assert_it_was_sent_again(run, emulator, group, newcomer, foreign)
     assert emulator.stats()["prediction_posts"] == 4
+
+
+def test_a_newer_document_after_an_adopted_doubt(
+    emulator: Emulator, group: str, attempt: Callable[..., Run]
+) -> None:
+    """Its POST is lost, and somebody else's prediction of the scene was there when it left: it is not adopted."""
+    scene = demo.scene_uuid(0)
+    lost = {"kind": "drop_after", "match": {**POST, "scene": scene}}
+    hidden = {"kind": "status", "status": 404, "match": LISTING}
+    passes = {"kind": "ok", "match": LISTING}
+    emulator.set_faults(predictions_listing=True, page_size=2, script=[lost, passes, hidden])
+    assert attempt(1).scenes(Outcome.IN_DOUBT) == {scene}
+    (own,) = uuids_of(emulator, group, scene)
+    foreign = emulator.add_prediction(group, scene)
+    lose_the_post_of(emulator, scene)
+    run = attempt(2, edition=1, on_changed="send")
+    (result,) = [one for one in run.results if one.scene_uuid == scene]
+    assert result.outcome is Outcome.CREATED
+    assert result.prediction_uuid not in {own, foreign}
+    assert uuids_of(emulator, group, scene) == {own, foreign, result.prediction_uuid}
+
+
+def test_what_another_upload_finds_later_is_not_what_was_there_before(
+    emulator: Emulator, group: str, tmp_path: Path
+) -> None:
+    """Its attempt began first, so that its lines stand first; it looked after this one had sent."""
+    settings, scene = settings_for(emulator), demo.scene_uuid(0)
+
+    def log(source: str) -> FolderLog:
+        return FolderLog(tmp_path, Header(settings.host, group, "a test"), source_key=source)
+
+    other = log("another source")
+    other.open(lambda: False)
+    lost = {"kind": "drop_after", "match": {**POST, "scene": scene}}
+    hidden = {"kind": "status", "status": 404, "match": LISTING}
+    passes = {"kind": "ok", "match": LISTING}
+    emulator.set_faults(predictions_listing=True, script=[lost, passes, hidden])
+    first = upload_all(rows(1), settings, group, journal=Journal(log("a source"), upload="the upload"))
+    assert first.scenes(Outcome.IN_DOUBT) == {scene}
+    (own,) = uuids_of(emulator, group, scene)
+    other.append([encode(Baseline(to_bytes(scene), (to_bytes(own),), "another upload"))])
+    other.close()
+    emulator.set_faults(predictions_listing=True)
+    run = upload_all(rows(1), settings, group, journal=Journal(log("a source"), upload="the upload"))
+    assert (run.only().outcome, run.only().prediction_uuid) == (Outcome.CREATED, own)
+    assert uuids_of(emulator, group, scene) == {own}
 
 
 def test_a_try_that_sends_nothing_does_not_ask(
