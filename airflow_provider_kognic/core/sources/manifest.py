@@ -263,7 +263,8 @@ def _check_quotes(path: PathLike, line: int, row: Mapping[str, str | None]) -> N
         if name in _READ or any(_UUID.search(one) or one.count(",") >= len(row) - 1 for one in within):
             raise KognicInputError(
                 f"{path}:{line}: a quote is opened in the column {name!r} and closed {len(within) - 1 or 1} lines"
-                " later, so the rows between are none. Close it where it should be, or leave it out; nothing was sent."
+                " later, so the rows between are none. Close it where it should be, or leave it out; nothing was"
+                " sent."
             )
 
 
