@@ -128,7 +128,7 @@ def told_size(path: Any) -> int | None:
         return None
     try:
         return int(path.stat().st_size)
-    except OSError:
+    except (OSError, ValueError):  # the latter for text that no file can be named by, such as one with a NUL
         return None
 
 

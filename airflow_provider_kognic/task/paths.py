@@ -13,7 +13,8 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import PathLike, Source
 
-_LOCAL = re.compile(r"file:(?://(?:localhost)?)?(?=/)")
+# With a connection or without: another machine's name in its place is no path of this one.
+_LOCAL = re.compile(r"(?:file|local):(?://(?:[^/@]*@)?(?:localhost)?(?=/)|(?=/(?!/)))", re.IGNORECASE)
 
 
 def is_path(value: object) -> bool:

@@ -198,6 +198,14 @@ def test_a_page_of_elsewhere_does_not_reach_the_admin_endpoints(
     assert emulator.faults()["page_size"] == (9 if code == 200 else 500)
 
 
+def test_one_origin_of_two_may_be_elsewhere(emulator: Emulator) -> None:
+    for more in (
+        ["Origin: http://localhost", "Origin: https://evil.example"],
+        ["Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"],
+    ):
+        assert asked(emulator, head("GET /__admin/faults", *more))[0] == 403
+
+
 def test_names_are_compared_in_one_form() -> None:
     assert [name_in(host) for host in MALFORMED] == [None] * len(MALFORMED)
     assert name_in("Some-Where_1.Example.:443") == "some-where_1.example"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.task.paths import to_path
+from airflow_provider_kognic.task.paths import _LOCAL, to_path
 
 
 @pytest.mark.parametrize(
@@ -18,12 +18,22 @@ from airflow_provider_kognic.task.paths import to_path
         (Path("data/p"), str(Path.cwd() / "data/p")),
         ("file:///data/p", "/data/p"),
         ("file:///data/with space/*.json", "/data/with space/*.json"),
+        ("FILE:///data/p", "/data/p"),
+        ("File://LOCALHOST/data/p", "/data/p"),
+        ("file:/data/p", "/data/p"),
+        ("local:///data/p", "/data/p"),
+        ("file://conn@/data/p", "/data/p"),
         ("~/p", str(Path.home() / "p")),
     ],
 )
 def test_what_is_on_this_machine_becomes_a_plain_path(given: Any, path: str) -> None:
     assert to_path(given) == Path(path)
     assert type(to_path(given)) is type(Path())
+
+
+@pytest.mark.parametrize("given", ["file://otherhost/x", "file://conn@otherhost/x", "file:x", "files:///x"])
+def test_what_is_elsewhere_is_not_taken_for_local(given: str) -> None:
+    assert _LOCAL.match(given) is None
 
 
 def test_a_local_object_storage_path_becomes_a_plain_one(airflow_database: Path) -> None:

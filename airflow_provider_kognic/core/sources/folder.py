@@ -15,7 +15,7 @@ from airflow_provider_kognic.core.sources.bounded import read_document
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.models import Prediction, Result
     from airflow_provider_kognic.core.sources.base import Find, Given, PathLike, Resolve, Source
@@ -64,8 +64,7 @@ def _recognises(given: Given) -> bool:
 def _open(given: Given) -> Source:
     path, most = given.path, given.max_bytes
     if given.is_folder:
-        found = {name: size for name, size in _listed(path).items() if name.endswith(".json")}
-        return _source_of(path, found, most)
+        return _source_of(path, _listed(path), most)
     if given.is_file:
         return FilesSource(path.parent, [path.name], most)
     return _open_glob(path, most)
@@ -78,16 +77,29 @@ def _source_of(folder: PathLike, found: Mapping[str, int | None], most: int) -> 
 
 
 def _listed(folder: Any) -> dict[str, int | None]:
-    """Return the names in a folder that are none of folders, with sizes where the store tells them besides.
+    """Return the `.json` names in a folder that are none of folders, with sizes where the store tells them besides.
 
     An object store lists a marker `x.json/` as a folder; on a disk folders may have such names, too.
     """
     if isinstance(folder, Path) and is_local(folder):
         with os.scandir(folder) as entries:
-            return {entry.name: None for entry in entries if not entry.is_dir()}
+            return _documents_of(entries)
     if not hasattr(folder, "fs"):
-        return {entry.name: None for entry in folder.iterdir() if not entry.is_dir()}
-    return _files_of(folder.fs.ls(folder.path, detail=True), folder)
+        return _documents_of(folder.iterdir())
+    found = _files_of(folder.fs.ls(folder.path, detail=True), folder)
+    return {name: size for name, size in found.items() if name.endswith(".json")}
+
+
+def _documents_of(entries: Iterable[Any]) -> dict[str, int | None]:
+    return {entry.name: None for entry in entries if entry.name.endswith(".json") and not _is_folder(entry)}
+
+
+def _is_folder(entry: Any) -> bool:
+    """Tell whether an entry is a folder; what cannot be looked at is none, and is unreadable by itself."""
+    try:
+        return bool(entry.is_dir())
+    except OSError:  # a link to itself, or to where nobody may look
+        return False
 
 
 def _files_of(entries: Any, folder: Any) -> dict[str, int | None]:
@@ -118,7 +130,7 @@ def _open_glob(path: PathLike, most: int) -> Source:
         found = base.fs.glob(str((base / "/".join(pattern)).path), detail=True)
         return _source_of(base, _files_of(found.values(), base), most)
     root = str(base).rstrip("/") + "/"
-    names = (str(entry) for entry in base.glob("/".join(pattern)) if not entry.is_dir())
+    names = (str(entry) for entry in base.glob("/".join(pattern)) if not _is_folder(entry))
     return FilesSource(base, sorted(name.removeprefix(root) for name in names), most)
 
 

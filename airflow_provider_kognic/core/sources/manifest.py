@@ -254,16 +254,17 @@ def _check_quotes(path: PathLike, line: int, row: Mapping[str, str | None]) -> N
     """Look for rows inside of a field: a quote was opened and never meant to be closed so much later.
 
     Raises:
-        KognicInputError: A field that is read has a line break, or another one goes on with what looks like a row.
+        KognicInputError: A field that is read has a line break, or a line of another such one looks like a row.
     """
     for name, field in row.items():
         if field is None or not ("\n" in field or "\r" in field):
             continue
-        later = field.splitlines()[1:]
-        if name in _READ or any(_UUID.search(one) or one.count(",") >= len(row) - 1 for one in later):
+        within = field.splitlines()
+        if name in _READ or any(_UUID.search(one) or one.count(",") >= len(row) - 1 for one in within):
             raise KognicInputError(
-                f"{path}:{line}: a quote is opened in the column {name!r} and closed {len(later) or 1} lines later,"
-                " so the rows between are none. Close it where it should be, or leave it out; nothing was sent."
+                f"{path}:{line}: a quote is opened in the column {name!r} and closed {len(within) - 1 or 1} lines"
+                " later, so the rows between are none. Close it where it should be, or leave it out; nothing was"
+                " sent."
             )
 
 

@@ -1,7 +1,9 @@
 """A file that is gone through more than once, while others may write to it: each time it is what it was at first.
 
 What is appended later is left for another try. A file that was replaced, cut or rewritten ends the source with an
-error, as its rows cannot be told any more from those that were gone through before.
+error, as its rows cannot be told any more from those that were gone through before. Of a local file that is
+longer than it was only the last bytes of its old length are compared: one that was changed in place far before them
+and appended to as well counts as appended to.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Room:
             Refused: It cannot be read; it needs no room then.
             RoomClosedError: The run ends.
         """
-        told = prediction.size()
+        told = _told(prediction)
         taken = self._take(0 if told is not None and told > at_most else told)
         try:
             document = prediction.read()
@@ -92,3 +92,11 @@ class Room:
         if size is not None:
             return size
         return self._most if self._largest is None else self._largest
+
+
+def _told(prediction: Prediction) -> int | None:
+    """Return what a document says of its size; where even that fails, its reading will say why."""
+    try:
+        return prediction.size()
+    except Exception:  # noqa: BLE001 - stores raise errors of many libraries, and one document ends no run
+        return None

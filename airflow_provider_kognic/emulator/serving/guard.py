@@ -72,8 +72,8 @@ def check_admin(scope: Scope) -> None:
             f"The admin endpoints answer to names of this machine only, not to {host[:100]!r}: use 127.0.0.1",
         )
     # Nothing in a browser has to do with them: a page of elsewhere may send what it cannot read.
-    origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-    if origin not in {None, f"http://{host}"} or site not in {"none", "same-origin"}:
+    origins, sites = set(headers.getlist("origin")), set(headers.getlist("sec-fetch-site"))
+    if not (origins <= {f"http://{host}"} and sites <= {"none", "same-origin"}):
         raise Refused(403, "The admin endpoints do not answer to pages of elsewhere")
 
 

@@ -218,3 +218,15 @@ def test_pipes_hang_no_upload(emulator: Emulator, group: str, tmp_path: Path, va
     assert run.scenes(Outcome.CREATED) == set(good)
     assert run.counts() == (3, 15, 0, 0)
     assert {result.reason for result in run.results if result.outcome is Outcome.REFUSED} == {"unreadable"}
+
+
+def test_links_that_lead_nowhere(emulator: Emulator, group: str, tmp_path: Path) -> None:
+    """What is named as a document is refused, anything else does not count, and the others are read."""
+    good = write(tmp_path, 2)
+    scene = demo.scene_uuid(9)
+    for name in ("latest", f"{scene}.json"):
+        (tmp_path / name).symlink_to(name)
+    assert open_(tmp_path / "*.json").total == 3
+    run = upload_all(open_(tmp_path), settings_for(emulator), group)
+    assert run.scenes(Outcome.CREATED) == set(good)
+    assert [(one.scene_uuid, one.reason) for one in run.report.first] == [(scene, "unreadable")]

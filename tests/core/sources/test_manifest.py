@@ -94,6 +94,20 @@ def test_a_manifest_that_is_none(tmp_path: Path, raw: bytes, said: str) -> None:
         open_(None, tmp_path / "gone.csv")
 
 
+@pytest.mark.parametrize("character", ["\0", "\ud800"])
+def test_a_row_whose_path_no_file_can_have(
+    emulator: Emulator, group: str, tmp_path: Path, character: str
+) -> None:
+    """It is refused, and the others are read."""
+    good, bad = write(tmp_path, 1)[0], demo.scene_uuid(1)
+    manifest = tmp_path / "m.jsonl"
+    rows = [(bad, f"a{character}b.json"), (good, f"{good}.json")]
+    manifest.write_text("".join(json.dumps({"scene_uuid": s, "path": path}) + "\n" for s, path in rows))
+    run = upload_all(open_(None, manifest), settings_for(emulator), group)
+    assert run.scenes(Outcome.CREATED) == {good}
+    assert [(one.scene_uuid, one.reason) for one in run.report.first] == [(bad, "unreadable")]
+
+
 def test_a_manifest_row_of_an_unknown_scheme_is_refused_and_the_next_one_read(tmp_path: Path) -> None:
     """One row that no path can be made of does not end the source."""
 
@@ -222,6 +236,7 @@ QUOTES = {
     "CR": 'scene_uuid,path\r{0},"a.json\r{1},b.json"\r',
     "in another column": 'scene_uuid,path,note\n{0},a.json,"oops\n{1},b.json,fine\n{2},c.json,fine"\n',
     "in another column, no scene": 'scene_uuid,path,note\n{0},a.json,"oops\nx,b.json,fine"\n',
+    "in a first column of another name": 'note,scene_uuid,path\n"oops,{0},a.json\nbad",{1},b.json\n',
     "in the header": 'scene_uuid,path,"note\n{0},a.json,x\n',
 }
 

@@ -112,3 +112,12 @@ def test_at_the_end_all_go_home() -> None:
     readers.go(prediction(1))
     readers.join()
     assert readers.read == [100, -1, -1, -1]
+
+
+def test_one_whose_size_cannot_be_told_is_read() -> None:
+    """A store that fails at that may still have the document."""
+
+    def size() -> int:
+        raise RuntimeError("no such thing")
+
+    assert Room(100).read(Prediction(SCENE, "a source", lambda: b"abc", size), 10) == b"abc"

@@ -9,6 +9,8 @@ import weakref
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
@@ -55,6 +57,7 @@ class Background:
         """Wait for work on the loop; where the caller is to stop or is interrupted, it is cancelled.
 
         Raises:
+            CancelledBeforeSending: It had not even begun.
             Stopped: It was cancelled, and did not come back.
             BaseException: Whatever it raised, also in answer to its cancelling.
         """
@@ -62,24 +65,29 @@ class Background:
         starting: Future[asyncio.Task[None]] = Future()
 
         def start() -> None:
-            starting.set_result(self._loop.create_task(_settle(work(), future)))
+            starting.set_result(self._loop.create_task(_settle(work, future)))
 
         self._loop.call_soon_threadsafe(start)
         try:
             while not future.done() and not self._stopping():
                 wait([future], _STEP)
         finally:
-            if not future.done():
+            # What has not begun is cancelled by this alone, and never will.
+            if not future.done() and not future.cancel():
                 self._loop.call_soon_threadsafe(lambda: starting.result().cancel())
+        if future.cancelled():
+            raise CancelledBeforeSending
         wait([future], _MOMENT)
         if not future.done():
             raise Stopped
         return future.result()
 
 
-async def _settle(work: Coroutine[Any, Any, T], future: Future[T]) -> None:
+async def _settle(work: Callable[[], Coroutine[Any, Any, T]], future: Future[T]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
     try:
-        future.set_result(await work)
+        future.set_result(await work())
     except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
         future.set_exception(error)
 

@@ -12,8 +12,10 @@ import pytest
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 from airflow_provider_kognic.core.api.client import KognicClient
 from airflow_provider_kognic.core.api.exchange import limits
+from airflow_provider_kognic.core.api.exchange.background import Background
 from airflow_provider_kognic.core.api.exchange.limits import TimeLimit, longest_answer
 from airflow_provider_kognic.core.api.tokens import TokenProvider
+from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import (
     KognicConnectionError,
     KognicNoAnswerError,
@@ -302,7 +304,6 @@ def test_a_limit_can_be_moved() -> None:
 
 def test_a_cancelled_prediction_that_never_left(emulator: Emulator, tokens: TokenProvider) -> None:
     """While its connection is being made nothing has been sent: that is certain, and said so."""
-    from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 
     def silent(connection: socket.socket) -> None:
         time.sleep(8)
@@ -318,3 +319,31 @@ def test_a_cancelled_prediction_that_never_left(emulator: Emulator, tokens: Toke
 
     with raw_server(always(b""), hello=silent) as proxy:
         asyncio.run(cancel())
+
+
+def test_what_has_not_begun_is_cancelled_before_sending() -> None:
+    """At once, although the loop is busy; and it never begins."""
+
+    async def nothing() -> None:
+        pass
+
+    async def busy() -> None:
+        time.sleep(1)  # noqa: ASYNC251
+
+    begun: list[str] = []
+
+    async def begin() -> None:
+        begun.append("it")
+
+    main = threading.current_thread()
+    background = Background(lambda: threading.current_thread() is main, nothing)
+    other = threading.Thread(target=background.run, args=(busy,))
+    other.start()
+    time.sleep(0.2)
+    began = time.monotonic()
+    with pytest.raises(CancelledBeforeSending):
+        background.run(begin)
+    assert time.monotonic() - began < 0.3
+    other.join(5)
+    background.close()
+    assert begun == []
