@@ -24,7 +24,8 @@ def of(kind: str, name: str) -> Any:
     return json.loads(kept(kind)[name])
 
 
-# Of the format that is written now, and of the first one.
+# Of the format that is written now, and of the first one. What the latter says of a baseline counts in the attempt
+# that took it alone.
 VERSIONS = ["", "version_1/"]
 
 
