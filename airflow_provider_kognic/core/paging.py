@@ -80,6 +80,11 @@ class Walk(Generic[_T]):
         """Whether rows may have gone away while it was read, so that others were skipped; known at the end."""
         return self._unchecked or (self._by_offset and not self._cursors and bool(self._awaited))
 
+    @property
+    def cannot_be_checked(self) -> bool:
+        """Whether its pages have one row each, so that none can overlap with another: it counts as disturbed."""
+        return self._unchecked
+
     def take(self, page: Page[_T]) -> list[_T]:
         """Take the page that was asked for.
 

@@ -192,3 +192,4 @@ def test_pages_of_one_row_cannot_be_checked() -> None:
     walk = a_walk()
     assert go_through(by_offset([1, 2, 3], 1), walk) == [1, 2, 3]
     assert walk.disturbed
+    assert walk.cannot_be_checked

@@ -161,7 +161,7 @@ class KognicClient:
         """Yield a dataset's annotations, a page at a time; when it ends, it has yielded all of them.
 
         Where the listing lost rows while it was read, so that others may have been skipped, it is gone through
-        again: then an annotation may come twice.
+        again: then an annotation may come twice. Pages of one row each cannot tell that.
 
         Raises:
             KognicAnswerError: It kept changing.
@@ -172,7 +172,7 @@ class KognicClient:
         for _ in range(_MOST_READINGS):
             walk = Walk(_annotation_key)
             yield from self._rows(url, Annotation.from_api, walk)
-            if not walk.disturbed:
+            if not walk.disturbed or walk.cannot_be_checked:
                 return
             logger.info("The annotations of the dataset %s changed while they were listed.", dataset_uuid)
         raise KognicAnswerError(

@@ -41,7 +41,13 @@ def dataset(shared_emulator: Emulator) -> str:
 
 
 def start(
-    emulator: Emulator, group: str, folder: Path, point: str | None = None
+    emulator: Emulator,
+    group: str,
+    folder: Path,
+    point: str | None = None,
+    *,
+    count: int = COUNT,
+    passes: int | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Upload in another process, which kills itself at a point, if one is given."""
     told = {
@@ -50,10 +56,10 @@ def start(
         "secret": emulator.client_secret,
         "group": group,
         "folder": str(folder),
-        "count": COUNT,
+        "count": count,
         "connections": CONNECTIONS,
         "point": point,
-        "passes": PASSES.get(point or "", 0),
+        "passes": PASSES.get(point or "", 0) if passes is None else passes,
     }
     command = [sys.executable, "-m", "tests.core.proofs.killed_process", json.dumps(told)]
     path = str(REPOSITORY)
@@ -151,3 +157,22 @@ def test_a_kill_at_any_moment(emulator: Emulator, dataset: str, tmp_path: Path, 
     last = story.attempt()
     assert story.complaints() == []
     assert last.scenes(Outcome.CREATED, Outcome.SKIPPED) == set(story.size_of(0))
+
+
+@pytest.mark.parametrize("point", ["before_intent", "after_intent", "after_send"])
+def test_a_kill_around_the_listing_for_newcomers(
+    emulator: Emulator, dataset: str, tmp_path: Path, point: str
+) -> None:
+    """The source has grown since the first attempt; the group holds others' predictions of what is new in it."""
+    emulator.set_faults(faults(predictions_listing=True))
+    group = emulator.create_group(dataset)
+    newcomers = [demo.scene_uuid(i) for i in range(COUNT - 100, COUNT)]
+    foreign = {emulator.add_prediction(group, scene) for scene in newcomers}
+    assert start(emulator, group, tmp_path, "after_answer", count=COUNT - 100).wait(60) == -signal.SIGKILL
+    assert start(emulator, group, tmp_path, point, passes=1).wait(60) == -signal.SIGKILL
+    story = the_survivors(emulator, group, tmp_path)
+    story.foreign |= foreign
+    last = story.attempt()
+    assert story.complaints() == []
+    assert last.scenes(Outcome.CREATED, Outcome.SKIPPED) == set(story.size_of(0))
+    assert emulator.count_predictions(group) == COUNT + len(foreign)

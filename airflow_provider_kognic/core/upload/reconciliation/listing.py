@@ -223,6 +223,12 @@ class Listing:
             yield walk
             if self._ending.why is not None or not walk.disturbed:
                 return
+            if walk.cannot_be_checked:
+                logger.warning(
+                    "The pages of the group's listing have one prediction each, so that nobody can tell whether"
+                    " others went away meanwhile: none that it does not show is taken for not executed."
+                )
+                return
             if number < _PASSES:
                 logger.info("Predictions went away from the group while it was listed: listing it again.")
                 await self._ending.sleep(self._backoff.delay(number))
