@@ -75,7 +75,7 @@ PUBLIC: dict[str, str] = {
         "KognicJournalFormatError KognicNoAnswerError KognicNotFoundError "
         "KognicOutageError KognicPermissionError KognicRateLimitError KognicRedirectError "
         "KognicRequestError KognicRowError KognicServerError KognicStoppedError "
-        "KognicTLSError KognicUnauthorizedError KognicUnavailableError "
+        "KognicStoreCredentialsError KognicStoreError KognicTLSError KognicUnauthorizedError KognicUnavailableError "
         "KognicUnclearRedirectError"
     ),
     "files": (
@@ -153,6 +153,9 @@ PUBLIC: dict[str, str] = {
     "sources.room": "Room RoomClosedError",
     "sources.rows": "RowsSource",
     "sources.walk": "T walk",
+    "stores.limited": "T seconds_for within",
+    "stores.patience": "Patience T",
+    "stores.troubles": "Facts Row Trouble error_of trouble_of",
     "upload": "upload",
     "upload.dry_run": "make_plan",
     "upload.ending": "CutOff Ending",

@@ -1,0 +1,49 @@
+"""Calls that may never come back: left alone after a time, in a thread that nobody waits for."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+# Seconds in which a store has to answer, and in which a document is read at least at so many bytes a second.
+SILENCE = 60.0
+_SLOWEST = 1_000_000
+
+
+def seconds_for(size: int) -> float:
+    """Return the seconds that reading or writing so many bytes may take before the store counts as silent."""
+    return SILENCE + size / _SLOWEST
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """Call, but do not wait any longer than that; a call that hangs is left to its thread, which ends no program.
+
+    Args:
+        seconds: So long.
+        call: What is called, in a thread of its own.
+
+    Raises:
+        TimeoutError: It took longer.
+        Exception: As the call does.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="kognic-store", daemon=True).start()
+    try:
+        return done.result(seconds)
+    except TimeoutError:
+        if done.done():
+            raise
+    raise TimeoutError(f"no answer in {seconds:.0f} s")
