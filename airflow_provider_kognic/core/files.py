@@ -58,13 +58,23 @@ def names(folder: StoredPath) -> list[str]:
         Exception: As the store's library does.
     """
     try:
-        if isinstance(folder, Path) and is_local(folder):
-            return os.listdir(folder)  # noqa: PTH208 - its errors name the folder, iterdir's came late before 3.13
-        store, text = _store_of(folder)
-        # With their details, as some stores name the folder itself among its files.
-        found = [str(entry["name"]).rstrip("/") for entry in store.ls(text, detail=True)]
+        return listed(folder)
     except FileNotFoundError:
         return []
+
+
+def listed(folder: StoredPath) -> list[str]:
+    """Return the names in a folder as they are now.
+
+    Raises:
+        FileNotFoundError: There is no folder, or not even a bucket.
+        Exception: As the store's library does.
+    """
+    if isinstance(folder, Path) and is_local(folder):
+        return os.listdir(folder)  # noqa: PTH208 - its errors name the folder, iterdir's came late before 3.13
+    store, text = _store_of(folder)
+    # With their details, as some stores name the folder itself among its files.
+    found = [str(entry["name"]).rstrip("/") for entry in store.ls(text, detail=True)]
     return [name.rpartition("/")[2] for name in found if name.strip("/") != text.strip("/")]
 
 
@@ -90,10 +100,12 @@ def read(path: StoredPath) -> bytes:
 
     Raises:
         FileNotFoundError: There is none.
+        NotAFileError: It is none that ends, see `open_to_read`.
         Exception: As the store's library does.
     """
     if isinstance(path, Path) and is_local(path):
-        return path.read_bytes()
+        with open_to_read(path) as file:
+            return file.read()
     store, text = _store_of(path)
     return bytes(store.cat_file(text))
 

@@ -117,7 +117,7 @@ class TaskStateStoreLog:
         self._still_owner()
         self._parts = parts
 
-    def peek(self) -> Iterator[bytes]:
+    def peek(self, stopping: Callable[[], bool] = lambda: False) -> Iterator[bytes]:  # noqa: ARG002 - a read is not waited for
         """Yield the lines as `read` does, without becoming the owner: nothing is written.
 
         So an attempt that was superseded, because the task was cleared while it ran, is not told so: it finds

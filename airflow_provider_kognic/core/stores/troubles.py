@@ -170,6 +170,23 @@ def trouble_of(error: BaseException) -> Trouble:
     return _row_of(error).trouble
 
 
+def advice_of(error: BaseException) -> str:
+    """Return what to do about an error of a store, as a sentence; nothing where there is nothing to be said."""
+    advice = _row_of(error).advice
+    return f"{advice}." if advice else ""
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether an error certainly says that the store did not answer.
+
+    Not so an error that no row is about, nor one that says that a condition does not hold: with these some stores
+    tell that what was to be made is there.
+    """
+    row, facts = _row_of(error), _facts_of(error)
+    is_condition = facts.statuses & {409, 412} or facts.codes & {"PreconditionFailed", "ConditionNotMet"}
+    return row is not _UNKNOWN and row.trouble is Trouble.NO_ANSWER and not is_condition
+
+
 def error_of(error: Exception, where: str) -> KognicError:
     """Return the error to be raised where it is about all that is to be read or written, not about one document.
 

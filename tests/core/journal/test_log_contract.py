@@ -34,7 +34,7 @@ class FolderPlace:
         self.folder, self.keeps_apart = folder, keeps_apart
 
     def log(self, header: Header = HEADER) -> FolderLog:
-        return FolderLog(self.folder, header, source_key="a source")
+        return FolderLog(self.folder, header, source_key="a source", outage_timeout=0)
 
     reader = log
 
