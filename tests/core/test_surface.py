@@ -75,8 +75,8 @@ PUBLIC: dict[str, str] = {
         "KognicJournalFormatError KognicNoAnswerError KognicNotFoundError "
         "KognicOutageError KognicPermissionError KognicRateLimitError KognicRedirectError "
         "KognicRequestError KognicRowError KognicServerError KognicStoppedError "
-        "KognicStoreCredentialsError KognicStoreError KognicTLSError KognicUnauthorizedError KognicUnavailableError "
-        "KognicUnclearRedirectError"
+        "KognicStoreCredentialsError KognicStoreError KognicTLSError KognicUnauthorizedError "
+        "KognicUnavailableError KognicUnclearRedirectError"
     ),
     "files": (
         "NotAFileError StoredPath check_writable create details exists is_local make_folder names "
