@@ -75,8 +75,8 @@ PUBLIC: dict[str, str] = {
         "KognicJournalFormatError KognicNoAnswerError KognicNotFoundError "
         "KognicOutageError KognicPermissionError KognicRateLimitError KognicRedirectError "
         "KognicRequestError KognicRowError KognicServerError KognicStoppedError "
-        "KognicTLSError KognicUnauthorizedError KognicUnavailableError "
-        "KognicUnclearRedirectError"
+        "KognicStoreCredentialsError KognicStoreError KognicTLSError KognicUnauthorizedError "
+        "KognicUnavailableError KognicUnclearRedirectError"
     ),
     "files": (
         "NotAFileError StoredPath check_writable create details exists is_local make_folder names "
@@ -153,6 +153,9 @@ PUBLIC: dict[str, str] = {
     "sources.room": "Room RoomClosedError",
     "sources.rows": "RowsSource",
     "sources.walk": "T walk",
+    "stores.limited": "T seconds_for within",
+    "stores.patience": "Patience T",
+    "stores.troubles": "Facts Row Trouble error_of trouble_of",
     "upload": "upload",
     "upload.dry_run": "make_plan",
     "upload.ending": "CutOff Ending",
