@@ -170,6 +170,11 @@ def trouble_of(error: BaseException) -> Trouble:
     return _row_of(error).trouble
 
 
+def has_no_words(error: BaseException) -> bool:
+    """Tell whether a store said no more than an HTTP status: S3 does so where it answers a HEAD (400, 403, 404)."""
+    return bool(_facts_of(error).codes & {"400", "403", "404"})
+
+
 def error_of(error: Exception, where: str) -> KognicError:
     """Return the error to be raised where it is about all that is to be read or written, not about one document.
 

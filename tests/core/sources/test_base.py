@@ -14,6 +14,7 @@ from airflow_provider_kognic.core.sources.base import (
     unique,
 )
 from airflow_provider_kognic.core.sources.rows import RowsSource
+from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.emulator import demo
 
 SCENE = demo.scene_uuid(0)
@@ -69,5 +70,5 @@ def test_an_error_of_a_store_while_a_source_is_read() -> None:
 
 def test_rows_are_no_path() -> None:
     """Nothing is asked of them that only a path could answer."""
-    given = Given([1, 2], 10)
+    given = Given([1, 2], 10, Patience(0))
     assert (given.rows, given.text, given.is_folder, given.is_file) == ([1, 2], "", False, False)
