@@ -75,8 +75,8 @@ PUBLIC: dict[str, str] = {
         "KognicJournalAccessError KognicJournalError KognicJournalFormatError KognicNoAnswerError KognicNotFoundError "
         "KognicOutageError KognicPermissionError KognicRateLimitError KognicRedirectError "
         "KognicRequestError KognicRowError KognicServerError KognicStoppedError "
-        "KognicStoreCredentialsError KognicStoreError KognicTLSError KognicUnauthorizedError KognicUnavailableError "
-        "KognicUnclearRedirectError"
+        "KognicStoreCredentialsError KognicStoreError KognicTLSError KognicUnauthorizedError "
+        "KognicUnavailableError KognicUnclearRedirectError"
     ),
     "files": (
         "NotAFileError StoredPath check_writable create details exists is_local listed make_folder names "
@@ -104,7 +104,7 @@ PUBLIC: dict[str, str] = {
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
     "journal.store": "Store T journal_error",
     "journal.writer": "LogThread OpenIntents Writer answered not_open",
-    "models": "Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
+    "models": "NotRead Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",
     "openlabel.accept": "accept",
     "openlabel.checked": "Checked",
@@ -145,19 +145,21 @@ PUBLIC: dict[str, str] = {
         "Format Found Given PathLike Source cannot_read_on folded is_unicode prediction_of refusal "
         "scenes_of unique written"
     ),
-    "sources.bounded": "check_size compression_of is_json_lines lines_of read_document",
+    "sources.bounded": (
+        "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
+    ),
     "sources.folder": "FilesSource",
     "sources.json_lines": "JSONLinesSource",
     "sources.manifest": "Expected ManifestSource open_manifest",
     "sources.opening": "open_source",
-    "sources.pinned": "Pinned changed",
+    "sources.pinned": "Pinned T changed",
     "sources.room": "Room RoomClosedError",
     "sources.rows": "RowsSource",
     "sources.walk": "T walk",
     "stores.asking": "Asking T",
-    "stores.limited": "T seconds_for within",
+    "stores.limited": "T in_time seconds_for within",
     "stores.patience": "Patience T",
-    "stores.troubles": "Facts Row Trouble advice_of error_of is_outage trouble_of",
+    "stores.troubles": "Facts Row Trouble advice_of error_of has_no_words is_outage trouble_of",
     "upload": "upload",
     "upload.dry_run": "make_plan",
     "upload.ending": "CutOff Ending",

@@ -1,7 +1,5 @@
 """What can go wrong between a store's client and the store, and on which requests it does."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,8 +35,8 @@ class Says:
     @property
     def body(self) -> bytes:
         return (
-            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{self.code}</Code><Message>{self.message}</Message>'
-            "<RequestId>0000000000000000</RequestId></Error>"
+            '<?xml version="1.0" encoding="UTF-8"?>\n<Error>'
+            f"<Code>{self.code}</Code><Message>{self.message}</Message><RequestId>0</RequestId></Error>"
         ).encode()
 
 

@@ -1,7 +1,5 @@
 """A proxy before an object store that lets everything through but what a test wants to go wrong."""
 
-from __future__ import annotations
-
 import socket
 import struct
 import threading

@@ -1,7 +1,5 @@
 """An S3-compatible server behind a faulty proxy, and what tests do with it."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,7 @@
 """An S3 in a process of its own, moto's: `python s3_server.py` prints its port and ends with its standard input.
 
-In a process of its own because moto changes what botocore does in the process that imports it, and because our tests
-take warnings for errors, also those of others' servers.
+In a process of its own because moto changes what botocore does in the process that imports it, and because our
+tests take warnings for errors, also those of others' servers.
 """
 
 import sys

@@ -4,5 +4,5 @@
 answer, within a time; `limited` leaves a call alone that never comes back. Sources, the journal and receipts use
 all three, so that trouble of a store is never taken for a bad document.
 
-May import errors and retries.
+May import errors, files and retries.
 """

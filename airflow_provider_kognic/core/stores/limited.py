@@ -7,6 +7,8 @@ import time
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
+from airflow_provider_kognic.core.files import is_local
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,6 +24,24 @@ _STEP = 0.2
 def seconds_for(size: int) -> float:
     """Return the seconds that reading or writing so many bytes may take before the store counts as silent."""
     return SILENCE + size / _SLOWEST
+
+
+def in_time(path: object, call: Callable[[], T], size: int = 0) -> T:
+    """Call what reads or writes a file, for so long as that may take; on this machine as long as it takes.
+
+    A disk of this machine answers, or the kernel says that it does not; a process that waits for one that hangs
+    could not end anyway.
+
+    Args:
+        path: The file.
+        call: Reads or writes it.
+        size: Bytes that are to be read or written.
+
+    Raises:
+        TimeoutError: It took longer.
+        Exception: As the call does.
+    """
+    return call() if is_local(path) else within(seconds_for(size), call)
 
 
 def within(seconds: float, call: Callable[[], T], *, ended: Callable[[], bool] = lambda: False) -> T:
@@ -49,6 +69,8 @@ def within(seconds: float, call: Callable[[], T], *, ended: Callable[[], bool] =
     began = time.monotonic()
     threading.Thread(target=run, name="kognic-store", daemon=True).start()
     while (left := began + seconds - time.monotonic()) > 0 and not ended():
-        if wait([done], min(left, _STEP)).done:
-            return done.result()
+        if wait({done}, min(left, _STEP)).done:
+            break
+    if done.done():
+        return done.result()
     raise TimeoutError(f"no answer in {time.monotonic() - began:.0f} s")

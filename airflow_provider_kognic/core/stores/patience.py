@@ -47,6 +47,7 @@ class Patience:
         self._timeout = timeout
         self._backoff = backoff or Backoff()
         self._ended = ended
+        self._closed = threading.Event()
         self._lock = threading.Lock()
         self._answers = 0
         self._silent_since: float | None = None
@@ -111,9 +112,13 @@ class Patience:
 
         return self.call(asked)
 
+    def close(self) -> None:
+        """Try nothing again any more: nobody waits for it."""
+        self._closed.set()
+
     def _gives_up(self, began: float, answers: int) -> bool:
         """Tell whether a call is not made again, and note what follows for the store."""
-        if self.over or self._ended():
+        if self._is_of_no_use():
             return True
         if time.monotonic() - began < self._timeout:
             return False
@@ -125,8 +130,11 @@ class Patience:
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not (self.over or self._ended()):
-            time.sleep(min(left, _STEP))
+        while (left := until - time.monotonic()) > 0 and not self._is_of_no_use():
+            self._closed.wait(min(left, _STEP))
+
+    def _is_of_no_use(self) -> bool:
+        return self.over or self._closed.is_set() or self._ended()
 
     def _note_answer(self) -> None:
         with self._lock:
@@ -140,7 +148,7 @@ class Patience:
             first = self._silent_since is None
             if first:
                 self._silent_since = time.monotonic()
-        if first and not self._ended():
+        if first and not self._is_of_no_use():
             logger.warning("%s It is asked again, for %.0f s at most.", error, self._timeout)
 
 
