@@ -257,6 +257,43 @@ def replace(path: Any, content: IO[bytes]) -> None:
     sync_folder(path.parent)
 
 
+def make_whole(path: Path, beside: Path, content: bytes) -> int:
+    """Make a file of this machine that must not be there and that nobody ever sees without its content, durably.
+
+    Args:
+        path: The file.
+        beside: A name in the same folder that it has meanwhile.
+        content: What it begins with.
+
+    Returns:
+        Its descriptor, to append with.
+
+    Raises:
+        FileExistsError: It is there.
+    """
+    file = os.open(beside, _NEW | os.O_APPEND, 0o666)
+    made = False
+    try:
+        write_all(file, content)
+        os.fsync(file)
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            beside.rename(path)
+        made = True
+        beside.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except BaseException:
+        os.close(file)
+        for one in (beside, path) if made else (beside,):
+            with contextlib.suppress(OSError):
+                one.unlink()
+        raise
+    return file
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     """Write to an open file of this machine, however many calls that takes."""
     left = memoryview(data)

@@ -72,15 +72,16 @@ PUBLIC: dict[str, str] = {
     "errors": (
         "KognicAmbiguousError KognicAnswerError KognicAuthError KognicConnectionError "
         "KognicCredentialsError KognicError KognicInputError "
-        "KognicJournalAccessError KognicJournalError KognicJournalFormatError KognicNoAnswerError KognicNotFoundError "
+        "KognicJournalAccessError KognicJournalError KognicJournalFormatError KognicNoAnswerError "
+        "KognicNotFoundError "
         "KognicOutageError KognicPermissionError KognicRateLimitError KognicRedirectError "
         "KognicRequestError KognicRowError KognicServerError KognicStoppedError "
         "KognicStoreCredentialsError KognicStoreError KognicTLSError KognicUnauthorizedError "
         "KognicUnavailableError KognicUnclearRedirectError"
     ),
     "files": (
-        "NotAFileError StoredPath check_writable create details exists is_local listed make_folder names "
-        "open_to_read read remove replace sync_folder told_size write write_all"
+        "NotAFileError StoredPath check_writable create details exists is_local listed make_folder make_whole "
+        "names open_to_read read remove replace sync_folder told_size write write_all"
     ),
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",

@@ -291,7 +291,7 @@ class Journal:
 
 async def _watch(lost: Callable[[], str | None], writer: Writer) -> None:
     """See that nothing is sent any more once the log is lost, also where nothing is to be noted meanwhile."""
-    while (why := lost()) is None:
+    while (why := lost()) is None:  # noqa: ASYNC110 - the log is no coroutine, and told by the clock
         await asyncio.sleep(_LOOK_EVERY)
     writer.fail(KognicJournalError(why))
 

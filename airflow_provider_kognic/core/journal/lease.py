@@ -227,7 +227,7 @@ class Lease:
         began = _clock()
         content = self._content(released=False)
         try:
-            if not self._store.again(lambda: self._make(number, content), "written"):
+            if not self._store.again(lambda: _make(self._store, path, content), "written"):
                 return False
         except _UNSUPPORTED as error:
             return self._go_without(error)
@@ -235,52 +235,30 @@ class Lease:
             raise journal_error(error, self._folder, "written") from error
         self._number, self._renewed_at = number, began
         try:
-            if not self._store.again(lambda: self._is_exclusive(path, content), "written"):
-                self._store.again(lambda: self._store.remove(path), "written")
-                return self._go_without(None)
-            # Somebody slow makes a number that others have gone past and removed.
-            if self._store.again(self._last, "read") != number:
-                self._store.again(lambda: self._store.remove(path), "written")
-                return False
-            # Some stores look whether a file is there, and then make it all the same.
-            if self._store.again(lambda: self._store.read(path), "read") != content:
-                return False
-            if self._too_old():
-                # A silent store took all the time. Whoever makes the next number knows that nobody came between.
-                return self._take(number + 1)
+            return self._judge_what_was_made(path, content)
         except BaseException:
             with contextlib.suppress(Exception):  # then the next attempt waits for the time-out
                 self._write(released=True)
             raise
+
+    def _judge_what_was_made(self, path: Any, content: bytes) -> bool:
+        """Tell whether a number that was made is a lease, or none is to be had here."""
+        if not self._store.again(lambda: _is_exclusive(self._store, path, content), "written"):
+            self._store.again(lambda: self._store.remove(path), "written")
+            return self._go_without(None)
+        # Somebody slow makes a number that others have gone past and removed.
+        if self._store.again(self._last, "read") != self._number:
+            self._store.again(lambda: self._store.remove(path), "written")
+            return False
+        # Some stores look whether a file is there, and then make it all the same.
+        if self._store.again(lambda: self._store.read(path), "read") != content:
+            return False
+        if self._too_old():
+            # A silent store took all the time. Whoever makes the next number knows that nobody came between.
+            return self._take(self._number + 1)
         self.exclusive = True
         threading.Thread(target=self._renew, name="kognic-lease", daemon=True).start()
         return True
-
-    def _make(self, number: int, content: bytes) -> bool:
-        """Make a number; tells whether it is ours then: also where an earlier try made it and was not told so."""
-        try:
-            self._store.create(self._path(number), content)
-        except _UNSUPPORTED:
-            raise
-        except Exception as error:
-            found = self._read(number)
-            # FileExistsError, or the same in words of its own.
-            if found is None and not isinstance(error, FileExistsError):
-                raise
-            return found == content
-        return True
-
-    def _is_exclusive(self, path: Any, content: bytes) -> bool:
-        """Try out whether the store refuses to make a file that is there; what its library claims counts little."""
-        try:
-            self._store.create(path, content)
-        except FileExistsError:
-            return True
-        except Exception as error:
-            if is_outage(error):
-                raise  # that says nothing of what it can do
-            self._store.read(path)  # in whatever words; unless it is not to be reached, which this says
-        return False
 
     def _go_without(self, error: Exception | None) -> bool:
         why = "" if error is None else f" ({type(error).__name__}: {error})"
@@ -372,6 +350,36 @@ class Lease:
                 return
             time.sleep(min(_STEP, self._ttl / 10))
         raise stopped()
+
+
+def _make(store: Store, path: Any, content: bytes) -> bool:
+    """Make a lease's file; tells whether it is ours then: also where an earlier try made it and was not told so."""
+    try:
+        store.create(path, content)
+    except _UNSUPPORTED:
+        raise
+    except Exception as error:
+        # FileExistsError, or the same in words of its own.
+        try:
+            return store.read(path) == content
+        except FileNotFoundError:
+            if isinstance(error, FileExistsError):
+                return False
+        raise
+    return True
+
+
+def _is_exclusive(store: Store, path: Any, content: bytes) -> bool:
+    """Try out whether the store refuses to make a file that is there; what its library claims counts little."""
+    try:
+        store.create(path, content)
+    except FileExistsError:
+        return True
+    except Exception as error:
+        if is_outage(error):
+            raise  # that says nothing of what it can do
+        store.read(path)  # in whatever words; unless it is not to be reached, which this says
+    return False
 
 
 def not_held(folder: StoredPath, why: str) -> str:

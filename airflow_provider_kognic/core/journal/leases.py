@@ -49,9 +49,7 @@ class Leases:
         self._folder, self._ttl, self._store = folder, ttl, store
         self._facts = holder.introduce(writer)
         key = key_of(source_key)
-        self._source = Lease(
-            folder, key, self._facts, ttl=ttl, shared="It has the same source.", store=store
-        )
+        self._source = Lease(folder, key, self._facts, ttl=ttl, shared="It has the same source.", store=store)
         self._upload: Lease | None = None
         if upload_key is not None:
             facts = {**self._facts, "source": key}

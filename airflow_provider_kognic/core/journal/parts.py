@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 PART_IS_FULL = 256 * 1024
 _PART = re.compile(r"(\d{6,})-([0-9a-f]{8})-(\d{4,})([ab]?)\.jsonl")
 _BEGUN = re.compile(r"\d{6,}-[0-9a-f]{8}\.begun")
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
 _DAY = 86_400.0
 # What a kill leaves of a line, and of a header.
 _TORN_LINE = re.compile(rb"\[[\x20-\x7e]*")
@@ -178,7 +177,7 @@ class LocalPart:
     def __init__(self, folder: Path, stem: str, header: bytes) -> None:
         self.stem = stem
         self._path = folder / f"{stem}-0001.jsonl"
-        self._file = _make_whole(self._path, folder / f"{stem}.begun", header)
+        self._file = files.make_whole(self._path, folder / f"{stem}.begun", header)
         self._durable = len(header)
         self._empty = True
         _tidy(folder)
@@ -274,31 +273,6 @@ class StoredParts:
 
 def _stem(generation: int, attempt: str) -> str:
     return f"{generation:06d}-{attempt}"
-
-
-def _make_whole(path: Path, beside: Path, content: bytes) -> int:
-    """Make a file that must not be there and that nobody ever sees without its content; returns it, open."""
-    file = os.open(beside, _NEW, 0o666)
-    made = False
-    try:
-        files.write_all(file, content)
-        os.fsync(file)
-        try:
-            os.link(beside, path)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links
-            beside.rename(path)
-        made = True
-        beside.unlink(missing_ok=True)
-        files.sync_folder(path.parent)
-    except BaseException:
-        os.close(file)
-        for one in (beside, path) if made else (beside,):
-            with contextlib.suppress(OSError):
-                one.unlink()
-        raise
-    return file
 
 
 def _tidy(folder: Path) -> None:

@@ -98,7 +98,9 @@ def journal_error(error: Exception, folder: StoredPath, doing: str) -> KognicErr
         doing: What was to be done with the journal, for the message: `read`, `written`, `used`.
     """
     if isinstance(error, KognicStoreError):
-        return KognicJournalError(f"{error.message} What cannot be noted is not sent; a retry goes on from there.")
+        return KognicJournalError(
+            f"{error.message} What cannot be noted is not sent; a retry goes on from there."
+        )
     if isinstance(error, KognicError):
         return error
     local = files.is_local(folder)

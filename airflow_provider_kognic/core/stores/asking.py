@@ -18,7 +18,7 @@ T = TypeVar("T")
 # Seconds without any answer after which a store is given up, where nobody says otherwise.
 OUTAGE_TIMEOUT = 600.0
 # Seconds that what is on its way gets to come back, where nobody waits for it any more.
-GRACE = 2.0
+_GRACE = 2.0
 
 
 def _never() -> bool:
@@ -31,18 +31,26 @@ class Asking:
         once ------> the answer, or an error: at the latest after a time that grows with what is read or written
         again -----> the same until there is an answer, for `timeout` at most
 
-    Once `ended` says so, nothing is asked again, and a call that hangs is left alone after `GRACE`. Safe in threads.
+    Once `ended` says so, nothing is asked again, and a call that hangs is left alone after `grace`.
+    Safe in threads.
 
     Args:
         timeout: Seconds without an answer after which the store is given up.
         ended: Tells whether nobody waits for an answer any more.
+        grace: Seconds.
         backoff: The pauses between two tries.
     """
 
     def __init__(
-        self, timeout: float, ended: Callable[[], bool] = _never, *, backoff: Backoff | None = None
+        self,
+        timeout: float,
+        ended: Callable[[], bool] = _never,
+        *,
+        grace: float = _GRACE,
+        backoff: Backoff | None = None,
     ) -> None:
         self._ended = ended
+        self._grace = grace
         self._ended_at: float | None = None
         self._patience = Patience(timeout, backoff, ended=ended)
 
@@ -79,4 +87,4 @@ class Asking:
             return False
         if self._ended_at is None:
             self._ended_at = time.monotonic()
-        return time.monotonic() - self._ended_at > GRACE
+        return time.monotonic() - self._ended_at > self._grace
