@@ -139,7 +139,7 @@ PUBLIC: dict[str, str] = {
     "reporting.progress": "Progress",
     "reporting.receipts": "Receipts",
     "reporting.report": "Report",
-    "reporting.rows_file": "RowsFile beside check_place refused_writes",
+    "reporting.rows_file": "RowsFile beside check_place put refused_writes",
     "reporting.tally": "Tally",
     "retries": "Backoff Rule Verdict may_repeat parse_retry_after verdict",
     "sources.base": (
