@@ -34,7 +34,11 @@ def attempt(emulator: Emulator, group: str, predictions: Any, journal: Path, num
     source = to_source(predictions)
     arguments: Any = SimpleNamespace(
         options=UploadOptions(),
-        journal=str(journal), group=group, force=False, dry_run=False, on_lost_journal=OnLostJournal.FAIL
+        journal=str(journal),
+        group=group,
+        force=False,
+        dry_run=False,
+        on_lost_journal=OnLostJournal.FAIL,
     )
     ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="upload", map_index=-1, try_number=number)
     context: Any = {"ti": ti}
