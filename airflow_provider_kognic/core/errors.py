@@ -140,7 +140,9 @@ class KognicCredentialsError(KognicAuthError):
 class KognicUnauthorizedError(KognicAuthError):
     """401 from the API."""
 
-    advice = "A token was issued, but the API does not accept it: check that 'host' and 'auth_host' belong together."
+    advice = (
+        "A token was issued, but the API does not take it: check that 'host' and 'auth_host' belong together."
+    )
 
 
 class KognicPermissionError(KognicAuthError):

@@ -6,7 +6,7 @@ A viewer of logs shows the beginning of a line; what matters most stands there.
 from __future__ import annotations
 
 _ENDS = (".", "!", "?", "…")
-_CLOSES = "\"')]}”’»"
+_CLOSES = "\"')]}"
 
 
 def sentence(text: object) -> str:
@@ -40,10 +40,12 @@ def about_one(
     said = sentence(message or "")
     if longest is not None and len(said) > longest:
         said = f"{said[:longest].rstrip(' .')}…"
-    named = (
-        source
-        if scene_uuid and scene_uuid in source.lower()
-        else f"scene {scene_uuid or 'unknown'}, {source}"
-    )
+    folder, _, name = source.rpartition("/")
+    if not scene_uuid or scene_uuid not in source.lower():
+        named = f"scene {scene_uuid or 'unknown'}, {source}"
+    elif folder and name == f"{scene_uuid}.json":
+        named = f"scene {scene_uuid} in {folder}"
+    else:
+        named = source
     kind = f"{what}: {reason}:" if reason else f"{what}:"
     return " ".join(part for part in (kind, said, f"({' '.join(named.split())})") if part)

@@ -577,7 +577,7 @@ def test_receipts_that_cannot_be_written_in_the_end_fail_the_task_and_hide_nothi
     if bad:
         assert run.tries("upload") == 1
         assert counts(run, "summary") == {"uploaded": 10, "refused": 1, "total": 11}
-        assert "11 predictions: 10 created, 0 skipped, 1 refused (allowed: 0)" in run.output
+        assert "The upload is incomplete: 1 refused (allowed: 0), 10 created, of 11." in run.output
     else:
         assert run.tries("upload") == 2
         assert "The upload succeeded, but the receipts cannot be written to" in run.output

@@ -563,7 +563,8 @@ def test_what_is_in_doubt_fails_the_task_by_name_and_is_not_sent_again(
 
     run = run_dag(dag, connection=server)
 
-    assert failed_at_once(run, f"in_doubt: scene {lost}")
+    assert failed_at_once(run, "in_doubt: NoAnswerError: sent, ")
+    assert f"(scene {lost} in {folder})" in run.output
     assert counts(run.xcom("upload", "summary")) == {"uploaded": 7, "in_doubt": 1, "total": 8}
     assert server.count_predictions(group, lost) == 1
     assert run.xcom("upload", "kognic_predictions_group_link").endswith(group)

@@ -65,7 +65,7 @@ def judge(report: Report, options: UploadOptions, *, receipts: str | None = None
     if report.stopped is None and not failing:
         return None
     retry = _may_help(report)
-    counts = f"{_counts(summary, options, failing)}, of {summary.total:,} predictions."
+    counts = f"{_counts(summary, options, failing)}, of {summary.total:,}."
     if report.stopped is None:
         lines = [f"The upload is incomplete: {counts}"]
     else:
@@ -99,8 +99,8 @@ def _about_reasons(report: Report) -> Iterator[str]:
         yield f"Reasons: {shown}{', …' if len(reasons) > _SHOWN_REASONS else '.'}"
     if report.uncounted:
         how_many = f"{report.uncounted:,}" if report.uncounted > 0 else "Some"
-        yield f"{how_many} of these could not be gone through in time: they are counted as unsent, though an earlier"
-        yield "run may have sent them, and have no receipt."
+        yield f"{how_many} of these could not be gone through in time: they are counted as unsent, though an"
+        yield "earlier run may have sent them, and have no receipt."
 
 
 def _about_doubt(
@@ -109,24 +109,22 @@ def _about_doubt(
     """Say what became of those in doubt, what another try would do about them, and what a person can do."""
     yield "In doubt: sent, and the answer was lost, so that the server may have created them."
     if not report.journaled and retry:
-        yield "There is no journal: another try sends all predictions again, also these and what is created."
+        yield "There is no journal: another try sends all predictions again, these and what is created, too."
         yield "With a journal, such as journal='s3://...', nothing is sent twice."
     elif report.journaled and report.settles and options.on_ambiguous.sends_again:
-        yield "Another try, or clearing the task, sends them again, as on_ambiguous='resend' says: of those that the"
-        yield "server has created there are two then."
+        yield "Another try, or clearing the task, sends them again, as on_ambiguous='resend' says:"
+        yield "of those that the server has created there are two then."
     elif report.journaled and report.settles:
         yield "Another try, or clearing the task, asks the server about them again."
     else:
-        yield "They are not sent again by themselves. What to do: compare these scenes with the predictions group in"
-        yield "the app; then either"
+        which = "the receipts named below (manifest=)" if receipts else "them by themselves"
+        yield "They are not sent again. Compare these scenes with the predictions group in the app; then"
         yield "- leave them as they are, or"
         if report.journaled:
-            which = f"with manifest='{receipts}'" if receipts else "by themselves"
-            yield f"- remove what is there of them, and upload them {which} and force=True, or"
-            yield "- set on_ambiguous='resend' and clear the task: sends them again, which may make duplicates."
+            yield f"- remove what is there of them, and upload {which}, with force=True, or"
+            yield "- clear the task with on_ambiguous='resend': that sends them again, and may make duplicates."
         else:
-            which = f", from manifest='{receipts}'" if receipts else ""
-            yield f"- upload those that are missing by themselves{which}."
+            yield "- upload those that are missing by themselves."
 
 
 def _examples(report: Report, failing: set[Outcome]) -> Iterator[str]:

@@ -18,6 +18,14 @@ logger = logging.getLogger(__name__)
 
 # The rate and the time left follow the last minute, so that they answer "how is it now".
 _WINDOW_S = 60.0
+# In the order of the line; one that is zero is left out, as a viewer of logs shows no more than a line's beginning.
+_CALLED = {
+    Outcome.CREATED: "created",
+    Outcome.SKIPPED: "skipped",
+    Outcome.REFUSED: "refused",
+    Outcome.IN_DOUBT: "in doubt",
+    Outcome.UNSENT: "unsent",
+}
 
 
 class Progress:
@@ -89,23 +97,22 @@ class Progress:
             if self._total is not None and self._total > accounted and rate > 0 and not final
             else ""
         )
+        numbers = ", ".join(
+            f"{counts[outcome]:,} {what}" for outcome, what in _CALLED.items() if counts[outcome]
+        )
+        if self._held:
+            numbers = f"{numbers}{', ' if numbers else ''}{self._held:,} to be settled"
         logger.info(
-            "%s%s of %s predictions done%s: %s created, %s skipped, %s refused, %s in doubt, %s unsent%s;"
-            " %.1f/s, %d in flight, %d retries%s.",
+            "%s%s of %s predictions done%s%s; %.1f/s%s, %d in flight%s.",
             f"Ended after {_duration(now - self._started)}: " if final else "",
             f"{done:,}",
-            "an unknown number" if total is None else f"{total:,}",
+            "an unknown number of" if total is None else f"{total:,}",
             share,
-            f"{counts[Outcome.CREATED]:,}",
-            f"{counts[Outcome.SKIPPED]:,}",
-            f"{counts[Outcome.REFUSED]:,}",
-            f"{counts[Outcome.IN_DOUBT]:,}",
-            f"{counts[Outcome.UNSENT]:,}",
-            f", {self._held:,} to be settled" if self._held else "",
+            f": {numbers}" if numbers else "",
             rate,
-            self._in_flight,
-            self._retries,
             left,
+            self._in_flight,
+            f", {self._retries:,} retries" if self._retries else "",
         )
 
 

@@ -139,7 +139,7 @@ class Reconciler:
         elif self._listing.usable:
             why = "The group's listing did not settle it."
         else:
-            why = "This server lists no predictions that could settle it."
+            why = "There is no listing to ask."
         held, self._held = list(self._held.values()), {}
         if held:
             self._emit(Held(0))

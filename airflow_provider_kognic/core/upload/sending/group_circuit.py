@@ -143,8 +143,8 @@ class GroupCircuit:
 
     def _unknown(self, error: KognicError) -> KognicError:
         return KognicNotFoundError(
-            f"the predictions group {self._group} is unknown: {sentence(error.message)} Check 'predictions_group_uuid',"
-            " the host, and whether the credentials may see its dataset.",
+            f"the predictions group {self._group} is unknown: {sentence(error.message)} Check"
+            " 'predictions_group_uuid', the host, and whether the credentials may see its dataset.",
             status=HTTPStatus.NOT_FOUND.value,
             method=error.method,
             url=error.url,

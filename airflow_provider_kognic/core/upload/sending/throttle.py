@@ -139,8 +139,8 @@ class Throttle:
         elif self._failures >= self._outage_after:
             self._outage_began = now
             logger.warning(
-                "%d requests in a row without success: nothing is sent until Kognic answers; giving up after %.0f s."
-                " The last: %s",
+                "%d requests in a row without success: nothing is sent until Kognic answers; giving up after"
+                " %.0f s. The last: %s",
                 self._failures,
                 self._outage_timeout,
                 sentence(error),

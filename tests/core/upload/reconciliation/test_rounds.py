@@ -177,7 +177,7 @@ def test_without_a_listing_doubt_stays_doubt(*, usable: bool) -> None:
         assert [done async for done in reconciler.rounds()] == [Round()]
         (left,) = reconciler.give_up()
         assert left.outcome is Outcome.IN_DOUBT
-        assert ("This server lists no predictions" in str(left.message)) is not usable
+        assert ("There is no listing to ask." in str(left.message)) is not usable
         assert reconciler.may_settle_later(left) is usable
 
     tell(story, [None])
