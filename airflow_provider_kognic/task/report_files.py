@@ -97,6 +97,11 @@ class TaskReceipts(_TaskFile[Receipts]):
             file = Receipts(to_path(path, "'receipts'"), host=host, predictions_group_uuid=group)
         super().__init__(file, "receipts", "upload")
 
+    @property
+    def failed(self) -> str | None:
+        """Where the rows of what failed are, for people; None where nobody wants them."""
+        return None if self._file is None else str(self._file.failed_path)
+
     def write(self, expected: int) -> str | None:
         """Write them.
 

@@ -81,7 +81,8 @@ class UploadJob:
             report = asyncio.run(self._send(receipts, deadline))
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
-        failure = judge(report, asked.options)
+            failed = receipts.failed if unwritten is None else None
+        failure = judge(report, asked.options, receipts=failed)
         return Ended(
             report.summary.to_dict(),
             failure if unwritten is None else _with_receipts_unwritten(report, failure, unwritten),
@@ -223,4 +224,4 @@ def _with_receipts_unwritten(report: Report, failure: Failure | None, unwritten:
     if failure is None:
         # Another try skips what is created, and writes them; without a journal it would send everything again.
         return Failure(f"The upload succeeded, but {unwritten}", retry=report.journaled)
-    return Failure(f"{failure.message} And {unwritten}", failure.retry)
+    return Failure(f"{failure.message}\nAnd {unwritten}", failure.retry)

@@ -191,8 +191,8 @@ class Place:
         return values
 
 
-_NAMED = re.compile(r"(?:refused|in_doubt|unsent): scene ")
-_LISTS = re.compile(r"((?:Reasons|Scenes): )([^.]+)")
+_NAMED = re.compile(r"(?m)^- (?:refused|in_doubt|unsent): .*\n?")
+_LISTS = re.compile(r"(Reasons: )([^.]+)")
 
 
 def steady(text: str) -> str:
@@ -201,8 +201,8 @@ def steady(text: str) -> str:
     Of several predictions that are named none is left, as it differs which are the first.
     """
     text = _LISTS.sub(lambda found: found[1] + ", ".join(sorted(found[2].split(", "))), text)
-    named = list(_NAMED.finditer(text))
-    return text[: named[0].start()] + f"{len(named)} named" if len(named) > 1 else text
+    named = _NAMED.findall(text)
+    return f"{_NAMED.sub('', text)}\n{len(named)} named" if len(named) > 1 else text
 
 
 def _rough(files: dict[str, Any]) -> dict[str, Any]:

@@ -309,7 +309,7 @@ def test_bad_documents_are_results_and_the_others_go_on(
 
     run = run_dag(dag, connection=server)
 
-    assert failed_at_once(run, "11 predictions: 4 created, 0 skipped, 7 refused (allowed: 0)")
+    assert failed_at_once(run, "The upload is incomplete: 7 refused (allowed: 0), 4 created, of 11.")
     assert counts(run.xcom("upload", "summary")) == {"uploaded": 4, "refused": 7, "total": 11}
     assert run.xcom("upload") is None
     for named in ("not-a-uuid", "invalid (3)", *map(demo.scene_uuid, range(10, 14)), unknown):
@@ -563,7 +563,8 @@ def test_what_is_in_doubt_fails_the_task_by_name_and_is_not_sent_again(
 
     run = run_dag(dag, connection=server)
 
-    assert failed_at_once(run, f"in_doubt: scene {lost}")
+    assert failed_at_once(run, "in_doubt: NoAnswerError: sent, ")
+    assert f"(scene {lost} in {folder})" in run.output
     assert counts(run.xcom("upload", "summary")) == {"uploaded": 7, "in_doubt": 1, "total": 8}
     assert server.count_predictions(group, lost) == 1
     assert run.xcom("upload", "kognic_predictions_group_link").endswith(group)

@@ -33,16 +33,19 @@ class Receipts:
         host: The dataset API, as `Settings.host` names it.
         predictions_group_uuid: The group.
 
+    Attributes:
+        failed_path: Where the rows of what failed go.
+
     Raises:
         KognicInputError: The path does not end in `.jsonl`, or nothing can be written there.
     """
 
     def __init__(self, path: StoredPath, *, host: str, predictions_group_uuid: str) -> None:
-        failed_path = beside(path, "failed.jsonl", argument="receipts")
-        check_place(path, failed_path, argument="receipts", note=" Nothing was sent.")
+        self.failed_path = beside(path, "failed.jsonl", argument="receipts")
+        check_place(path, self.failed_path, argument="receipts", note=" Nothing was sent.")
         self._of = {"predictions_group_uuid": predictions_group_uuid, "host": host}
         self._all = RowsFile(path, "receipts")
-        self._failed = RowsFile(failed_path, "receipts")
+        self._failed = RowsFile(self.failed_path, "receipts")
 
     def __enter__(self) -> Self:
         return self
