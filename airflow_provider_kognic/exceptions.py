@@ -2,17 +2,17 @@
 
     BaseException
     ├── AirflowException
-    │   ├── KognicTransientError   another try may help: an outage, a rate limit, a stop, a journal's store that fails
-    │   └── KognicPermanentError   none will: input, credentials, permission, an unknown group, too many refusals
-    │       └── KognicFailError    the same where the task has no retry policy; also an AirflowFailException
+    │   ├── KognicTransientError  another try may help: an outage, a rate limit, a stop, a journal's store fails
+    │   └── KognicPermanentError  none will: input, credentials, permission, an unknown group, too many refusals
+    │       └── KognicFailError   the same where the task has no retry policy; also an AirflowFailException
     └── AirflowTaskTimeout
-        └── KognicTimeoutError     `execution_timeout` was nearly over, so the upload was ended in order
+        └── KognicTimeoutError    `execution_timeout` was nearly over, so the upload was ended in order
 
 The `KognicError` that was the reason, where there is one, is the exception's `__cause__`. All have `summary`: what
 an upload left in the XCom of that name, for callbacks (`airflow_provider_kognic.summaries`); None for other tasks.
 
 A task with a `retry_policy` (Airflow 3.3 and later; the operators bring one) raises one of the first two. Airflow
-never consults a policy for `AirflowFailException`, so one of that kind is raised where there is no policy, and makes
+never consults a policy for `AirflowFailException`, so one of that kind is raised where there is no policy: it makes
 Airflow fail the task at once.
 """
 

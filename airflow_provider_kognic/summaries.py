@@ -1,8 +1,8 @@
 """What uploads say of themselves: the summary of one, and the sum of several, failed ones included.
 
-An `UploadPredictionsOperator` leaves a summary in the XCom `summary` whether it succeeds or fails, and its exceptions
-carry the same (`airflow_provider_kognic.exceptions`). `summarise` adds up those of a mapped upload, `summary_of` is
-for callbacks. A task that is killed outright leaves none: that is said, and not taken for zero.
+An `UploadPredictionsOperator` leaves a summary in the XCom `summary` whether it succeeds or fails, and its
+exceptions carry the same (`airflow_provider_kognic.exceptions`). `summarise` adds up those of a mapped upload,
+`summary_of` is for callbacks. A task that is killed outright leaves none: that is said, and not taken for zero.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ def summary_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
     carried: dict[str, Any] | None = getattr(context.get("exception"), "summary", None)
     if carried is not None:
         return carried
-    ti = context["ti"]
     try:
+        ti = context["ti"]
         pulled: dict[str, Any] | None = ti.xcom_pull(task_ids=ti.task_id, key=KEY, map_indexes=ti.map_index)
     except Exception:  # noqa: BLE001 - where callbacks of lost tasks are run, an older Airflow gives no XComs
         return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # What a URL may hold of secrets: a password, a signature.
-_PASSWORD = re.compile(r"\b([a-z][a-z0-9+.-]*://[^\s/@:]*):[^\s/]*@", re.IGNORECASE)
+_PASSWORD = re.compile(r"\b([a-z][a-z0-9+.-]*://[^\s/@:]*):\S*@", re.IGNORECASE)
 _SIGNATURE = re.compile(r"\b(https?://[^\s?#]*\?)[^\s]+", re.IGNORECASE)
 
 

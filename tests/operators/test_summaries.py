@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,7 @@ from airflow_provider_kognic.summaries import COUNTS, summarise, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from airflow.sdk import DAG
 
