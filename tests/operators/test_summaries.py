@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +19,6 @@ from airflow_provider_kognic.summaries import COUNTS, summarise, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from airflow.sdk import DAG
 
@@ -449,3 +451,80 @@ def test_a_callback_gets_the_summary_of_an_exception_that_is_not_ours(
     assert (fine["uploaded"], fine["error"]) == (2, None)
     assert (failed["counted"], failed["source"]) == (False, str(write_predictions(0)))
     assert "nobody_knows" in failed["error"]
+
+
+# --- what the docs advise ---
+
+
+def recipe(start: str) -> str:
+    """A recipe of the page on summaries."""
+    page = (Path(__file__).parents[2] / "docs" / "summaries.md").read_text(encoding="utf-8")
+    found = re.search(r"```python\n(.*?)```", page[page.index(start) :], re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_recipe_for_a_mapped_upload(
+    run_dag: RunDag, server: Emulator, group: str, write_predictions: Write, tmp_path: Path, *, there: bool
+) -> None:
+    """A run in which a shard failed is not green, though its last task always runs."""
+    text = recipe("<!-- recipe: a mapped upload -->")
+    for name, count in (("front", 2), ("rear", 3)):
+        if there or name == "front":
+            write_predictions(count, tmp_path / name, first=len(name))
+        text = text.replace(f"s3://ml@predictions/{name}/", str(tmp_path / name))
+    text = text.replace("night-drives", "demo").replace("upload_by_camera", f"upload_by_camera_{there}")
+    file = tmp_path / "recipe.py"
+    file.write_text(text)
+
+    run = run_dag(file, conf={"group": group}, connection=server)
+
+    assert run.state == ("success" if there else "failed"), run.output
+    counted = "5 of 5" if there else "2 of 2"
+    assert f"{counted} uploaded, 0 refused: {page(group)}" in run.output
+    if there:
+        assert run.xcom("report")["shards"] == 2
+    else:
+        assert run.task_state("report") == "failed"
+        assert (
+            "1 of 2 uploads failed, and of 1 of 2 the counts are not known, or not all. upload[1]"
+            in run.output
+        )
+
+
+def test_the_recipes_for_telling_people(
+    run_dag: RunDag, dag: DAG, server: Emulator, group: str, write_predictions: Write
+) -> None:
+    """A callback, and a template."""
+    from jinja2 import Template
+
+    told: list[str] = []
+    names: dict[str, Any] = {"post": told.append}
+    exec(recipe("<!-- recipe: a callback -->"), names)
+    folder = write_predictions(1)
+    spoilt = spoil(write_predictions(3, folder.parent / "spoilt"))
+    template = re.search(r'text="(.*)"', recipe("Notifiers need no function"))
+    assert template is not None
+    rendered: list[str] = []
+    for name, source in (("refused", str(spoilt)), ("early", "/nowhere")):
+        UploadPredictionsOperator(
+            task_id=name,
+            dag=dag,
+            predictions=source,
+            predictions_group_uuid=group,
+            dataset="demo",
+            on_failure_callback=[
+                names["tell"],
+                lambda context: rendered.append(Template(template[1]).render(**context)),
+            ],
+        )
+
+    run_dag(dag, connection=server)
+    names["tell"]({"ti": SimpleNamespace(task_id="upload"), "exception": None})
+
+    refused, early, lost = sorted(told, key=lambda text: ("failed" in text, "lost" in text))
+    assert refused.startswith(f"2 of 3 predictions are in {page(group)}; 1 refused, 0 in doubt, 0 unsent. ")
+    assert early.startswith("The upload of /nowhere into demo failed: ")
+    assert lost == "The upload upload was lost; its log says more."
+    assert f"refused failed. 1 refused, {page(group)}" in rendered
