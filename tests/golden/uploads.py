@@ -199,7 +199,7 @@ _LATER_KEYS = {
 
 
 def _first_keys(summary: dict[str, Any]) -> dict[str, Any]:
-    """Return what a summary had from the first, in its order; what came later has to be there, and is tested elsewhere.
+    """Return what a summary had from the first, in its order; what came later has to be there.
 
     Likewise that one is left of every task: at first there were those of failures alone.
     """

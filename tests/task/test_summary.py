@@ -102,7 +102,7 @@ def test_a_summary_is_small_whatever_is_in_it(text: str) -> None:
         summary.knows_settings(Settings())
         summary.knows_dataset(SimpleNamespace(uuid=DATASET, name=much))  # type: ignore[arg-type]
         summary.knows_group(SimpleNamespace(name=much))  # type: ignore[arg-type]
-        counts = Summary(GROUP, *[10**12] * 5, 1e9).to_dict()
+        counts = Summary(GROUP, 10**12, 10**12, 10**12, 10**12, 10**12, 1e9).to_dict()
         counts["reasons"] = {f"http_{status}": 10**12 for status in range(400, 600)}
         left.append({**summary.leave(Ended(counts, Failure(much, retry=False))), "map_index": number})
         assert left[-1]["link"].endswith(GROUP)
