@@ -233,10 +233,12 @@ def _error(shards: list[_Shard], failed: list[_Shard], unknown: list[_Shard]) ->
     if failed:
         parts.append(f"{len(failed):,} of {len(shards):,} uploads failed")
     if unknown:
-        parts.append(f"of {len(unknown):,} of {len(shards):,} the counts are not known, or not all")
+        of_all = "" if failed else f" of {len(shards):,} uploads"
+        parts.append(f"the counts of {len(unknown):,}{of_all} are not known, or not all")
     wrong = [shard for shard in shards if shard.failed or shard.unknown]
     if not wrong:
         return None
+    head = "; ".join(parts)
     named = [shard.what_happened() for shard in wrong[:_SHOWN]]
     more = f" And {len(wrong) - _SHOWN:,} more." if len(wrong) > _SHOWN else ""
-    return cut(f"{', and '.join(parts)}. {'. '.join(named)}.{more}", MOST_ERROR_BYTES)
+    return cut(f"{head[0].upper()}{head[1:]}. {'. '.join(named)}.{more}", MOST_ERROR_BYTES)

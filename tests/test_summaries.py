@@ -73,7 +73,10 @@ def test_what_is_missing_is_named_and_not_taken_for_zero(given: Any) -> None:
     total = summarise(given)
     assert total["counted"] is False
     assert total["unknown_shards"] == ["[0]"]
-    assert "[0]: left no summary" in total["error"]
+    shards = total["shards"]
+    assert total["error"] == (
+        f"The counts of 1 of {shards} uploads are not known, or not all. [0]: left no summary."
+    )
     assert total["failed_shards"] == []
 
 
@@ -90,9 +93,7 @@ def test_an_upload_that_did_not_begin_knows_less_than_the_others() -> None:
     total = summarise([one(0), early])
     assert (total["link"], total["predictions_group"]) == ("https://app/a", "detector v7")
     assert (total["failed_shards"], total["unknown_shards"]) == (["upload[1]"], ["upload[1]"])
-    assert total["error"].startswith(
-        "1 of 2 uploads failed, and of 1 of 2 the counts are not known, or not all. "
-    )
+    assert total["error"].startswith("1 of 2 uploads failed; the counts of 1 are not known, or not all. ")
 
 
 def test_of_many_that_failed_some_are_told_of_and_all_are_named() -> None:

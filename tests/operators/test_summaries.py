@@ -301,9 +301,7 @@ def test_the_sum_of_a_mapped_upload_has_the_shards_that_failed(
     assert total["skipped_shards"] == ["upload[3]"]
     assert total["counted"] is False
     said = total["error"]
-    assert said.startswith(
-        "3 of 5 uploads failed, and of 2 of 5 the counts are not known, or not all. upload[1]"
-    )
+    assert said.startswith("3 of 5 uploads failed; the counts of 2 are not known, or not all. upload[1]")
     assert f"upload[2] ({folders[2]}): " in said
     assert "upload[4]: left no summary, its state is failed" in said
 
@@ -494,10 +492,7 @@ def test_the_recipe_for_a_mapped_upload(
         assert run.xcom("report")["shards"] == 2
     else:
         assert run.task_state("report") == "failed"
-        assert (
-            "1 of 2 uploads failed, and of 1 of 2 the counts are not known, or not all. upload[1]"
-            in run.output
-        )
+        assert "1 of 2 uploads failed; the counts of 1 are not known, or not all. upload[1]" in run.output
 
 
 def test_the_recipes_for_telling_people(
