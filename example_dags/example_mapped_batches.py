@@ -116,7 +116,8 @@ def kognic_mapped_batches() -> None:
             manifests.append(str(manifest))
         return manifests
 
-    @task(trigger_rule="all_done", retries=0)
+    # One XCom for all of it: Airflow 3.0 cannot store a key by itself whose value is None.
+    @task(trigger_rule="all_done", retries=0, multiple_outputs=False)
     def add_up(ti: Any = None) -> dict[str, Any]:
         total = summarise(ti, task_ids="upload_batch")
         ti.xcom_push(key="total", value=total)

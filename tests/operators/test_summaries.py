@@ -8,6 +8,7 @@ import pickle
 import re
 import runpy
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     RunDag = Callable[..., Any]
     Write = Callable[..., Path]
 
+# Airflow 3.0 calls none where it runs a Dag by `dag.test()`.
+CALLS_BACK = find_spec("airflow.models.task_state_store") is not None
+needs_callbacks = pytest.mark.skipif(not CALLS_BACK, reason="dag.test() calls no callbacks in this Airflow")
 WHERE = {"predictions_group_uuid", "predictions_group", "dataset_uuid", "dataset", "link", "source"}
 ONE = {*COUNTS, *WHERE, "duration_s", "rate_per_s", "reasons", "counted", "error"}
 OF_A_TASK = {*ONE, "task_id", "map_index", "try_number"}
@@ -61,7 +65,7 @@ def add_summary_task(dag: DAG, upload: Any, task_ids: Any = "upload") -> None:
     from airflow.sdk import task
 
     @task(trigger_rule="all_done", dag=dag)  # type: ignore[untyped-decorator, unused-ignore]
-    def total(ti: Any = None) -> dict[str, Any]:
+    def total(ti: Any = None) -> Any:
         return summarise(ti, task_ids=task_ids)
 
     upload >> total()
@@ -136,6 +140,8 @@ def test_a_failure_leaves_the_same_and_its_exception_carries_it(
     assert counts(summary) == {"uploaded": 2, "refused": 1, "total": 3}
     assert (summary["counted"], summary["reasons"]) == (True, {"invalid": 1})
     assert summary["error"]
+    if not CALLS_BACK:
+        return
     ((raised, found),) = told
     assert isinstance(raised, KognicPermanentError)
     assert isinstance(raised, AirflowFailException) == (not policy or RETRY_POLICY is None)
@@ -187,6 +193,7 @@ def test_a_task_that_fails_before_the_upload_begins_leaves_what_is_known(
     assert server.client_secret not in json.dumps(run.xcoms("upload"))
 
 
+@needs_callbacks
 def test_a_retrys_summary_takes_the_place_of_the_one_before(
     run_dag: RunDag, dag: DAG, server: Emulator, group: str, write_predictions: Write
 ) -> None:
@@ -367,7 +374,7 @@ def test_several_tasks_are_added_up_and_one_that_there_is_not_is_named(
     from airflow.sdk import task
 
     @task(trigger_rule="all_done", dag=dag)  # type: ignore[untyped-decorator, unused-ignore]
-    def wrong(ti: Any = None) -> dict[str, Any]:
+    def wrong(ti: Any = None) -> Any:
         return summarise(ti, task_ids="uplaod")
 
     [shard, single] >> wrong()
@@ -390,7 +397,7 @@ def test_what_was_pulled_can_be_added_up_as_well(
     upload = mapped(dag, folders, predictions_group_uuid=group)
 
     @task(dag=dag)  # type: ignore[untyped-decorator, unused-ignore]
-    def total(given: Any, ti: Any = None) -> list[dict[str, Any]]:
+    def total(given: Any, ti: Any = None) -> Any:
         return [summarise(given), summarise(ti.xcom_pull(task_ids="upload", key="summary"))]
 
     total(upload.output)
@@ -403,6 +410,7 @@ def test_what_was_pulled_can_be_added_up_as_well(
     assert (handed["uploaded"], handed["shards"], handed["link"]) == (6, 3, page(group))
 
 
+@needs_callbacks
 def test_in_a_callback_a_shard_sees_the_sum_of_all(
     run_dag: RunDag, dag: DAG, server: Emulator, group: str, write_predictions: Write, tmp_path: Path
 ) -> None:
@@ -428,6 +436,7 @@ def test_in_a_callback_a_shard_sees_the_sum_of_all(
     assert last["counted"] is True
 
 
+@needs_callbacks
 def test_a_callback_gets_the_summary_of_an_exception_that_is_not_ours(
     run_dag: RunDag, dag: DAG, server: Emulator, group: str, write_predictions: Write
 ) -> None:
@@ -495,6 +504,7 @@ def test_the_recipe_for_a_mapped_upload(
         assert "1 of 2 uploads failed; the counts of 1 are not known, or not all. upload[1]" in run.output
 
 
+@needs_callbacks
 def test_the_recipes_for_telling_people(
     run_dag: RunDag, dag: DAG, server: Emulator, group: str, write_predictions: Write
 ) -> None:
