@@ -193,6 +193,24 @@ def test_every_parameter_is_documented_with_whether_it_is_templated(number: int)
     assert {name for name, templated in rows.items() if templated == "yes"} == set(operator.template_fields)
 
 
+def test_every_key_of_a_summary_is_documented() -> None:
+    """The page on summaries has each key of one, and each that a sum has in the place of a task's id and try."""
+    from types import SimpleNamespace
+
+    from airflow_provider_kognic.summaries import summarise
+    from airflow_provider_kognic.task.summary import TaskSummary
+
+    def keys(start: str) -> set[str]:
+        return {key.strip(" `") for row in _rows("summaries.md", start) for key in row[0].split(",")}
+
+    operator = SimpleNamespace(predictions_group_uuid="", dataset=None, predictions=[], manifest=None)
+    context: Any = {"ti": SimpleNamespace(xcom_push=lambda **_: None)}
+    left = TaskSummary(operator, context).leave_without_counts(ValueError())
+    of_a_task = {"task_id", "map_index", "try_number"}
+    assert keys("<!-- table of a summary -->") == set(left)
+    assert keys("<!-- table of a sum -->") == set(summarise(left)) - (set(left) - of_a_task)
+
+
 def test_every_extra_of_the_connection_is_documented() -> None:
     """The page on the connection has a row for each field of the form."""
     from airflow_provider_kognic.get_provider_info import CONN_FIELDS

@@ -132,7 +132,7 @@ def test_with_no_policy_at_all_it_fails_at_once_all_the_same(
     run = run_dag(dag, connection=wrong_credentials)
 
     assert (run.task_state("create"), run.tries("create")) == ("failed", 1), run.output
-    assert "AirflowFailException" in run.output
+    assert "KognicFailError" in run.output
 
 
 @pytest.mark.parametrize("own", [True, False])

@@ -33,6 +33,8 @@ No error carries a secret: tokens and client secrets are cut out of what a serve
 
 from __future__ import annotations
 
+from airflow_provider_kognic.core.texts import sentence
+
 
 class KognicError(Exception):
     """Base of all errors of this package.
@@ -69,9 +71,10 @@ class KognicError(Exception):
     def __str__(self) -> str:
         if self.method is None:
             return self.message
-        answered = "" if self.status is None else f" answered {self.status}"
-        advice = f" ({self.advice})" if self.advice else ""
-        return f"{self.method} {self.url}{answered}: {self.message}{advice}"
+        said = self.message if self.status is None else f"HTTP {self.status}: {self.message}"
+        if self.advice:
+            said = f"{sentence(said)} {self.advice}"
+        return f"{said} ({self.method} {self.url})"  # last, as it is long
 
     def with_message(self, message: str) -> KognicError:
         """Return the same error with other words."""
@@ -148,15 +151,17 @@ class KognicCredentialsError(KognicAuthError):
 class KognicUnauthorizedError(KognicAuthError):
     """401 from the API."""
 
-    advice = "a token was issued, but the API does not accept it: check that 'host' and 'auth_host' belong together"
+    advice = (
+        "A token was issued, but the API does not take it: check that 'host' and 'auth_host' belong together."
+    )
 
 
 class KognicPermissionError(KognicAuthError):
     """403."""
 
     advice = (
-        "a token was issued, but these credentials may not do this: ask your Kognic contact which rights the client"
-        " has"
+        "A token was issued, but these credentials may not do this: ask your Kognic contact which rights the client"
+        " has."
     )
 
 

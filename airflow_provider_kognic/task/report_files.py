@@ -108,6 +108,11 @@ class TaskReceipts(_TaskFile[Receipts]):
         """Whether they could not be written for what no other try will mend: an object store that says no."""
         return isinstance(self._problem, KognicInputError) and not self._local
 
+    @property
+    def failed(self) -> str | None:
+        """Where the rows of what failed are, for people; None where nobody wants them."""
+        return None if self._file is None else str(self._file.failed_path)
+
     def write(self, expected: int) -> str | None:
         """Write them.
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.hooks.kognic import KognicHook
     from airflow_provider_kognic.task.arguments import UploadArguments
     from airflow_provider_kognic.task.deadline import Deadline
+    from airflow_provider_kognic.task.summary import TaskSummary
 
 logger = logging.getLogger(__name__)
 
@@ -86,14 +87,16 @@ class UploadJob:
             report = asyncio.run(self._send(receipts, deadline))
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
-        failure = judge(report, asked.options)
+            failed = receipts.failed if unwritten is None else None
+        failure = judge(report, asked.options, receipts=failed)
         return Ended(
-            report.summary.to_dict(),
+            {**report.summary.to_dict(), "reasons": report.reasons},
             failure
             if unwritten is None
             else _with_receipts_unwritten(report, failure, unwritten, for_good=receipts.for_good),
             report.stopped,
             timed_out=failure is not None and deadline.has_passed,
+            counted=not report.uncounted,
         )
 
     async def _send(self, receipts: TaskReceipts, deadline: Deadline) -> Report:
@@ -157,7 +160,9 @@ class UploadJob:
         )
 
 
-def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop: Stop) -> UploadJob:
+def prepare(
+    arguments: UploadArguments, hook: KognicHook, context: Context, stop: Stop, summary: TaskSummary
+) -> UploadJob:
     """Find everything that the arguments name: the source, the journal, and the group if its dataset is given.
 
     Args:
@@ -166,6 +171,7 @@ def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop
         context: The task's.
         stop: Tells whether the task is to end, so that the dataset's annotations are not listed any further; and
             where the hook listens to it, too, Kognic is not waited for.
+        summary: Learns what the dataset and the group are called.
 
     Raises:
         KognicError: Something is not there, or Kognic cannot be asked for it; nothing was sent.
@@ -188,7 +194,7 @@ def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop
         ended=lambda: stop.reason is not None,
     )
     try:
-        dataset_uuid, listed = _find_in_dataset(arguments, hook)
+        dataset_uuid, listed = _find_in_dataset(arguments, hook, summary)
     except KognicStoppedError:
         if stop.reason is None:
             raise
@@ -199,18 +205,20 @@ def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop
 
 
 def _find_in_dataset(
-    arguments: UploadArguments, hook: KognicHook
+    arguments: UploadArguments, hook: KognicHook, summary: TaskSummary
 ) -> tuple[str | None, PredictionsGroup | None]:
     """Return the dataset's uuid and the group as it lists it, if a dataset is given."""
     if arguments.dataset is None:
         return None, None
-    uuid = hook.get_dataset(arguments.dataset).uuid
-    if (listed := find_group(hook, uuid, arguments.group)) is None:
+    dataset = hook.get_dataset(arguments.dataset)
+    summary.knows_dataset(dataset)
+    if (listed := find_group(hook, dataset.uuid, arguments.group)) is None:
         raise KognicInputError(
             f"the dataset {arguments.dataset} has no predictions group {arguments.group}: it is gone, or of"
             " another dataset."
         )
-    return uuid, listed
+    summary.knows_group(listed)
+    return dataset.uuid, listed
 
 
 def _dataset_check(
@@ -242,4 +250,4 @@ def _with_receipts_unwritten(
     if failure is None:
         # Another try skips what is created, and writes them; without a journal it would send everything again.
         return Failure(f"The upload succeeded, but {unwritten}", retry=report.journaled and not for_good)
-    return Failure(f"{failure.message} And {unwritten}", failure.retry)
+    return Failure(f"{failure.message}\nAnd {unwritten}", failure.retry)

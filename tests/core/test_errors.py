@@ -103,8 +103,8 @@ def test_errors_survive_pickling_and_copying(kind: type[KognicError]) -> None:
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), error.with_message(error.message)):
         assert type(again) is kind
         assert vars(again) == vars(error)
-        advice = f" ({kind.advice})" if kind.advice else ""
-        assert str(again) == f"GET {URL} answered 418: what it said{advice}"
+        advice = f". {kind.advice}" if kind.advice else ""
+        assert str(again) == f"HTTP 418: what it said{advice} (GET {URL})"
     assert str(kind("plain")) == "plain"
 
 

@@ -401,7 +401,8 @@ def test_an_error_says_status_method_url_and_the_servers_words(
     url = f"{server.url}/v2/datasets"
     assert (caught.value.status, caught.value.method, caught.value.url) == (status, "GET", url)
     assert caught.value.message == "the words"
-    assert str(caught.value).startswith(f"GET {url} answered {status}: the words")
+    assert str(caught.value).startswith(f"HTTP {status}: the words")
+    assert str(caught.value).endswith(f" (GET {url})")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
@@ -482,7 +483,7 @@ def free_port() -> int:
         ({"password": SECRET}, [], "Credentials: ", "refuses the credentials"),
         ({"login": ""}, [], "Connection settings: ", "must be a credentials JSON"),
         ({}, [{"kind": "status", "status": 403}], "Permission: ", "these credentials may not do this"),
-        ({}, [{"kind": "status", "status": 401}], "Credentials: ", "a token was issued, but"),
+        ({}, [{"kind": "status", "status": 401}], "Credentials: ", "A token was issued, but"),
         ({}, [{"kind": "503_before"}], "API: ", "503"),
         ({}, [{"kind": "html_error"}], "API: ", "502"),
         ({}, [{"kind": "garbage"}], "API: ", "no JSON"),

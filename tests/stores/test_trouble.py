@@ -252,7 +252,7 @@ def test_an_outage_of_the_store_and_one_of_the_api_in_one_upload(
 ) -> None:
     """Nothing is refused, nothing is lost, nothing is there twice."""
     store = day.proxy.add(faults.UNAVAILABLE, "read", after=10)
-    emulator.set_faults(rules=[{"kind": "status", "status": 503, "commit": False, "probability": 1.0}])
+    emulator.set_faults(rules=[{"kind": "503_before"}])
 
     def ends() -> None:
         until = time.monotonic() + 60

@@ -35,6 +35,9 @@ class Receipts:
         predictions_group_uuid: The group.
         asking: How an object store is asked; once, for as long as it takes, if None.
 
+    Attributes:
+        failed_path: Where the rows of what failed go.
+
     Raises:
         KognicInputError: The path does not end in `.jsonl`, or nothing can be written there.
         KognicStoreError: The store did not answer, or its credentials have expired.
@@ -43,11 +46,11 @@ class Receipts:
     def __init__(
         self, path: StoredPath, *, host: str, predictions_group_uuid: str, asking: Asking | None = None
     ) -> None:
-        failed_path = beside(path, "failed.jsonl", argument="receipts")
-        check_place(path, failed_path, argument="receipts", note=" Nothing was sent.", asking=asking)
+        self.failed_path = beside(path, "failed.jsonl", argument="receipts")
+        check_place(path, self.failed_path, argument="receipts", note=" Nothing was sent.", asking=asking)
         self._of = {"predictions_group_uuid": predictions_group_uuid, "host": host}
         self._all = RowsFile(path, "receipts", asking)
-        self._failed = RowsFile(failed_path, "receipts", asking)
+        self._failed = RowsFile(self.failed_path, "receipts", asking)
 
     def __enter__(self) -> Self:
         return self

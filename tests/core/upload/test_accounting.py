@@ -284,7 +284,7 @@ def test_progress_is_logged(emulator: Emulator, group: str, caplog: pytest.LogCa
     lines = [record.message for record in caplog.records if "predictions" in record.message]
     assert any("of 80 predictions" in line and "left" in line and "in flight" in line for line in lines)
     assert lines[-1].startswith("Ended after ")
-    assert "80 created, 0 skipped, 0 refused, 0 in doubt, 0 unsent" in lines[-1]
+    assert ": 80 of 80 predictions done (100 %): 80 created; " in lines[-1]
 
 
 def test_the_log_shows_no_more_than_the_first(
