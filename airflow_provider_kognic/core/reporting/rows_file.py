@@ -69,7 +69,7 @@ class RowsFile:
 
         def replace() -> None:
             # Each try reads for itself: one that hangs may go on.
-            with io.BufferedReader(_FromTheBeginning(rows)) as content:
+            with io.BufferedReader(_FirstBytes(rows, size)) as content:
                 stores.replace(self.path, content)
 
         with refused_writes(self._what, self.path):
@@ -85,11 +85,12 @@ class RowsFile:
             self._rows.close()
 
 
-class _FromTheBeginning(io.RawIOBase):
-    """Reads a file of this machine from its beginning, with a place and a descriptor of its own."""
+class _FirstBytes(io.RawIOBase):
+    """Reads so many first bytes of a file of this machine, with a place and a descriptor of its own."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], size: int) -> None:
         super().__init__()
+        self._size = size
         self._descriptor = os.dup(file.fileno())
         self._at = 0
 
@@ -97,7 +98,7 @@ class _FromTheBeginning(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = os.pread(self._descriptor, len(buffer), self._at)
+        data = os.pread(self._descriptor, min(len(buffer), self._size - self._at), self._at)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)

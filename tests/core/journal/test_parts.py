@@ -13,9 +13,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
 from airflow_provider_kognic.core import files
 from airflow_provider_kognic.core.errors import (
+    KognicJournalAccessError,
     KognicJournalError,
     KognicJournalFormatError,
 )
@@ -440,3 +442,69 @@ def test_a_part_that_is_removed_while_it_is_written(tmp_path: Path) -> None:
     with pytest.raises(KognicJournalError, match="cannot be written"):
         log.append([b'["i"]'])
     log.close()
+
+
+def test_a_pipe_that_is_named_as_a_part_holds_up_nobody(tmp_path: Path) -> None:
+    """It is said to be one, at once: to open one may wait for ever."""
+    append_all(tmp_path, [line(1)])
+    (part,) = parts_in(tmp_path)
+    part.unlink()
+    os.mkfifo(part)
+    with pytest.raises(KognicJournalAccessError, match=r"a pipe \(FIFO\), and only regular files are read"):
+        read_all(tmp_path)
+
+
+class LateStore(MemoryFileSystem):  # type: ignore[misc]
+    """A store that loses the answer of a write, and does what it was asked for when nobody thinks of it."""
+
+    cachable = False
+    lose = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store: dict[str, Any] = {}
+        self.pseudo_dirs = [""]
+        self.late: list[tuple[str, bytes]] = []
+
+    def _open(self, path: str, mode: str = "rb", **more: Any) -> Any:
+        if self.lose and mode == "wb" and path.endswith(".jsonl"):
+            self.lose = False
+
+            def write(data: bytes) -> None:
+                self.late.append((path, data))
+                raise ConnectionError("reset before the answer")
+
+            file = super()._open(f"{path}.lost", mode, **more)
+            file.write = write
+            return file
+        return super()._open(path, mode, **more)
+
+    def do_what_is_late(self) -> None:
+        for path, data in self.late:
+            self.pipe_file(path, data)
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2, 3])
+def test_a_write_that_happens_late_replaces_nothing(lost: int) -> None:
+    """One that was not answered may be done long after it was made again: what was acknowledged since stays."""
+    folder = object_store(f"late{lost}", LateStore)
+    folder.fs.lose = lost == 0
+    log = log_in(folder, outage_timeout=60.0)
+    log.open(never)
+    for number in range(1, 8):
+        folder.fs.lose = number == lost
+        log.append([line(number)])
+    assert len(folder.fs.late) == 1
+    for _ in range(2):
+        folder.fs.do_what_is_late()
+        assert list(log_in(folder).peek()) == [b'["v",2]', *map(line, range(1, 8))]
+        log.close()
+
+
+def test_a_part_that_holds_nothing_is_removed_with_both_its_states() -> None:
+    folder = object_store("late and empty", LateStore)
+    folder.fs.lose = True
+    log = log_in(folder, outage_timeout=60.0)
+    log.open(never)
+    log.close()
+    assert part_files(folder) == []
