@@ -178,7 +178,7 @@ PUBLIC: dict[str, str] = {
     "validation.offline": "check_sources open_paths total_of",
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
-    "values": "check_bytes check_choice check_connections check_flag check_seconds",
+    "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of",
 }
 
 
