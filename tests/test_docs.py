@@ -63,7 +63,10 @@ def test_the_table_of_reasons_has_each_that_a_receipt_may_hold() -> None:
         *("RateLimitError", "ServerError", "RequestError", "NotFoundError", "UnauthorizedError"),
         *("PermissionError", "UnclearRedirectError"),
     }
-    never_of_a_prediction = {"OutageError", "StoppedError", "RowError", "JournalError", "JournalFormatError"}
+    never_of_a_prediction = {
+        *("OutageError", "StoppedError", "RowError", "JournalError", "JournalFormatError"),
+        *("StoreError", "StoreCredentialsError"),
+    }
     only_their_kinds = {"Error", "UnavailableError", "AuthError", "AmbiguousError"}
     named = set(others) - {"http_<status>"}
     told_apart = [named, always_with_a_status, never_of_a_prediction, only_their_kinds]

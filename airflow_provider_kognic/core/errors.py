@@ -7,6 +7,8 @@
     │   │   └── KognicTLSError      ... because the certificate does not hold: mend it or `verify`
     │   ├── KognicRateLimitError    429; `retry_after` says when
     │   ├── KognicOutageError       an upload saw no success for too long
+    │   ├── KognicStoreError        a store of files did not answer: what is there is not known, so not sent
+    │   │   └── KognicStoreCredentialsError  ... as its credentials have expired: renew them
     │   └── KognicStoppedError      an upload was asked to stop: killed, timed out
     ├── KognicRequestError          mend the request: 400, 409, 413, 415, 422 and other 4xx
     │   └── KognicNotFoundError     404
@@ -112,6 +114,14 @@ class KognicRateLimitError(KognicUnavailableError):
 
 class KognicOutageError(KognicUnavailableError):
     """An upload saw no success for too long and ended; what it did not send can be sent later."""
+
+
+class KognicStoreError(KognicUnavailableError):
+    """A store of files did not answer; what could not be read was not sent."""
+
+
+class KognicStoreCredentialsError(KognicStoreError):
+    """The credentials of a store of files have expired; what could not be read was not sent."""
 
 
 class KognicStoppedError(KognicUnavailableError):

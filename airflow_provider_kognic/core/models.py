@@ -64,26 +64,13 @@ class Prediction:
     size: Callable[[], int | None] = field(default=unknown_size, repr=False, compare=False)
 
 
-class Refused(Exception):  # noqa: N818 - a result that travels as an exception, not an error of the program
-    """A prediction that must not or could not be sent.
-
-    Args:
-        reason: Which kind.
-        message: What was found and what to do, for people.
-    """
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-
-
 class Outcome(str, Enum):
     """What became of a prediction.
 
     `created`: the server answered with its uuid. `skipped`: an earlier attempt had created it, so nothing was
     sent. `refused`: it was not accepted, here or by the server. `in_doubt`: sent, but whether the server
-    executed it is unknown. `unsent`: certainly not executed, because the run ended first.
+    executed it is unknown. `unsent`: certainly not executed, because the run ended first or its document could not
+    be read.
     """
 
     CREATED = "created"
@@ -91,6 +78,31 @@ class Outcome(str, Enum):
     REFUSED = "refused"
     IN_DOUBT = "in_doubt"
     UNSENT = "unsent"
+
+
+class Refused(Exception):  # noqa: N818 - a result that travels as an exception, not an error of the program
+    """A prediction that must not or could not be sent.
+
+    Args:
+        reason: Which kind.
+        message: What was found and what to do, for people.
+
+    Attributes:
+        outcome: What becomes of the prediction.
+    """
+
+    outcome = Outcome.REFUSED
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class NotRead(Refused):
+    """A prediction that was not sent, as its document could not be read: its store did not answer."""
+
+    outcome = Outcome.UNSENT
 
 
 @dataclass(frozen=True)

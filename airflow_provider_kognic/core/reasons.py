@@ -69,6 +69,10 @@ class Reason(str, Enum):
     )
     UNEXPECTED = "unexpected", "an error that nobody foresaw, while it was sent; the log has all of it"
     # Of what was not.
+    STORE_UNAVAILABLE = (
+        "store_unavailable",
+        "its document could not be read, as the store did not answer for `outage_timeout`; another try may",
+    )
     RUN_ENDED = "run_ended", "the run ended first; the message says why"
 
     def __str__(self) -> str:

@@ -58,10 +58,13 @@ def _class_mapping(arguments: GroupArguments) -> Rows | None:
     """Return the class mapping in the API's form; made of the predictions' classes where that is asked for."""
     if not arguments.from_predictions:
         return arguments.class_mapping
+    from airflow_provider_kognic.core.options import UploadOptions
+    from airflow_provider_kognic.core.stores.patience import Patience
     from airflow_provider_kognic.core.validation.class_survey import classes_of
 
-    source = to_source(arguments.predictions, arguments.manifest)
-    rows = identity_mapping(classes_of(source), arguments.overrides)
+    patience = Patience(UploadOptions().outage_timeout)
+    source = to_source(arguments.predictions, arguments.manifest, patience=patience)
+    rows = identity_mapping(classes_of(source, patience=patience), arguments.overrides)
     logger.info("The class mapping: %s", rows)
     return rows
 

@@ -12,6 +12,7 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import PathLike, Source
+    from airflow_provider_kognic.core.stores.patience import Patience
 
 # With a connection or without: another machine's name in its place is no path of this one.
 _LOCAL = re.compile(r"(?:file|local):(?://(?:[^/@]*@)?(?:localhost)?(?=/)|(?=/(?!/)))", re.IGNORECASE)
@@ -71,6 +72,7 @@ def to_source(
     host: str | None = None,
     predictions_group_uuid: str | None = None,
     max_document_bytes: int = MOST_DOCUMENT_BYTES,
+    patience: Patience | None = None,
 ) -> Source:
     """Open the source that an operator's arguments name.
 
@@ -80,10 +82,12 @@ def to_source(
         host: The dataset API that the upload goes to, as `Settings.host` names it: receipts must be of the same.
         predictions_group_uuid: The group that it goes to, likewise.
         max_document_bytes: Larger documents are refused, unread where their size can be known before.
+        patience: Asks again a store that does not answer; not at all if None.
 
     Raises:
         KognicInputError: Both or neither is given, there is nothing to be read, or the manifest consists of
             receipts of another host or group.
+        KognicStoreError: A store does not answer, or its credentials have expired.
     """
     from airflow_provider_kognic.core.sources.manifest import Expected
     from airflow_provider_kognic.core.sources.opening import open_source
@@ -99,6 +103,7 @@ def to_source(
         resolve=to_path,
         expected=Expected(host, predictions_group_uuid),
         max_document_bytes=max_document_bytes,
+        patience=patience,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedError
 from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.reporting.judgement import Failure, judge
+from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.core.upload.dry_run import make_plan
 from airflow_provider_kognic.core.validation.class_coverage import class_coverage
@@ -50,6 +51,7 @@ class UploadJob:
         journal: What remembers them, or None.
         dataset_uuid: The dataset, or None where it is not known.
         dataset_check: What scenes and classes are held against, or None.
+        patience: Asks the source's store again that does not answer.
     """
 
     arguments: UploadArguments
@@ -58,6 +60,7 @@ class UploadJob:
     journal: Journal | None
     dataset_uuid: str | None
     dataset_check: DatasetCheck | None
+    patience: Patience
 
     @property
     def page(self) -> str | None:
@@ -104,6 +107,7 @@ class UploadJob:
                     dataset_check=self.dataset_check,
                     observers=[receipts],
                     stop=deadline.stop,
+                    patience=self.patience,
                 )
         finally:
             thread.shutdown(wait=False, cancel_futures=True)
@@ -141,6 +145,7 @@ class UploadJob:
             dataset_check=self.dataset_check,
             observers=[report],
             stop=deadline.stop,
+            patience=self.patience,
         )
 
 
@@ -157,13 +162,15 @@ def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop
     Raises:
         KognicError: Something is not there, or Kognic cannot be asked for it; nothing was sent.
     """
-    group, host = arguments.group, hook.settings.host
+    group, host, options = arguments.group, hook.settings.host, arguments.options
+    patience = Patience(options.outage_timeout, options.backoff, ended=lambda: stop.reason is not None)
     source = to_source(
         arguments.predictions,
         arguments.manifest,
         host=host,
         predictions_group_uuid=group,
-        max_document_bytes=arguments.options.max_document_bytes,
+        max_document_bytes=options.max_document_bytes,
+        patience=patience,
     )
     journal = choose_journal(
         arguments, context, hook.settings, source_key(arguments.predictions, arguments.manifest, source)
@@ -176,7 +183,7 @@ def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop
         # The upload ends in order before its first prediction, which needs no dataset.
         dataset_uuid, listed = None, None
     dataset_check = _dataset_check(arguments, hook, dataset_uuid, listed, stop)
-    return UploadJob(arguments, hook, source, journal, dataset_uuid, dataset_check)
+    return UploadJob(arguments, hook, source, journal, dataset_uuid, dataset_check, patience)
 
 
 def _find_in_dataset(

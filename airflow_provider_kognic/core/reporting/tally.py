@@ -130,7 +130,8 @@ class Tally:
             if len(self._in_doubt) < _KEPT_IN_DOUBT:
                 self._in_doubt.append(result)
             self._settles = self._settles or self._may_settle_later(result)
-        if shown or doubt:  # all of those in doubt: nothing but the log knows them later
+        unread = reason == Reason.STORE_UNAVAILABLE
+        if shown or doubt or unread:  # all of those in doubt: nothing but the log knows them later
             logger.warning(
                 "%s: scene %s (%s): %s",
                 result.outcome.value,

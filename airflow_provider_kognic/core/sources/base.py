@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.models import (
-    Outcome,
     Prediction,
     Refused,
     Result,
@@ -17,9 +16,12 @@ from airflow_provider_kognic.core.models import (
     unknown_size,
 )
 from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.stores.troubles import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from airflow_provider_kognic.core.stores.patience import Patience
 
 
 class PathLike(Protocol):
@@ -76,10 +78,12 @@ class Given:
     Args:
         value: The path, or a list or tuple of rows.
         max_bytes: Most bytes that a document may have.
+        patience: Asks again a store that does not answer.
     """
 
-    def __init__(self, value: object, max_bytes: int) -> None:
+    def __init__(self, value: object, max_bytes: int, patience: Patience) -> None:
         self.max_bytes = max_bytes
+        self.patience = patience
         self.rows: Sequence[Any] | None = value if isinstance(value, (list, tuple)) else None
         self._value = value
 
@@ -160,11 +164,11 @@ def written(text: str) -> str:
 
 
 def refusal(scene_uuid: str, source: str, why: Refused) -> Result:
-    """Return the result of an entry that is refused here, without asking the server."""
+    """Return the result of an entry that is refused here, without asking the server, or could not be read."""
     return Result(
         scene_uuid=written(scene_uuid),
         source=written(source),
-        outcome=Outcome.REFUSED,
+        outcome=why.outcome,
         reason=why.reason,
         message=written(why.message),
     )
@@ -208,9 +212,11 @@ def folded(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-def cannot_read_on(error: Exception) -> KognicInputError:
+def cannot_read_on(error: Exception) -> KognicError:
     """Return what is raised where going through a source fails: stores raise errors of many libraries."""
-    return KognicInputError(f"the source cannot be read on: {type(error).__name__}: {error}")
+    if isinstance(error, KognicInputError):
+        return KognicInputError(f"the source cannot be read on: {error}")
+    return error_of(error, "the source cannot be read on")
 
 
 def unique(source: Source) -> Iterator[Prediction | Result]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol
 
+from airflow_provider_kognic.core.errors import KognicStoreError
 from airflow_provider_kognic.core.files import NotAFileError, is_local, open_to_read
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.stores.limited import in_time
+from airflow_provider_kognic.core.stores.troubles import Trouble, error_of, has_no_words, trouble_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,15 +63,15 @@ def read_document(path: PathLike, most: int) -> bytes:
     An object that was rewritten since the store listed it is read as it is now.
 
     Raises:
-        Refused: With the reason `unreadable` (it is no regular file, or cannot be read: object stores raise errors
-            of many libraries), `too_large`, or `not_json` (it is compressed).
+        Refused: With the reason `unreadable` (it is not there, not allowed, or no regular file), `too_large`, or
+            `not_json` (it is compressed).
+        KognicStoreError: Its store does not answer: another try may read it.
+        KognicInputError: The store as a whole cannot be read: bucket, region or credentials are wrong.
     """
     try:
         document = _read(path, most)
     except Refused:
         raise
-    except NotAFileError as error:
-        raise Refused(Reason.UNREADABLE, f"cannot be read: {error}. Write the document into one.") from None
     except Exception as error:  # noqa: BLE001 - stores raise errors of many libraries
         document = _read_as_it_is_now(path, most, error)
     check_size(len(document), most)
@@ -77,33 +80,102 @@ def read_document(path: PathLike, most: int) -> bytes:
     return document
 
 
+def not_readable(path: PathLike, error: Exception) -> NoReturn:
+    """Raise what an error of a store means for one document.
+
+    Args:
+        path: The document, or the file that it is in.
+        error: As the store's library raised it.
+
+    Raises:
+        Refused: It is not there, not allowed, or no regular file.
+        KognicStoreError: The store does not answer, or its credentials have expired.
+        KognicInputError: The store as a whole cannot be read.
+    """
+    if isinstance(error, NotAFileError):
+        raise Refused(Reason.UNREADABLE, f"cannot be read: {error}. Write the document into one.") from None
+    if (store := _store_of(path)) is not None and has_no_words(error):
+        # The answer of a HEAD has no body to say why: that of a GET has.
+        try:
+            in_time(path, lambda: store.cat_file(str(getattr(path, "path", path)), start=0, end=1))
+        except Exception as said:  # noqa: BLE001 - stores raise errors of many libraries
+            error = said
+    # Text that no file can be named by, such as one with a NUL.
+    no_name = is_local(path) and isinstance(error, ValueError)
+    if no_name or trouble_of(error) is Trouble.OF_THE_PATH:
+        raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
+    raise error_of(error, f"{path} cannot be read") from error
+
+
 def _read_as_it_is_now(path: PathLike, most: int, error: Exception) -> bytes:
     """Read once more what could not be read: a store may have asked for the object that it had listed before."""
-    store = None if is_local(path) else getattr(path, "fs", None)
-    if store is not None:
-        try:
-            store.invalidate_cache()
-            return _read(path, most)
-        except Refused:
-            raise
-        except Exception as again:  # noqa: BLE001 - stores raise errors of many libraries
-            error = again
-    raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
+    if (store := _store_of(path)) is None or trouble_of(error) in {Trouble.EXPIRED, Trouble.OF_THE_STORE}:
+        not_readable(path, error)
+    try:
+        store.invalidate_cache()
+        return _read(path, most)
+    except Refused:
+        raise
+    except Exception as again:  # noqa: BLE001 - stores raise errors of many libraries
+        not_readable(path, again)
+
+
+def _store_of(path: PathLike) -> Any:
+    """Return the file system of an object store's path, or None where it is of this machine."""
+    return None if is_local(path) else getattr(path, "fs", None)
 
 
 def _read(path: PathLike, most: int) -> bytes:
     """Read a file, of one that is too large no more than one byte beyond `most`; raises what its store does."""
-    with open_to_read(path) as file:
-        size = _size_of(file) or 0
+    file, told = in_time(path, lambda: _opened(path))
+    size = told or 0
+    with file:
         check_size(size, most)
         # At once what is said to be there; if more comes (files of the system say 0), up to what is allowed.
-        document = bytes(file.read(size + 1))
+        document = in_time(path, lambda: bytes(file.read(size + 1)), size)
+        if len(document) < size and not is_local(path):
+            raise KognicStoreError(f"{path}: the store sent {len(document):,} of {size:,} bytes.")
         if len(document) <= size:
             return document
-        return b"".join([document, *_pieces(file, most + 1 - len(document))])
+        left = most + 1 - len(document)
+        return b"".join([document, *in_time(path, lambda: list(_pieces(file, left)), left)])
 
 
-def lines_of(file: IO[bytes], most: int) -> Iterator[tuple[int, bytes]]:
+def _opened(path: PathLike) -> tuple[IO[bytes], int | None]:
+    """Open a file; with its bytes, which object stores know from opening it, or None where nobody does."""
+    file = open_to_read(path)
+    try:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+    except Exception:  # noqa: BLE001 - stores raise errors of many libraries
+        return file, None
+    return file, size
+
+
+class Reads(Protocol):
+    """What is used of an open file."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read so many bytes, or what is left."""
+
+
+class _InSteps:
+    """An open file of a store, each read of which has to come back in time."""
+
+    def __init__(self, path: PathLike, file: IO[bytes]) -> None:
+        self._path = path
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        return in_time(self._path, lambda: bytes(self._file.read(size)), size)
+
+
+def in_steps(path: PathLike, file: IO[bytes]) -> Reads:
+    """Return an open file each read of which raises TimeoutError where its store falls silent."""
+    return file if is_local(path) else _InSteps(path, file)
+
+
+def lines_of(file: Reads, most: int) -> Iterator[tuple[int, bytes]]:
     """Yield each line of a file: its length in bytes, and the line; of a longer one than `most` only its start.
 
     Not `for line in file`, as a line may be of any length; and the files of Airflow 3.0's ObjectStoragePath cannot
@@ -128,16 +200,6 @@ def lines_of(file: IO[bytes], most: int) -> Iterator[tuple[int, bytes]]:
                 pieces, length, whole = [], 0, True
     if length:
         yield length, b"".join(pieces)
-
-
-def _size_of(file: IO[bytes]) -> int | None:
-    """Return the bytes of an open file, which object stores know from opening it; None where nobody does."""
-    try:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-    except Exception:  # noqa: BLE001 - stores raise errors of many libraries
-        return None
-    return size
 
 
 def _pieces(file: IO[bytes], left: int) -> Iterator[bytes]:

@@ -10,12 +10,20 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.files import open_to_read
+from airflow_provider_kognic.core.errors import KognicStoreError
+from airflow_provider_kognic.core.files import is_local, open_to_read
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import Format, Found, folded, prediction_of, refusal
-from airflow_provider_kognic.core.sources.bounded import check_size, is_json_lines, lines_of
+from airflow_provider_kognic.core.sources.bounded import (
+    check_size,
+    in_steps,
+    is_json_lines,
+    lines_of,
+    not_readable,
+)
 from airflow_provider_kognic.core.sources.pinned import Pinned
+from airflow_provider_kognic.core.stores.limited import in_time
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.models import Prediction, Result
     from airflow_provider_kognic.core.sources.base import Find, Given, PathLike, Resolve, Source
+    from airflow_provider_kognic.core.stores.patience import Patience
 
 _LINE = re.compile(r"(?P<path>.+\.(?:jsonl|ndjson)):(?P<number>[1-9]\d{0,17})", re.IGNORECASE | re.DOTALL)
 # A row of JSON lines has a little more bytes than its document.
@@ -43,15 +52,17 @@ class JSONLinesSource:
     Args:
         path: The file, UTF-8.
         max_bytes: Rows with larger documents are refused unread.
+        patience: Asks the file's store again that does not answer; not at all if None.
     """
 
     path: PathLike
     max_bytes: int = MOST_DOCUMENT_BYTES
+    patience: Patience | None = None
 
     @cached_property
     def pinned(self) -> Pinned:
         """The file as it is at the first look; raises KognicInputError if it cannot be read."""
-        return Pinned(self.path)
+        return Pinned(self.path, self.patience)
 
     @property
     def total(self) -> None:
@@ -64,7 +75,7 @@ class JSONLinesSource:
                 row = _Row(self.path, number, end, length, self.max_bytes)
                 end += length
                 if length > len(raw):
-                    yield row.long(raw)
+                    yield self.pinned.patience.call(partial(row.long, raw))
                 elif raw.removeprefix(codecs.BOM_UTF8).strip():
                     entry = row.short(raw)
                     if isinstance(entry, Refused):
@@ -80,7 +91,7 @@ def _recognises(given: Given) -> bool:
 
 
 def _open(given: Given) -> Source:
-    source = JSONLinesSource(given.path, given.max_bytes)
+    source = JSONLinesSource(given.path, given.max_bytes, given.patience)
     _ = source.pinned  # from now on; and what cannot be read is said before anything is sent
     return source
 
@@ -138,12 +149,12 @@ class _LinesOf:
         end = 0
         ends = array("Q")
         try:
-            with open_to_read(path) as file:
-                for length, _ in lines_of(file, 0):
+            with in_time(path, lambda: open_to_read(path)) as file:
+                for length, _ in lines_of(in_steps(path, file), 0):
                     end += length
                     ends.append(end)
-        except Exception as error:  # stores raise errors of many libraries
-            raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
+        except Exception as error:  # noqa: BLE001 - stores raise errors of many libraries
+            not_readable(path, error)
         return ends
 
 
@@ -225,6 +236,7 @@ class _Row:
 
         Raises:
             Refused: It cannot be read, is none, or is not that scene's any more.
+            KognicStoreError: The store does not answer.
         """
         check_size(self.length, self.most + _ENVELOPE)
         try:
@@ -250,13 +262,19 @@ class _Row:
         return self.length
 
     def _bytes(self, skip: int = 0) -> bytes:
-        """Read the line from the file, without so many of its first bytes; raises Refused if that fails."""
+        """Read the line from the file, without so many of its first bytes; raises what `not_readable` does."""
         try:
-            with open_to_read(self.path) as file:
-                file.seek(self.start + skip)
-                return bytes(file.read(self.length - skip))
-        except Exception as error:  # stores raise errors of many libraries
-            raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
+            return in_time(self.path, lambda: self._read(skip), self.length)
+        except Exception as error:  # noqa: BLE001 - stores raise errors of many libraries
+            not_readable(self.path, error)
+
+    def _read(self, skip: int) -> bytes:
+        with open_to_read(self.path) as file:
+            file.seek(self.start + skip)
+            read = bytes(file.read(self.length - skip))
+        if len(read) < self.length - skip and not is_local(self.path):
+            raise KognicStoreError(f"{self.path}: the store sent less of line {self.number} than it has.")
+        return read
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.files import told_size
@@ -30,6 +30,9 @@ from airflow_provider_kognic.core.sources.base import (
 from airflow_provider_kognic.core.sources.bounded import is_json_lines, read_document
 from airflow_provider_kognic.core.sources.pinned import Pinned
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
+
+if TYPE_CHECKING:
+    from airflow_provider_kognic.core.stores.patience import Patience
 
 # What is read of a row. Any other column may occur twice, or hold line breaks.
 _READ = ("scene_uuid", "path", "source", "reason", "predictions_group_uuid", "host")
@@ -171,14 +174,16 @@ def open_manifest(
     formats: Sequence[Format],
     expected: Expected,
     max_bytes: int,
+    patience: Patience | None = None,
 ) -> ManifestSource:
     """Check a manifest's columns and whose it is, and count its rows, before anything is sent.
 
     Raises:
         KognicInputError: It cannot be read, is no manifest, or a row is a receipt of another host or group.
+        KognicStoreError: Its store does not answer.
     """
     count = 0
-    pinned = Pinned(path)
+    pinned = Pinned(path, patience)
     for number, row in _rows_of(path, pinned):
         expected.check(row, f"{path}:{number}")
         count += 1

@@ -10,6 +10,8 @@ from airflow_provider_kognic.core.sources.folder import FOLDER
 from airflow_provider_kognic.core.sources.json_lines import JSON_LINES
 from airflow_provider_kognic.core.sources.manifest import Expected, open_manifest
 from airflow_provider_kognic.core.sources.rows import ROWS
+from airflow_provider_kognic.core.stores.patience import Patience
+from airflow_provider_kognic.core.stores.troubles import error_of
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ def open_source(
     resolve: Callable[[str], PathLike],
     expected: Expected | None = None,
     max_document_bytes: int = MOST_DOCUMENT_BYTES,
+    patience: Patience | None = None,
 ) -> Source:
     """Find out which kind of source is meant, and that it is there.
 
@@ -43,28 +46,32 @@ def open_source(
             call the `source`.
         expected: Where the upload goes: a manifest that consists of receipts must be of the same host and group.
         max_document_bytes: Larger documents are refused, unread where their size can be known before.
+        patience: Asks again a store that does not answer, here and where the source reads on by itself; not at all
+            if None.
 
     Raises:
         KognicInputError: Both or neither is given, there is nothing to be read, or a manifest's row is a receipt
             of another host or group.
+        KognicStoreError: A store does not answer, or its credentials have expired.
     """
     if (predictions is None) == (manifest is None):
         which = "neither is" if predictions is None else "both are"
         raise KognicInputError(f"give either 'predictions' or 'manifest'; {which} given.")
     _check_name(manifest if predictions is None else predictions)
+    patience = patience or Patience(0)
     if manifest is not None:
-        return open_manifest(manifest, resolve, FORMATS, expected or Expected(), max_document_bytes)
-    given = Given(predictions, max_document_bytes)
+        most = max_document_bytes
+        return open_manifest(manifest, resolve, FORMATS, expected or Expected(), most, patience)
+    return patience.call(lambda: _open(Given(predictions, max_document_bytes, patience)))
+
+
+def _open(given: Given) -> Source:
     try:
         for known in FORMATS:
             if known.recognises(given):
                 return known.open(given)
-    except KognicInputError:
-        raise
-    except Exception as error:  # stores raise errors of many libraries
-        raise KognicInputError(
-            f"'predictions' cannot be read: {given.text}: {type(error).__name__}: {error}"
-        ) from error
+    except Exception as error:
+        raise error_of(error, f"'predictions' cannot be read: {given.text}") from error
     raise KognicInputError(
         f"'predictions' does not exist: {given.text}. Expected a folder or glob of <scene-uuid>.json, or a .jsonl"
         " file; is it visible from the worker?"

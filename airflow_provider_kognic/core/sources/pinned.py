@@ -13,24 +13,31 @@ import io
 import logging
 import os
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicStoreError
 from airflow_provider_kognic.core.files import NotAFileError, details, is_local, open_to_read
 from airflow_provider_kognic.core.sources.bounded import compression_of
+from airflow_provider_kognic.core.stores.limited import in_time
+from airflow_provider_kognic.core.stores.patience import Patience
+from airflow_provider_kognic.core.stores.troubles import error_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Buffer
 
     from airflow_provider_kognic.core.sources.base import PathLike
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 # Bytes at the end that are compared where a file has grown: appended to, or rewritten with more.
 _TAIL = 4096
 _START = 8
+# Bytes of an object that are asked for at a time.
+_BUFFER = 1 << 18
 # What stores call a file's version and its time; the first that one has counts.
 _VERSIONS = ("ETag", "etag", "generation", "ino")
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
@@ -56,22 +63,19 @@ class Pinned:
 
     Args:
         path: The file.
+        patience: Asks its store again that does not answer: not at all if None.
 
     Raises:
         KognicInputError: It cannot be opened, is no regular file, or is compressed.
+        KognicStoreError: Its store does not answer.
     """
 
-    def __init__(self, path: PathLike) -> None:
+    def __init__(self, path: PathLike, patience: Patience | None = None) -> None:
+        self.patience = patience or Patience(0)
         self._path = path
         self._said = False
         self._left_out = 0
-        with self._open() as file:
-            self._first = self._facts(file)
-            self._tail = self._tail_of(file)
-            try:
-                start = bytes(file.read(_START))
-            except Exception as error:
-                raise self._unreadable(error) from error
+        self._first, self._tail, start = self.patience.call(self._look)
         if (name := compression_of(start)) is not None:
             raise KognicInputError(f"{path} is compressed ({name}): decompress it first.")
 
@@ -82,11 +86,14 @@ class Pinned:
         Raises:
             KognicInputError: It was replaced, cut or rewritten since, or cannot be read.
         """
-        with self._open() as file:
-            self._check(file)
+        with self.patience.call(self._again) as file:
             left = self._first.size
-            yield io.BufferedReader(_Part(file, left, self._path)) if left is not None else file
-            now = self._now(file)
+            if left is None:
+                yield file
+            else:
+                part = _Part(file, left, self._path, self._again, self.patience)
+                yield io.BufferedReader(part, io.DEFAULT_BUFFER_SIZE if is_local(self._path) else _BUFFER)
+            now = self.patience.call(lambda: self._now(file))
         if now is not None:
             self._say_what_came(now)
 
@@ -103,15 +110,36 @@ class Pinned:
         """Leave the last bytes to another try: they were a row that was still being written."""
         self._left_out = size
 
+    def _look(self) -> tuple[_Facts, bytes, bytes]:
+        """Return what is told of the file, its end, and how it begins."""
+        with self._open() as file:
+            facts = self._facts(file)
+            return facts, self._tail_of(file, facts.size), self._asked(lambda: bytes(file.read(_START)))
+
     def _open(self) -> IO[bytes]:
+        return self._asked(lambda: open_to_read(self._path))
+
+    def _again(self) -> IO[bytes]:
+        """Open it, and check that it still is what it was at first."""
+        file = self._open()
         try:
-            return open_to_read(self._path)
+            self._check(file)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        """Return what the file's store answers; raises a KognicError where it does not, or not that."""
+        try:
+            return in_time(self._path, ask)
         except Exception as error:
             raise self._unreadable(error) from error
 
-    def _unreadable(self, error: Exception) -> KognicInputError:
-        kind = "" if isinstance(error, NotAFileError) else f"{type(error).__name__}: "
-        return KognicInputError(f"{self._path} cannot be read: {kind}{error}")
+    def _unreadable(self, error: Exception) -> KognicError:
+        if isinstance(error, NotAFileError):
+            return KognicInputError(f"{self._path} cannot be read: {error}")
+        return error_of(error, f"{self._path} cannot be read")
 
     def _facts(self, file: IO[bytes]) -> _Facts:
         """Return what is told of the file that is open, or of the object as it is now."""
@@ -120,21 +148,18 @@ class Pinned:
             return _Facts(found.st_size, (found.st_dev, found.st_ino), found.st_mtime_ns)
         if not hasattr(self._path, "fs"):
             return _Facts()
-        try:
-            told = details(self._path)
-        except Exception as error:
-            raise self._unreadable(error) from error
+        told = self._asked(lambda: details(self._path))
         size = told.get("size")
         return _Facts(
             size if isinstance(size, int) else None, _first_of(told, _VERSIONS), _first_of(told, _TIMES)
         )
 
-    def _tail_of(self, file: IO[bytes]) -> bytes:
-        """Return the last bytes of what counts; only of files of this machine: objects have versions instead."""
-        if not is_local(self._path) or self._first.size is None:
+    def _tail_of(self, file: IO[bytes], size: int | None) -> bytes:
+        """Return the last of so many bytes; only of files of this machine: objects have versions instead."""
+        if not is_local(self._path) or size is None:
             return b""
-        length = min(_TAIL, self._first.size)
-        return os.pread(file.fileno(), length, self._first.size - length)
+        length = min(_TAIL, size)
+        return os.pread(file.fileno(), length, size - length)
 
     def _now(self, file: IO[bytes]) -> _Facts | None:
         """Return what is there now under the name; None where there is nothing any more, as all of it was read.
@@ -159,7 +184,9 @@ class Pinned:
             what = "was replaced or rewritten"
         elif first.size is not None and now.size is not None and now.size < first.size:
             what = "was cut"
-        elif (first.size == now.size and first.time != now.time) or self._tail_of(file) != self._tail:
+        elif (first.size == now.size and first.time != now.time) or self._tail_of(
+            file, first.size
+        ) != self._tail:
             what = "was rewritten"
         if what is not None:
             raise changed(self._path, what)
@@ -178,24 +205,54 @@ class Pinned:
 
 
 class _Part(io.RawIOBase):
-    """The first bytes of a file, and an error where it ends before them."""
+    """The first bytes of a file, and an error where it ends before them.
 
-    def __init__(self, file: IO[bytes], size: int, path: PathLike) -> None:
-        self._file = file
+    Where its store does not answer, it is opened anew and read on from the same place.
+    """
+
+    def __init__(
+        self, file: IO[bytes], size: int, path: PathLike, again: Callable[[], IO[bytes]], patience: Patience
+    ) -> None:
+        self._file: IO[bytes] | None = file
+        self._at = 0
         self._left = size
         self._path = path
+        self._again = again
+        self._patience = patience
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Buffer, /) -> int:
         view: Any = memoryview(buffer)
-        data = self._file.read(min(len(view), self._left)) if self._left else b""
-        if not data and self._left:
-            raise changed(self._path, "was cut")
+        want = min(len(view), self._left)
+        data = self._patience.call(lambda: self._read(want)) if want else b""
         view[: len(data)] = data
+        self._at += len(data)
         self._left -= len(data)
         return len(data)
+
+    def _read(self, want: int) -> bytes:
+        # Where that fails, somebody may still be reading from it: it is not used again.
+        file, self._file = self._file, None
+        if file is None:
+            file = self._again()
+        try:
+            data = in_time(self._path, lambda: _read_at(file, self._at, want), want)
+        except Exception as error:
+            raise error_of(error, f"{self._path} cannot be read") from error
+        if not data:
+            if is_local(self._path):
+                raise changed(self._path, "was cut")
+            raise KognicStoreError(f"{self._path}: the store sent nothing from byte {self._at:,} on.")
+        self._file = file
+        return data
+
+
+def _read_at(file: IO[bytes], start: int, size: int) -> bytes:
+    if file.tell() != start:
+        file.seek(start)
+    return bytes(file.read(size))
 
 
 def changed(path: PathLike, what: str) -> KognicInputError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from airflow_provider_kognic.core.models import Prediction
 from airflow_provider_kognic.core.sources.base import cannot_read_on, unique
 from airflow_provider_kognic.core.sources.room import Room
+from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, MOST_MEMORY_BYTES
 
 if TYPE_CHECKING:
@@ -27,7 +28,13 @@ T = TypeVar("T")
 _AHEAD = 8
 
 
-def walk(source: Source, look: Callable[[Prediction | Result], T], *, readers: int = 1) -> Iterator[T]:
+def walk(
+    source: Source,
+    look: Callable[[Prediction | Result], T],
+    *,
+    readers: int = 1,
+    patience: Patience | None = None,
+) -> Iterator[T]:
     """Look at every entry of a source; of several entries of one scene the first counts, the others are refused.
 
     Lazy: goes on as far as results are taken. A walk that is not taken to its end is to be closed, and then waits
@@ -38,19 +45,22 @@ def walk(source: Source, look: Callable[[Prediction | Result], T], *, readers: i
         look: Looks at an entry, and reads its document if there is one. With several readers it is called in
             threads; with one in the caller's.
         readers: Documents that are looked at, and so are in memory, at a time; fewer where they are large.
+        patience: Asks again a store that does not answer; not at all if None.
 
     Yields:
         What `look` returned for each entry, in the source's order; what it raises is raised in its place.
 
     Raises:
         KognicInputError: The source cannot be read on; after the results of what came before.
+        KognicStoreError: A store does not answer.
     """
     entries = _Entries(source)
+    patience = patience or Patience(0)
     if readers == 1:
         while (entry := entries.next()) is not None:
-            yield look(entry)
+            yield look(_asked_again(entry, patience))
     else:
-        yield from _look_ahead(entries, look, readers)
+        yield from _look_ahead(entries, look, readers, patience)
     entries.check()
 
 
@@ -73,7 +83,16 @@ class _Entries:
             raise cannot_read_on(self._error) from self._error
 
 
-def _look_ahead(entries: _Entries, look: Callable[[Prediction | Result], T], readers: int) -> Iterator[T]:
+def _asked_again(entry: Prediction | Result, patience: Patience) -> Prediction | Result:
+    """Return an entry whose document is read until its store answers."""
+    if not isinstance(entry, Prediction):
+        return entry
+    return replace(entry, read=partial(patience.call, entry.read))
+
+
+def _look_ahead(
+    entries: _Entries, look: Callable[[Prediction | Result], T], readers: int, patience: Patience
+) -> Iterator[T]:
     free = threading.Semaphore(readers)
     room = Room(MOST_MEMORY_BYTES)
 
@@ -88,7 +107,7 @@ def _look_ahead(entries: _Entries, look: Callable[[Prediction | Result], T], rea
 
         try:
             if isinstance(entry, Prediction):
-                return look(replace(entry, read=partial(read, entry)))
+                return look(_asked_again(replace(entry, read=partial(read, entry)), patience))
             return look(entry)
         finally:
             room.give_back(held)

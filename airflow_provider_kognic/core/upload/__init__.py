@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.options import UploadOptions
+from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.upload.run import Run
 from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.core.validation.documents import Checks
@@ -67,6 +68,7 @@ async def upload(
     dataset_check: DatasetCheck | None = None,
     observers: Iterable[Observer] = (),
     stop: Stop | None = None,
+    patience: Patience | None = None,
 ) -> Report:
     """Send every prediction of a source to a predictions group, and account for each.
 
@@ -84,6 +86,7 @@ async def upload(
             asked where `options.validation` is `off`.
         observers: Take what happens, see `reporting.events`.
         stop: Lets others end the run in order.
+        patience: Asks again a store that does not answer: the source's own, if it has one; else None.
 
     Returns:
         The report; what went wrong with single predictions, and what ended the run early, is in it.
@@ -103,6 +106,7 @@ async def upload(
         group_exists=group_exists,
         observers=observers,
         stop=stop or Stop(),
+        patience=patience or Patience(options.outage_timeout, options.backoff),
     )
     async with run.opened():
         await run.one_pass()

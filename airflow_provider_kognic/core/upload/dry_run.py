@@ -12,13 +12,14 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicError, KognicStoppedError
+from airflow_provider_kognic.core.errors import KognicError, KognicStoppedError, KognicStoreError
 from airflow_provider_kognic.core.journal.facade import Journal
-from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.events import Planned as PlannedEvent
 from airflow_provider_kognic.core.reporting.observers import Observers
 from airflow_provider_kognic.core.reporting.plan import Decision, Plan, Planned, named
+from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.upload.ending import CutOff, Ending
 from airflow_provider_kognic.core.upload.reading.intake import Intake
 from airflow_provider_kognic.core.upload.records import Doubt, ToSend
@@ -53,6 +54,7 @@ async def make_plan(
     dataset_check: DatasetCheck | None = None,
     observers: Iterable[Observer] = (),
     stop: Stop | None = None,
+    patience: Patience | None = None,
 ) -> Plan:
     """Find out what `upload` would do with the same arguments.
 
@@ -64,9 +66,11 @@ async def make_plan(
         dataset_check: See `upload`.
         observers: Take the events `Planned`, one for each entry.
         stop: Lets others give up.
+        patience: See `upload`.
 
     Raises:
         KognicInputError: The source cannot be read on.
+        KognicStoreError: A store does not answer, be it for one document: what would become of that is not known.
         KognicJournalError: The journal cannot be read.
         KognicStoppedError: Asked to stop.
         KognicError: The dataset's annotations cannot be listed.
@@ -76,7 +80,8 @@ async def make_plan(
     known = Journal() if journal is None else journal
     checks = Checks(options, dataset_check)
     ending = Ending(stop, said=False)
-    intake = Intake(source, known, checks, options, ending)
+    patience = patience or Patience(options.outage_timeout, options.backoff)
+    intake = Intake(source, known, checks, options, ending, patience)
     told = Observers(observers)
     planner = _Planner(intake, ending, told)
     await known.open(ending.stop_was_asked_for)
@@ -123,6 +128,8 @@ class _Planner:
                     async for one in found:
                         if isinstance(one, ToSend):
                             self._intake.release(one)
+                        if isinstance(one, Result) and one.outcome is Outcome.UNSENT:
+                            raise KognicStoreError(f"{one.source} {one.message}")
                         self._note(_planned(one))
                         del one  # no document is held while the next one is awaited
         except CutOff:
@@ -184,5 +191,4 @@ _DECISIONS = {
     Outcome.SKIPPED: Decision.SKIPPED,
     Outcome.REFUSED: Decision.REFUSED,
     Outcome.IN_DOUBT: Decision.IN_DOUBT,
-    Outcome.UNSENT: Decision.REFUSED,
 }

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.reporting.events import Observer
     from airflow_provider_kognic.core.reporting.report import Report
     from airflow_provider_kognic.core.sources.base import Source
+    from airflow_provider_kognic.core.stores.patience import Patience
     from airflow_provider_kognic.core.upload.stop import Stop
     from airflow_provider_kognic.core.validation.documents import Checks
 
@@ -61,6 +62,7 @@ class Run:
         group_exists: Tells whether the group is in its dataset; None if that is not known.
         observers: Take what happens.
         stop: Lets others end the run in order.
+        patience: Asks again a store that does not answer.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Run:
         group_exists: Callable[[], Awaitable[bool]] | None,
         observers: Iterable[Observer],
         stop: Stop,
+        patience: Patience,
     ) -> None:
         self.ending = ending = Ending(stop)
         self.journal = journal
@@ -85,7 +88,7 @@ class Run:
         self._observers = Observers([self._progress, *observers])
         emit = self._observers.emit
         ending.on_halt(lambda error: emit(Halted(error)))
-        self.intake = Intake(source, journal, checks, options, ending)
+        self.intake = Intake(source, journal, checks, options, ending, patience)
         listing = Listing(client, group, journal, scenes=self.intake.scenes, ending=ending, options=options)
         self.reconciler = Reconciler(listing, journal, ending, options, emit)
         self.tally = Tally(group, may_settle_later=self.reconciler.may_settle_later, emit=emit)

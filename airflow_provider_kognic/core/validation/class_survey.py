@@ -15,25 +15,30 @@ from airflow_provider_kognic.core.values import MOST_CONNECTIONS
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.models import Result
     from airflow_provider_kognic.core.sources.base import Source
+    from airflow_provider_kognic.core.stores.patience import Patience
 
 logger = logging.getLogger(__name__)
 
 _NAMED = 10
 
 
-def classes_of(source: Source, *, readers: int = MOST_CONNECTIONS) -> frozenset[str]:
+def classes_of(
+    source: Source, *, readers: int = MOST_CONNECTIONS, patience: Patience | None = None
+) -> frozenset[str]:
     """Return every class of a source's documents: types of objects and, with segmentation, the ontology's classes.
 
     Args:
         source: Where the predictions come from.
         readers: Documents that are read and checked, and so are in memory, at a time.
+        patience: Asks again a store that does not answer; not at all if None.
 
     Raises:
         KognicInputError: Naming documents that are invalid or cannot be read, as their classes are not known; or
             the source holds no document, or cannot be read on.
+        KognicStoreError: A store does not answer.
     """
     survey = _Survey()
-    for declared in walk(source, _declared, readers=readers):
+    for declared in walk(source, _declared, readers=readers, patience=patience):
         survey.add(declared)
     survey.judge()
     return frozenset(survey.classes)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from airflow_provider_kognic.core.errors import KognicInputError, KognicStoreError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import (
@@ -14,6 +15,7 @@ from airflow_provider_kognic.core.sources.base import (
     unique,
 )
 from airflow_provider_kognic.core.sources.rows import RowsSource
+from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.emulator import demo
 
 SCENE = demo.scene_uuid(0)
@@ -63,11 +65,15 @@ def test_text_is_compared_without_case_and_space(value: object, found: object) -
 
 
 def test_an_error_of_a_store_while_a_source_is_read() -> None:
-    """Its kind and what it said."""
-    assert str(cannot_read_on(OSError("gone"))) == "the source cannot be read on: OSError: gone"
+    """Its kind and what it said; what it means is the table's, and what we know ourselves is left as it is."""
+    silent, denied = cannot_read_on(OSError("gone")), cannot_read_on(PermissionError("no"))
+    assert type(silent) is KognicStoreError
+    assert str(silent) == "the source cannot be read on: the store did not answer: OSError: gone."
+    assert type(denied) is KognicInputError
+    assert str(denied) == "the source cannot be read on: PermissionError: no."
 
 
 def test_rows_are_no_path() -> None:
     """Nothing is asked of them that only a path could answer."""
-    given = Given([1, 2], 10)
+    given = Given([1, 2], 10, Patience(0))
     assert (given.rows, given.text, given.is_folder, given.is_file) == ([1, 2], "", False, False)

@@ -28,6 +28,7 @@ from airflow_provider_kognic.core.sources.folder import FOLDER
 from airflow_provider_kognic.core.sources.json_lines import JSON_LINES
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.sources.rows import ROWS
+from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.sources.support import open_, predictions, row, store_in_memory
@@ -155,7 +156,7 @@ def test_the_first_format_that_recognises_what_is_given(
         (tmp_path / folder).mkdir()
     for file in ("rows.jsonl", "rows.NDJSON", "one.json", "[x.jsonl"):
         (tmp_path / file).touch()
-    asked = Given(tmp_path / given if isinstance(given, str) else given, 1)
+    asked = Given(tmp_path / given if isinstance(given, str) else given, 1, Patience(0))
     found = next((known for known in opening.FORMATS if known.recognises(asked)), None)
     assert found is format_
 

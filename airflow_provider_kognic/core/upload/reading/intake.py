@@ -12,9 +12,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicError
+from airflow_provider_kognic.core.errors import (
+    KognicError,
+    KognicStoreCredentialsError,
+    KognicStoreError,
+)
 from airflow_provider_kognic.core.journal.ledger import State
-from airflow_provider_kognic.core.models import Prediction, Refused, Result
+from airflow_provider_kognic.core.models import NotRead, Prediction, Refused, Result
+from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import cannot_read_on, unique
 from airflow_provider_kognic.core.sources.room import Room, RoomClosedError
 from airflow_provider_kognic.core.upload.reading.decide import Document, decide
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.journal.ledger import Entry
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.sources.base import Source
+    from airflow_provider_kognic.core.stores.patience import Patience
     from airflow_provider_kognic.core.upload.ending import Ending
     from airflow_provider_kognic.core.upload.records import Found
     from airflow_provider_kognic.core.validation.documents import Checks
@@ -62,16 +68,24 @@ class Intake:
         checks: What a document has to pass before it is sent.
         options: The policies, and the number of connections.
         ending: Tells when to stop reading.
+        patience: Asks again a store that does not answer.
     """
 
     def __init__(
-        self, source: Source, journal: Journal, checks: Checks, options: UploadOptions, ending: Ending
+        self,
+        source: Source,
+        journal: Journal,
+        checks: Checks,
+        options: UploadOptions,
+        ending: Ending,
+        patience: Patience,
     ) -> None:
         self._source = source
         self._journal = journal
         self._checks = checks
         self._options = options
         self._ending = ending
+        self._patience = patience
         self._again: dict[str, Doubt] = {}
         self._entries = self._new_entries(unique(source))
         self._memory = self._new_memory()
@@ -80,6 +94,7 @@ class Intake:
         self._threads = ThreadPoolExecutor(options.max_connections, thread_name_prefix="kognic-read")
         ending.on_halt(lambda _: self._memory.let_all_in())
         ending.on_halt(lambda _: self._room.close())
+        ending.on_halt(lambda _: patience.close())
 
     @property
     def readers(self) -> int:
@@ -102,6 +117,7 @@ class Intake:
 
         Raises:
             KognicInputError: The source cannot be read on.
+            KognicStoreError: Its store does not answer, or not any more.
             KognicError: What the checks have to ask cannot be asked.
         """
         over = False
@@ -209,7 +225,7 @@ class Intake:
         held = 0
         found: Found | None = None
         try:
-            content = self._room.read(prediction, self._options.max_document_bytes)
+            content = self._content_of(prediction)
             held = len(content)
             document = Document(content, hashlib.sha256(content).hexdigest())
         except Refused as why:
@@ -228,6 +244,26 @@ class Intake:
             if not isinstance(found, ToSend):
                 self._room.give_back(held)
         return found
+
+    def _content_of(self, prediction: Prediction) -> bytes:
+        """Read a document, however often its store has to be asked.
+
+        Raises:
+            Refused: It is not to be sent, or its store did not answer for this one.
+            RoomClosedError: The run ends.
+            KognicError: The store cannot be read any more.
+        """
+        most = self._options.max_document_bytes
+        try:
+            return self._patience.call(lambda: self._room.read(prediction, most))
+        except KognicStoreCredentialsError:
+            raise
+        except KognicStoreError as error:
+            if self._ending.why is not None:
+                raise RoomClosedError from error
+            if self._patience.over:
+                raise
+            raise NotRead(Reason.STORE_UNAVAILABLE, str(error)) from error
 
     def _sent_by(self, known: Entry) -> float:
         if known.state is State.IN_DOUBT:

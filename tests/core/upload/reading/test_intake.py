@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.errors import KognicError, KognicStoreError
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result, unknown_size
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.upload.ending import Ending
 from airflow_provider_kognic.core.upload.reading.intake import Intake
 from airflow_provider_kognic.core.upload.records import Doubt, ToSend
@@ -43,7 +44,7 @@ def tell(story: Callable[[Intake, Journal, Ending], Awaitable[None]], entries: A
         told = UploadOptions.of(**{"max_connections": 2, **options})
         ending, journal = Ending(Stop()), Journal()
         source = Listed(entries) if isinstance(entries, list) else entries
-        intake = Intake(source, journal, Checks(told), told, ending)
+        intake = Intake(source, journal, Checks(told), told, ending, Patience(told.outage_timeout))
         try:
             await asyncio.wait_for(story(intake, journal, ending), 20)
         finally:
@@ -128,7 +129,7 @@ def test_a_source_that_breaks_off() -> None:
             raise OSError("gone")
 
     async def story(intake: Intake, *_: Any) -> None:
-        with pytest.raises(KognicInputError, match="the source cannot be read on: OSError: gone"):
+        with pytest.raises(KognicStoreError, match=r"the source cannot be read on: .*OSError: gone"):
             await all_of(intake, readers=1)
 
     tell(story, Breaking())

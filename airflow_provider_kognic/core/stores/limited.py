@@ -1,0 +1,67 @@
+"""Calls that may never come back: left alone after a time, in a thread that nobody waits for."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow_provider_kognic.core.files import is_local
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+# Seconds in which a store has to answer, and in which a document is read at least at so many bytes a second.
+SILENCE = 60.0
+_SLOWEST = 1_000_000
+
+
+def seconds_for(size: int) -> float:
+    """Return the seconds that reading or writing so many bytes may take before the store counts as silent."""
+    return SILENCE + size / _SLOWEST
+
+
+def in_time(path: object, call: Callable[[], T], size: int = 0) -> T:
+    """Call what reads or writes a file, for so long as that may take; on this machine as long as it takes.
+
+    A disk of this machine answers, or the kernel says that it does not; a process that waits for one that hangs
+    could not end anyway.
+
+    Args:
+        path: The file.
+        call: Reads or writes it.
+        size: Bytes that are to be read or written.
+
+    Raises:
+        TimeoutError: It took longer.
+        Exception: As the call does.
+    """
+    return call() if is_local(path) else within(seconds_for(size), call)
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """Call, but do not wait any longer than that; a call that hangs is left to its thread, which ends no program.
+
+    Args:
+        seconds: So long.
+        call: What is called, in a thread of its own.
+
+    Raises:
+        TimeoutError: It took longer.
+        Exception: As the call does.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="kognic-store", daemon=True).start()
+    wait({done}, seconds)
+    if not done.done():
+        raise TimeoutError(f"no answer in {seconds:.0f} s")
+    return done.result()

@@ -1,0 +1,28 @@
+"""An S3 for each test, empty but for its bucket, that Airflow knows as the connection `ml`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stores.s3 import S3, running_s3
+
+
+@pytest.fixture(scope="session")
+def shared_s3() -> Iterator[S3]:
+    with running_s3() as s3:
+        yield s3
+
+
+@pytest.fixture
+def s3(shared_s3: S3, airflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    """An empty S3; `s3://ml@preds/...` is its bucket, through the proxy.
+
+    Airflow keeps the client of a connection as long as the process lives: who wants another configuration sets
+    another connection, `monkeypatch.setenv("AIRFLOW_CONN_SLOW", s3.connection(read_timeout=...))`.
+    """
+    monkeypatch.setenv("AIRFLOW_CONN_ML", shared_s3.connection())
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # there is no such machine here to be asked
+    shared_s3.reset()
+    yield shared_s3
+    shared_s3.proxy.clear()
