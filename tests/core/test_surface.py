@@ -184,7 +184,7 @@ PUBLIC: dict[str, str] = {
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
     "texts": "about_one sentence",
-    "values": "check_bytes check_choice check_connections check_flag check_seconds",
+    "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of",
 }
 
 
