@@ -103,7 +103,7 @@ PUBLIC: dict[str, str] = {
     "journal.memory": "JournalMemory Kept Remembered RememberedLog",
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
     "journal.writer": "LogThread OpenIntents Writer answered not_open",
-    "models": "Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
+    "models": "NotRead Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",
     "openlabel.accept": "accept",
     "openlabel.checked": "Checked",
@@ -144,18 +144,20 @@ PUBLIC: dict[str, str] = {
         "Format Found Given PathLike Source cannot_read_on folded is_unicode prediction_of refusal "
         "scenes_of unique written"
     ),
-    "sources.bounded": "check_size compression_of is_json_lines lines_of read_document",
+    "sources.bounded": (
+        "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
+    ),
     "sources.folder": "FilesSource",
     "sources.json_lines": "JSONLinesSource",
     "sources.manifest": "Expected ManifestSource open_manifest",
     "sources.opening": "open_source",
-    "sources.pinned": "Pinned changed",
+    "sources.pinned": "Pinned T changed",
     "sources.room": "Room RoomClosedError",
     "sources.rows": "RowsSource",
     "sources.walk": "T walk",
-    "stores.limited": "T seconds_for within",
+    "stores.limited": "T in_time seconds_for within",
     "stores.patience": "Patience T",
-    "stores.troubles": "Facts Row Trouble error_of trouble_of",
+    "stores.troubles": "Facts Row Trouble error_of has_no_words trouble_of",
     "upload": "upload",
     "upload.dry_run": "make_plan",
     "upload.ending": "CutOff Ending",

@@ -7,6 +7,7 @@ import pytest
 
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
+from tests.patience import PATIENCE
 
 Post = Callable[..., httpx.Response]
 
@@ -43,7 +44,7 @@ def openlabel(kind: str = "bbox", value: Any = None) -> dict[str, Any]:
 def client(emulator: Emulator) -> Iterator[httpx.Client]:
     """An HTTP client with a token."""
     headers = {"Authorization": f"Bearer {emulator.token()}"}
-    with httpx.Client(base_url=emulator.url, headers=headers, trust_env=False, timeout=10) as http:
+    with httpx.Client(base_url=emulator.url, headers=headers, trust_env=False, timeout=PATIENCE) as http:
         yield http
 
 

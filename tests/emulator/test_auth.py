@@ -1,11 +1,10 @@
-import time
-
 import httpx
 import pytest
 
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.api.auth import TOKEN_PATH
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
+from tests.patience import wait_for
 
 GRANT = {"grant_type": "client_credentials"}
 FORM = GRANT | {"client_id": demo.CLIENT_ID, "client_secret": demo.CLIENT_SECRET}
@@ -77,11 +76,10 @@ def test_a_new_client_is_let_in(emulator: Emulator) -> None:
 
 
 def test_a_token_expires() -> None:
-    with running_emulator(token_ttl=1) as emulator:
+    with running_emulator(token_ttl=2) as emulator:
         token = emulator.token()
         assert may_read(emulator, token)
-        time.sleep(1.05)
-        assert not may_read(emulator, token)
+        wait_for(lambda: not may_read(emulator, token))
 
 
 def test_kognics_own_client_is_served(emulator: Emulator) -> None:

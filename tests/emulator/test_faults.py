@@ -1,5 +1,4 @@
 import time
-from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -9,15 +8,12 @@ import pytest
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.api.auth import TOKEN_PATH
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
+from tests.patience import wait_for
 
 from .conftest import Post
+from .wire import posted
 
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+POSTS = "POST /v1/predictions-groups/{uuid}/predictions"
 
 
 @pytest.mark.parametrize(
@@ -61,33 +57,38 @@ def test_a_dropped_connection_gives_no_answer(
     with pytest.raises(httpx.ReadError if reset else httpx.RemoteProtocolError):
         post()
     assert emulator.count_predictions(group) == created
-    assert emulator.stats()["requests"]["POST /v1/predictions-groups/{uuid}/predictions"] == {"none": 1}
+    assert emulator.stats()["requests"][POSTS] == {"none": 1}
     assert post().status_code == 200
 
 
 def test_a_hanging_request_is_let_go_without_a_commit(emulator: Emulator, post: Post, group: str) -> None:
-    emulator.set_faults(script=[{"kind": "hang", "seconds": 60, "times": 2}])
-    with pytest.raises(httpx.ReadTimeout):
-        post(timeout=0.1)
+    emulator.set_faults(script=[{"kind": "hang", "seconds": 300, "times": 2}])
+    with posted(emulator, group, "hang"):
+        pass
+    wait_for(lambda: emulator.stats()["requests"].get(POSTS) == {"none": 1})
     emulator.set_faults(script=[{"kind": "hang", "seconds": 0.1}])
     with pytest.raises(httpx.RemoteProtocolError):
         post()
     assert emulator.count_predictions(group) == 0
 
 
-def test_a_late_commit_happens_after_the_client_has_left(emulator: Emulator, post: Post, group: str) -> None:
-    emulator.set_faults(script=[{"kind": "late_commit", "seconds": 0.5}])
-    with pytest.raises(httpx.ReadTimeout):
-        post(timeout=0.1)
-    assert emulator.count_predictions(group) == 0
+def test_a_late_commit_happens_after_the_client_has_left(emulator: Emulator, group: str) -> None:
+    emulator.set_faults(script=[{"kind": "late_commit", "seconds": 3}])
+    with posted(emulator, group, "late_commit"):
+        pass
+    wait_for(lambda: emulator.stats()["requests"].get(POSTS) == {"none": 1})
+    left = time.time()
     wait_for(lambda: emulator.count_predictions(group) == 1)
+    assert emulator.predictions(group)[0]["created_at"] > left
 
 
-def test_a_late_commit_never_answers_even_when_it_is_done(emulator: Emulator, post: Post, group: str) -> None:
+def test_a_late_commit_never_answers_even_when_it_is_done(emulator: Emulator, group: str) -> None:
     emulator.set_faults(script=[{"kind": "late_commit", "seconds": 0.01}])
-    with pytest.raises(httpx.ReadTimeout):
-        post(timeout=0.3)
-    assert emulator.count_predictions(group) == 1
+    with posted(emulator, group) as connection:
+        wait_for(lambda: emulator.count_predictions(group) == 1)
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
 
 
 def test_a_late_commit_can_answer_late(emulator: Emulator, post: Post, group: str) -> None:
@@ -98,10 +99,10 @@ def test_a_late_commit_can_answer_late(emulator: Emulator, post: Post, group: st
     assert emulator.predictions(group)[0]["uuid"] == uuid
 
 
-def test_a_client_that_leaves_gives_its_place_back(emulator: Emulator, post: Post) -> None:
-    emulator.set_faults(max_concurrent=1, script=[{"kind": "hang", "seconds": 60}])
-    with pytest.raises(httpx.ReadTimeout):
-        post(timeout=0.1)
+def test_a_client_that_leaves_gives_its_place_back(emulator: Emulator, post: Post, group: str) -> None:
+    emulator.set_faults(max_concurrent=1, script=[{"kind": "hang", "seconds": 300}])
+    with posted(emulator, group, "hang"):
+        assert post().status_code == 429
     wait_for(lambda: post().status_code == 200)
 
 

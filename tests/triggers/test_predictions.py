@@ -155,8 +155,6 @@ def test_what_waiting_cannot_mend_is_an_event_at_once(
 
 
 def test_a_trigger_does_not_hold_up_its_event_loop(server: Emulator) -> None:
-    server.set_faults(rules=[{"kind": "latency", "seconds": 0.5, "match": {"method": "GET"}}])
-
     async def longest_pause() -> float:
         loop = asyncio.get_running_loop()
         waiting = asyncio.create_task(first_event(DatasetScenesTrigger(dataset="demo")))
@@ -167,7 +165,8 @@ def test_a_trigger_does_not_hold_up_its_event_loop(server: Emulator) -> None:
         return longest
 
     asyncio.run(longest_pause())  # imports
-    assert asyncio.run(longest_pause()) < 0.4
+    server.set_faults(rules=[{"kind": "latency", "seconds": 3, "match": {"method": "GET"}}])
+    assert asyncio.run(longest_pause()) < 2
 
 
 def test_a_trigger_refuses_what_no_sensor_would_give_it() -> None:

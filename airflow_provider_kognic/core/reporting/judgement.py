@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_kognic.core.errors import KognicStoreError
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.retries import may_repeat
@@ -108,7 +109,14 @@ def _about_doubt(report: Report) -> list[str]:
 
 
 def _may_help(report: Report) -> bool:
-    """Tell whether another try can do better and no harm: without a journal it would send what is in doubt."""
+    """Tell whether another try can do better and no harm: without a journal it would send what is in doubt.
+
+    Where documents could not be read, it would send the others once more; an outage of the API is for Airflow's
+    retries even then, as the documentation says.
+    """
+    unread = report.stopped is None or isinstance(report.stopped, KognicStoreError)
+    if unread and report.summary.unsent and not report.journaled:
+        return not (report.summary.uploaded or report.summary.in_doubt)
     if report.stopped is not None:
         return may_repeat(report.stopped, idempotent=report.journaled)
     if report.summary.unsent:

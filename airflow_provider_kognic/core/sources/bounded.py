@@ -104,7 +104,7 @@ def not_readable(path: PathLike, error: Exception) -> NoReturn:
     no_name = is_local(path) and isinstance(error, ValueError)
     if no_name or trouble_of(error) is Trouble.OF_THE_PATH:
         raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
-    raise error_of(error, str(path)) from error
+    raise error_of(error, f"{path} cannot be read") from error
 
 
 def _read_as_it_is_now(path: PathLike, most: int, error: Exception) -> bytes:

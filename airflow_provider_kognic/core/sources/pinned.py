@@ -20,7 +20,7 @@ from airflow_provider_kognic.core.files import NotAFileError, details, is_local,
 from airflow_provider_kognic.core.sources.bounded import compression_of
 from airflow_provider_kognic.core.stores.limited import in_time
 from airflow_provider_kognic.core.stores.patience import Patience
-from airflow_provider_kognic.core.stores.troubles import Trouble, error_of, trouble_of
+from airflow_provider_kognic.core.stores.troubles import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 _TAIL = 4096
 _START = 8
 # Bytes of an object that are asked for at a time.
-_BUFFER = 1 << 20
+_BUFFER = 1 << 18
 # What stores call a file's version and its time; the first that one has counts.
 _VERSIONS = ("ETag", "etag", "generation", "ino")
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
@@ -137,11 +137,9 @@ class Pinned:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> KognicError:
-        trouble = trouble_of(error)
-        if trouble in {Trouble.NO_ANSWER, Trouble.EXPIRED, Trouble.OF_THE_STORE}:
-            return error_of(error, str(self._path))
-        kind = "" if isinstance(error, NotAFileError) else f"{type(error).__name__}: "
-        return KognicInputError(f"{self._path} cannot be read: {kind}{error}")
+        if isinstance(error, NotAFileError):
+            return KognicInputError(f"{self._path} cannot be read: {error}")
+        return error_of(error, f"{self._path} cannot be read")
 
     def _facts(self, file: IO[bytes]) -> _Facts:
         """Return what is told of the file that is open, or of the object as it is now."""
@@ -242,7 +240,7 @@ class _Part(io.RawIOBase):
         try:
             data = in_time(self._path, lambda: _read_at(file, self._at, want), want)
         except Exception as error:
-            raise error_of(error, str(self._path)) from error
+            raise error_of(error, f"{self._path} cannot be read") from error
         if not data:
             if is_local(self._path):
                 raise changed(self._path, "was cut")

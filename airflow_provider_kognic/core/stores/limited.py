@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_kognic.core.files import is_local
@@ -61,9 +61,7 @@ def within(seconds: float, call: Callable[[], T]) -> T:
             done.set_exception(error)
 
     threading.Thread(target=run, name="kognic-store", daemon=True).start()
-    try:
-        return done.result(seconds)
-    except TimeoutError:
-        if done.done():
-            raise
-    raise TimeoutError(f"no answer in {seconds:.0f} s")
+    wait({done}, seconds)
+    if not done.done():
+        raise TimeoutError(f"no answer in {seconds:.0f} s")
+    return done.result()

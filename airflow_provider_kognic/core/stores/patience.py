@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -49,7 +50,8 @@ class Patience:
         self._ended = ended
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        self._answers = 0
+        # When the youngest of the tries began that was answered.
+        self._answered = -math.inf
         self._silent_since: float | None = None
         self._given_up = 0
 
@@ -65,8 +67,7 @@ class Patience:
             KognicStoreCredentialsError: Its credentials have expired.
             Exception: As `what` does for anything else.
         """
-        began = time.monotonic()
-        answers = self._answers
+        began = now = time.monotonic()
         tries = 0
         while True:
             try:
@@ -76,15 +77,16 @@ class Patience:
             except KognicStoreError as error:
                 tries += 1
                 self._note_silence(error)
-                if self._gives_up(began, answers):
+                if self._gives_up(began):
                     silent = time.monotonic() - began
                     raise error.with_message(f"{error.message} {_tried(tries, silent)}") from error.__cause__
                 self._pause(self._backoff.delay(tries))
+                now = time.monotonic()
             except Exception:
-                self._note_answer()  # that something is not there, or not allowed, is one
+                self._note_answer(now)  # that something is not there, or not allowed, is one
                 raise
             else:
-                self._note_answer()
+                self._note_answer(now)
                 return result
 
     def ask(self, what: Callable[[], T], where: str) -> T:
@@ -116,15 +118,19 @@ class Patience:
         """Try nothing again any more: nobody waits for it."""
         self._closed.set()
 
-    def _gives_up(self, began: float, answers: int) -> bool:
-        """Tell whether a call is not made again, and note what follows for the store."""
+    def _gives_up(self, began: float) -> bool:
+        """Tell whether a call is not made again, and note what follows for the store.
+
+        Others are answered meanwhile if a try is that began after this call's first one did not: what was under way
+        when a store fell silent says nothing of it.
+        """
         if self._is_of_no_use():
             return True
         if time.monotonic() - began < self._timeout:
             return False
         with self._lock:
             self._given_up += 1
-            if self._answers == answers or self._given_up >= _MOST_GIVEN_UP:
+            if self._answered <= began or self._given_up >= _MOST_GIVEN_UP:
                 self.over = True
         return True
 
@@ -136,9 +142,9 @@ class Patience:
     def _is_of_no_use(self) -> bool:
         return self.over or self._closed.is_set() or self._ended()
 
-    def _note_answer(self) -> None:
+    def _note_answer(self, began: float) -> None:
         with self._lock:
-            self._answers += 1
+            self._answered = max(self._answered, began)
             since, self._silent_since = self._silent_since, None
         if since is not None:
             logger.info("The store answers again, after %.0f s.", time.monotonic() - since)

@@ -35,7 +35,7 @@ class Trouble(Enum):
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table: the first that fits decides.
+    """One row of the table. The first with a code of the error decides; else the first that fits otherwise.
 
     Attributes:
         trouble: What it means.
@@ -53,13 +53,14 @@ class Row:
     errnos: frozenset[int] = frozenset()
     advice: str = ""
 
+    def names(self, facts: Facts) -> bool:
+        """Tell whether the row is about an error by what the service calls it."""
+        return bool(self.codes & facts.codes)
+
     def fits(self, facts: Facts) -> bool:
-        """Tell whether the row is about an error of which these facts are known."""
+        """Tell whether the row is about an error by its status, class or number."""
         return bool(
-            self.codes & facts.codes
-            or self.statuses & facts.statuses
-            or self.classes & facts.classes
-            or self.errnos & facts.errnos
+            self.statuses & facts.statuses or self.classes & facts.classes or self.errnos & facts.errnos
         )
 
 
@@ -99,7 +100,8 @@ ROWS = (
             " IllegalLocationConstraintException InvalidLocationConstraint 301 307"
         ),
         frozenset({301, 307, 308}),
-        _words("NoRegionError InvalidRegionError"),
+        # aiobotocore asks again where it is sent, and so on until Python ends it, where that is nowhere else.
+        _words("NoRegionError InvalidRegionError RecursionError"),
         advice="The bucket is in another region: set 'region_name' in the extra of the store's Airflow connection",
     ),
     Row(
@@ -117,7 +119,7 @@ ROWS = (
     ),
     Row(
         Trouble.OF_THE_STORE,
-        classes=_words("SSLCertVerificationError SSLError ClientConnectorCertificateError"),
+        classes=_words("SSLCertVerificationError ClientConnectorCertificateError"),
         advice="The store's certificate does not hold: look at its host and at 'verify' of its Airflow connection",
     ),
     Row(
@@ -129,7 +131,10 @@ ROWS = (
             " PreconditionFailed ConditionNotMet InvalidRange 500 502 503 504"
         ),
         frozenset({408, 409, 412, 416, 425, 429, *range(500, 600)}),
-        _words("FileExpired FSTimeoutError TimeoutError ConnectionError IncompleteRead ChecksumError"),
+        _words(
+            "FileExpired FSTimeoutError TimeoutError ConnectionError IncompleteRead ChecksumError"
+            " ClientPayloadError ClientConnectionError HttpProcessingError ResponseStreamingError HTTPClientError"
+        ),
         _errnos(
             "EIO EREMOTEIO EBUSY EAGAIN EINTR ETIMEDOUT ESTALE ENOLINK EPIPE ECONNRESET ECONNREFUSED ECONNABORTED"
             " EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENETRESET ENOTCONN EMFILE ENFILE ENOMEM ENOBUFS ENOSPC"
@@ -149,6 +154,7 @@ ROWS = (
 )  # fmt: skip
 
 _UNKNOWN = Row(Trouble.NO_ANSWER)
+_THERE_ALREADY = Row(Trouble.OF_THE_PATH)
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,7 @@ def error_of(error: Exception, where: str) -> KognicError:
 
     Args:
         error: As the store's library raised it; one of ours is returned as it is.
-        where: What was to be read or written, for the message: a path, with what it is.
+        where: Begins the message: a path, and what was to be done with it.
 
     Returns:
         KognicStoreError: The store did not answer.
@@ -196,13 +202,18 @@ def error_of(error: Exception, where: str) -> KognicError:
         return KognicStoreError(f"{where}: the store did not answer: {said}.{advice}")
     if row.trouble is Trouble.EXPIRED:
         return KognicStoreCredentialsError(f"{where}: the store's credentials have expired: {said}.{advice}")
-    return KognicInputError(f"{where} cannot be used: {said}.{advice}")
+    return KognicInputError(f"{where}: {said}.{advice}")
 
 
 def _row_of(error: BaseException) -> Row:
-    """Return the first row that fits the error, or else what caused it: a library's own says more than ours."""
+    if isinstance(error, FileExistsError):  # whose cause is, in S3, a condition that did not hold
+        return _THERE_ALREADY
     facts = _facts_of(error)
-    return next((row for row in ROWS if row.fits(facts)), _UNKNOWN)
+    for fits in (Row.names, Row.fits):
+        for row in ROWS:
+            if fits(row, facts):
+                return row
+    return _UNKNOWN
 
 
 def _facts_of(error: BaseException) -> Facts:

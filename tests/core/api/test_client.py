@@ -143,13 +143,14 @@ def test_posts_are_not_repeated_blindly(
     assert caught.value.url.startswith(emulator.url)
 
 
-def test_a_hanging_server(emulator: Emulator) -> None:
+def test_a_hanging_server(emulator: Emulator, tokens: TokenProvider) -> None:
     """No call waits longer than its time-out, and a lost POST is not repeated."""
-    settings = settings_for(emulator, timeout=0.3)
+    settings = settings_for(emulator, timeout=2)
+    emulator.reset_stats()
     emulator.set_faults(
-        rules=[{"kind": "hang", "seconds": 30, "match": {"path": "/v[12]/(datasets|predictions)"}}]
+        rules=[{"kind": "hang", "seconds": 300, "match": {"path": "/v[12]/(datasets|predictions)"}}]
     )
-    with KognicClient(settings, backoff=Backoff(0.01, 0.01, attempts=2)) as client:
+    with KognicClient(settings, tokens=tokens, backoff=Backoff(0.01, 0.01, attempts=2)) as client:
         with pytest.raises(KognicNoAnswerError, match="no answer came in time"):
             client.create_prediction(UUID, UUID, content())
         with pytest.raises(KognicNoAnswerError):

@@ -255,7 +255,7 @@ def test_a_tunnel_that_breaks_after_the_request(
         raw_server(always(b""), hello=answering_connect(200, [], relay_to=server.port)) as proxy,
     ):
         settings = settings_for(
-            emulator, base_url=server.url, verify=str(certificate[0]), proxy=proxy.url, timeout=2
+            emulator, base_url=server.url, verify=str(certificate[0]), proxy=proxy.url, timeout=30
         )
         with pytest.raises(KognicAmbiguousError):
             send(settings, tokens)

@@ -39,7 +39,7 @@ IF_EXISTS = [choice.value for choice in IfExists]
 
 @pytest.fixture
 def client(emulator: Emulator) -> KognicClient:
-    return KognicClient(settings_for(emulator, timeout=0.5), backoff=Backoff(0.01, 0.02, attempts=2))
+    return KognicClient(settings_for(emulator, timeout=3), backoff=Backoff(0.01, 0.02, attempts=2))
 
 
 def ensure(client: KognicClient, name: str, **options: Any) -> str:

@@ -132,8 +132,8 @@ def test_a_kill_between_the_two(tmp_path: Path, *, here: bool) -> None:
     if not here:
         left.write_bytes(left.read_bytes().replace(b'"boot": "', b'"boot": "x'))
     began = time.monotonic()
-    taken(tmp_path, ttl=0.6).release()
-    assert (time.monotonic() - began < 0.5) is here
+    taken(tmp_path, ttl=6).release()
+    assert (time.monotonic() - began < 5) is here
 
 
 def test_a_sleeper_whose_upload_goes_on_with_another_source(folder: Any) -> None:

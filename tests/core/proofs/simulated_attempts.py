@@ -617,7 +617,7 @@ class Story:
 
         But for late commits, which it owes to nobody who waits.
         """
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             stats = self.emulator.stats()
             route = "POST /v1/predictions-groups/{uuid}/predictions"

@@ -122,7 +122,7 @@ def away(story: Story, _world: dict[str, Any], patch: pytest.MonkeyPatch) -> Non
 
 
 def wait_for_posts(emulator: Emulator, number: int) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while emulator.stats()["prediction_posts"] < number and time.monotonic() < until:
         time.sleep(0.002)
 

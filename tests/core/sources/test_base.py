@@ -2,6 +2,7 @@
 
 import pytest
 
+from airflow_provider_kognic.core.errors import KognicInputError, KognicStoreError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import (
@@ -64,8 +65,12 @@ def test_text_is_compared_without_case_and_space(value: object, found: object) -
 
 
 def test_an_error_of_a_store_while_a_source_is_read() -> None:
-    """Its kind and what it said."""
-    assert str(cannot_read_on(OSError("gone"))) == "the source cannot be read on: OSError: gone"
+    """Its kind and what it said; what it means is the table's, and what we know ourselves is left as it is."""
+    silent, denied = cannot_read_on(OSError("gone")), cannot_read_on(PermissionError("no"))
+    assert type(silent) is KognicStoreError
+    assert str(silent) == "the source cannot be read on: the store did not answer: OSError: gone."
+    assert type(denied) is KognicInputError
+    assert str(denied) == "the source cannot be read on: PermissionError: no."
 
 
 def test_rows_are_no_path() -> None:

@@ -1,6 +1,7 @@
 """Reading files with no more memory than a document may take."""
 
 import bz2
+import errno
 import gzip
 import io
 import json
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import Self
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicStoreError
 from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.sources.bounded import check_size, lines_of, read_document
 from airflow_provider_kognic.core.sources.folder import FilesSource
@@ -66,23 +67,40 @@ class StoreError(Exception):
 
 
 class Broken:
-    """A path of a store whose library has errors of its own."""
+    """A path of a store whose library raises an error."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
     def open(self, mode: str) -> Any:
-        raise StoreError("no credentials")
+        raise self.error
 
     def __str__(self) -> str:
         return "s3://bucket/x"
 
 
-def test_errors_of_a_store_are_translated() -> None:
-    """For a document it is refused; a file that is to be gone through is an error of the source."""
-    path: Any = Broken()
-    with pytest.raises(Refused, match=r"^cannot be read: StoreError: no credentials$") as caught:
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (PermissionError("denied"), Refused, r"^cannot be read: PermissionError: denied$"),
+        (FileNotFoundError("gone"), Refused, r"^cannot be read: FileNotFoundError: gone$"),
+        (
+            StoreError("?"),
+            KognicStoreError,
+            r"^s3://bucket/x cannot be read: the store did not .*StoreError: \?",
+        ),
+        (OSError(errno.EBUSY, "slow down"), KognicStoreError, r"^s3://bucket/x cannot .*slow down\.$"),
+    ],
+)
+def test_errors_of_a_store_are_translated(error: Exception, kind: type[Exception], said: str) -> None:
+    """For a document: refused where it is at fault, else not; of a file to be gone through, the source's."""
+    path: Any = Broken(error)
+    with pytest.raises(kind, match=said) as caught:
         read_document(path, 10)
-    assert caught.value.reason == "unreadable"
-    with pytest.raises(KognicInputError, match=r"^s3://bucket/x cannot be read: StoreError: no credentials$"):
+    assert not isinstance(caught.value, Refused) or caught.value.reason == "unreadable"
+    with pytest.raises(KognicError, match=r"^s3://bucket/x cannot be read: ") as caught:
         Pinned(path)
+    assert isinstance(caught.value, KognicStoreError) is (kind is KognicStoreError)
 
 
 LARGE = """
@@ -294,10 +312,10 @@ class Versioned:
 
 
 def test_an_object_that_was_rewritten_since_the_listing_is_read_as_it_is_now() -> None:
-    """Once; one that is rewritten all the time is refused, as is one that cannot be read at all."""
+    """Once; one that is rewritten all the time is no bad one: a later try may read it."""
     path: Any = Versioned(b"[1]", b"[22]")
     assert read_document(path, 100) == b"[22]"
     path = Versioned(b"[1]", b"[2]", b"[3]", b"[4]")
-    with pytest.raises(Refused, match="StoreError: 412") as caught:
+    with pytest.raises(KognicStoreError, match="StoreError: 412"):
         read_document(path, 100)
-    assert (caught.value.reason, path.opened) == ("unreadable", 2)
+    assert path.opened == 2

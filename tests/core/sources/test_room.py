@@ -9,6 +9,7 @@ import pytest
 from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.room import Room, RoomClosedError
+from tests.patience import PATIENCE, wait_for
 
 SCENE = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 
@@ -41,9 +42,15 @@ class Readers:
         self._threads.append(thread)
         time.sleep(0.05)
 
+    def expect(self, read: list[int]) -> None:
+        """This is read and, for a moment at least, no more."""
+        wait_for(lambda: self.read == read)
+        time.sleep(0.05)
+        assert self.read == read
+
     def join(self) -> None:
         for thread in self._threads:
-            thread.join(10)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
 
 
@@ -52,16 +59,14 @@ def test_documents_fit_together_or_wait() -> None:
     readers = Readers(Room(100))
     for size in (60, 40, 300, 10):
         readers.go(prediction(size))
-    assert readers.read == [60, 40]
+    readers.expect([60, 40])
     readers.room.give_back(60)
-    time.sleep(0.05)
-    assert readers.read == [60, 40]
+    readers.expect([60, 40])
     readers.room.give_back(40)
-    time.sleep(0.05)
-    assert readers.read == [60, 40, 300]
+    readers.expect([60, 40, 300])
     readers.room.give_back(300)
     readers.join()
-    assert readers.read == [60, 40, 300, 10]
+    readers.expect([60, 40, 300, 10])
 
 
 def test_one_of_unknown_size_counts_as_the_largest_so_far() -> None:
@@ -69,22 +74,21 @@ def test_one_of_unknown_size_counts_as_the_largest_so_far() -> None:
     first = threading.Event()
 
     def wait() -> None:
-        first.wait(10)
+        first.wait(PATIENCE)
 
     readers = Readers(Room(100))
     readers.go(prediction(30, told=False, started=wait))
     readers.go(prediction(1, told=False))
-    assert readers.read == []
+    readers.expect([])
     first.set()
-    time.sleep(0.1)
-    assert readers.read == [30, 1]
+    readers.expect([30, 1])
     readers.go(prediction(5, told=False))
     readers.go(prediction(5, told=False))
-    assert readers.read == [30, 1, 5, 5]
+    readers.expect([30, 1, 5, 5])
     readers.go(prediction(80, told=False))
-    assert readers.read == [30, 1, 5, 5, 80]
+    readers.expect([30, 1, 5, 5, 80])
     readers.go(prediction(5, told=False))
-    assert readers.read == [30, 1, 5, 5, 80]
+    readers.expect([30, 1, 5, 5, 80])
     for size in readers.read.copy():
         readers.room.give_back(size)
     readers.join()
@@ -111,7 +115,7 @@ def test_at_the_end_all_go_home() -> None:
     readers.room.close()
     readers.go(prediction(1))
     readers.join()
-    assert readers.read == [100, -1, -1, -1]
+    readers.expect([100, -1, -1, -1])
 
 
 def test_one_whose_size_cannot_be_told_is_read() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicStoreError
 from airflow_provider_kognic.core.models import Prediction, Result
 from airflow_provider_kognic.core.sources.walk import walk
 from airflow_provider_kognic.emulator import demo
@@ -85,7 +85,8 @@ def test_a_source_that_breaks_off(readers: int) -> None:
     """Said after the results of what came before."""
     found: list[int] = []
     with pytest.raises(
-        KognicInputError, match=r"^the source cannot be read on: OSError: the store is gone$"
+        KognicStoreError,
+        match=r"^the source cannot be read on: the store did not answer: OSError: the store is gone\.$",
     ) as caught:
         found.extend(walk(Counted(5, OSError("the store is gone")), number_of, readers=readers))
     assert isinstance(caught.value.__cause__, OSError)
@@ -93,7 +94,7 @@ def test_a_source_that_breaks_off(readers: int) -> None:
     walked = walk(Counted(5, OSError("the store is gone")), number_of, readers=readers)
     found = [next(walked) for _ in range(5)]
     assert found == list(range(5))
-    with pytest.raises(KognicInputError):
+    with pytest.raises(KognicStoreError):
         next(walked)
 
 

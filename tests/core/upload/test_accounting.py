@@ -191,11 +191,11 @@ def test_an_observer_that_hangs_does_not_hurt(emulator: Emulator, group: str) ->
     class Hanging:
         def notice(self, event: Event) -> None:
             begun.set()
-            release.wait(30)
+            release.wait(200)
 
     def let_go() -> None:
-        assert begun.wait(10)
-        until = time.monotonic() + 10
+        assert begun.wait(60)
+        until = time.monotonic() + 60
         while emulator.count_predictions(group) < 100 and time.monotonic() < until:
             time.sleep(0.01)
         done.append(emulator.count_predictions(group))

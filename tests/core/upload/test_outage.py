@@ -31,7 +31,7 @@ def test_an_outage_ends_the_run_after_its_time(emulator: Emulator, group: str, c
     """After outage_timeout without any success the run ends as one that can be tried again; the rest is unsent."""
     emulator.set_faults(rules=[everything("503_before")])
     settings = settings_for(emulator, max_connections=connections)
-    run = upload_all(rows(150), settings, group, outage_timeout=0.5, on_ambiguous="fail")
+    run = upload_all(rows(150), settings, group, outage_timeout=2, on_ambiguous="fail")
     created, refused, in_doubt, unsent = run.counts()
     assert isinstance(run.report.stopped, KognicOutageError)
     assert "503" in str(run.report.stopped)
@@ -91,7 +91,7 @@ def test_only_one_asks(emulator: Emulator, group: str) -> None:
             rows(100),
             settings_for(emulator, base_url=server.url),
             group,
-            outage_timeout=0.6,
+            outage_timeout=2,
             on_ambiguous="fail",
         )
     assert isinstance(run.report.stopped, KognicOutageError)
@@ -138,13 +138,13 @@ def test_stragglers_do_not_multiply_the_questions(emulator: Emulator, group: str
 def test_hanging_question_does_not_outlive_the_timeout(emulator: Emulator, group: str) -> None:
     """A server that takes the question and never answers it counts as one that does not serve."""
     emulator.set_faults(
-        rules=[{"kind": "503_before"}, {"kind": "hang", "seconds": 30, "match": {"path": "/v2/datasets"}}]
+        rules=[{"kind": "503_before"}, {"kind": "hang", "seconds": 300, "match": {"path": "/v2/datasets"}}]
     )
     settings = settings_for(emulator, timeout=0.2)
     started = time.monotonic()
     run = upload_all(rows(60), settings, group, outage_timeout=0.5)
     assert isinstance(run.report.stopped, KognicOutageError)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_an_auth_server_that_is_down_is_an_outage(emulator: Emulator, group: str) -> None:

@@ -263,7 +263,7 @@ class Intake:
                 raise RoomClosedError from error
             if self._patience.over:
                 raise
-            raise NotRead(Reason.STORE_UNAVAILABLE, f"was not read. {error}") from error
+            raise NotRead(Reason.STORE_UNAVAILABLE, str(error)) from error
 
     def _sent_by(self, known: Entry) -> float:
         if known.state is State.IN_DOUBT:
