@@ -19,6 +19,8 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _STORED = re.compile(
     r"(?P<bucket>(?P<scheme>[^:/]+)://(?:(?P<connection>[^/@]*)@)?[^/]*)(?:/(?P<key>.*))?", re.DOTALL
 )
+# What ObjectStoragePath, given the text of a whole path, takes for the end of a URL, for two URLs, or leaves out.
+_READ_AS_URL = re.compile(r"[?#\s]|::|(?<=/)\.{1,2}(?=/)|^\.")
 _LOCAL = re.compile(r"(?:file|local):(?://(?:[^/@]*@)?(?:localhost)?(?=/)|(?=/(?!/)))", re.IGNORECASE)
 
 
@@ -57,16 +59,20 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
         return cast("PathLike", value)
     if not _SCHEME.match(text):
         return Path(text).expanduser().absolute()
+    return cast("PathLike", _stored(text, what))
+
+
+def _stored(text: str, what: str) -> Any:
+    """Return the ObjectStoragePath of text with a scheme; raises as `to_path` does."""
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     parts = _STORED.fullmatch(text)
     if parts is not None and parts["connection"]:
         _check_connection(parts["scheme"], parts["connection"], what, text)
     try:
-        if parts is None or not (key := parts["key"]) or key.startswith("/"):
+        if parts is None or not (key := parts["key"] or "") or not _READ_AS_URL.search(key):
             path = ObjectStoragePath(text)
         else:
-            # Of the text of a whole path it would take a last `?` or `#` for the end of a URL.
             path = ObjectStoragePath(f"{parts['bucket']}/") / key
             _check_held(path, key.rstrip("/"), what, text)
         _ = path.fs  # Airflow 3.0 looks for the store only when it is used
@@ -76,7 +82,7 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
         raise KognicInputError(
             f"{text} cannot be opened: {type(error).__name__}: {error}. Is the provider of that store installed?"
         ) from error
-    return cast("PathLike", path)
+    return path
 
 
 def _check_held(path: Any, key: str, what: str, text: str) -> None:

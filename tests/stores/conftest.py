@@ -29,7 +29,7 @@ def s3(shared_s3: S3, airflow_database: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What the libraries of stores, and Airflow's path above them, warn of is theirs; warnings of ours are errors."""
+    """What stores' libraries, and Airflow's paths above them, warn of is theirs; warnings of ours are errors."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:

@@ -69,9 +69,9 @@ def test_an_empty_day(
     run_dag: RunDag,
     dag: Any,
     bucket: str,
-    allow_empty: bool,
+    allow_empty: Any,
     state: str,
-    dry_run: bool,
+    dry_run: Any,
 ) -> None:
     with dag:
         UploadPredictionsOperator(
@@ -89,7 +89,7 @@ def test_an_empty_day(
         assert "does not exist" not in result.output
 
 
-ARGUMENTS = {
+ARGUMENTS: dict[str, dict[str, Any]] = {
     "predictions": {"predictions": "s3://nope@preds/day/"},
     "manifest": {"manifest": "s3://nope@preds/manifest.csv"},
     "journal": {"predictions": "s3://ml@preds/day/", "journal": "s3://nope@preds/journal"},
@@ -186,14 +186,10 @@ def test_a_store_that_cannot_be_listed_is_not_an_empty_one(
         to_source(f"s3://ml@preds/{given}")
 
 
-@pytest.mark.parametrize("after", [0, 1, 2])
+@pytest.mark.parametrize("after", [0, 1])
 def test_a_later_page_that_is_not_answered_is_no_end_of_the_listing(s3: S3, after: int) -> None:
     s3.put_all({f"day/{demo.scene_uuid(number)}.json": b"{}" for number in range(1200)})
     s3.proxy.add(faults.DENIED, "list", after=after)
-    try:
-        source = to_source("s3://ml@preds/day/")
-    except KognicError as error:
-        assert "denied" in str(error).lower()
-    else:
-        assert after == 2
-        assert source.total == 1200
+    with pytest.raises(KognicError, match=r"(?i)denied"):
+        to_source("s3://ml@preds/day/")
+    assert len(s3.proxy.asked("list")) > after

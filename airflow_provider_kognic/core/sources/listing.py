@@ -1,9 +1,9 @@
 """What there is in an object store, as it is now: at a path, and below a folder.
 
-Neither a path's own `is_dir()` nor fsspec's `glob` will do. They may answer from a listing of long ago, take a store
-that does not answer for an empty one, and read the characters `*?[` of a folder's own name as a pattern. Here the
-listings that a file system keeps are forgotten before it is asked, its errors stay errors, and names are compared
-with patterns part by part.
+Neither a path's own `is_dir()` nor fsspec's `glob` will do. They may answer from a listing of long ago, take a
+store that does not answer for an empty one, and read the characters `*?[` of a folder's own name as a pattern. Here
+the listings that a file system keeps are forgotten before it is asked, its errors stay errors, and names are
+compared with patterns part by part.
 
 An object store knows keys and no folders. Below a prefix of which there is no key there is nothing, and neither
 wrong nor missing: a bucket may be.
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _MAGIC = frozenset("*?[")
 # What fsspec calls the file systems of stores in which folders are no more than prefixes of keys.
-_OF_KEYS = frozenset("s3 s3a s3n gs gcs abfs abfss az wasb wasbs oss".split())  # noqa: SIM905 - as one reads it
-_CONTAINERS = frozenset("abfs abfss az wasb wasbs".split())  # noqa: SIM905
+_CONTAINERS = frozenset({"abfs", "abfss", "az", "wasb", "wasbs"})
+_OF_KEYS = _CONTAINERS | {"s3", "s3a", "s3n", "gs", "gcs", "oss"}
 
 
 class Kind(Enum):
