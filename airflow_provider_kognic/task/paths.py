@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import PathLike, Source
     from airflow_provider_kognic.core.stores.patience import Patience
 
-# With a connection or without: another machine's name in its place is no path of this one.
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _STORED = re.compile(
     r"(?P<bucket>(?P<scheme>[^:/]+)://(?:(?P<connection>[^/@]*)@)?[^/]*)(?:/(?P<key>.*))?", re.DOTALL
 )
 # What ObjectStoragePath, given the text of a whole path, takes for the end of a URL, for two URLs, or leaves out.
 _READ_AS_URL = re.compile(r"[?#\s]|::|(?<=/)\.{1,2}(?=/)|^\.")
+# With a connection or without: another machine's name in its place is no path of this one.
 _LOCAL = re.compile(r"(?:file|local):(?://(?:[^/@]*@)?(?:localhost)?(?=/)|(?=/(?!/)))", re.IGNORECASE)
 
 
