@@ -20,7 +20,8 @@
     │   └── KognicUnclearRedirectError  any other 3xx: and look at the server, as after KognicAmbiguousError
     ├── KognicRowError              look for a newer version of this provider: a listing is not as expected
     ├── KognicJournalError          look at the journal's store: without it nothing is sent; a retry may help
-    │   └── KognicJournalFormatError  ... where it holds what is no journal, or another's: mend it by hand
+    │   ├── KognicJournalFormatError  ... where it holds what is no journal, or another's: mend it by hand
+    │   └── KognicJournalAccessError  ... where it is denied, or bucket, region or credentials are wrong: mend these
     └── KognicAmbiguousError        look at the server: it may have executed the request
         ├── KognicNoAnswerError     sent, but no answer came (time-out, reset)
         ├── KognicServerError       408 or 5xx
@@ -178,6 +179,10 @@ class KognicJournalError(KognicError):
 
 class KognicJournalFormatError(KognicJournalError):
     """The journal's store holds what cannot be read as this journal."""
+
+
+class KognicJournalAccessError(KognicJournalError):
+    """The journal's store says no, and will: denied, no such bucket, the wrong region or credentials."""
 
 
 class KognicAmbiguousError(KognicError):

@@ -71,16 +71,17 @@ PUBLIC: dict[str, str] = {
     "cancellation": "CancelledBeforeSending",
     "errors": (
         "KognicAmbiguousError KognicAnswerError KognicAuthError KognicConnectionError "
-        "KognicCredentialsError KognicError KognicInputError KognicJournalError "
-        "KognicJournalFormatError KognicNoAnswerError KognicNotFoundError "
+        "KognicCredentialsError KognicError KognicInputError "
+        "KognicJournalAccessError KognicJournalError KognicJournalFormatError KognicNoAnswerError "
+        "KognicNotFoundError "
         "KognicOutageError KognicPermissionError KognicRateLimitError KognicRedirectError "
         "KognicRequestError KognicRowError KognicServerError KognicStoppedError "
         "KognicStoreCredentialsError KognicStoreError KognicTLSError KognicUnauthorizedError "
         "KognicUnavailableError KognicUnclearRedirectError"
     ),
     "files": (
-        "NotAFileError StoredPath check_writable create details exists is_local make_folder names "
-        "open_to_read read remove replace sync_folder told_size write write_all"
+        "NotAFileError StoredPath check_writable create details exists is_local listed make_folder make_whole "
+        "names open_to_read read remove replace sync_folder told_size write write_all"
     ),
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",
@@ -96,12 +97,13 @@ PUBLIC: dict[str, str] = {
     "journal.holder": (
         "describe encode introduce is_ancient is_dead is_free is_held_by is_same source_of this_process"
     ),
-    "journal.lease": "Lease key_of",
+    "journal.lease": "Lease key_of not_held stopped",
     "journal.leases": "Leases",
     "journal.ledger": "Entry Ledger State",
     "journal.log": "Log ReadOnlyLog Readable",
     "journal.memory": "JournalMemory Kept Remembered RememberedLog",
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
+    "journal.store": "Store T journal_error",
     "journal.writer": "LogThread OpenIntents Writer answered not_open",
     "models": "NotRead Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",
@@ -137,7 +139,7 @@ PUBLIC: dict[str, str] = {
     "reporting.progress": "Progress",
     "reporting.receipts": "Receipts",
     "reporting.report": "Report",
-    "reporting.rows_file": "RowsFile beside check_place refused_writes",
+    "reporting.rows_file": "RowsFile beside check_place put refused_writes",
     "reporting.tally": "Tally",
     "retries": "Backoff Rule Verdict may_repeat parse_retry_after verdict",
     "sources.base": (
@@ -155,9 +157,10 @@ PUBLIC: dict[str, str] = {
     "sources.room": "Room RoomClosedError",
     "sources.rows": "RowsSource",
     "sources.walk": "T walk",
+    "stores.asking": "Asking T",
     "stores.limited": "T in_time seconds_for within",
     "stores.patience": "Patience T",
-    "stores.troubles": "Facts Row Trouble error_of has_no_words trouble_of",
+    "stores.troubles": "Facts Row Trouble advice_of error_of has_no_words is_outage trouble_of",
     "upload": "upload",
     "upload.dry_run": "make_plan",
     "upload.ending": "CutOff Ending",
