@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.masking import masked, masked_as
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -58,10 +59,13 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
     try:
         path = ObjectStoragePath(text)
         _ = path.fs  # Airflow 3.0 looks for the store only when it is used
-    except Exception as error:  # stores raise errors of many libraries
+    except Exception as error:  # noqa: BLE001 - stores raise errors of many libraries
+        said = masked_as(f"{type(error).__name__}: {error}", text)
+        # What a library quotes would stand in the task's log with it, as the error's cause.
+        cause = error if said.endswith(f": {error}") else None
         raise KognicInputError(
-            f"{text} cannot be opened: {type(error).__name__}: {error}. Is the provider of that store installed?"
-        ) from error
+            f"{text} cannot be opened: {said}. Is the provider of that store installed?"
+        ) from cause
     return cast("PathLike", path)
 
 
@@ -131,4 +135,4 @@ def source_key(predictions: Any, manifest: Any, source: Source) -> str:
 
 def _place(path: PathLike) -> str:
     """Return the text of a path, the same one for a local folder and links to it."""
-    return str(path.resolve() if isinstance(path, Path) else path)
+    return masked(str(path.resolve() if isinstance(path, Path) else path))
