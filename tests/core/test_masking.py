@@ -1,11 +1,16 @@
 """What is cut out of texts, and what is not."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.masking import is_masked, masked, masked_as
-from airflow_provider_kognic.core.models import Refused
+from airflow_provider_kognic.core.models import Prediction, Refused, Result
 from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.sources.opening import open_source
+from airflow_provider_kognic.emulator import demo
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,56 @@ def test_what_a_library_quotes_by_itself() -> None:
     said = "The conn_id `key:se%2Fcret` isn't defined; se/cret; ab=cd; ab%3Dcd; key"
     assert masked_as(said, url) == "The conn_id `***` isn't defined; ***; ***; ***; key"
     assert masked_as(said, "s3://key@bucket/a") == said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://key:secret@bucket/a.json",
+        "https://h/a.json?X-Amz-Signature=cafe",
+        "https://h/a.jsonl?sig=cafe:7",
+    ],
+)
+def test_a_receipt_that_keeps_no_secret_is_said_to_lead_nowhere(url: str, tmp_path: Path) -> None:
+    """It stands under the same name in the next receipts; and what has an id of a connection is found again."""
+    receipts = tmp_path / "failed.jsonl"
+    found = "s3://connection@bucket/a.json"
+    receipts.write_text(
+        "".join(
+            json.dumps({"scene_uuid": demo.scene_uuid(number), "source": source}) + "\n"
+            for number, source in enumerate([masked(url), found])
+        )
+    )
+    asked: list[str] = []
+
+    def resolve(text: str) -> Path:
+        asked.append(text)
+        return tmp_path / "not there"
+
+    first, second = open_source(None, receipts, resolve=resolve)
+    assert isinstance(first, Result)
+    assert (first.source, first.reason) == (masked(url), Reason.UNREADABLE)
+    assert "no receipt keeps" in str(first.message)
+    assert isinstance(second, Prediction)
+    assert asked == [found]
+
+
+def test_a_manifest_names_its_documents_without_what_their_urls_hide(tmp_path: Path) -> None:
+    """They are read from the URL as it is."""
+    manifest = tmp_path / "manifest.csv"
+    url = "https://user:hunter2@h/a.json?sig=cafe"
+    manifest.write_text(f"scene_uuid,path\n{demo.scene_uuid(0)},{url}\n")
+    asked: list[str] = []
+
+    def resolve(text: str) -> Path:
+        asked.append(text)
+        raise ValueError(f"nobody knows {text}, as user:hunter2 is no connection")
+
+    (entry,) = open_source(None, manifest, resolve=resolve)
+    assert asked == [url]
+    assert isinstance(entry, Result)
+    assert "hunter2" not in repr(entry)
+    assert "cafe" not in repr(entry)
 
 
 def test_no_error_and_no_refusal_shows_any() -> None:
