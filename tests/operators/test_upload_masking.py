@@ -44,7 +44,9 @@ def test_what_a_manifests_urls_hide_is_written_nowhere(
             for number, path in enumerate(named)
         )
     )
-    files = {"report": str(out / "report.jsonl")} if more else {"receipts": str(out / "receipts.jsonl")}
+    files: dict[str, Any] = (
+        {"report": str(out / "report.jsonl")} if more else {"receipts": str(out / "receipts.jsonl")}
+    )
     UploadPredictionsOperator(
         task_id="upload",
         dag=dag,

@@ -104,8 +104,8 @@ def not_readable(path: PathLike, error: Exception) -> NoReturn:
     # Text that no file can be named by, such as one with a NUL.
     no_name = is_local(path) and isinstance(error, ValueError)
     if no_name or trouble_of(error) is Trouble.OF_THE_PATH:
-        said = masked_as(f"{type(error).__name__}: {error}", str(path))
-        raise Refused(Reason.UNREADABLE, f"cannot be read: {said}") from error
+        shown = masked_as(f"{type(error).__name__}: {error}", str(path))
+        raise Refused(Reason.UNREADABLE, f"cannot be read: {shown}") from error
     raise error_of(error, f"{path} cannot be read") from error
 
 
