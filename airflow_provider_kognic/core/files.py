@@ -203,17 +203,19 @@ def remove(path: Any) -> None:
             store.rm_file(text)
 
 
-def check_writable(*paths: Any) -> None:
+def check_writable(*paths: Any, mark: str | None = None) -> None:
     """Try out whether files can be written, without leaving anything behind.
 
     Args:
         paths: The files, all in one folder, which need not be there if it is a local one.
+        mark: Ends the name of what is written for that. Who tries again gives the same, so that a try that was not
+            answered leaves nothing; one of its own if None.
 
     Raises:
         Exception: As the store's library does, where they cannot.
     """
     first = paths[0]
-    probe = first.parent / f".{first.name}.{uuid.uuid4().hex[:8]}"
+    probe = first.parent / f".{first.name}.{mark or uuid.uuid4().hex[:8]}"
     if not is_local(first):
         write(probe, b"\n")
         with contextlib.suppress(Exception):  # there are stores in which one may write and not remove

@@ -31,7 +31,9 @@ from airflow_provider_kognic.core.journal.format import encode
 from airflow_provider_kognic.core.journal.lease import TTL, not_held, stopped
 from airflow_provider_kognic.core.journal.leases import Leases
 from airflow_provider_kognic.core.journal.store import Store, journal_error
+from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.stores.asking import OUTAGE_TIMEOUT, Asking
+from airflow_provider_kognic.core.stores.troubles import has_no_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]")
 _LONGEST_NAME = 100
+# Pauses that fit several times into the time that a lease stays without an answer.
+_BACKOFF = Backoff(most=3.0)
 _HASHED = re.compile(r".*-[0-9a-f]{8}")
 # No line on a disk begins like this: see `format.AttemptBegins`.
 _SAID_BY_READERS = b'["v"'
@@ -81,7 +85,7 @@ class FolderLog:
         self.folder: Any = folder / self._within[0] / self._within[1]
         self._header = header
         who = header.writer if writer is None else writer
-        self._store = Store(self.folder, Asking(outage_timeout, self._nobody_waits))
+        self._store = Store(self.folder, Asking(outage_timeout, self._nobody_waits, backoff=_BACKOFF))
         self._leases = Leases(self.folder, source_key, upload_key, writer=who, ttl=ttl, store=self._store)
         self._stopping: Callable[[], bool] = lambda: False
         self._earlier: list[PartFile] = []
@@ -225,7 +229,12 @@ class FolderLog:
         return parts.find(self.folder, *folders, store=self._store)
 
     def _make_folder(self) -> None:
-        self._store.once(lambda: files.make_folder(self.base, *self._within))
+        try:
+            self._store.once(lambda: files.make_folder(self.base, *self._within))
+        except Exception as error:
+            if has_no_words(error):
+                self._store.names(self.base)  # to a listing a store says what is wrong
+            raise
 
     def _nobody_waits(self) -> bool:
         """Tell whether an answer of the store is of no use any more."""

@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import threading
+import uuid
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core import files as stores
@@ -155,8 +156,9 @@ def check_place(*paths: StoredPath, argument: str, note: str = "", asking: Askin
         KognicInputError: They cannot.
         KognicStoreError: The store did not answer, or its credentials have expired.
     """
+    mark = uuid.uuid4().hex[:8]
     try:
-        put(paths[0], lambda: stores.check_writable(*paths), asking)
+        put(paths[0], lambda: stores.check_writable(*paths, mark=mark), asking)
     except KognicStoreError as error:
         raise error.with_message(f"{argument!r} cannot be written: {error.message}{note}") from error
     except Exception as error:  # stores raise errors of many libraries
