@@ -28,11 +28,13 @@
         ├── KognicUnclearRedirectError  a 3xx that some give for what they have executed
         └── KognicAnswerError       2xx, but the answer cannot be read
 
-No error carries a secret: tokens and client secrets are cut out of what a server says.
+No error carries a secret: tokens and client secrets are cut out of what a server says, passwords and signatures out
+of URLs.
 """
 
 from __future__ import annotations
 
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.texts import sentence
 
 
@@ -61,6 +63,7 @@ class KognicError(Exception):
         url: str | None = None,
         retry_after: float | None = None,
     ) -> None:
+        message = masked(message)
         super().__init__(message)
         self.message = message
         self.status = status

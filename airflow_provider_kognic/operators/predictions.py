@@ -11,7 +11,7 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, MOST_MEMORY
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
-from airflow_provider_kognic.task.arguments import GroupArguments, UploadArguments, serializable
+from airflow_provider_kognic.task.arguments import GroupArguments, UploadArguments, is_running, serializable
 from airflow_provider_kognic.task.failures import exception_for, exception_of
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class CreatePredictionsGroupOperator(BaseOperator):
         self.class_mapping_overrides = serializable(class_mapping_overrides)
         self.if_exists = if_exists
         self.kognic_conn_id = kognic_conn_id
-        GroupArguments.check_parsed(self)
+        if not is_running():
+            GroupArguments.check_parsed(self)
 
     def execute(self, context: Context) -> str:
         """Return the uuid of the group."""
@@ -262,7 +263,8 @@ class UploadPredictionsOperator(BaseOperator):
         self.report = report
         self.kognic_conn_id = kognic_conn_id
         self._deadline: Deadline | None = None
-        UploadArguments.check_parsed(self)
+        if not is_running():
+            UploadArguments.check_parsed(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, or find out what an upload would do, and return the summary."""

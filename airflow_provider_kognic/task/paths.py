@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.masking import masked, masked_as
+from airflow_provider_kognic.core.texts import sentence
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import PathLike, Source
     from airflow_provider_kognic.core.stores.patience import Patience
 
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_STORED = re.compile(
+    r"(?P<bucket>(?P<scheme>[^:/]+)://(?:(?P<connection>[^/@]*)@)?[^/]*)(?:/(?P<key>.*))?", re.DOTALL
+)
+# What ObjectStoragePath, given the text of a whole path, takes for the end of a URL, for two URLs, or leaves out.
+_READ_AS_URL = re.compile(r"[?#\s]|::|(?<=/)\.{1,2}(?=/)|^\.")
 # With a connection or without: another machine's name in its place is no path of this one.
 _LOCAL = re.compile(r"(?:file|local):(?://(?:[^/@]*@)?(?:localhost)?(?=/)|(?=/(?!/)))", re.IGNORECASE)
 
@@ -34,8 +42,8 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
         what: What it is called where it is given, for the message.
 
     Raises:
-        KognicInputError: It is empty or no path, Airflow knows no store of that scheme, or the text cannot be a
-            path in it.
+        KognicInputError: It is empty or no path, Airflow knows no store of that scheme or no such connection, or
+            the text cannot be a path in it.
     """
     if not is_path(value):
         raise KognicInputError(f"{what} must be a path, not {type(value).__name__}.")
@@ -51,18 +59,74 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
         return value.absolute()
     if not isinstance(value, str):
         return cast("PathLike", value)
-    if "://" not in text:
+    if not _SCHEME.match(text):
         return Path(text).expanduser().absolute()
+    return cast("PathLike", _stored(text, what))
+
+
+def _stored(text: str, what: str) -> Any:
+    """Return the ObjectStoragePath of text with a scheme; raises as `to_path` does."""
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+    parts = _STORED.fullmatch(text)
+    if parts is not None and parts["connection"]:
+        _check_connection(parts["scheme"], parts["connection"], what, text)
     try:
-        path = ObjectStoragePath(text)
+        if parts is None or not (key := parts["key"] or "") or not _READ_AS_URL.search(key):
+            path = ObjectStoragePath(text)
+        else:
+            path = ObjectStoragePath(f"{parts['bucket']}/") / key
+            _check_held(path, key.rstrip("/"), what, text)
         _ = path.fs  # Airflow 3.0 looks for the store only when it is used
-    except Exception as error:  # stores raise errors of many libraries
+    except KognicInputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - stores raise errors of many libraries
+        said = masked_as(f"{type(error).__name__}: {error}", text)
+        # What a library quotes would stand in the task's log with it, as the error's cause.
+        cause = error if said.endswith(f": {error}") else None
         raise KognicInputError(
-            f"{text} cannot be opened: {type(error).__name__}: {error}. Is the provider of that store installed?"
-        ) from error
-    return cast("PathLike", path)
+            f"{text} cannot be opened: {sentence(said)} Is the provider of that store installed?"
+        ) from cause
+    return path
+
+
+def _check_held(path: Any, key: str, what: str, text: str) -> None:
+    """Check that a path, and what is below it, is where its text says: some versions take `a::b` for `a`.
+
+    Raises:
+        KognicInputError: It is not.
+    """
+    below = str((path / "x").path)
+    if not below.endswith(f"{key}/x"):
+        raise KognicInputError(
+            f"{what} cannot be {text}: Airflow's paths cannot hold that name, and would take it for"
+            f" {below.removesuffix('/x')}. Rename the folder or file."
+        )
+
+
+def _check_connection(scheme: str, connection: str, what: str, text: str) -> None:
+    """Check that Airflow knows a connection, before a store's hook reads with whatever else a worker may have.
+
+    A store that is in use in this process has passed: with each row of a manifest that would be asked for again.
+
+    Raises:
+        KognicInputError: It does not know it.
+        Exception: As Airflow does, where it cannot tell.
+    """
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+    from airflow.sdk.io import attach
+
+    if "fs" in vars(attach(scheme.lower(), connection)):
+        return
+    try:
+        BaseHook.get_connection(connection)
+    except AirflowNotFoundException as error:
+        said = f"Airflow knows no connection {connection!r}, which stands before the '@' in {text}."
+        shown = masked_as(said, text)
+        # Airflow's own error names it, too: it would stand in the task's log as this one's cause.
+        raise KognicInputError(f"{what} cannot be opened: {shown} Define it, or correct its name.") from (
+            error if shown == said else None
+        )
 
 
 def to_source(
@@ -131,4 +195,4 @@ def source_key(predictions: Any, manifest: Any, source: Source) -> str:
 
 def _place(path: PathLike) -> str:
     """Return the text of a path, the same one for a local folder and links to it."""
-    return str(path.resolve() if isinstance(path, Path) else path)
+    return masked(str(path.resolve() if isinstance(path, Path) else path))

@@ -104,14 +104,14 @@ class TaskReceipts(_TaskFile[Receipts]):
         super().__init__(file, "receipts", "upload")
 
     @property
-    def for_good(self) -> bool:
-        """Whether they could not be written for what no other try will mend: an object store that says no."""
-        return isinstance(self._problem, KognicInputError) and not self._local
-
-    @property
     def failed(self) -> str | None:
         """Where the rows of what failed are, for people; None where nobody wants them."""
         return None if self._file is None else str(self._file.failed_path)
+
+    @property
+    def for_good(self) -> bool:
+        """Whether they could not be written for what no other try will mend: an object store that says no."""
+        return isinstance(self._problem, KognicInputError) and not self._local
 
     def write(self, expected: int) -> str | None:
         """Write them.

@@ -86,7 +86,7 @@ PUBLIC: dict[str, str] = {
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",
     "groups.lookup": "ListsGroups find_group of_name of_uuid uuids_of",
-    "groups.waiting": "DatasetScenesQuestion PredictionsGroupQuestion",
+    "groups.waiting": "DatasetScenesQuestion PredictionsGroupQuestion Question",
     "hosts": "is_loopback is_same_host normal_host normal_url",
     "journal.facade": "Journal record_of",
     "journal.folder": "FolderLog",
@@ -105,6 +105,7 @@ PUBLIC: dict[str, str] = {
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
     "journal.store": "Store T journal_error",
     "journal.writer": "LogThread OpenIntents Writer answered not_open",
+    "masking": "is_masked masked masked_as",
     "models": "NotRead Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",
     "openlabel.accept": "accept",
@@ -187,7 +188,7 @@ PUBLIC: dict[str, str] = {
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
     "texts": "about_one sentence",
-    "values": "check_bytes check_choice check_connections check_flag check_seconds",
+    "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of",
 }
 
 

@@ -26,3 +26,13 @@ def s3(shared_s3: S3, airflow_database: Path, monkeypatch: pytest.MonkeyPatch) -
     shared_s3.reset()
     yield shared_s3
     shared_s3.proxy.clear()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What stores' libraries, and Airflow's paths above them, warn of is theirs; warnings of ours are errors."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            for kind in ("Deprecation", "PendingDeprecation", "Future", "User"):
+                item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}Warning"))
+            item.add_marker(pytest.mark.filterwarnings("error:::airflow_provider_kognic"))

@@ -20,7 +20,7 @@ BUCKET = "preds"
 QUICK: Mapping[str, Any] = {"retries": {"max_attempts": 0}, "connect_timeout": 30, "read_timeout": 30}
 
 # The server looks whose request it is, and at no signature.
-_AS_OWNER = {
+AS_OWNER = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request,"
     " SignedHeaders=host, Signature=0"
 }
@@ -57,7 +57,7 @@ class S3:
         try:
             for key, content in objects.items():
                 raw = content.encode() if isinstance(content, str) else content
-                connection.request("PUT", f"/{bucket}/{quote(key)}", raw, _AS_OWNER)
+                connection.request("PUT", f"/{bucket}/{quote(key)}", raw, AS_OWNER)
                 answer = connection.getresponse()
                 assert answer.status == 200, answer.read()
                 answer.read()
@@ -92,7 +92,7 @@ class S3:
     def _ask(self, method: str, target: str) -> bytes:
         connection = HTTPConnection("127.0.0.1", self.port)
         try:
-            connection.request(method, target, headers=_AS_OWNER)
+            connection.request(method, target, headers=AS_OWNER)
             answer = connection.getresponse()
             content = answer.read()
         finally:

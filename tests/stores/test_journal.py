@@ -1,4 +1,4 @@
-"""The journal in a real S3 that is in trouble: nothing is lost, and what may pass is waited for."""
+"""The journal in a real S3 in trouble: nothing is lost or taken for another's; what passes is waited for."""
 
 import itertools
 import threading

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_kognic.task.paths import to_path
 from tests.stores import faults
-from tests.stores.s3 import S3
+from tests.stores.s3 import AS_OWNER, S3
 
 
 def test_without_faults_all_goes_through(s3: S3) -> None:
@@ -63,13 +63,13 @@ def test_a_fault_ends_after_so_many_times_and_begins_after_so_many(s3: S3) -> No
 def test_silence_lasts_until_the_faults_are_cleared(s3: S3) -> None:
     s3.put("a.json", b"abcd")
     s3.proxy.add(faults.STALLED, "read")
+    owner = "".join(f"{name}: {value}\r\n" for name, value in AS_OWNER.items())
     with socket.create_connection(("127.0.0.1", s3.proxy.port)) as connection:
-        connection.sendall(
-            b"GET /preds/a.json HTTP/1.1\r\nHost: s3\r\nAuthorization: x Credential=k/1/r/s3/x\r\n\r\n"
-        )
+        connection.sendall(f"GET /preds/a.json HTTP/1.1\r\nHost: s3\r\n{owner}\r\n".encode())
         told = b""
         while not told.endswith(b"ab"):
-            told += connection.recv(4096)
+            told += (more := connection.recv(4096))
+            assert more, told
         assert b"content-length: 4\r\n" in told
         s3.proxy.clear()
         assert connection.recv(4096) == b""

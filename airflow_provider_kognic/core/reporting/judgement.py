@@ -164,8 +164,10 @@ def _may_help(report: Report) -> bool:
     Where documents could not be read, it would send the others once more; an outage of the API is for Airflow's
     retries even then, as the documentation says.
     """
-    unread = report.stopped is None or isinstance(report.stopped, KognicStoreError)
-    if unread and report.summary.unsent and not report.journaled:
+    unread = isinstance(report.stopped, KognicStoreError) or (
+        report.stopped is None and Reason.STORE_UNAVAILABLE in report.reasons
+    )
+    if unread and not report.journaled:
         return not (report.summary.uploaded or report.summary.in_doubt)
     if report.stopped is not None:
         return may_repeat(report.stopped, idempotent=report.journaled)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.models import (
     Prediction,
     Refused,
@@ -16,6 +17,7 @@ from airflow_provider_kognic.core.models import (
     unknown_size,
 )
 from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.sources.listing import Kind, is_stored, look
 from airflow_provider_kognic.core.stores.troubles import error_of
 
 if TYPE_CHECKING:
@@ -100,12 +102,21 @@ class Given:
     @cached_property
     def is_folder(self) -> bool:
         """Whether the path is a folder's; may raise errors of any store's library."""
+        if self._stored is not None:
+            return self._stored is Kind.FOLDER
         return self.rows is None and self.path.is_dir()
 
     @cached_property
     def is_file(self) -> bool:
         """Whether there is anything else at the path; may raise errors of any store's library."""
+        if self._stored is not None:
+            return self._stored is Kind.FILE
         return self.rows is None and not self.is_folder and self.path.exists()
+
+    @cached_property
+    def _stored(self) -> Kind | None:
+        """What is at the path now if it is an object store's, else None."""
+        return look(self.path) if self.rows is None and is_stored(self.path) else None
 
 
 @dataclass(frozen=True)
@@ -167,7 +178,7 @@ def refusal(scene_uuid: str, source: str, why: Refused) -> Result:
     """Return the result of an entry that is refused here, without asking the server, or could not be read."""
     return Result(
         scene_uuid=written(scene_uuid),
-        source=written(source),
+        source=written(masked(source)),
         outcome=why.outcome,
         reason=why.reason,
         message=written(why.message),
@@ -185,7 +196,7 @@ def prediction_of(
 
     Args:
         scene: What should be the scene's uuid; of either case, with or without space around it.
-        source: What a receipt says of where it came from.
+        source: Where it came from, as a receipt says it: what its URL hides is cut out.
         read: Returns the document.
         what: What names the scene, for the message.
         size: About how many bytes the document has, see `Prediction`.
@@ -204,7 +215,7 @@ def prediction_of(
             "is not read, as its path is not UTF-8: no receipt could name it. Rename the file or its folder.",
         )
         return refusal(text.lower(), source, why)
-    return Prediction(text.lower(), source, read, size)
+    return Prediction(text.lower(), masked(source), read, size)
 
 
 def folded(value: object) -> object:

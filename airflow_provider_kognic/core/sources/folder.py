@@ -12,6 +12,15 @@ from airflow_provider_kognic.core.files import is_local, told_size
 from airflow_provider_kognic.core.models import unknown_size
 from airflow_provider_kognic.core.sources.base import Format, Found, prediction_of
 from airflow_provider_kognic.core.sources.bounded import read_document
+from airflow_provider_kognic.core.sources.listing import (
+    Kind,
+    files_in,
+    files_matching,
+    is_pattern,
+    is_stored,
+    look,
+    may_be_empty,
+)
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -19,8 +28,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.models import Prediction, Result
     from airflow_provider_kognic.core.sources.base import Find, Given, PathLike, Resolve, Source
-
-_MAGIC = frozenset("*?[")
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class FilesSource:
 
 
 def _recognises(given: Given) -> bool:
-    return given.is_folder or given.is_file or bool(_MAGIC.intersection(given.text))
+    return given.is_folder or given.is_file or is_pattern(given.text) or may_be_empty(given.path)
 
 
 def _open(given: Given) -> Source:
@@ -67,7 +74,9 @@ def _open(given: Given) -> Source:
         return _source_of(path, _listed(path), most)
     if given.is_file:
         return FilesSource(path.parent, [path.name], most)
-    return _open_glob(path, most)
+    if is_pattern(given.text):
+        return _open_glob(path, most)
+    return FilesSource(path, [], most)
 
 
 def _source_of(folder: PathLike, found: Mapping[str, int | None], most: int) -> FilesSource:
@@ -84,10 +93,9 @@ def _listed(folder: Any) -> dict[str, int | None]:
     if isinstance(folder, Path) and is_local(folder):
         with os.scandir(folder) as entries:
             return _documents_of(entries)
-    if not hasattr(folder, "fs"):
+    if not is_stored(folder):
         return _documents_of(folder.iterdir())
-    found = _files_of(folder.fs.ls(folder.path, detail=True), folder)
-    return {name: size for name, size in found.items() if name.endswith(".json")}
+    return {name: size for name, size in files_in(folder).items() if name.endswith(".json")}
 
 
 def _documents_of(entries: Iterable[Any]) -> dict[str, int | None]:
@@ -102,20 +110,6 @@ def _is_folder(entry: Any) -> bool:
         return False
 
 
-def _files_of(entries: Any, folder: Any) -> dict[str, int | None]:
-    """Return those of a store's entries that are files, as paths relative to a folder."""
-    root = str(folder.path).strip("/")
-    found: dict[str, int | None] = {}
-    for entry in entries:
-        name = str(entry["name"])
-        # Some stores name the folder itself among its files.
-        if entry.get("type") == "directory" or name.endswith("/") or name.strip("/") == root:
-            continue
-        size = entry.get("size")
-        found[name.strip("/").removeprefix(root).strip("/")] = size if isinstance(size, int) else None
-    return found
-
-
 def _open_glob(path: PathLike, most: int) -> Source:
     """Split a glob at its first magic part, so that an object store lists no more than it must.
 
@@ -123,15 +117,18 @@ def _open_glob(path: PathLike, most: int) -> Source:
     """
     pattern: list[str] = []
     base: Any = path
-    while _MAGIC.intersection(str(base)) and base.name and not (pattern and base.is_dir()):
+    while is_pattern(str(base)) and base.name and not (pattern and _is_there(base)):
         pattern.insert(0, base.name)
         base = base.parent
-    if hasattr(base, "fs"):
-        found = base.fs.glob(str((base / "/".join(pattern)).path), detail=True)
-        return _source_of(base, _files_of(found.values(), base), most)
+    if is_stored(base):
+        return _source_of(base, files_matching(base, pattern), most)
     root = str(base).rstrip("/") + "/"
     names = (str(entry) for entry in base.glob("/".join(pattern)) if not _is_folder(entry))
     return FilesSource(base, sorted(name.removeprefix(root) for name in names), most)
+
+
+def _is_there(folder: Any) -> bool:
+    return look(folder) is Kind.FOLDER if is_stored(folder) else bool(folder.is_dir())
 
 
 def _finder(resolve: Resolve, max_bytes: int) -> Find:

@@ -8,6 +8,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.base import Given, is_unicode, written
 from airflow_provider_kognic.core.sources.folder import FOLDER
 from airflow_provider_kognic.core.sources.json_lines import JSON_LINES
+from airflow_provider_kognic.core.sources.listing import forget
 from airflow_provider_kognic.core.sources.manifest import Expected, open_manifest
 from airflow_provider_kognic.core.sources.rows import ROWS
 from airflow_provider_kognic.core.stores.patience import Patience
@@ -60,6 +61,7 @@ def open_source(
     _check_name(manifest if predictions is None else predictions)
     patience = patience or Patience(0)
     if manifest is not None:
+        forget(manifest)
         most = max_document_bytes
         return open_manifest(manifest, resolve, FORMATS, expected or Expected(), most, patience)
     return patience.call(lambda: _open(Given(predictions, max_document_bytes, patience)))

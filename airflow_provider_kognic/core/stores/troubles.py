@@ -215,8 +215,10 @@ def error_of(error: Exception, where: str) -> KognicError:
     row = _row_of(error)
     advice = f" {row.advice}." if row.advice else ""
     said = f"{type(error).__name__}: {error}".rstrip(". ")
+    if row is _UNKNOWN:
+        return KognicStoreError(f"{where}: {said}.")
     if row.trouble is Trouble.NO_ANSWER:
-        return KognicStoreError(f"{where}: the store did not answer: {said}.{advice}")
+        return KognicStoreError(f"{where}: the store did not answer: {said}.")
     if row.trouble is Trouble.EXPIRED:
         return KognicStoreCredentialsError(f"{where}: the store's credentials have expired: {said}.{advice}")
     return KognicInputError(f"{where}: {said}.{advice}")

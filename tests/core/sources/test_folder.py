@@ -174,8 +174,16 @@ def test_a_folder_named_like_a_document_is_none(tmp_path: Path, scheme: str) -> 
 class Marking:
     """A store that lists markers as empty files whose names end in a slash, and the folder itself."""
 
+    protocol = "s3"
+
     def __init__(self, *names: str) -> None:
         self.names = names
+
+    def invalidate_cache(self) -> None:
+        """Nothing is kept."""
+
+    def isdir(self, path: str) -> bool:
+        return path == "bucket/p"
 
     def ls(self, path: str, *, detail: bool) -> list[dict[str, Any]]:
         assert detail
@@ -189,9 +197,6 @@ class MarkedFolder:
 
     def __init__(self, *names: str) -> None:
         self.fs = Marking(*names)
-
-    def is_dir(self) -> bool:
-        return True
 
     def __truediv__(self, name: str) -> str:
         return f"s3://bucket/p/{name}"

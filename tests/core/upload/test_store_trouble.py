@@ -75,15 +75,16 @@ def test_one_that_was_created_before_is_skipped_though_it_cannot_be_read(
     assert judge(again.report, UploadOptions()) is None
 
 
-def test_one_in_doubt_is_settled_though_it_cannot_be_read(emulator: Emulator, group: str) -> None:
-    """The server is asked about it, not the store."""
+def test_one_in_doubt_is_asked_about_though_it_cannot_be_read(emulator: Emulator, group: str) -> None:
+    """The server is, not the store; what it says decides, and it stays in doubt where that is not enough."""
     emulator.set_faults(predictions_listing=True, script=[{"kind": "504_after"}])
     log = MemoryLog()
     first = run(emulator, group, Stored(1, never), journal=Journal(log), on_ambiguous="fail")
     assert first.counts() == (0, 0, 1, 0)
     silent = Stored(20, lambda number, _: number == 0)
     again = run(emulator, group, silent, journal=Journal(log.reopened()))
-    assert again.counts() == (20, 0, 0, 0)
+    assert again.counts() == (19, 0, 1, 0)
+    assert again.report.reasons == {"unclear": 1}
     assert emulator.count_predictions(group) == 20
 
 

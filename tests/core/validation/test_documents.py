@@ -36,7 +36,7 @@ def with_faults() -> dict[str, Any]:
     for frame in frames.values():
         for data in frame["objects"].values():
             data["object_data"]["bbox"][0]["val"] = [1, 2, -3, 4]
-    document["openlabel"]["streams"]["RADAR"] = {"type": "radar"}
+    document["openlabel"]["streams"]["SONAR"] = {"type": "sonar"}
     return document
 
 
