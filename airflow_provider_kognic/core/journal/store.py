@@ -104,11 +104,10 @@ def journal_error(error: Exception, folder: StoredPath, doing: str) -> KognicErr
     if isinstance(error, KognicError):
         return error
     local = files.is_local(folder)
+    # A folder of this machine that is gone, or is something else, was removed or is not mounted on this worker now.
+    passes = local and not isinstance(error, (PermissionError, files.NotAFileError))
     said = f"the journal in {folder} cannot be {doing}: {type(error).__name__}: {error}".rstrip(". ")
-    # A folder of this machine that is gone was removed, or is not mounted now: the next try makes it, or says so.
-    if trouble_of(error) not in {Trouble.OF_THE_STORE, Trouble.OF_THE_PATH} or (
-        local and isinstance(error, FileNotFoundError)
-    ):
+    if passes or trouble_of(error) not in {Trouble.OF_THE_STORE, Trouble.OF_THE_PATH}:
         return KognicJournalError(
             f"{said}. Is the folder there to be read and written for this worker, and is there room?"
         )

@@ -1,6 +1,8 @@
 """The journal in a folder: what was acknowledged is read back, whatever happened; all else is a clear error."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import signal
@@ -12,6 +14,7 @@ import pytest
 
 from airflow_provider_kognic.core import files
 from airflow_provider_kognic.core.errors import (
+    KognicJournalAccessError,
     KognicJournalError,
     KognicJournalFormatError,
     KognicStoppedError,
@@ -19,6 +22,7 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.journal import parts
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.journal.format import Header
+from airflow_provider_kognic.core.retries import may_repeat
 from tests.core.journal.folders import (
     GROUP,
     HEADER,
@@ -219,6 +223,30 @@ def test_a_store_that_does_not_answer_is_never_an_empty_one(
     log.open(never)
     assert lines_of(log)[0] == line(1)
     log.close()
+
+
+def test_which_errors_of_a_disk_are_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not there may be on another worker, and a full disk have room again; what is denied stays so."""
+    append_all(tmp_path, [line(1)])
+    for number, for_good in {
+        errno.EACCES: True,
+        errno.EPERM: True,
+        errno.ENOENT: False,
+        errno.ENOTDIR: False,
+        errno.ENOSPC: False,
+        errno.EIO: False,
+        errno.ESTALE: False,
+    }.items():
+
+        def fail(*_: object, number: int = number) -> None:
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "make_folder", fail)
+            with pytest.raises(KognicJournalError, match=os.strerror(number)) as caught:
+                log_in(tmp_path).open(never)
+        assert isinstance(caught.value, KognicJournalAccessError) is for_good
+        assert may_repeat(caught.value, idempotent=True) is not for_good
 
 
 def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_a_torn_copy_in_a_store_hides_nothing(monkeypatch: pytest.MonkeyPatch) -
         folder.fs.cut = cut
         with pytest.raises(
             KognicJournalError,
-            match=r"cannot be written: the store did not answer: BrokenError: connection reset",
+            match=r"cannot be written: BrokenError: connection reset",
         ):
             log.append([line(3)])
         with pytest.raises(KognicJournalError, match="BrokenError"):
