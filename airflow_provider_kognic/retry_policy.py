@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.errors import KognicError
+from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.exceptions import KognicPermanentError, KognicTransientError
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ else:
 
         The operators' own policy, where neither the task nor `default_args` give another. `retries` still bounds
         the number of tries, and without a wish of the server `retry_delay` is waited. What is neither of the two
-        exceptions of `airflow_provider_kognic.exceptions` is left to Airflow.
+        exceptions of `airflow_provider_kognic.exceptions` nor a `KognicError`, as the hook raises them in a task of
+        your own, is left to Airflow.
         """
 
         def evaluate(
@@ -35,9 +38,12 @@ else:
             context: Context | None = None,  # noqa: ARG002
         ) -> RetryDecision:
             """Decide after a failed try; Airflow calls this on the worker."""
-            if isinstance(exception, KognicPermanentError):
+            if isinstance(exception, KognicPermanentError) or (
+                isinstance(exception, KognicError)
+                and not may_repeat(exception, idempotent=exception.method == "GET")
+            ):
                 return RetryDecision.fail("another try would end the same way")
-            if not isinstance(exception, KognicTransientError):
+            if not isinstance(exception, (KognicTransientError, KognicError)):
                 return RetryDecision.default()
             if not exception.retry_after:
                 return RetryDecision.retry(reason="another try may help")

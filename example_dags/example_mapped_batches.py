@@ -13,6 +13,9 @@ others wait. Let every task that uploads with the same credentials, in any DAG, 
 
 (or in the UI, Admin > Pools). Without the pool, Airflow never starts the mapped tasks.
 
+`add_up` runs however the batches end, says what became of all of them, those that failed included, and then fails
+if any has: else the run would be green, as its last task is.
+
 `retries` is given to `partial()`: what `UploadPredictionsOperator` would choose by itself (2) does not reach mapped
 tasks, as Airflow fills in its own default (0) first.
 
@@ -27,17 +30,18 @@ import csv
 import json
 import re
 import tempfile
-from collections.abc import Iterable  # noqa: TC003 - Airflow may evaluate the annotations of tasks
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Param, Variable, dag, task
 
 from airflow_provider_kognic.operators.predictions import (
     CreatePredictionsGroupOperator,
     UploadPredictionsOperator,
 )
+from airflow_provider_kognic.summaries import summarise
 
 POOL = "kognic"
 CONNECTIONS = 5
@@ -112,11 +116,14 @@ def kognic_mapped_batches() -> None:
             manifests.append(str(manifest))
         return manifests
 
-    @task
-    def add_up(summaries: Iterable[dict[str, Any]]) -> dict[str, int]:
-        counts = ("uploaded", "skipped", "refused", "in_doubt", "unsent", "total")
-        batches = list(summaries)
-        return {count: sum(summary[count] for summary in batches) for count in counts}
+    # One XCom for all of it: Airflow 3.0 cannot store a key by itself whose value is None.
+    @task(trigger_rule="all_done", retries=0, multiple_outputs=False)
+    def add_up(ti: Any = None) -> dict[str, Any]:
+        total = summarise(ti, task_ids="upload_batch")
+        ti.xcom_push(key="total", value=total)
+        if total["error"]:
+            raise AirflowFailException(total["error"])
+        return total
 
     group = CreatePredictionsGroupOperator(
         task_id="create_group", dataset="{{ params.dataset }}", name="batches, {{ run_id }}"
@@ -132,8 +139,7 @@ def kognic_mapped_batches() -> None:
         pool_slots=CONNECTIONS,
         retries=2,
     ).expand(manifest=manifests)
-    summaries: Any = upload.output
-    add_up(summaries)
+    upload >> add_up()
 
 
 kognic_mapped_batches()

@@ -22,6 +22,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import psutil
 
 from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.summaries import COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -293,8 +294,8 @@ class Demo:
         say()
         say(f"Tasks of {UPLOAD}: {states}")
         say("Summary (the XCom of the task upload):")
-        for name, value in summary.items():
-            say(f"  {name:24}{value}")
+        for name in ("predictions_group_uuid", *COUNTS, "duration_s", "rate_per_s"):
+            say(f"  {name:24}{summary[name]}")
         say(f"On the emulator: {scenes.total()} predictions of {len(scenes)} scenes")
         say()
         say("Where to look:")

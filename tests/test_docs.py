@@ -65,7 +65,7 @@ def test_the_table_of_reasons_has_each_that_a_receipt_may_hold() -> None:
     }
     never_of_a_prediction = {
         *("OutageError", "StoppedError", "RowError", "JournalError", "JournalFormatError"),
-        *("StoreError", "StoreCredentialsError"),
+        *("StoreError", "StoreCredentialsError", "JournalAccessError"),
     }
     only_their_kinds = {"Error", "UnavailableError", "AuthError", "AmbiguousError"}
     named = set(others) - {"http_<status>"}
@@ -191,6 +191,24 @@ def test_every_parameter_is_documented_with_whether_it_is_templated(number: int)
     rows = {row[0].strip("`"): row[-1] for row in _rows(page, start)}
     assert set(rows) == _own_arguments(operator)
     assert {name for name, templated in rows.items() if templated == "yes"} == set(operator.template_fields)
+
+
+def test_every_key_of_a_summary_is_documented() -> None:
+    """The page on summaries has each key of one, and each that a sum has in the place of a task's id and try."""
+    from types import SimpleNamespace
+
+    from airflow_provider_kognic.summaries import summarise
+    from airflow_provider_kognic.task.summary import TaskSummary
+
+    def keys(start: str) -> set[str]:
+        return {key.strip(" `") for row in _rows("summaries.md", start) for key in row[0].split(",")}
+
+    operator = SimpleNamespace(predictions_group_uuid="", dataset=None, predictions=[], manifest=None)
+    context: Any = {"ti": SimpleNamespace(xcom_push=lambda **_: None)}
+    left = TaskSummary(operator, context).leave_without_counts(ValueError())
+    of_a_task = {"task_id", "map_index", "try_number"}
+    assert keys("<!-- table of a summary -->") == set(left)
+    assert keys("<!-- table of a sum -->") == set(summarise(left)) - (set(left) - of_a_task)
 
 
 def test_every_extra_of_the_connection_is_documented() -> None:

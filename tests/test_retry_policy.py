@@ -9,6 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_kognic.core.errors import (
+    KognicConnectionError,
+    KognicCredentialsError,
+    KognicError,
+    KognicInputError,
+    KognicJournalError,
+    KognicJournalFormatError,
+    KognicNotFoundError,
+    KognicRateLimitError,
+    KognicRequestError,
+    KognicServerError,
+)
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.exceptions import KognicPermanentError, KognicTransientError
 from airflow_provider_kognic.operators.predictions import (
@@ -95,6 +107,60 @@ def test_a_wish_beyond_a_day_is_cut(asked: float) -> None:
     assert decision.retry_delay == timedelta(days=1)
 
 
+BARE: list[tuple[KognicError, RetryAction]] = [
+    (KognicInputError("max_failures must be a count"), RetryAction.FAIL),
+    (KognicCredentialsError("no"), RetryAction.FAIL),
+    (KognicNotFoundError("no", status=404, method="GET", url="u"), RetryAction.FAIL),
+    (KognicRequestError("no", status=422, method="POST", url="u"), RetryAction.FAIL),
+    (KognicConnectionError("away"), RetryAction.RETRY),
+    (KognicServerError("away", status=503, method="GET", url="u"), RetryAction.RETRY),
+    (KognicServerError("in doubt", status=503, method="POST", url="u"), RetryAction.FAIL),
+    (KognicJournalError("the disk is full"), RetryAction.RETRY),
+    (KognicJournalFormatError("no journal"), RetryAction.FAIL),
+]
+
+
+@pytest.mark.parametrize(("error", "action"), BARE, ids=str)
+def test_every_error_of_ours_answers_for_itself(error: KognicError, action: RetryAction) -> None:
+    """As the hook raises them in a task of a user's own, to which the policy was given."""
+    assert RETRY_POLICY.evaluate(error, 1, 3).action is action
+
+
+def test_a_bare_error_knows_too_for_how_long_to_wait() -> None:
+    error = KognicRateLimitError("slow down", status=429, method="GET", url="u", retry_after=7.0)
+    assert RETRY_POLICY.evaluate(error, 1, 3).retry_delay == timedelta(seconds=7)
+
+
+@pytest.mark.parametrize(("dataset", "tries"), [("nope", 1), ("demo", 2)])
+def test_it_serves_a_task_of_ones_own(
+    run_dag: RunDag,
+    dag: "DAG",
+    server: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    dataset: str,
+    tries: int,
+) -> None:
+    """What no retry mends is not tried again; an outage is."""
+    from airflow.sdk import task
+
+    from airflow_provider_kognic.hooks.kognic import KognicHook
+
+    monkeypatch.setattr("airflow_provider_kognic.core.retries.Backoff.delay", lambda *_: 0.0)
+    if dataset == "demo":
+        server.set_faults(rules=[{"kind": "503_before", "match": {"method": "GET"}}])
+    with dag:
+
+        @task(retries=1, retry_delay=timedelta(0), retry_policy=KognicRetryPolicy())
+        def ask() -> str:
+            return KognicHook().get_dataset(dataset).uuid
+
+        ask()
+
+    run = run_dag(dag, connection=server)
+
+    assert (run.task_state("ask"), run.tries("ask")) == ("failed", tries), run.output
+
+
 def test_other_exceptions_are_left_to_airflow() -> None:
     assert RETRY_POLICY.evaluate(ValueError("else"), 1, 3).action is RetryAction.DEFAULT
 
@@ -132,7 +198,7 @@ def test_with_no_policy_at_all_it_fails_at_once_all_the_same(
     run = run_dag(dag, connection=wrong_credentials)
 
     assert (run.task_state("create"), run.tries("create")) == ("failed", 1), run.output
-    assert "AirflowFailException" in run.output
+    assert "KognicFailError" in run.output
 
 
 @pytest.mark.parametrize("own", [True, False])

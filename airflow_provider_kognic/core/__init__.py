@@ -16,6 +16,7 @@ even within a function, and no emulator.
     retries         what happens after an error: one table
     files           local disks and object stores, where it matters what they hold
     errors, cancellation
+    texts           how texts are put together that people read
 
 Imports run downwards only; pyproject.toml has the layers, and scripts/lint holds them.
 """

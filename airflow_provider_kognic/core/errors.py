@@ -20,17 +20,22 @@
     │   └── KognicUnclearRedirectError  any other 3xx: and look at the server, as after KognicAmbiguousError
     ├── KognicRowError              look for a newer version of this provider: a listing is not as expected
     ├── KognicJournalError          look at the journal's store: without it nothing is sent; a retry may help
-    │   └── KognicJournalFormatError  ... where it holds what is no journal, or another's: mend it by hand
+    │   ├── KognicJournalFormatError  ... where it holds what is no journal, or another's: mend it by hand
+    │   └── KognicJournalAccessError  ... where it is denied, or bucket, region or credentials are wrong: mend these
     └── KognicAmbiguousError        look at the server: it may have executed the request
         ├── KognicNoAnswerError     sent, but no answer came (time-out, reset)
         ├── KognicServerError       408 or 5xx
         ├── KognicUnclearRedirectError  a 3xx that some give for what they have executed
         └── KognicAnswerError       2xx, but the answer cannot be read
 
-No error carries a secret: tokens and client secrets are cut out of what a server says.
+No error carries a secret: tokens and client secrets are cut out of what a server says, passwords and signatures out
+of URLs.
 """
 
 from __future__ import annotations
+
+from airflow_provider_kognic.core.masking import masked
+from airflow_provider_kognic.core.texts import sentence
 
 
 class KognicError(Exception):
@@ -58,6 +63,7 @@ class KognicError(Exception):
         url: str | None = None,
         retry_after: float | None = None,
     ) -> None:
+        message = masked(message)
         super().__init__(message)
         self.message = message
         self.status = status
@@ -68,9 +74,10 @@ class KognicError(Exception):
     def __str__(self) -> str:
         if self.method is None:
             return self.message
-        answered = "" if self.status is None else f" answered {self.status}"
-        advice = f" ({self.advice})" if self.advice else ""
-        return f"{self.method} {self.url}{answered}: {self.message}{advice}"
+        said = self.message if self.status is None else f"HTTP {self.status}: {self.message}"
+        if self.advice:
+            said = f"{sentence(said)} {self.advice}"
+        return f"{said} ({self.method} {self.url})"  # last, as it is long
 
     def with_message(self, message: str) -> KognicError:
         """Return the same error with other words."""
@@ -147,15 +154,17 @@ class KognicCredentialsError(KognicAuthError):
 class KognicUnauthorizedError(KognicAuthError):
     """401 from the API."""
 
-    advice = "a token was issued, but the API does not accept it: check that 'host' and 'auth_host' belong together"
+    advice = (
+        "A token was issued, but the API does not take it: check that 'host' and 'auth_host' belong together."
+    )
 
 
 class KognicPermissionError(KognicAuthError):
     """403."""
 
     advice = (
-        "a token was issued, but these credentials may not do this: ask your Kognic contact which rights the client"
-        " has"
+        "A token was issued, but these credentials may not do this: ask your Kognic contact which rights the client"
+        " has."
     )
 
 
@@ -173,6 +182,10 @@ class KognicJournalError(KognicError):
 
 class KognicJournalFormatError(KognicJournalError):
     """The journal's store holds what cannot be read as this journal."""
+
+
+class KognicJournalAccessError(KognicJournalError):
+    """The journal's store says no, and will: denied, no such bucket, the wrong region or credentials."""
 
 
 class KognicAmbiguousError(KognicError):

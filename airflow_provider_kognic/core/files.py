@@ -58,13 +58,23 @@ def names(folder: StoredPath) -> list[str]:
         Exception: As the store's library does.
     """
     try:
-        if isinstance(folder, Path) and is_local(folder):
-            return os.listdir(folder)  # noqa: PTH208 - its errors name the folder, iterdir's came late before 3.13
-        store, text = _store_of(folder)
-        # With their details, as some stores name the folder itself among its files.
-        found = [str(entry["name"]).rstrip("/") for entry in store.ls(text, detail=True)]
+        return listed(folder)
     except FileNotFoundError:
         return []
+
+
+def listed(folder: StoredPath) -> list[str]:
+    """Return the names in a folder as they are now.
+
+    Raises:
+        FileNotFoundError: There is no folder, or not even a bucket.
+        Exception: As the store's library does.
+    """
+    if isinstance(folder, Path) and is_local(folder):
+        return os.listdir(folder)  # noqa: PTH208 - its errors name the folder, iterdir's came late before 3.13
+    store, text = _store_of(folder)
+    # With their details, as some stores name the folder itself among its files.
+    found = [str(entry["name"]).rstrip("/") for entry in store.ls(text, detail=True)]
     return [name.rpartition("/")[2] for name in found if name.strip("/") != text.strip("/")]
 
 
@@ -90,10 +100,12 @@ def read(path: StoredPath) -> bytes:
 
     Raises:
         FileNotFoundError: There is none.
+        NotAFileError: It is none that ends, see `open_to_read`.
         Exception: As the store's library does.
     """
     if isinstance(path, Path) and is_local(path):
-        return path.read_bytes()
+        with open_to_read(path) as file:
+            return file.read()
     store, text = _store_of(path)
     return bytes(store.cat_file(text))
 
@@ -191,17 +203,19 @@ def remove(path: Any) -> None:
             store.rm_file(text)
 
 
-def check_writable(*paths: Any) -> None:
+def check_writable(*paths: Any, mark: str | None = None) -> None:
     """Try out whether files can be written, without leaving anything behind.
 
     Args:
         paths: The files, all in one folder, which need not be there if it is a local one.
+        mark: Ends the name of what is written for that. Who tries again gives the same, so that a try that was not
+            answered leaves nothing; one of its own if None.
 
     Raises:
         Exception: As the store's library does, where they cannot.
     """
     first = paths[0]
-    probe = first.parent / f".{first.name}.{uuid.uuid4().hex[:8]}"
+    probe = first.parent / f".{first.name}.{mark or uuid.uuid4().hex[:8]}"
     if not is_local(first):
         write(probe, b"\n")
         with contextlib.suppress(Exception):  # there are stores in which one may write and not remove
@@ -243,6 +257,43 @@ def replace(path: Any, content: IO[bytes]) -> None:
             beside.unlink()
         raise
     sync_folder(path.parent)
+
+
+def make_whole(path: Path, beside: Path, content: bytes) -> int:
+    """Make a file of this machine that must not be there and that nobody ever sees without its content, durably.
+
+    Args:
+        path: The file.
+        beside: A name in the same folder that it has meanwhile.
+        content: What it begins with.
+
+    Returns:
+        Its descriptor, to append with.
+
+    Raises:
+        FileExistsError: It is there.
+    """
+    file = os.open(beside, _NEW | os.O_APPEND, 0o666)
+    made = False
+    try:
+        write_all(file, content)
+        os.fsync(file)
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            beside.rename(path)
+        made = True
+        beside.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except BaseException:
+        os.close(file)
+        for one in (beside, path) if made else (beside,):
+            with contextlib.suppress(OSError):
+                one.unlink()
+        raise
+    return file
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +95,7 @@ class Refused(Exception):  # noqa: N818 - a result that travels as an exception,
     outcome = Outcome.REFUSED
 
     def __init__(self, reason: Reason, message: str) -> None:
+        message = masked(message)
         super().__init__(message)
         self.reason = reason
         self.message = message

@@ -13,6 +13,7 @@ from airflow_provider_kognic.core.errors import (
     KognicAuthError,
     KognicError,
     KognicInputError,
+    KognicJournalAccessError,
     KognicJournalError,
     KognicJournalFormatError,
     KognicNotFoundError,
@@ -98,7 +99,8 @@ def may_repeat(error: KognicError, *, idempotent: bool) -> bool:
         idempotent: True for a GET, or where a journal knows what was sent: then doubt does no harm.
     """
     if isinstance(error, KognicJournalError):
-        return not isinstance(error, KognicJournalFormatError)  # a full disk may have room again
+        # A full disk may have room again, and a store that is silent may answer.
+        return not isinstance(error, (KognicJournalFormatError, KognicJournalAccessError))
     decided = verdict(error)
     return decided is Verdict.AGAIN or (idempotent and decided is Verdict.IN_DOUBT)
 

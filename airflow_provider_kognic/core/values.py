@@ -18,6 +18,14 @@ MOST_DOCUMENT_BYTES = 256 << 20
 # Of documents that are in memory at a time, over all connections. What is made of one on its way comes on top.
 MOST_MEMORY_BYTES = 128 << 20
 
+# Those of Airflow's own `to_boolean`, and their opposites.
+_WORDS = dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True) | dict.fromkeys(
+    ("false", "f", "no", "n", "off", "0"), False
+)
+
+# Python reads no number of thousands of them.
+_DIGITS = 1000
+
 _Choice = TypeVar("_Choice", bound=Enum)
 
 
@@ -29,8 +37,13 @@ def check_connections(value: object, what: str = "max_connections") -> int:
     """
     number: object = value
     if isinstance(value, str) and value.strip().isdecimal():
-        number = int(value)
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_CONNECTIONS:
+        number = int(value.strip()[:_DIGITS])  # more of them are too many connections all the same
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise KognicInputError(
+            f"{what} must be a whole number from 1 to {MOST_CONNECTIONS}, written without a point; {value!r} is"
+            " none."
+        )
+    if not 1 <= number <= MOST_CONNECTIONS:
         raise KognicInputError(
             f"{what} must be a whole number from 1 to {MOST_CONNECTIONS}, not {value!r}: Kognic's documentation"
             " recommends at most 10 calls at a time ('something bigger than 10 might not work and is not"
@@ -47,7 +60,7 @@ def check_seconds(value: object, what: str, *, zero: bool = False) -> float:
     """
     try:
         seconds = float(value)  # type: ignore[arg-type]  # whatever is no number is the except branch
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last is an int that no float holds
         seconds = math.nan
     if isinstance(value, bool) or not math.isfinite(seconds) or seconds < 0 or (seconds == 0 and not zero):
         raise KognicInputError(
@@ -73,20 +86,15 @@ def check_flag(value: object, what: str) -> bool:
     Raises:
         KognicInputError: It is neither.
     """
-    words = {
-        "true": True,
-        "yes": True,
-        "on": True,
-        "1": True,
-        "false": False,
-        "no": False,
-        "off": False,
-        "0": False,
-    }
-    found = words.get(str(value).strip().lower())
+    found = flag_of(value)
     if found is None:
         raise KognicInputError(f"{what} must be true or false, not {value!r}.")
     return found
+
+
+def flag_of(value: object) -> bool | None:
+    """Return what is true or false, or the usual words for them in any case, as a flag; None for all else."""
+    return _WORDS.get(str(value).strip().lower())
 
 
 def check_choice(value: object, what: str, choices: type[_Choice]) -> _Choice:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
 
 
+logger = logging.getLogger(__name__)
+
 # What the Test button says of an error: the first that matches.
 _PARTS: tuple[tuple[type[KognicError], str], ...] = (
     (KognicTLSError, "TLS"),
@@ -48,6 +52,9 @@ _PARTS: tuple[tuple[type[KognicError], str], ...] = (
     (KognicInputError, "Connection settings"),
     (KognicError, "API"),
 )
+
+# Of the keys of an extra that nobody reads, and of each so many characters.
+_MOST_NAMED, _LONGEST_NAME = 5, 60
 
 
 class KognicHook(BaseHook):
@@ -95,13 +102,13 @@ class KognicHook(BaseHook):
         else:
             connection = await sync_to_async(cls.get_connection)(kognic_conn_id)
         # Reading the extras makes Airflow tell its supervisor what to mask, which must not happen on the loop.
-        hook.settings = await sync_to_async(settings_of)(connection)
+        hook.settings = await sync_to_async(_settings_and_warning)(connection)
         return hook
 
     @cached_property
     def settings(self) -> Settings:
         """The connection, validated; raises KognicInputError."""
-        return settings_of(self.get_connection(self.kognic_conn_id))
+        return _settings_and_warning(self.get_connection(self.kognic_conn_id))
 
     @cached_property
     def client(self) -> KognicClient:
@@ -193,8 +200,17 @@ class KognicHook(BaseHook):
         """Fetch a token and list the datasets; Airflow calls this for the form's Test button.
 
         Returns:
-            True and how many datasets are visible, or False, which part failed, and what to check.
+            True and how many datasets are visible, or False, which part failed, and what to check; both with the
+            keys of the extra that mean nothing.
         """
+        done, message = self._outcome()
+        try:
+            unknown = unknown_keys(self.get_connection(self.kognic_conn_id))
+        except Exception:  # noqa: BLE001 - then the outcome says what is wrong
+            unknown = None
+        return done, message if unknown is None else f"{message} {unknown}"
+
+    def _outcome(self) -> tuple[bool, str]:
         try:
             return True, self._try_out()
         except KognicError as error:
@@ -257,17 +273,31 @@ def settings_of(connection: Any) -> Settings:
         scopes=tuple(map(str, scopes)),
         max_connections=extra.get("max_connections", MOST_CONNECTIONS),
         timeout=extra.get("timeout", DEFAULT_TIMEOUT),
-        verify=_flag(extra.get("verify", True)),
+        verify=extra.get("verify", True),
         proxy=None if "proxy" not in extra else str(extra["proxy"]),
         app_url=str(extra.get("app_url", DEFAULT_APP_URL)),
-        allow_http=_flag(extra.get("allow_http", False)) is True,
+        allow_http=extra.get("allow_http", False),
     )
 
 
-def _flag(value: Any) -> bool | str:
-    """Read what a form or a URI makes of true and false; anything else is left as the text it is."""
-    words: dict[str, bool] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    return words.get(str(value).strip().lower(), str(value))
+def unknown_keys(connection: Any) -> str | None:
+    """Return a sentence that names the keys of a connection's extra that nobody reads: typos; None without any."""
+    unknown = sorted(set(map(str, connection.extra_dejson)) - set(CONN_FIELDS))
+    if not unknown:
+        return None
+    named = []
+    for key in unknown[:_MOST_NAMED]:
+        meant = get_close_matches(key.lower(), CONN_FIELDS, 1)
+        named.append(f"{key[:_LONGEST_NAME]!r}" + (f" (did you mean {meant[0]!r}?)" if meant else ""))
+    more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+    return f"The connection's extra has keys that are unknown and have no effect: {', '.join(named)}{more}."
+
+
+def _settings_and_warning(connection: Any) -> Settings:
+    unknown = unknown_keys(connection)
+    if unknown is not None:
+        logger.warning("%s", unknown)
+    return settings_of(connection)
 
 
 def _base_url(connection: Any) -> str:

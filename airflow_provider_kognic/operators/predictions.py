@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator
 
 from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, MOST_MEMORY_BYTES
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
-from airflow_provider_kognic.task.arguments import GroupArguments, UploadArguments, serializable
-from airflow_provider_kognic.task.failures import exception_for, exception_of, push_summary
+from airflow_provider_kognic.task.arguments import GroupArguments, UploadArguments, is_running, serializable
+from airflow_provider_kognic.task.failures import exception_for, exception_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ class CreatePredictionsGroupOperator(BaseOperator):
 
     Raises:
         KognicPermanentError: A wrong argument, credentials, an unknown dataset, several groups of the name; without
-            a retry policy, as on Airflow < 3.3, AirflowFailException instead.
+            a retry policy, as on Airflow < 3.3, one that is an AirflowFailException, too.
         KognicTransientError: Kognic cannot be reached; a retry may help.
     """
 
@@ -101,7 +101,8 @@ class CreatePredictionsGroupOperator(BaseOperator):
         self.class_mapping_overrides = serializable(class_mapping_overrides)
         self.if_exists = if_exists
         self.kognic_conn_id = kognic_conn_id
-        GroupArguments.check_parsed(self)
+        if not is_running():
+            GroupArguments.check_parsed(self)
 
     def execute(self, context: Context) -> str:
         """Return the uuid of the group."""
@@ -176,14 +177,17 @@ class UploadPredictionsOperator(BaseOperator):
             `default_args` say otherwise. Yours is asked about every failure of the task, see
             `airflow_provider_kognic.exceptions`; with None, what no retry can mend fails at once.
 
-    Returns (and on failure leaves in the XCom `summary`) counts, never documents: `predictions_group_uuid`,
-    `uploaded`, `skipped`, `refused`, `in_doubt`, `unsent`, `total`, `duration_s`, `rate_per_s`. Of a dry run also
-    `dry_run` (true), `would_send` and `reasons` (of what would be refused).
+    Returns a summary, never documents, and leaves it in the XCom `summary` as well, also where it fails: the counts
+    `uploaded`, `skipped`, `refused`, `in_doubt`, `unsent` and `total`, `duration_s`, `rate_per_s` and `reasons`;
+    `predictions_group_uuid`, `predictions_group`, `dataset_uuid`, `dataset`, `link` and `source`; `counted` and
+    `error`; `task_id`, `map_index` and `try_number`. Of a dry run also `dry_run` (true) and `would_send`. See
+    `airflow_provider_kognic.summaries`, which adds up those of mapped tasks.
 
     Raises:
         KognicPermanentError: What a retry cannot mend: input, credentials, permission, refusals, doubt; without a
-            retry policy, as on Airflow < 3.3, AirflowFailException instead.
+            retry policy, as on Airflow < 3.3, one that is an AirflowFailException, too.
         KognicTransientError: What it may: an outage, predictions unsent, the task stopped.
+        KognicTimeoutError: The task's `execution_timeout` was nearly over.
     """
 
     template_fields: Sequence[str] = (
@@ -259,28 +263,36 @@ class UploadPredictionsOperator(BaseOperator):
         self.report = report
         self.kognic_conn_id = kognic_conn_id
         self._deadline: Deadline | None = None
-        UploadArguments.check_parsed(self)
+        if not is_running():
+            UploadArguments.check_parsed(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Upload, or find out what an upload would do, and return the counts."""
+        """Upload, or find out what an upload would do, and return the summary."""
         from airflow_provider_kognic.task.deadline import Deadline
+        from airflow_provider_kognic.task.summary import TaskSummary
         from airflow_provider_kognic.task.upload_job import prepare
 
         # Before anything else, so that no SIGTERM is lost: one that comes while Kognic is asked for the group ends
         # the upload before its first prediction.
         self._deadline = deadline = Deadline(self.execution_timeout, receipts=self.receipts is not None)
         hook = KognicHook(self.kognic_conn_id, stopping=lambda: deadline.stop.reason is not None)
+        summary = TaskSummary(self, context)
         try:
+            summary.knows_settings(hook.settings)
             arguments = UploadArguments.of(self, max_connections=hook.settings.max_connections)
-            job = prepare(arguments, hook, context, deadline.stop)
+            job = prepare(arguments, hook, context, deadline.stop, summary)
             KognicPredictionsGroupLink.persist(context, job.page)
             ended = job.run(deadline)
         except KognicError as error:
-            raise exception_for(self, error, idempotent=True) from error
+            told = summary.leave_without_counts(error)
+            raise exception_for(self, error, idempotent=True, summary=told) from error
+        except (Exception, AirflowTaskTimeout) as error:  # whatever it is, what is known is left
+            summary.leave_without_counts(error)
+            raise
+        told = summary.leave(ended)
         if ended.failure is None:
-            return ended.counts
-        push_summary(context, ended.counts)
-        raise exception_of(self, ended, ended.failure) from ended.stopped
+            return told
+        raise exception_of(self, ended, ended.failure, summary=told) from ended.stopped
 
     def on_kill(self) -> None:
         """End the upload in order when the task is killed, marked failed or cleared."""

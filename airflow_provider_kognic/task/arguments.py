@@ -182,8 +182,28 @@ class GroupArguments:
 
 
 def is_template(value: Any) -> bool:
-    """Tell whether a value is only known when the task runs: Jinja text, or another task's result."""
-    return "{{" in value or "{%" in value if isinstance(value, str) else hasattr(value, "resolve")
+    """Tell whether a value is only known when the task runs: Jinja text, another task's result, or a function.
+
+    Airflow calls functions in the place of template fields where it is new enough; else they are no values.
+    """
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    return hasattr(value, "resolve") or callable(value)
+
+
+def is_running() -> bool:
+    """Tell whether a task runs, rather than that a DAG file is parsed.
+
+    A mapped task makes its operator of its share of the arguments only then, and by Airflow's rules an error of its
+    constructor is tried again. `execute` looks at the same arguments, and what it raises says that this is no use.
+    """
+    from airflow.providers.common.compat.sdk import get_current_context
+
+    try:
+        get_current_context()
+    except RuntimeError:
+        return False
+    return True
 
 
 def is_known(operator: Any, name: str) -> bool:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _TIMED_OUT = "the task's execution_timeout is nearly over"
 _KILLED = "the task was asked to end (killed, marked, cleared or timed out)"
 
+# Seconds before the timeout in which nothing is waited for any more.
+_LAST = 5.0
+
 
 class Deadline:
     """Asks an upload to end a little before Airflow's alarm, which would tear it apart at any instruction.
@@ -36,6 +39,15 @@ class Deadline:
     def has_passed(self) -> bool:
         """Whether it is the timeout that the upload was asked to end for."""
         return self.stop.reason == _TIMED_OUT
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the task is to end now: it was asked to, or its timeout is nearly over."""
+        if self.stop.reason is not None:
+            return True
+        if self._allowed is None:
+            return False
+        return time.monotonic() - self._started > self._allowed - min(_LAST, self._allowed / 4)
 
     def set_alarm(self) -> None:
         """Have the running event loop ask for the end in time."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.groups.intent import GroupMemory
     from airflow_provider_kognic.hooks.kognic import KognicHook
     from airflow_provider_kognic.task.arguments import GroupArguments, Rows
-    from airflow_provider_kognic.task.state_store import TaskStateStore
+    from airflow_provider_kognic.task.stored_values import TaskStateStore
 
 logger = logging.getLogger(__name__)
 

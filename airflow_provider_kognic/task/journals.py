@@ -10,6 +10,8 @@ from airflow_provider_kognic.task.arguments import OnLostJournal
 from airflow_provider_kognic.task.paths import to_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_kognic.core.api.settings import Settings
@@ -18,13 +20,18 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.journal.format import Header
     from airflow_provider_kognic.core.journal.memory import RememberedLog
     from airflow_provider_kognic.task.arguments import UploadArguments
-    from airflow_provider_kognic.task.state_store import TaskStateStore
+    from airflow_provider_kognic.task.stored_values import TaskStateStore
 
 logger = logging.getLogger(__name__)
 
 
 def choose_journal(
-    arguments: UploadArguments, context: Context, settings: Settings, source_key: str
+    arguments: UploadArguments,
+    context: Context,
+    settings: Settings,
+    source_key: str,
+    *,
+    ended: Callable[[], bool] = lambda: False,
 ) -> Journal | None:
     """Return the journal of an upload, or None, having said what is not guaranteed then.
 
@@ -35,6 +42,7 @@ def choose_journal(
         context: The task's.
         settings: Where the dataset API is.
         source_key: Names what is uploaded.
+        ended: Tells whether nobody waits for Airflow's state store any more.
 
     Raises:
         KognicInputError: The journal is no folder.
@@ -48,7 +56,7 @@ def choose_journal(
     store: TaskStateStore | None = context.get("task_state_store")
     log: FolderLog | RememberedLog
     if store is not None:
-        log = _in_or_beside(store, arguments, context, settings, source_key)
+        log = _in_or_beside(store, arguments, context, settings, source_key, ended)
     elif arguments.journal is not None:
         log = _in_folder(arguments, context, settings, source_key)
     else:
@@ -71,22 +79,31 @@ def _in_folder(
         source_key=source_key,
         upload_key=upload_of(context),
         writer=writer_of(context),
+        outage_timeout=arguments.options.outage_timeout,
     )
 
 
 def _in_or_beside(
-    store: TaskStateStore, arguments: UploadArguments, context: Context, settings: Settings, source_key: str
+    store: TaskStateStore,
+    arguments: UploadArguments,
+    context: Context,
+    settings: Settings,
+    source_key: str,
+    ended: Callable[[], bool],
 ) -> RememberedLog:
     """Return the journal in the task state store, or in a folder that is remembered there."""
     from airflow_provider_kognic.core.journal.memory import RememberedLog
     from airflow_provider_kognic.task.state_store import FOLDERS, TaskStateStoreLog, TaskStateStoreMemory
 
     header, typed = _header(arguments, context, settings), settings.host_as_typed
-    stored = TaskStateStoreLog(store, header, writer=writer_of(context), host_as_typed=typed)
+    timeout = arguments.options.outage_timeout
+    stored = TaskStateStoreLog(
+        store, header, writer=writer_of(context), host_as_typed=typed, outage_timeout=timeout
+    )
     in_store = arguments.journal is None
     return RememberedLog(
         stored if in_store else _in_folder(arguments, context, settings, source_key),
-        TaskStateStoreMemory(store, FOLDERS),
+        TaskStateStoreMemory(store, FOLDERS, outage_timeout=timeout, ended=ended),
         header,
         attempt=_try_of(context),
         elsewhere=stored.is_there,

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.masking import masked, masked_as
+from airflow_provider_kognic.core.texts import sentence
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -78,10 +80,13 @@ def _stored(text: str, what: str) -> Any:
         _ = path.fs  # Airflow 3.0 looks for the store only when it is used
     except KognicInputError:
         raise
-    except Exception as error:  # stores raise errors of many libraries
+    except Exception as error:  # noqa: BLE001 - stores raise errors of many libraries
+        said = masked_as(f"{type(error).__name__}: {error}", text)
+        # What a library quotes would stand in the task's log with it, as the error's cause.
+        cause = error if said.endswith(f": {error}") else None
         raise KognicInputError(
-            f"{text} cannot be opened: {type(error).__name__}: {error}. Is the provider of that store installed?"
-        ) from error
+            f"{text} cannot be opened: {sentence(said)} Is the provider of that store installed?"
+        ) from cause
     return path
 
 
@@ -116,10 +121,12 @@ def _check_connection(scheme: str, connection: str, what: str, text: str) -> Non
     try:
         BaseHook.get_connection(connection)
     except AirflowNotFoundException as error:
-        raise KognicInputError(
-            f"{what} cannot be opened: Airflow knows no connection {connection!r}, which stands before the '@' in"
-            f" {text}. Define it, or correct its name."
-        ) from error
+        said = f"Airflow knows no connection {connection!r}, which stands before the '@' in {text}."
+        shown = masked_as(said, text)
+        # Airflow's own error names it, too: it would stand in the task's log as this one's cause.
+        raise KognicInputError(f"{what} cannot be opened: {shown} Define it, or correct its name.") from (
+            error if shown == said else None
+        )
 
 
 def to_source(
@@ -188,4 +195,4 @@ def source_key(predictions: Any, manifest: Any, source: Source) -> str:
 
 def _place(path: PathLike) -> str:
     """Return the text of a path, the same one for a local folder and links to it."""
-    return str(path.resolve() if isinstance(path, Path) else path)
+    return masked(str(path.resolve() if isinstance(path, Path) else path))

@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.files import is_local
 from airflow_provider_kognic.core.reporting.plan_report import PlanReport
 from airflow_provider_kognic.core.reporting.receipts import Receipts
 from airflow_provider_kognic.task.paths import to_path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.reporting.events import Event
     from airflow_provider_kognic.core.reporting.plan import Plan
+    from airflow_provider_kognic.core.stores.asking import Asking
 
 logger = logging.getLogger(__name__)
 
@@ -86,16 +88,30 @@ class TaskReceipts(_TaskFile[Receipts]):
         path: As given to the operator, rendered; None where nobody wants them.
         host: The dataset API, as `Settings.host` names it.
         group: The predictions group's uuid.
+        asking: How an object store is asked; once, for as long as it takes, if None.
 
     Raises:
         KognicInputError: Nothing can be written there.
+        KognicStoreError: The store did not answer, or its credentials have expired.
     """
 
-    def __init__(self, path: Any, host: str, group: str) -> None:
+    def __init__(self, path: Any, host: str, group: str, asking: Asking | None = None) -> None:
         file = None
         if path is not None:
-            file = Receipts(to_path(path, "'receipts'"), host=host, predictions_group_uuid=group)
+            place = to_path(path, "'receipts'")
+            file = Receipts(place, host=host, predictions_group_uuid=group, asking=asking)
+            self._local = is_local(place)
         super().__init__(file, "receipts", "upload")
+
+    @property
+    def failed(self) -> str | None:
+        """Where the rows of what failed are, for people; None where nobody wants them."""
+        return None if self._file is None else str(self._file.failed_path)
+
+    @property
+    def for_good(self) -> bool:
+        """Whether they could not be written for what no other try will mend: an object store that says no."""
+        return isinstance(self._problem, KognicInputError) and not self._local
 
     def write(self, expected: int) -> str | None:
         """Write them.
@@ -124,15 +140,18 @@ class TaskPlanReport(_TaskFile[PlanReport]):
         path: As given to the operator, rendered; None where nobody wants it.
         host: The dataset API, as `Settings.host` names it.
         group: The predictions group's uuid.
+        asking: How an object store is asked; once, for as long as it takes, if None.
 
     Raises:
         KognicInputError: Nothing can be written there.
+        KognicStoreError: The store did not answer, or its credentials have expired.
     """
 
-    def __init__(self, path: Any, host: str, group: str) -> None:
+    def __init__(self, path: Any, host: str, group: str, asking: Asking | None = None) -> None:
         file = None
         if path is not None:
-            file = PlanReport(to_path(path, "'report'"), host=host, predictions_group_uuid=group)
+            place = to_path(path, "'report'")
+            file = PlanReport(place, host=host, predictions_group_uuid=group, asking=asking)
         super().__init__(file, "report", "dry run")
 
     def write(self, plan: Plan) -> None:
@@ -140,10 +159,11 @@ class TaskPlanReport(_TaskFile[PlanReport]):
 
         Raises:
             KognicInputError: It cannot be written, or lacks rows.
+            KognicStoreError: The store did not answer, or its credentials have expired.
         """
         if self._file is None:
             return
-        if self._problem is not None:
+        if self._problem is not None:  # of this machine
             raise KognicInputError(self._said(self._problem)) from self._problem
         if (lacking := self._incomplete(self._file.write(plan), plan.total)) is not None:
             raise KognicInputError(lacking)

@@ -14,21 +14,29 @@ Airflow (3.3 and later) keeps values by Dag run, task, map index and key, in its
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import uuid
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.errors import KognicJournalError, KognicJournalFormatError
+from airflow_provider_kognic.core.errors import (
+    KognicJournalError,
+    KognicJournalFormatError,
+    KognicStoreError,
+)
 from airflow_provider_kognic.core.journal.format import encode, scene_of_intent
+from airflow_provider_kognic.core.journal.lease import stopped
+from airflow_provider_kognic.core.stores.asking import OUTAGE_TIMEOUT
+from airflow_provider_kognic.core.stores.patience import Patience
+from airflow_provider_kognic.task.stored_values import SUPERSEDED, get_value, set_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import timedelta
 
     from airflow_provider_kognic.core.journal.format import AttemptBegins, Header
+    from airflow_provider_kognic.task.stored_values import TaskStateStore
 
 logger = logging.getLogger(__name__)
 
@@ -46,16 +54,6 @@ GROUP = "kognic.group"
 FOLDERS = "kognic.journal.folders"
 
 
-class TaskStateStore(Protocol):
-    """What is used of `context["task_state_store"]`; its methods block."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return the value, or `default` if there is none; or if the task instance is unknown."""
-
-    def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
-        """Keep a value of JSON."""
-
-
 class TaskStateStoreLog:
     """Keeps the lines of a journal in the task state store; a `core.journal.log.Log`.
 
@@ -71,6 +69,7 @@ class TaskStateStoreLog:
         header: Whose journal it is.
         writer: Who writes, for people: a task's try, a machine.
         host_as_typed: See `Settings.host_as_typed`; the header's host if None.
+        outage_timeout: Seconds without an answer after which the store is given up.
     """
 
     # Seconds: a write costs the task, its supervisor and the API server some 10 ms of work together, however little
@@ -78,9 +77,18 @@ class TaskStateStoreLog:
     pace = 0.05
 
     def __init__(
-        self, store: TaskStateStore, header: Header, *, writer: str, host_as_typed: str | None = None
+        self,
+        store: TaskStateStore,
+        header: Header,
+        *,
+        writer: str,
+        host_as_typed: str | None = None,
+        outage_timeout: float = OUTAGE_TIMEOUT,
     ) -> None:
         self._store = store
+        self._stopping: Callable[[], bool] = lambda: False
+        self._open = False
+        self._patience = Patience(outage_timeout, ended=self._is_stopping)
         self._header = header
         self._writer = writer
         self._attempt = uuid.uuid4().hex
@@ -93,13 +101,15 @@ class TaskStateStoreLog:
         self._size = 0
         self._scenes: set[str] | None = set()
 
-    def open(self, stopping: Callable[[], bool]) -> None:  # noqa: ARG002 - nobody else can hold it: nothing to wait for
+    def open(self, stopping: Callable[[], bool]) -> None:
         """Write who has the journal now: whoever had it before can write no more, as its task has a new id.
 
         Raises:
+            KognicStoppedError: `stopping` said so.
             KognicJournalError: This attempt itself is the one that is superseded, or the store does not serve.
         """
-        _set(self._store, _OWNER, {"attempt": self._attempt, "writer": self._writer})
+        self._stopping = stopping
+        self._set(_OWNER, {"attempt": self._attempt, "writer": self._writer})
 
     def read(self) -> Iterator[bytes]:
         """Yield the lines that earlier attempts appended, oldest first.
@@ -116,22 +126,28 @@ class TaskStateStoreLog:
             yield _line_of(row)
         self._still_owner()
         self._parts = parts
+        self._open = True
 
-    def peek(self) -> Iterator[bytes]:
+    def peek(self, stopping: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
         """Yield the lines as `read` does, without becoming the owner: nothing is written.
 
         So an attempt that was superseded, because the task was cleared while it ran, is not told so: it finds
         nothing. That is good enough for whoever sends nothing.
 
+        Args:
+            stopping: Tells whether waiting for the store has become pointless.
+
         Raises:
+            KognicStoppedError: `stopping` said so.
             KognicJournalError: The store does not serve.
             KognicJournalFormatError: A part is missing or is not what this log writes.
         """
+        self._stopping = stopping
         yield from map(_line_of, self._rows_of_all(self._indexed(), owner=False))
 
     def is_there(self) -> bool:
         """Tell whether any attempt has appended a line; raises KognicJournalError."""
-        return any(_get(self._store, key) is not None for key in dict.fromkeys((self._key, self._older)))
+        return any(self._get(key) is not None for key in dict.fromkeys((self._key, self._older)))
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Keep more lines; they are durable when this returns, all of them or none.
@@ -143,7 +159,7 @@ class TaskStateStoreLog:
         sizes = [_size(row) for row in rows]
         if self._own_parts and self._size + sum(sizes) <= _PART_IS_FULL:
             grown = self._rows + rows
-            _set(self._store, self._key_of(self._parts[-1]), self._part(grown))
+            self._set(self._key_of(self._parts[-1]), self._part(grown))
             self._rows, self._size = grown, self._size + sum(sizes)
         else:
             self._append_parts(rows, sizes)
@@ -166,7 +182,7 @@ class TaskStateStoreLog:
             size += own
         names = [f"{self._attempt[:12]}.{self._own_parts + n}" for n in range(len(batches))]
         for name, batch in zip(names, batches, strict=True):
-            _set(self._store, self._key_of(name), self._part(batch))
+            self._set(self._key_of(name), self._part(batch))
         parts = self._parts + names
         index = {**self._header.to_json(), "parts": parts}
         if _size(index) > LARGEST_VALUE:
@@ -175,8 +191,8 @@ class TaskStateStoreLog:
                 " own, with a folder from its first try on: journal=..."
             )
         if self._older != self._key and any(_is_key(part) for part in self._parts):
-            _set(self._store, self._older, index)  # in a format that the older version refuses
-        _set(self._store, self._key, index)
+            self._set(self._older, index)  # in a format that the older version refuses
+        self._set(self._key, index)
         self._parts, self._own_parts = parts, self._own_parts + len(names)
         self._rows, self._size = batches[-1], size
 
@@ -188,7 +204,7 @@ class TaskStateStoreLog:
 
     def _indexed(self) -> list[str]:
         for key in dict.fromkeys((self._key, self._older)):
-            if (found := _get(self._store, key)) is None:
+            if (found := self._get(key)) is None:
                 continue
             where = f"the value {key!r} in the task's state store"
             self._header.check(found, where)
@@ -210,7 +226,7 @@ class TaskStateStoreLog:
 
     def _rows_of(self, part: str, *, owner: bool) -> tuple[AttemptBegins, list[Any]]:
         where = f"the value {self._key_of(part)!r} in the task's state store, a part of the journal,"
-        found = _get(self._store, self._key_of(part))
+        found = self._get(self._key_of(part))
         if found is None:
             if owner:
                 self._still_owner()
@@ -222,9 +238,30 @@ class TaskStateStoreLog:
         return begins, rows
 
     def _still_owner(self) -> None:
-        found = _get(self._store, _OWNER)
+        found = self._get(_OWNER)
         if not isinstance(found, dict) or found.get("attempt") != self._attempt:
-            raise KognicJournalError(_SUPERSEDED)
+            raise KognicJournalError(SUPERSEDED)
+
+    def _is_stopping(self) -> bool:
+        return self._stopping()
+
+    def _get(self, key: str) -> Any:
+        with self._stoppable():
+            return get_value(self._store, key, self._patience)
+
+    def _set(self, key: str, value: Any) -> None:
+        with self._stoppable():
+            set_value(self._store, key, value, self._patience)
+
+    @contextlib.contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Say of what was given up before the journal was had that the upload was asked to stop."""
+        try:
+            yield
+        except KognicJournalError as error:
+            if isinstance(error.__cause__, KognicStoreError) and not self._open and self._stopping():
+                raise stopped() from error
+            raise
 
     def _count(self, row: Any) -> None:
         """Recommend a folder, once, where there are many predictions."""
@@ -250,24 +287,30 @@ class TaskStateStoreMemory:
     Args:
         store: `context["task_state_store"]`.
         key: Names the value.
+        outage_timeout: Seconds without an answer after which the store is given up.
+        ended: Tells whether nobody waits for an answer any more.
     """
 
-    def __init__(self, store: TaskStateStore, key: str) -> None:
+    def __init__(
+        self,
+        store: TaskStateStore,
+        key: str,
+        *,
+        outage_timeout: float = OUTAGE_TIMEOUT,
+        ended: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._store, self._key = store, key
+        self._patience = Patience(outage_timeout, ended=ended)
 
     def load(self) -> Any:
         """Return what was saved last, or None; raises KognicJournalError."""
-        return _get(self._store, self._key)
+        return get_value(self._store, self._key, self._patience)
 
     def save(self, value: Mapping[str, Any]) -> None:
         """Keep a value; raises KognicJournalError."""
-        _set(self._store, self._key, dict(value))
+        set_value(self._store, self._key, dict(value), self._patience)
 
 
-_SUPERSEDED = (
-    "this attempt was superseded, because the task was cleared while it ran: what it remembers belongs to another"
-    " attempt now, which goes on in its place."
-)
 _MEND = (
     "What was sent is unknown, so nothing was sent now. Compare the predictions group with the source in the app,"
     " then start over with another group, or with a journal in a folder."
@@ -285,37 +328,6 @@ def _is_key(part: str) -> bool:
 
 def _line_of(row: Any) -> bytes:
     return json.dumps(row, separators=(",", ":")).encode("ascii")
-
-
-def _get(store: TaskStateStore, key: str) -> Any:
-    try:
-        return store.get(key)
-    except Exception as error:
-        raise _journal_error(error, "read") from error
-
-
-def _set(store: TaskStateStore, key: str, value: Any) -> None:
-    from airflow.sdk.execution_time.context import NEVER_EXPIRE
-
-    try:
-        store.set(key, value, retention=NEVER_EXPIRE)
-    except Exception as error:
-        raise _journal_error(error, "written") from error
-
-
-def _journal_error(error: Exception, doing: str) -> KognicJournalError:
-    """Say what the store's error means."""
-    # What Airflow's API server answered is an AirflowRuntimeError in a task, a ServerResponseError in `dag.test()`.
-    detail = getattr(getattr(error, "error", None), "detail", None)
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if isinstance(detail, dict):
-        status = detail.get("status_code")
-    if status == HTTPStatus.NOT_FOUND:
-        # That a key is missing is no error: it is the task instance that is unknown.
-        return KognicJournalError(_SUPERSEDED)
-    return KognicJournalError(
-        f"Airflow's state store, which remembers what was sent, cannot be {doing}: {type(error).__name__}: {error}"
-    )
 
 
 def _size(value: Any) -> int:

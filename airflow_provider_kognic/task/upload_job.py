@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedError
 from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.reporting.judgement import Failure, judge
+from airflow_provider_kognic.core.stores.asking import Asking
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.core.upload.dry_run import make_plan
@@ -36,8 +37,12 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.hooks.kognic import KognicHook
     from airflow_provider_kognic.task.arguments import UploadArguments
     from airflow_provider_kognic.task.deadline import Deadline
+    from airflow_provider_kognic.task.summary import TaskSummary
 
 logger = logging.getLogger(__name__)
+
+# Seconds that receipts get to be written where the task is to end.
+_LAST_WRITE = 3.0
 
 
 @dataclass(frozen=True)
@@ -77,16 +82,21 @@ class UploadJob:
 
     def _upload(self, deadline: Deadline) -> Ended:
         asked = self.arguments
-        with TaskReceipts(asked.receipts, self.hook.settings.host, asked.group) as receipts:
+        asking = _asking(asked, deadline)
+        with TaskReceipts(asked.receipts, self.hook.settings.host, asked.group, asking) as receipts:
             report = asyncio.run(self._send(receipts, deadline))
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
-        failure = judge(report, asked.options)
+            failed = receipts.failed if unwritten is None else None
+        failure = judge(report, asked.options, receipts=failed)
         return Ended(
-            report.summary.to_dict(),
-            failure if unwritten is None else _with_receipts_unwritten(report, failure, unwritten),
+            {**report.summary.to_dict(), "reasons": report.reasons},
+            failure
+            if unwritten is None
+            else _with_receipts_unwritten(report, failure, unwritten, for_good=receipts.for_good),
             report.stopped,
             timed_out=failure is not None and deadline.has_passed,
+            counted=not report.uncounted,
         )
 
     async def _send(self, receipts: TaskReceipts, deadline: Deadline) -> Report:
@@ -129,7 +139,8 @@ class UploadJob:
 
     def _find_out(self, deadline: Deadline) -> Ended:
         asked = self.arguments
-        with TaskPlanReport(asked.report, self.hook.settings.host, asked.group) as report:
+        asking = _asking(asked, deadline)
+        with TaskPlanReport(asked.report, self.hook.settings.host, asked.group, asking) as report:
             plan = asyncio.run(self._plan(report, deadline))
             report.write(plan)
         message = plan.failure(asked.options)
@@ -149,7 +160,9 @@ class UploadJob:
         )
 
 
-def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop: Stop) -> UploadJob:
+def prepare(
+    arguments: UploadArguments, hook: KognicHook, context: Context, stop: Stop, summary: TaskSummary
+) -> UploadJob:
     """Find everything that the arguments name: the source, the journal, and the group if its dataset is given.
 
     Args:
@@ -158,6 +171,7 @@ def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop
         context: The task's.
         stop: Tells whether the task is to end, so that the dataset's annotations are not listed any further; and
             where the hook listens to it, too, Kognic is not waited for.
+        summary: Learns what the dataset and the group are called.
 
     Raises:
         KognicError: Something is not there, or Kognic cannot be asked for it; nothing was sent.
@@ -173,10 +187,14 @@ def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop
         patience=patience,
     )
     journal = choose_journal(
-        arguments, context, hook.settings, source_key(arguments.predictions, arguments.manifest, source)
+        arguments,
+        context,
+        hook.settings,
+        source_key(arguments.predictions, arguments.manifest, source),
+        ended=lambda: stop.reason is not None,
     )
     try:
-        dataset_uuid, listed = _find_in_dataset(arguments, hook)
+        dataset_uuid, listed = _find_in_dataset(arguments, hook, summary)
     except KognicStoppedError:
         if stop.reason is None:
             raise
@@ -187,18 +205,20 @@ def prepare(arguments: UploadArguments, hook: KognicHook, context: Context, stop
 
 
 def _find_in_dataset(
-    arguments: UploadArguments, hook: KognicHook
+    arguments: UploadArguments, hook: KognicHook, summary: TaskSummary
 ) -> tuple[str | None, PredictionsGroup | None]:
     """Return the dataset's uuid and the group as it lists it, if a dataset is given."""
     if arguments.dataset is None:
         return None, None
-    uuid = hook.get_dataset(arguments.dataset).uuid
-    if (listed := find_group(hook, uuid, arguments.group)) is None:
+    dataset = hook.get_dataset(arguments.dataset)
+    summary.knows_dataset(dataset)
+    if (listed := find_group(hook, dataset.uuid, arguments.group)) is None:
         raise KognicInputError(
             f"the dataset {arguments.dataset} has no predictions group {arguments.group}: it is gone, or of"
             " another dataset."
         )
-    return uuid, listed
+    summary.knows_group(listed)
+    return dataset.uuid, listed
 
 
 def _dataset_check(
@@ -218,9 +238,16 @@ def _dataset_check(
     return DatasetCheck(scenes, coverage)
 
 
-def _with_receipts_unwritten(report: Report, failure: Failure | None, unwritten: str) -> Failure:
+def _asking(arguments: UploadArguments, deadline: Deadline) -> Asking:
+    """Return how the store of receipts or of a report is asked: as long as the task has time."""
+    return Asking(arguments.options.outage_timeout, lambda: deadline.is_over, grace=_LAST_WRITE)
+
+
+def _with_receipts_unwritten(
+    report: Report, failure: Failure | None, unwritten: str, *, for_good: bool
+) -> Failure:
     """Return why the task fails where its receipts are not what they should be, whatever else is wrong."""
     if failure is None:
         # Another try skips what is created, and writes them; without a journal it would send everything again.
-        return Failure(f"The upload succeeded, but {unwritten}", retry=report.journaled)
-    return Failure(f"{failure.message} And {unwritten}", failure.retry)
+        return Failure(f"The upload succeeded, but {unwritten}", retry=report.journaled and not for_good)
+    return Failure(f"{failure.message}\nAnd {unwritten}", failure.retry)

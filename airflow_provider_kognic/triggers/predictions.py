@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +28,16 @@ if TYPE_CHECKING:
 class _KognicTrigger(BaseTrigger):
     """Asks a question every `poke_interval` seconds until it has an answer.
 
-    The event is `{"answer": ...}`, or `{"error": message}` for an error that asking again will not mend.
-    Transient ones are logged and asked over.
+    The event is `{"answer": ...}`, or `{"error": message}` for an error that asking again will not mend, or
+    `{"timed_out": sentence}` with what the last look showed, when `until` has come. Transient errors are logged and
+    asked over.
     """
 
-    def __init__(self, *, poke_interval: float, kognic_conn_id: str) -> None:
+    def __init__(self, *, poke_interval: float, kognic_conn_id: str, until: float | None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow gives no types here
         self.poke_interval = poke_interval
         self.kognic_conn_id = kognic_conn_id
+        self.until = until
 
     @abstractmethod
     def ask(self, client: KognicClient) -> tuple[Any, str]:
@@ -50,7 +53,7 @@ class _KognicTrigger(BaseTrigger):
             gone.set()  # a look that is under way ends, too: its thread would outlive a trigger that was cancelled
 
     async def _look_again_and_again(self, gone: Callable[[], bool]) -> AsyncIterator[TriggerEvent]:
-        said = ""
+        said = seen = ""
         hook = None
         while True:
             try:
@@ -61,17 +64,28 @@ class _KognicTrigger(BaseTrigger):
                 if not may_repeat(error, idempotent=True):
                     yield TriggerEvent({"error": str(error)})
                     return
+                seen = f"Kognic could not be asked: {error}"
                 self.log.warning(
                     "Kognic cannot be asked now, trying again in %g s: %s", self.poke_interval, error
                 )
             else:
+                seen = sentence
                 if sentence != said:
                     self.log.info("%s", sentence)
                     said = sentence
                 if answer is not None:
                     yield TriggerEvent({"answer": answer})
                     return
-            await asyncio.sleep(self.poke_interval)
+            left = None if self.until is None else self.until - time.time()
+            if left is not None and left <= 0:
+                yield TriggerEvent({"timed_out": seen})
+                return
+            await asyncio.sleep(self.poke_interval if left is None else min(self.poke_interval, left))
+
+    def _when(self) -> dict[str, Any]:
+        """Return the arguments that all triggers have."""
+        given: dict[str, Any] = {"poke_interval": self.poke_interval, "kognic_conn_id": self.kognic_conn_id}
+        return given if self.until is None else {**given, "until": self.until}
 
     def _ask(self, hook: KognicHook) -> tuple[Any, str]:
         with hook.client as client:
@@ -87,6 +101,7 @@ class PredictionsGroupTrigger(_KognicTrigger):
         predictions_group_uuid: The group's uuid, or None.
         poke_interval: Seconds between two looks.
         kognic_conn_id: The connection.
+        until: When to give up, in seconds since the epoch; None for never.
     """
 
     def __init__(
@@ -97,8 +112,9 @@ class PredictionsGroupTrigger(_KognicTrigger):
         predictions_group_uuid: str | None = None,
         poke_interval: float = 60.0,
         kognic_conn_id: str = KognicHook.default_conn_name,
+        until: float | None = None,
     ) -> None:
-        super().__init__(poke_interval=poke_interval, kognic_conn_id=kognic_conn_id)
+        super().__init__(poke_interval=poke_interval, kognic_conn_id=kognic_conn_id, until=until)
         self.question = PredictionsGroupQuestion(dataset, name, predictions_group_uuid)
 
     def ask(self, client: KognicClient) -> tuple[str | None, str]:
@@ -113,8 +129,7 @@ class PredictionsGroupTrigger(_KognicTrigger):
                 "dataset": self.question.dataset,
                 "name": self.question.name,
                 "predictions_group_uuid": self.question.predictions_group_uuid,
-                "poke_interval": self.poke_interval,
-                "kognic_conn_id": self.kognic_conn_id,
+                **self._when(),
             },
         )
 
@@ -128,6 +143,7 @@ class DatasetScenesTrigger(_KognicTrigger):
         min_count: How many suffice; None for all that are named, or one.
         poke_interval: Seconds between two looks.
         kognic_conn_id: The connection.
+        until: When to give up, in seconds since the epoch; None for never.
     """
 
     def __init__(
@@ -138,8 +154,9 @@ class DatasetScenesTrigger(_KognicTrigger):
         min_count: int | None = None,
         poke_interval: float = 60.0,
         kognic_conn_id: str = KognicHook.default_conn_name,
+        until: float | None = None,
     ) -> None:
-        super().__init__(poke_interval=poke_interval, kognic_conn_id=kognic_conn_id)
+        super().__init__(poke_interval=poke_interval, kognic_conn_id=kognic_conn_id, until=until)
         self.question = DatasetScenesQuestion(dataset, scene_uuids, min_count)
 
     def ask(self, client: KognicClient) -> tuple[int | None, str]:
@@ -154,7 +171,6 @@ class DatasetScenesTrigger(_KognicTrigger):
                 "dataset": self.question.dataset,
                 "scene_uuids": list(self.question.scene_uuids),
                 "min_count": self.question.min_count,
-                "poke_interval": self.poke_interval,
-                "kognic_conn_id": self.kognic_conn_id,
+                **self._when(),
             },
         )

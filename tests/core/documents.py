@@ -242,6 +242,10 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     roots[bitmap] = {"name": "segmentation", "type": "segmentation_bitmap"}
     streams: dict[str, Any] = {name: {"type": "camera"} for name in cameras} | {"@lidar": {"type": "lidar"}}
     if draw(st.booleans()):
+        streams[draw(st.sampled_from(["RADAR", "imu: 1"]))] = {
+            "type": draw(st.sampled_from(["radar", "gps_imu", "other"]))
+        }
+    if draw(st.booleans()):
         streams["@lidar"] |= {"stream_properties": draw(_properties), "uri": None}
     ontology = {"uri": "", "classifications": {str(level): f"class {level}" for level in _LEVELS}}
     openlabel = {
@@ -289,7 +293,20 @@ _odd = st.one_of(
     st.integers(-2, 300),
     st.sampled_from([1.0, 0.5, -1e300, 1e308, 2**53, 10**400, float("nan"), float("inf")]),
     st.sampled_from(
-        ["", "1.0.0", "camera", "lidar", "@lidar", "CAM", "0", "stream", "confidence", "\ud800", "\n"]
+        [
+            "",
+            "1.0.0",
+            "camera",
+            "lidar",
+            "radar",
+            "@lidar",
+            "CAM",
+            "0",
+            "stream",
+            "confidence",
+            "\ud800",
+            "\n",
+        ]
     ),
     st.sampled_from(["segmentation_bitmap", "values", "min", "image/png", "base64", "-5", "x\0"]),
     st.lists(st.integers(0, 1), max_size=5),

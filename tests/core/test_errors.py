@@ -13,6 +13,7 @@ from airflow_provider_kognic.core.errors import (
     KognicAnswerError,
     KognicError,
     KognicInputError,
+    KognicJournalAccessError,
     KognicJournalError,
     KognicJournalFormatError,
     KognicOutageError,
@@ -48,7 +49,8 @@ def test_every_error_has_a_verdict(kind: type[KognicError]) -> None:
         assert decided is Verdict.AGAIN
     else:
         assert decided not in {Verdict.AGAIN, Verdict.IN_DOUBT, Verdict.STOP_IN_DOUBT}
-    journal = issubclass(kind, KognicJournalError) and not issubclass(kind, KognicJournalFormatError)
+    for_good = (KognicJournalFormatError, KognicJournalAccessError)
+    journal = issubclass(kind, KognicJournalError) and not issubclass(kind, for_good)
     assert may_repeat(kind("x"), idempotent=False) is (decided is Verdict.AGAIN or journal)
 
 
@@ -101,8 +103,8 @@ def test_errors_survive_pickling_and_copying(kind: type[KognicError]) -> None:
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), error.with_message(error.message)):
         assert type(again) is kind
         assert vars(again) == vars(error)
-        advice = f" ({kind.advice})" if kind.advice else ""
-        assert str(again) == f"GET {URL} answered 418: what it said{advice}"
+        advice = f". {kind.advice}" if kind.advice else ""
+        assert str(again) == f"HTTP 418: what it said{advice} (GET {URL})"
     assert str(kind("plain")) == "plain"
 
 

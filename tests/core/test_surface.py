@@ -71,21 +71,22 @@ PUBLIC: dict[str, str] = {
     "cancellation": "CancelledBeforeSending",
     "errors": (
         "KognicAmbiguousError KognicAnswerError KognicAuthError KognicConnectionError "
-        "KognicCredentialsError KognicError KognicInputError KognicJournalError "
-        "KognicJournalFormatError KognicNoAnswerError KognicNotFoundError "
+        "KognicCredentialsError KognicError KognicInputError "
+        "KognicJournalAccessError KognicJournalError KognicJournalFormatError KognicNoAnswerError "
+        "KognicNotFoundError "
         "KognicOutageError KognicPermissionError KognicRateLimitError KognicRedirectError "
         "KognicRequestError KognicRowError KognicServerError KognicStoppedError "
         "KognicStoreCredentialsError KognicStoreError KognicTLSError KognicUnauthorizedError "
         "KognicUnavailableError KognicUnclearRedirectError"
     ),
     "files": (
-        "NotAFileError StoredPath check_writable create details exists is_local make_folder names "
-        "open_to_read read remove replace sync_folder told_size write write_all"
+        "NotAFileError StoredPath check_writable create details exists is_local listed make_folder make_whole "
+        "names open_to_read read remove replace sync_folder told_size write write_all"
     ),
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",
     "groups.lookup": "ListsGroups find_group of_name of_uuid uuids_of",
-    "groups.waiting": "DatasetScenesQuestion PredictionsGroupQuestion",
+    "groups.waiting": "DatasetScenesQuestion PredictionsGroupQuestion Question",
     "hosts": "is_loopback is_same_host normal_host normal_url",
     "journal.facade": "Journal record_of",
     "journal.folder": "FolderLog",
@@ -96,13 +97,15 @@ PUBLIC: dict[str, str] = {
     "journal.holder": (
         "describe encode introduce is_ancient is_dead is_free is_held_by is_same source_of this_process"
     ),
-    "journal.lease": "Lease key_of",
+    "journal.lease": "Lease key_of not_held stopped",
     "journal.leases": "Leases",
     "journal.ledger": "Entry Ledger State",
     "journal.log": "Log ReadOnlyLog Readable",
     "journal.memory": "JournalMemory Kept Remembered RememberedLog",
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
+    "journal.store": "Store T journal_error",
     "journal.writer": "LogThread OpenIntents Writer answered not_open",
+    "masking": "is_masked masked masked_as",
     "models": "NotRead Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",
     "openlabel.accept": "accept",
@@ -137,7 +140,7 @@ PUBLIC: dict[str, str] = {
     "reporting.progress": "Progress",
     "reporting.receipts": "Receipts",
     "reporting.report": "Report",
-    "reporting.rows_file": "RowsFile beside check_place refused_writes",
+    "reporting.rows_file": "RowsFile beside check_place put refused_writes",
     "reporting.tally": "Tally",
     "retries": "Backoff Rule Verdict may_repeat parse_retry_after verdict",
     "sources.base": (
@@ -155,9 +158,10 @@ PUBLIC: dict[str, str] = {
     "sources.room": "Room RoomClosedError",
     "sources.rows": "RowsSource",
     "sources.walk": "T walk",
+    "stores.asking": "Asking T",
     "stores.limited": "T in_time seconds_for within",
     "stores.patience": "Patience T",
-    "stores.troubles": "Facts Row Trouble error_of has_no_words trouble_of",
+    "stores.troubles": "Facts Row Trouble advice_of error_of has_no_words is_outage trouble_of",
     "upload": "upload",
     "upload.dry_run": "make_plan",
     "upload.ending": "CutOff Ending",
@@ -183,7 +187,8 @@ PUBLIC: dict[str, str] = {
     "validation.offline": "check_sources open_paths total_of",
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
-    "values": "check_bytes check_choice check_connections check_flag check_seconds",
+    "texts": "about_one sentence",
+    "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of",
 }
 
 

@@ -111,7 +111,9 @@ def test_mapped_batches_upload_everything_and_keep_their_retries(
     result = run_dag(dag, connection=kognic)
 
     assert result.state == "success", result.output
-    assert result.xcom("add_up") == {
+    total = result.xcom("add_up")
+    counts = ("uploaded", "skipped", "refused", "in_doubt", "unsent", "total")
+    assert {name: total[name] for name in counts} == {
         "uploaded": 240,
         "skipped": 0,
         "refused": 0,
@@ -119,11 +121,32 @@ def test_mapped_batches_upload_everything_and_keep_their_retries(
         "unsent": 0,
         "total": 240,
     }
+    assert (total["shards"], total["failed_shards"], total["error"]) == (4, [], None)
     assert_once_a_scene(kognic, result.xcom("create_group"), 240)
     batches = [task for (task_id, _), task in result.tasks.items() if task_id == "upload_batch"]
     assert len(batches) == 4
     for task in batches:
         assert (task.pool, task.pool_slots, task.max_tries) == ("kognic", 5, 2)
+
+
+def test_the_sum_of_mapped_batches_has_one_that_failed(
+    run_dag: RunDag, kognic: Emulator, folder: Path
+) -> None:
+    """The last task runs all the same, and the run is not green."""
+    make_pool("kognic", 10)
+    (dag,) = dags_of("example_mapped_batches.py").values()
+    kognic.set_faults(rules=[{"kind": "status", "status": 422, "match": {"scene": demo.scene_uuid(0)}}])
+    try:
+        result = run_dag(dag, connection=kognic, conf={"scenes": 6, "batch_size": 3})
+    finally:
+        kognic.clear_faults()
+
+    assert result.state == "failed", result.output
+    total = result.xcom("add_up", "total")
+    assert (total["uploaded"], total["refused"], total["total"], total["shards"]) == (5, 1, 6, 2)
+    assert len(total["failed_shards"]) == 1
+    assert total["link"].endswith(result.xcom("create_group"))
+    assert "1 of 2 uploads failed" in result.output
 
 
 def test_segmentation_uploads_bitmaps_with_a_class_mapping(

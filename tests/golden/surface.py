@@ -22,7 +22,11 @@ CLASSES = {
     "links.kognic": ["KognicPredictionsGroupLink"],
     "emulator.testing": ["Emulator"],
 }
-FUNCTIONS = {"core.openlabel": ["check"], "emulator.testing": ["running_emulator"]}
+FUNCTIONS = {
+    "core.openlabel": ["check"],
+    "emulator.testing": ["running_emulator"],
+    "summaries": ["summarise", "summary_of"],
+}
 ERRORS = ("core.errors", "exceptions")
 # What there is only with newer Airflows, or has other defaults with them.
 NEWER = {

@@ -37,7 +37,7 @@ def _as_here(content: bytes) -> bytes:
     """Return data as it is where Airflow has no retry policies: it is told what no retry can mend in its way."""
     if NEWER or _PERMANENT not in content:
         return content
-    return as_json(json.loads(content.replace(_PERMANENT, b'"raised": "AirflowFailException"')))
+    return as_json(json.loads(content.replace(_PERMANENT, _PERMANENT.replace(b"Permanent", b"Fail"))))
 
 
 def _differences(name: str, before: bytes, now: bytes) -> str:

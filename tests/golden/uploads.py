@@ -135,11 +135,12 @@ class Place:
             self.kognic.kill = operator.on_kill
             self._learn_key(given)
             how = ended(lambda: operator.execute(context), root=self.root)
-        for summary in (how.get("returned"), ti.xcoms.get("summary")):
-            if summary is not None:
-                assert type(summary["duration_s"]) is float
-                assert type(summary["rate_per_s"]) is float
-                summary.update(duration_s="#", rate_per_s="#")
+        left = ti.xcoms.pop("summary")
+        assert how.get("returned", left) == left
+        if "returned" in how:
+            how["returned"] = _first_keys(left)
+        elif left["counted"] or left["total"]:
+            ti.xcoms["summary"] = _first_keys(left)
         if "text" in how and given.get("journal") is not False:
             how["text"] = steady(how["text"])
         return {
@@ -191,8 +192,27 @@ class Place:
         return values
 
 
-_NAMED = re.compile(r"(?:refused|in_doubt|unsent): scene ")
-_LISTS = re.compile(r"((?:Reasons|Scenes): )([^.]+)")
+_LATER_KEYS = {
+    *("predictions_group", "dataset_uuid", "dataset", "link", "source", "counted", "error"),
+    *("task_id", "map_index", "try_number"),
+}
+
+
+def _first_keys(summary: dict[str, Any]) -> dict[str, Any]:
+    """Return what a summary had from the first, in its order; what came later has to be there.
+
+    Likewise that one is left of every task: at first there were those of failures alone.
+    """
+    later = _LATER_KEYS if "dry_run" in summary else {*_LATER_KEYS, "reasons"}
+    assert later < set(summary)
+    assert type(summary["duration_s"]) is float
+    assert type(summary["rate_per_s"]) is float
+    first = {name: value for name, value in summary.items() if name not in later}
+    return {**first, "duration_s": "#", "rate_per_s": "#"}
+
+
+_NAMED = re.compile(r"(?m)^- (?:refused|in_doubt|unsent): .*\n?")
+_LISTS = re.compile(r"(Reasons: )([^.]+)")
 
 
 def steady(text: str) -> str:
@@ -201,8 +221,8 @@ def steady(text: str) -> str:
     Of several predictions that are named none is left, as it differs which are the first.
     """
     text = _LISTS.sub(lambda found: found[1] + ", ".join(sorted(found[2].split(", "))), text)
-    named = list(_NAMED.finditer(text))
-    return text[: named[0].start()] + f"{len(named)} named" if len(named) > 1 else text
+    named = _NAMED.findall(text)
+    return f"{_NAMED.sub('', text)}\n{len(named)} named" if len(named) > 1 else text
 
 
 def _rough(files: dict[str, Any]) -> dict[str, Any]:

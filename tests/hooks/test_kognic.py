@@ -133,7 +133,12 @@ def test_a_uri_carries_extras_as_text(connect: Callable[..., KognicHook]) -> Non
         ({"verify": ""}, "verify", True),
         ({"allow_http": None}, "allow_http", False),
         ({"allow_http": "yes"}, "allow_http", True),
-        ({"allow_http": "perhaps"}, "allow_http", False),
+        ({"allow_http": "on"}, "allow_http", True),
+        ({"allow_http": "T"}, "allow_http", True),
+        ({"allow_http": "F"}, "allow_http", False),
+        ({"verify": "Off"}, "verify", False),
+        ({"verify": "n"}, "verify", False),
+        ({"verify": 0}, "verify", False),
         ({"max_connections": "7"}, "max_connections", 7),
         ({"timeout": "12.5"}, "timeout", 12.5),
         ({"scopes": "a, b"}, "scopes", ("a", "b")),
@@ -156,6 +161,16 @@ def test_extras_are_read_as_forms_and_files_write_them(
         ({"extra": {"max_connections": 0}}, "must be a whole number from 1 to 10"),
         ({"extra": {"max_connections": "many"}}, "must be a whole number from 1 to 10"),
         ({"extra": {"max_connections": 2.5}}, "must be a whole number from 1 to 10"),
+        (
+            {"extra": {"max_connections": "5.0"}},
+            "must be a whole number from 1 to 10, written without a point; '5.0'",
+        ),
+        ({"extra": {"allow_http": "perhaps"}}, "allow_http must be true or false, not 'perhaps'"),
+        (
+            {"extra": {"verify": "offf"}},
+            "'verify' is neither true nor false, and names no file of .*: 'offf'",
+        ),
+        ({"extra": {"verify": ["true"]}}, "verify must be true, false, or the path"),
         ({"extra": {"timeout": 0}}, "timeout must be a number of seconds above 0"),
         ({"host": "ftp://kognic.example"}, "is no http"),
         ({"host": "https://user:pw@kognic.example"}, "carries a user name or password"),
@@ -401,7 +416,8 @@ def test_an_error_says_status_method_url_and_the_servers_words(
     url = f"{server.url}/v2/datasets"
     assert (caught.value.status, caught.value.method, caught.value.url) == (status, "GET", url)
     assert caught.value.message == "the words"
-    assert str(caught.value).startswith(f"GET {url} answered {status}: the words")
+    assert str(caught.value).startswith(f"HTTP {status}: the words")
+    assert str(caught.value).endswith(f" (GET {url})")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
@@ -462,6 +478,36 @@ def test_a_good_connection_says_how_many_datasets_are_visible(hook: KognicHook, 
     assert hook.test_connection() == (True, f"Connected to {server.url}: {number} datasets visible.")
 
 
+@pytest.mark.parametrize("works", [True, False])
+def test_a_key_that_nobody_reads_is_named_by_the_button_and_once_in_the_log(
+    connect: Callable[..., KognicHook],
+    server: Emulator,
+    connection_to: Callable[..., dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+    *,
+    works: bool,
+) -> None:
+    """With what was meant, and never with its value."""
+    fields = connection_to(server, max_conections=3, Verify="false", odd=SECRET)
+    hook = connect(fields if works else {**fields, "password": SECRET})
+    said = (
+        "The connection's extra has keys that are unknown and have no effect: 'Verify' (did you mean 'verify'?),"
+        " 'max_conections' (did you mean 'max_connections'?), 'odd'."
+    )
+
+    with caplog.at_level(logging.WARNING):
+        done, message = hook.test_connection()
+        hook.test_connection()
+        asyncio.run(KognicHook.from_connection_id("kognic_default"))
+
+    assert done is works
+    assert message.endswith(said)
+    assert hook.settings.max_connections == 10
+    logged = [record.getMessage() for record in caplog.records if "unknown" in record.getMessage()]
+    assert logged == [said] * 2  # once for each hook
+    assert SECRET not in caplog.text + message
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -482,7 +528,7 @@ def free_port() -> int:
         ({"password": SECRET}, [], "Credentials: ", "refuses the credentials"),
         ({"login": ""}, [], "Connection settings: ", "must be a credentials JSON"),
         ({}, [{"kind": "status", "status": 403}], "Permission: ", "these credentials may not do this"),
-        ({}, [{"kind": "status", "status": 401}], "Credentials: ", "a token was issued, but"),
+        ({}, [{"kind": "status", "status": 401}], "Credentials: ", "A token was issued, but"),
         ({}, [{"kind": "503_before"}], "API: ", "503"),
         ({}, [{"kind": "html_error"}], "API: ", "502"),
         ({}, [{"kind": "garbage"}], "API: ", "no JSON"),

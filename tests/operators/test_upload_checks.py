@@ -128,7 +128,8 @@ def test_scenes_without_annotations_are_refused_unsent(
 
     assert run.state == "success", run.output
     assert counts(run.xcom("upload")) == {"uploaded": 3, "refused": 1}
-    assert f"scene {UNKNOWN}" in run.output
+    assert "refused: no_annotations: " in run.output
+    assert f"(scene {UNKNOWN} in {folder})" in run.output
     assert "the dataset has no annotations of this scene" in run.output
     assert server.stats()["prediction_posts"] == 3
 

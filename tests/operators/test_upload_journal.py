@@ -485,6 +485,7 @@ def test_receipts_are_complete_before_the_execution_timeout(
     assert run.state == "failed"
     assert "the task's execution_timeout is nearly over" in run.output
     assert check_receipts(receipts, server, group, 50) == {"created": 5, "in_doubt": 4, "unsent": 41}
+    assert f"All that is neither created nor skipped: {tmp_path / 'r.failed.jsonl'}" in run.output
 
 
 def test_the_failed_rows_are_a_manifest_for_another_try(
@@ -577,7 +578,8 @@ def test_receipts_that_cannot_be_written_in_the_end_fail_the_task_and_hide_nothi
     if bad:
         assert run.tries("upload") == 1
         assert counts(run, "summary") == {"uploaded": 10, "refused": 1, "total": 11}
-        assert "11 predictions: 10 created, 0 skipped, 1 refused (allowed: 0)" in run.output
+        assert "The upload is incomplete: 1 refused (allowed: 0), 10 created, of 11." in run.output
+        assert "All that is neither created nor skipped" not in run.output
     else:
         assert run.tries("upload") == 2
         assert "The upload succeeded, but the receipts cannot be written to" in run.output

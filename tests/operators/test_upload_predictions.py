@@ -54,7 +54,11 @@ def row(number: int, document: Any) -> dict[str, Any]:
 def counts(summary: dict[str, Any] | None) -> dict[str, int]:
     """The counts that are not zero, having seen that they add up."""
     assert summary is not None
-    assert set(summary) == {*COUNTS, "predictions_group_uuid", "total", "duration_s", "rate_per_s"}
+    assert set(summary) == {
+        *(*COUNTS, "predictions_group_uuid", "total", "duration_s", "rate_per_s", "reasons"),
+        *("predictions_group", "dataset_uuid", "dataset", "link", "source", "counted", "error"),
+        *("task_id", "map_index", "try_number"),
+    }
     assert sum(summary[name] for name in COUNTS) == summary["total"]
     return {name: summary[name] for name in (*COUNTS, "total") if summary[name]}
 
@@ -104,7 +108,7 @@ def test_every_kind_of_source_is_uploaded(
     assert run.state == "success", run.output
     assert counts(run.xcom("upload")) == {"uploaded": 5, "total": 5}
     assert run.xcom("upload")["predictions_group_uuid"] == group
-    assert run.xcom("upload", "summary") is None
+    assert run.xcom("upload", "summary") == run.xcom("upload")
     for shown in (run.output, json.dumps(run.rendered("upload")), json.dumps(run.xcoms("upload"))):
         assert server.client_secret not in shown
         assert "schema_version" not in shown
@@ -309,7 +313,7 @@ def test_bad_documents_are_results_and_the_others_go_on(
 
     run = run_dag(dag, connection=server)
 
-    assert failed_at_once(run, "11 predictions: 4 created, 0 skipped, 7 refused (allowed: 0)")
+    assert failed_at_once(run, "The upload is incomplete: 7 refused (allowed: 0), 4 created, of 11.")
     assert counts(run.xcom("upload", "summary")) == {"uploaded": 4, "refused": 7, "total": 11}
     assert run.xcom("upload") is None
     for named in ("not-a-uuid", "invalid (3)", *map(demo.scene_uuid, range(10, 14)), unknown):
@@ -563,7 +567,8 @@ def test_what_is_in_doubt_fails_the_task_by_name_and_is_not_sent_again(
 
     run = run_dag(dag, connection=server)
 
-    assert failed_at_once(run, f"in_doubt: scene {lost}")
+    assert failed_at_once(run, "in_doubt: NoAnswerError: sent, ")
+    assert f"(scene {lost} in {folder})" in run.output
     assert counts(run.xcom("upload", "summary")) == {"uploaded": 7, "in_doubt": 1, "total": 8}
     assert server.count_predictions(group, lost) == 1
     assert run.xcom("upload", "kognic_predictions_group_link").endswith(group)

@@ -210,27 +210,6 @@ def test_passing_troubles_are_waited_out(
     assert "Kognic cannot be asked now, trying again" in run.output
 
 
-@pytest.mark.parametrize("soft_fail", [True, False])
-def test_time_out_and_soft_fail_are_those_of_every_sensor(
-    run_dag: RunDag, dag: "DAG", server: Emulator, *, soft_fail: bool
-) -> None:
-    group_sensor(dag, name=str(uuid.uuid4()), timeout=0.5, soft_fail=soft_fail)
-
-    run = run_dag(dag, connection=server)
-
-    assert run.task_state("wait") == ("skipped" if soft_fail else "failed")
-    assert "Sensor has timed out" in run.output
-
-
-@both_ways
-def test_soft_fail_skips_what_waiting_cannot_mend_in_every_mode(
-    run_dag: RunDag, dag: "DAG", server: Emulator, way: dict[str, Any]
-) -> None:
-    group_sensor(dag, name="n", dataset="nope", soft_fail=True, **way)
-
-    assert run_dag(dag, connection=server).task_state("wait") == "skipped"
-
-
 def test_a_deferred_sensor_hands_its_time_out_to_the_triggerer(
     server: Emulator,
     monkeypatch: pytest.MonkeyPatch,

@@ -45,11 +45,12 @@ class Breaks:
     """The connection ends, or falls silent.
 
     Args:
-        after: When: "nothing" of the answer was sent, or its head and "half" of its body.
+        after: When: "nothing" of the answer was sent, and the store was not asked; or its head and "half" of its
+            body; or the store has "done" what it was asked for, and nothing of its answer was sent.
         how: "reset" is TCP's, "close" a polite end before all was sent, "silence" lasts until the test ends.
     """
 
-    after: Literal["nothing", "half"]
+    after: Literal["nothing", "half", "done"]
     how: Literal["reset", "close", "silence"]
 
 
@@ -86,6 +87,7 @@ WRONG_REGION_SIGNED = Says(
     "The authorization header is malformed; the region 'us-east-1' is wrong",
 )
 RESET = Breaks("nothing", "reset")
+LOST_ANSWER = Breaks("done", "reset")
 RESET_IN_BODY = Breaks("half", "reset")
 SHORT_BODY = Breaks("half", "close")
 SILENT = Breaks("nothing", "silence")

@@ -118,6 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
         told = [(name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED_ON]
         # To HEAD belongs the length of what GET would answer.
         length = answer.headers.get("content-length") if self.command == "HEAD" else None
+        if trouble is not None and trouble.after == "done":
+            self._break(trouble)
+            return
         if trouble is None:
             self._answer(answer.status, dict(told), content, length)
             return

@@ -174,11 +174,24 @@ def test_a_groups_arguments_are_checked(given: dict[str, Any], message: str) -> 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("{{ ds }}", True), ("{% if x %}", True), ("/p", False), (None, False), (3, False), (Path("/p"), True)],
+    [
+        ("{{ ds }}", True),
+        ("{% if x %}", True),
+        ("/p", False),
+        (None, False),
+        (3, False),
+        (Path("/p"), True),
+        (print, True),
+    ],
 )
 def test_what_is_only_known_when_the_task_runs(value: Any, expected: bool) -> None:  # noqa: FBT001
     """A path object counts as one: `resolve` is what another task's result is told by."""
     assert is_template(value) is expected
+
+
+def test_a_function_is_called_in_a_template_fields_place() -> None:
+    assert is_template(print)
+    assert not is_template(OnLostJournal.FAIL)
 
 
 def test_a_mapping_with_the_key_none_is_kept_as_rows() -> None:

@@ -1,6 +1,6 @@
 """How a task ended becomes an exception: what Airflow retries, and what it does not."""
 
-import logging
+import pickle
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,8 +14,13 @@ from airflow_provider_kognic.core.errors import (
     KognicOutageError,
 )
 from airflow_provider_kognic.core.reporting.judgement import Failure
-from airflow_provider_kognic.exceptions import KognicPermanentError, KognicTransientError
-from airflow_provider_kognic.task.failures import Ended, exception_for, exception_of, push_summary
+from airflow_provider_kognic.exceptions import (
+    KognicFailError,
+    KognicPermanentError,
+    KognicTimeoutError,
+    KognicTransientError,
+)
+from airflow_provider_kognic.task.failures import Ended, exception_for, exception_of
 
 WITH_POLICY: Any = SimpleNamespace(retry_policy=object())
 WITHOUT_POLICY: Any = SimpleNamespace(retry_policy=None)
@@ -28,8 +33,8 @@ OLD_AIRFLOW: Any = SimpleNamespace()
         (WITH_POLICY, KognicOutageError("down"), True, KognicTransientError),
         (WITHOUT_POLICY, KognicOutageError("down"), True, KognicTransientError),
         (WITH_POLICY, KognicInputError("wrong"), True, KognicPermanentError),
-        (WITHOUT_POLICY, KognicInputError("wrong"), True, AirflowFailException),
-        (OLD_AIRFLOW, KognicInputError("wrong"), True, AirflowFailException),
+        (WITHOUT_POLICY, KognicInputError("wrong"), True, KognicFailError),
+        (OLD_AIRFLOW, KognicInputError("wrong"), True, KognicFailError),
         (WITH_POLICY, KognicAmbiguousError("lost"), True, KognicTransientError),
         (WITH_POLICY, KognicAmbiguousError("lost"), False, KognicPermanentError),
     ],
@@ -50,8 +55,8 @@ def test_an_error_without_a_result(
     [
         (Ended({}, None), True, KognicTransientError),
         (Ended({}, None), False, KognicPermanentError),
-        (Ended({}, None, timed_out=True), True, AirflowTaskTimeout),
-        (Ended({}, None, timed_out=True), False, AirflowTaskTimeout),
+        (Ended({}, None, timed_out=True), True, KognicTimeoutError),
+        (Ended({}, None, timed_out=True), False, KognicTimeoutError),
     ],
 )
 def test_a_result_that_is_a_failure(ended: Ended, retry: bool, expected: type[Exception]) -> None:  # noqa: FBT001
@@ -72,9 +77,28 @@ def test_what_the_server_asked_for_is_kept() -> None:
         assert raised.retry_after == 7.0
 
 
-def test_a_summary_that_cannot_be_stored_hides_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Such as in a task that is run without Airflow."""
-    context: Any = {}
-    with caplog.at_level(logging.ERROR):
-        push_summary(context, {"uploaded": 1})
-    assert "The summary could not be stored in XCom: {'uploaded': 1}" in caplog.text
+def test_airflow_knows_what_is_raised_by_kinds_of_its_own() -> None:
+    """Which it never tries again, and which it takes for a time-out."""
+    assert issubclass(KognicFailError, AirflowFailException)
+    assert issubclass(KognicFailError, KognicPermanentError)
+    assert issubclass(KognicTimeoutError, AirflowTaskTimeout)
+
+
+@pytest.mark.parametrize("task", [WITH_POLICY, WITHOUT_POLICY, OLD_AIRFLOW])
+@pytest.mark.parametrize("retry", [True, False])
+@pytest.mark.parametrize("timed_out", [True, False])
+def test_every_exception_carries_the_summary_also_when_pickled(
+    task: Any, *, retry: bool, timed_out: bool
+) -> None:
+    """Of an upload that ended, and of one that did not begin; without one there is none."""
+    summary = {"uploaded": 1}
+    error = KognicOutageError("down", retry_after=7.0) if retry else KognicInputError("wrong")
+    ended = Ended({}, None, timed_out=timed_out)
+    for raised in (
+        exception_of(task, ended, Failure("so it is", retry=retry), summary=summary),
+        exception_for(task, error, idempotent=True, summary=summary),
+    ):
+        assert raised.summary == summary
+        again = pickle.loads(pickle.dumps(raised))
+        assert (type(again), str(again), vars(again)) == (type(raised), str(raised), vars(raised))
+    assert exception_of(task, ended, Failure("so it is", retry=retry)).summary is None

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.task.arguments import OnLostJournal
@@ -32,7 +33,12 @@ def attempt(emulator: Emulator, group: str, predictions: Any, journal: Path, num
     settings = settings_for(emulator, max_connections=2)
     source = to_source(predictions)
     arguments: Any = SimpleNamespace(
-        journal=str(journal), group=group, force=False, dry_run=False, on_lost_journal=OnLostJournal.FAIL
+        options=UploadOptions(),
+        journal=str(journal),
+        group=group,
+        force=False,
+        dry_run=False,
+        on_lost_journal=OnLostJournal.FAIL,
     )
     ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="upload", map_index=-1, try_number=number)
     context: Any = {"ti": ti}

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_kognic.core.errors import KognicJournalError, KognicJournalFormatError
+from airflow_provider_kognic.core.errors import (
+    KognicJournalError,
+    KognicJournalFormatError,
+    KognicStoppedError,
+)
 from airflow_provider_kognic.core.journal.format import Header
+from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.task import state_store as module
 from airflow_provider_kognic.task.state_store import LARGEST_VALUE, TaskStateStoreLog
 from tests.core.journal.folders import lines_of
@@ -49,8 +54,8 @@ def in_task(run_dag: RunDag, dag: "DAG") -> InTask:
     return run
 
 
-def opened(store: Any, header: Header = HEADER) -> TaskStateStoreLog:
-    log = TaskStateStoreLog(store, header, writer="dag/run/task, try 1")
+def opened(store: Any, header: Header = HEADER, **more: Any) -> TaskStateStoreLog:
+    log = TaskStateStoreLog(store, header, writer="dag/run/task, try 1", **more)
     log.open(lambda: False)
     return log
 
@@ -338,28 +343,95 @@ def test_a_store_that_does_not_serve_is_an_error_and_never_nothing(in_task: InTa
     in_task(attempt)
 
 
+class Supervisor:
+    """What a task sees of the API server through its supervisor, which answers so until it does not any more."""
+
+    def __init__(self, *answers: dict[str, Any]) -> None:
+        self.answers = list(answers)
+        self.values: dict[str, Any] = {}
+        self.asked = 0
+
+    def _ask(self) -> None:
+        from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+        from airflow.sdk.execution_time.comms import ErrorResponse
+
+        self.asked += 1
+        if self.answers:
+            raise AirflowRuntimeError(
+                ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=self.answers.pop(0))
+            )
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._ask()
+        return self.values.get(key, default)
+
+    def set(self, key: str, value: Any, **options: Any) -> None:
+        self._ask()
+        self.values[key] = value
+
+
+def says(status: int) -> dict[str, Any]:
+    return {"status_code": status, "message": "as the server says", "detail": {}}
+
+
+NOT_REACHED = {"status_code": None, "message": "Connection refused", "exception_type": "ConnectError"}
+
+
 def test_what_a_real_supervisor_passes_on_is_understood() -> None:
     """In a task with a process of its own the API server's answer comes as an AirflowRuntimeError."""
-    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
-    from airflow.sdk.execution_time.comms import ErrorResponse
-
-    class Answers:
-        def __init__(self, status: int) -> None:
-            self._status = status
-
-        def get(self, key: str, default: Any = None) -> Any:
-            raise AssertionError
-
-        def set(self, key: str, value: Any, **options: Any) -> None:
-            detail = {"status_code": self._status, "message": "as the server says", "detail": {}}
-            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=detail))
-
     with pytest.raises(KognicJournalError, match="superseded"):
-        opened(Answers(404))
+        opened(Supervisor(says(404)))
     with pytest.raises(
         KognicJournalError, match=r"cannot be written: AirflowRuntimeError: .*as the server says"
     ):
-        opened(Answers(500))
+        opened(Supervisor(says(500)), outage_timeout=0)
+
+
+@pytest.mark.parametrize("answer", [says(500), says(503), says(429), NOT_REACHED])
+def test_an_api_server_that_is_away_for_a_while_is_asked_again(
+    answer: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever is asked of it: what was appended is there once."""
+    store = Supervisor(answer, answer)
+    log = opened(store)
+    store.answers = [answer]
+    assert lines_of(log) == []
+    store.answers = [answer]
+    log.append(intents(2))
+    store.answers = [answer]
+    memory = module.TaskStateStoreMemory(store, module.GROUP)
+    memory.save({"state": "intended"})
+    store.answers = [answer]
+    assert memory.load() == {"state": "intended"}
+    assert "The store answers again" in caplog.text
+    assert reopened(store)[1] == intents(2)
+
+
+def test_an_api_server_that_stays_away_is_an_error_that_may_pass() -> None:
+    store = Supervisor()
+    log = opened(store, outage_timeout=0.5)
+    store.answers = [NOT_REACHED] * 1000
+    with pytest.raises(
+        KognicJournalError, match=r"cannot be written: .*Connection refused.*Asked \d"
+    ) as caught:
+        log.append(intents(1))
+    assert may_repeat(caught.value, idempotent=False)
+    assert store.asked > 2
+
+
+@pytest.mark.parametrize("answer", [says(404), says(401), says(403), says(422)])
+def test_what_the_api_server_says_is_not_asked_again(answer: dict[str, Any]) -> None:
+    store = Supervisor(answer)
+    with pytest.raises(KognicJournalError):
+        opened(store)
+    assert store.asked == 1
+
+
+def test_who_waits_for_the_api_server_stops_when_asked_to() -> None:
+    """Before anything is sent."""
+    log = TaskStateStoreLog(Supervisor(*[NOT_REACHED] * 1000), HEADER, writer="a try")
+    with pytest.raises(KognicStoppedError, match="nothing was sent"):
+        log.open(lambda: True)
 
 
 def test_a_folder_is_recommended_once_where_there_are_many_predictions(

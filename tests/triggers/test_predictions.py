@@ -140,8 +140,8 @@ def test_an_api_that_is_away_for_a_while_is_waited_for(server: Emulator) -> None
     ("faults", "dataset", "message"),
     [
         ([], "nope", "there is no dataset 'nope'"),
-        ([{"kind": "status", "status": 403, "match": {"method": "GET"}}], "demo", "answered 403"),
-        ([{"kind": "status", "status": 401, "match": {"method": "GET"}}], "demo", "answered 401"),
+        ([{"kind": "status", "status": 403, "match": {"method": "GET"}}], "demo", "HTTP 403"),
+        ([{"kind": "status", "status": 401, "match": {"method": "GET"}}], "demo", "HTTP 401"),
     ],
 )
 def test_what_waiting_cannot_mend_is_an_event_at_once(

@@ -46,8 +46,10 @@ def trusted_certificates(verify: bool | str) -> bool | str:  # noqa: FBT001 - as
     names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
     named = {"verify": verify} if verify is not True else {name: os.environ.get(name) for name in names}
     what, path = next(((what, path) for what, path in named.items() if path), ("", DEFAULT_CA_BUNDLE_PATH))
-    if what and not os.path.exists(path):  # noqa: PTH110 - cheap, and as requests does
-        raise KognicInputError(f"{what!r} names no file of certificates: {path}.")
+    # A pipe would be waited for without end.
+    if what and not (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH112, PTH113 - cheap, and as requests
+        neither = "is neither true nor false, and " if what == "verify" else ""
+        raise KognicInputError(f"{what!r} {neither}names no file of certificates: {path!r}.")
     return path
 
 

@@ -10,7 +10,13 @@ from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.hosts import is_loopback, normal_url
-from airflow_provider_kognic.core.values import MOST_CONNECTIONS, check_connections, check_seconds
+from airflow_provider_kognic.core.values import (
+    MOST_CONNECTIONS,
+    check_connections,
+    check_flag,
+    check_seconds,
+    flag_of,
+)
 
 DEFAULT_BASE_URL = "https://dataset.app.kognic.com"
 DEFAULT_AUTH_HOST = "https://auth.app.kognic.com"
@@ -86,6 +92,19 @@ def check_proxy(url: str, what: str) -> str:
     return text if "://" in text else f"http://{text}"
 
 
+def _check_verify(value: object) -> bool | str:
+    flag = flag_of(value)
+    if flag is not None:
+        return flag
+    if not isinstance(value, str):
+        raise KognicInputError(
+            f"verify must be true, false, or the path of a file of certificates (PEM), not {value!r}."
+        )
+    if not value.strip():
+        raise KognicInputError("verify is empty; expected true, false, or a file of certificates (PEM).")
+    return value
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where Kognic is and how to reach it.
@@ -97,7 +116,8 @@ class Settings:
         scopes: OAuth scopes to ask for; none leaves it to the credentials.
         max_connections: Most requests in flight, 1 to 10.
         timeout: Seconds without any progress after which a request counts as unanswered.
-        verify: Check certificates: true, false, or the path of a file of trusted certificates (PEM).
+        verify: Check certificates: true, false (or the usual words for them), or the path of a file of trusted
+            certificates (PEM).
         proxy: URL of a proxy for both servers; None for what the environment says. Never shown.
         app_url: Base URL of the web app, or a template of a predictions group's page in it, with the
             placeholders `{dataset_uuid}` and `{predictions_group_uuid}`.
@@ -124,6 +144,7 @@ class Settings:
     host_as_typed: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "allow_http", check_flag(self.allow_http, "allow_http"))
         for name, what in (("base_url", "host"), ("auth_host", "auth_host")):
             typed = getattr(self, name)
             url = normalize_url(typed, what=what, allow_http=self.allow_http)
@@ -134,8 +155,7 @@ class Settings:
             object.__setattr__(self, name, url)
         object.__setattr__(self, "max_connections", check_connections(self.max_connections))
         object.__setattr__(self, "timeout", check_seconds(self.timeout, "timeout"))
-        if isinstance(self.verify, str) and not self.verify.strip():
-            raise KognicInputError("verify is empty; expected true, false, or a file of certificates (PEM).")
+        object.__setattr__(self, "verify", _check_verify(self.verify))
         object.__setattr__(self, "proxy", check_proxy(self.proxy, "proxy") if self.proxy else None)
         if "{" not in self.app_url:
             # No secret goes there: a page of http is a matter of the browser.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
 import re
 import threading
 import time
 from html import escape
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
@@ -23,6 +26,7 @@ from airflow_provider_kognic.core.errors import (
     KognicInputError,
     KognicRedirectError,
 )
+from airflow_provider_kognic.core.files import open_to_read
 from airflow_provider_kognic.core.retries import parse_retry_after
 
 if TYPE_CHECKING:
@@ -34,6 +38,21 @@ if TYPE_CHECKING:
 _EARLY = 60.0
 _EARLY_SHARE = 0.2
 _SHORTEST_SECRET = 6
+
+
+def _is_json(response: Any) -> bool:
+    try:
+        response.json()
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _check_file(path: object) -> None:
+    """Open what may be the path of a file of credentials, and close it: reading a pipe could wait without end."""
+    if isinstance(path, str) and path and not path.startswith("keyring://"):
+        with contextlib.suppress(FileNotFoundError):  # kognic-auth says so better
+            open_to_read(Path(path).expanduser()).close()
 
 
 class TokenProvider:
@@ -124,7 +143,7 @@ class TokenProvider:
         self._keep_secret(value)
         try:
             life = float(fetched["expires_in"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):  # the last: more than any float holds
             life = float("inf")  # no expiry given: a 401 will tell
         if not math.isfinite(life):
             life = float("inf")
@@ -149,8 +168,10 @@ class TokenProvider:
                 method="POST",
                 url=url,
             ) from None
+        except requests.exceptions.InvalidJSONError as error:  # it is too long, or cannot be unpacked
+            raise self._no_token(str(error), {"method": "POST", "url": url}) from None
         except (
-            *(AuthlibBaseError, requests.exceptions.InvalidJSONError),
+            AuthlibBaseError,
             # Whatever else the libraries stumble over in an answer of the wrong shape.
             *(ValueError, TypeError, AttributeError, ArithmeticError),
         ) as error:
@@ -182,12 +203,14 @@ class TokenProvider:
     def _check_answer(self, response: Any) -> Any:
         """Turn an error of the auth server into ours before authlib reads it as a token."""
         status = response.status_code
-        if status < HTTPStatus.BAD_REQUEST:
+        if status < HTTPStatus.BAD_REQUEST and _is_json(response):
             return response
         # Once before it is cut short, and once more after what JSON and HTML escape is resolved.
         said = self.redact(response.content.decode("utf-8", "replace")).encode()
         message = self.redact(clean_message(said, response.headers.get("content-type")))
         where = {"status": status, "method": "POST", "url": self._session.token_url}
+        if status < HTTPStatus.BAD_REQUEST:
+            raise self._no_token(f"what came is no JSON: {message}", where)
         not_now = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
         if status in not_now or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise KognicConnectionError(
@@ -198,6 +221,16 @@ class TokenProvider:
         raise KognicCredentialsError(
             f"the auth server refuses the credentials: {message}. Check client id and secret (login and"
             " password of the connection), whether they have expired, and 'auth_host' and 'scopes'.",
+            **where,
+        )
+
+    def _no_token(self, why: str, where: Mapping[str, Any]) -> KognicConnectionError:
+        """Return the error of a success that is no token, but what a gateway answers for a while: it passes."""
+        return KognicConnectionError(
+            self.redact(
+                f"no token, something else answers in place of the auth server, such as a gateway's page for"
+                f" maintenance ({why}). If that lasts, check 'auth_host'."
+            ),
             **where,
         )
 
@@ -240,6 +273,7 @@ class TokenProvider:
                 " connection's password, with an empty login."
             )
         try:
+            _check_file(os.environ.get("KOGNIC_CREDENTIALS") if given is None else given)
             found = (
                 get_credentials_from_system()
                 if given is None

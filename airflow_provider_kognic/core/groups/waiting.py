@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.groups.lookup import of_name, of_uuid, uuids_of
@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_kognic.core.api.client import KognicClient
+
+
+class Question(Protocol):
+    """What is asked again and again."""
+
+    def ask(self, client: KognicClient) -> tuple[Any, str]:
+        """Ask the API once; returns the answer or None, and a sentence about it; raises KognicError."""
 
 
 @dataclass(frozen=True)

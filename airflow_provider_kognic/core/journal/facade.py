@@ -21,7 +21,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicError, KognicJournalFormatError
+from airflow_provider_kognic.core.errors import KognicError, KognicJournalError, KognicJournalFormatError
 from airflow_provider_kognic.core.journal.format import (
     FORMAT_VERSION,
     AttemptBegins,
@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.journal.log import Log
     from airflow_provider_kognic.core.models import Result
 
+# Seconds after which one looks again whether the log is lost.
+_LOOK_EVERY = 0.5
+
 
 class Journal:
     """The memory of uploads into one predictions group of one host.
@@ -79,6 +82,9 @@ class Journal:
         self._open_intents = OpenIntents()
         self._thread: LogThread | None = None
         self._writer: Writer | None = None
+        self._watching: asyncio.Task[None] | None = None
+        # Told to the log's thread: nobody waits any more for what it does.
+        self._left = threading.Event()
 
     async def open(
         self,
@@ -101,16 +107,24 @@ class Journal:
         if self._log is None:
             return
         self._thread = LogThread(self._log)
-        given_up = threading.Event()
+        opened = threading.Event()
+
+        def pointless() -> bool:
+            # Once it is open, what was sent is still to be noted when the upload is asked to stop.
+            return self._left.is_set() or (not opened.is_set() and stopping())
+
         try:
-            await self._thread.run(self._open_and_read, self._log, lambda: given_up.is_set() or stopping())
+            await self._thread.run(self._open_and_read, self._log, pointless)
         except BaseException:
             # When cancelled, the thread goes on for a moment: what it may still open is closed after that.
-            given_up.set()
+            self._left.set()
             self._thread.leave()
             raise
+        opened.set()
         pace = float(getattr(self._log, "pace", 0.0))
         self._writer = Writer(self._thread.append, pace=pace, enough=enough, on_failure=on_failure)
+        if (lost := getattr(self._log, "lost", None)) is not None:
+            self._watching = asyncio.create_task(_watch(lost, self._writer))
 
     def _open_and_read(self, log: Log, stopping: Callable[[], bool]) -> None:
         log.open(stopping)
@@ -245,16 +259,23 @@ class Journal:
         """Give the log back; what was noted before is durable then, unless writing has failed."""
         if self._thread is None or self._thread.ended:
             return
+        self._stop_watching()
         if self._writer is not None:
             await self._writer.close()
         await self._thread.close()
 
     def abandon(self) -> None:
         """Give the log back without waiting for anything, if it was not closed."""
+        self._left.set()
+        self._stop_watching()
         if self._writer is not None:
             self._writer.abandon()
         if self._thread is not None:
             self._thread.leave()
+
+    def _stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
 
     def _note(self, *records: Record, intents: int = 0) -> asyncio.Future[None]:
         lines = [encode(record) for record in records]
@@ -266,6 +287,13 @@ class Journal:
 
     def _give_back_after(self, durable: asyncio.Future[None], scene: bytes, number: int) -> None:
         durable.add_done_callback(lambda _: self._open_intents.give_back(scene, number))
+
+
+async def _watch(lost: Callable[[], str | None], writer: Writer) -> None:
+    """See that nothing is sent any more once the log is lost, also where nothing is to be noted meanwhile."""
+    while (why := lost()) is None:  # noqa: ASYNC110 - the log is no coroutine, and told by the clock
+        await asyncio.sleep(_LOOK_EVERY)
+    writer.fail(KognicJournalError(why))
 
 
 def record_of(result: Result, at: float) -> Told:

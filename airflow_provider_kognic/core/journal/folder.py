@@ -19,12 +19,21 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core import files
-from airflow_provider_kognic.core.errors import KognicError, KognicJournalError, KognicJournalFormatError
+from airflow_provider_kognic.core.errors import (
+    KognicError,
+    KognicJournalError,
+    KognicJournalFormatError,
+    KognicStoreError,
+)
 from airflow_provider_kognic.core.hosts import is_same_host
 from airflow_provider_kognic.core.journal import parts
 from airflow_provider_kognic.core.journal.format import encode
-from airflow_provider_kognic.core.journal.lease import TTL
+from airflow_provider_kognic.core.journal.lease import TTL, not_held, stopped
 from airflow_provider_kognic.core.journal.leases import Leases
+from airflow_provider_kognic.core.journal.store import Store, journal_error
+from airflow_provider_kognic.core.retries import Backoff
+from airflow_provider_kognic.core.stores.asking import OUTAGE_TIMEOUT, Asking
+from airflow_provider_kognic.core.stores.troubles import has_no_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +44,8 @@ if TYPE_CHECKING:
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]")
 _LONGEST_NAME = 100
+# Pauses that fit several times into the time that a lease stays without an answer.
+_BACKOFF = Backoff(most=3.0)
 _HASHED = re.compile(r".*-[0-9a-f]{8}")
 # No line on a disk begins like this: see `format.AttemptBegins`.
 _SAID_BY_READERS = b'["v"'
@@ -52,6 +63,8 @@ class FolderLog:
             whatever they upload. None if each attempt is its own.
         writer: Who writes, for people who wait; the header's own if None.
         ttl: See `Lease`.
+        outage_timeout: Seconds without an answer after which an object store is given up. While lines are written
+            the lease ends that sooner: it can be told to be held for two thirds of `ttl` without an answer.
     """
 
     # Seconds: a sync of the disk for every line would be one for each prediction.
@@ -66,12 +79,15 @@ class FolderLog:
         upload_key: str | None = None,
         writer: str | None = None,
         ttl: float = TTL,
+        outage_timeout: float = OUTAGE_TIMEOUT,
     ) -> None:
         self.base, self._within = folder, (_safe(header.host), header.predictions_group_uuid.lower())
         self.folder: Any = folder / self._within[0] / self._within[1]
         self._header = header
         who = header.writer if writer is None else writer
-        self._leases = Leases(self.folder, source_key, upload_key, writer=who, ttl=ttl)
+        self._store = Store(self.folder, Asking(outage_timeout, self._nobody_waits, backoff=_BACKOFF))
+        self._leases = Leases(self.folder, source_key, upload_key, writer=who, ttl=ttl, store=self._store)
+        self._stopping: Callable[[], bool] = lambda: False
         self._earlier: list[PartFile] = []
         self._parts: Parts | None = None
         self._broken: str | None = None
@@ -85,12 +101,14 @@ class FolderLog:
             KognicJournalError: The folder cannot be read or written.
             KognicJournalFormatError: There are files that are not the journal's.
         """
+        self._stopping = stopping
         with self._translated("used"):
-            files.make_folder(self.base, *self._within)
+            self._store.again(self._make_folder, "used")
             self._leases.acquire(stopping)
             try:
                 self._earlier = self._find()
-                self._parts = parts.begin(self.folder, self._earlier, self._header.to_line())
+                header = self._header.to_line()
+                self._parts = parts.begin(self.folder, self._earlier, header, store=self._store)
             except BaseException:
                 self._leases.release()
                 raise
@@ -107,7 +125,7 @@ class FolderLog:
         """
         attempt = ""
         with self._translated("read"):
-            for path, number, line in parts.read(self._earlier):
+            for path, number, line in parts.read(self._earlier, self._store):
                 self._at = (path, number)
                 if number == 1:
                     begins = self._header.check_line(line, self.where())
@@ -122,18 +140,27 @@ class FolderLog:
                 else:
                     yield line
 
-    def peek(self) -> Iterator[bytes]:
+    def peek(self, stopping: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
         """Yield the lines as `read` does, without taking possession: nothing is written, not even the folder made.
 
         What another attempt writes meanwhile may be missing.
+
+        Args:
+            stopping: Tells whether waiting for the store has become pointless.
 
         Raises:
             KognicJournalError: The folder cannot be read.
             KognicJournalFormatError: As for `read`.
         """
+        self._stopping = stopping
         with self._translated("read"):
             self._earlier = self._find()
         return self.read()
+
+    def lost(self) -> str | None:
+        """See `log.Log`; by the lease alone, without asking the store."""
+        why = self._leases.lost
+        return None if why is None else not_held(self.folder, why)
 
     def where(self) -> str:
         """Return the file and line of what `read` yielded last, for messages."""
@@ -194,11 +221,24 @@ class FolderLog:
     def _find(self) -> list[PartFile]:
         """Return the parts of this host and group, under whatever spelling of the host."""
         host, group = self._within
-        others = [name for name in files.names(self.base) if name != host and self._may_be_of_this_host(name)]
+        all_hosts = self._store.again(lambda: self._store.names(self.base), "read")
+        others = [name for name in all_hosts if name != host and self._may_be_of_this_host(name)]
         folders = [
             folder for name in sorted(others) if self._is_of_this_host(folder := self.base / name / group)
         ]
-        return parts.find(self.folder, *folders)
+        return parts.find(self.folder, *folders, store=self._store)
+
+    def _make_folder(self) -> None:
+        try:
+            self._store.once(lambda: files.make_folder(self.base, *self._within))
+        except Exception as error:
+            if has_no_words(error):
+                self._store.names(self.base)  # to a listing a store says what is wrong
+            raise
+
+    def _nobody_waits(self) -> bool:
+        """Tell whether an answer of the store is of no use any more."""
+        return self._stopping() or self._leases.lost is not None
 
     def _may_be_of_this_host(self, name: str) -> bool:
         """Tell whether a folder can be one that an older version named after this host."""
@@ -207,13 +247,15 @@ class FolderLog:
     def _is_of_this_host(self, folder: Any) -> bool:
         """Tell whether the parts in another host's folder are of this host; also if that cannot be told."""
         try:
-            found = [name for name in sorted(files.names(folder)) if name.endswith(".jsonl")]
+            names = self._store.again(lambda: self._store.names(folder), "read")
         except NotADirectoryError:
             return False
+        found = [name for name in sorted(names) if name.endswith(".jsonl")]
         if not found or is_same_host(folder.parent.name, self._header.host):
             return bool(found)
         try:
-            header = json.loads(files.read(folder / found[0]).partition(b"\n")[0])
+            first = self._store.again(lambda: self._store.read(folder / found[0]), "read")
+            header = json.loads(first.partition(b"\n")[0])
         except (ValueError, RecursionError, FileNotFoundError):
             return True  # of this very group, in any case: reading it says what is wrong
         return not isinstance(header, dict) or self._header.is_of_this_host(header)
@@ -222,13 +264,15 @@ class FolderLog:
     def _translated(self, what: str) -> Iterator[None]:
         try:
             yield
+        except KognicStoreError as error:
+            if self._parts is None and self._stopping():
+                raise stopped() from error
+            self._leases.check(thoroughly=False)  # where it was for the lease that nobody waits, say so
+            raise journal_error(error, self.folder, what) from error
         except KognicError:
             raise
         except Exception as error:  # stores raise errors of many libraries
-            raise KognicJournalError(
-                f"the journal in {self.folder} cannot be {what}: {type(error).__name__}: {error}. Is the folder"
-                " there to be read and written for this worker, and is there room?"
-            ) from error
+            raise journal_error(error, self.folder, what) from error
 
 
 def _safe(host: str) -> str:

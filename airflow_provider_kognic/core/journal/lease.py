@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core import files
 from airflow_provider_kognic.core.errors import KognicJournalError, KognicStoppedError
 from airflow_provider_kognic.core.journal import holder
+from airflow_provider_kognic.core.journal.store import Store, journal_error
+from airflow_provider_kognic.core.stores.troubles import is_outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +37,8 @@ TTL = 30.0
 _POLL = 1.0
 _STEP = 0.1
 _SAY_EVERY = 30.0
+# Of the time-out: how often a lease is renewed, how soon again where that failed, and when it counts as lost.
+_RENEW, _RENEW_AGAIN, _LOST = 1 / 6, 1 / 30, 2 / 3
 # What libraries say of a way of opening files that they do not have.
 _UNSUPPORTED = (ValueError, NotImplementedError, TypeError)
 
@@ -59,6 +63,7 @@ class Lease:
         facts: Who holds it; see `holder.introduce`.
         ttl: Seconds without a sign of life after which the lease is taken over.
         shared: What two attempts that want it have in common, for people who wait.
+        store: How the files are reached; as they are if None.
 
     Attributes:
         exclusive: Whether attempts are kept apart: not where the store cannot create a file exclusively. Known
@@ -66,10 +71,18 @@ class Lease:
     """
 
     def __init__(
-        self, folder: StoredPath, key: str, facts: Mapping[str, Any], *, ttl: float = TTL, shared: str = ""
+        self,
+        folder: StoredPath,
+        key: str,
+        facts: Mapping[str, Any],
+        *,
+        ttl: float = TTL,
+        shared: str = "",
+        store: Store | None = None,
     ) -> None:
         self.exclusive = False
         self._folder = folder
+        self._store = store or Store(folder)
         self._key = key
         self._names = re.compile(rf"{self._key}-(\d{{6,}})\.lease")
         self._ttl = ttl
@@ -79,6 +92,7 @@ class Lease:
         self._times = 0
         self._renewed_at = 0.0
         self._lost: str | None = None
+        self._trouble: Exception | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
@@ -96,8 +110,7 @@ class Lease:
         """
         seen, since, said = None, _clock(), -_SAY_EVERY
         while True:
-            number = self._last()
-            content = self._read(number)
+            number, content = self._store.again(self._last_file, "read")
             now = _clock()
             if content is not None and not holder.is_free(content):
                 if (number, content) != seen:
@@ -118,7 +131,7 @@ class Lease:
                     holder.describe(content),
                 )
             if stopping():
-                raise _stopped()
+                raise stopped()
             if self._take(number + 1):
                 break
         if self.exclusive:
@@ -128,7 +141,9 @@ class Lease:
 
     def overtaken(self) -> list[bytes]:
         """Return the files of earlier holders that neither gave it back nor are certainly dead."""
-        found = (self._read(number) for number in self._numbers() if number < self._number)
+        found = self._store.again(
+            lambda: [self._read(number) for number in self._numbers() if number < self._number], "read"
+        )
         return [content for content in found if content is not None and not holder.is_free(content)]
 
     def oust(self, former: bytes) -> None:
@@ -141,13 +156,19 @@ class Lease:
             KognicJournalError: The store cannot be used.
         """
         while True:
-            number = self._last()
-            content = self._read(number)
+            number, content = self._store.again(self._last_file, "read")
             if content is None or holder.is_free(content) or not holder.is_same(content, former):
                 return
             if self._take(number + 1):
                 self.release()
                 return
+
+    @property
+    def lost(self) -> str | None:
+        """Why it cannot be told to be held any more, as far as is known without asking the store; or None."""
+        if not self.exclusive or self._ended.is_set():
+            return None
+        return self._lost or self._too_old()
 
     def check(self, *, thoroughly: bool = True) -> None:
         """Check that nobody else has taken the lease.
@@ -158,17 +179,23 @@ class Lease:
         Raises:
             KognicJournalError: Somebody has, or may have, or that cannot be told.
         """
-        if not self.exclusive:
-            return
-        with self._lock:
-            self._look(thoroughly=thoroughly)
+
+        def look() -> None:
+            with self._lock:  # not from one try to the next: meanwhile it has to be renewed
+                self._look(thoroughly=thoroughly)
+
+        if self.exclusive:
+            self._store.again(look, "read")
 
     def release(self) -> None:
         """Give the lease back, so that the next one need not wait; never raises."""
         self._ended.set()
-        if not self.exclusive:
-            return
-        with self._lock, contextlib.suppress(Exception):  # then the next attempt waits for the time-out
+        if self.exclusive:
+            with contextlib.suppress(Exception):  # then the next attempt waits for the time-out
+                self._store.again(self._give_back, "written")
+
+    def _give_back(self) -> None:
+        with self._lock:
             self._look()
             self._write(released=True)
             self._lost = "it was given back"
@@ -179,15 +206,18 @@ class Lease:
         return self._folder / f"{self._key}-{number:06d}.lease"
 
     def _numbers(self) -> list[int]:
-        found = (self._names.fullmatch(name) for name in files.names(self._folder))
+        found = (self._names.fullmatch(name) for name in self._store.names(self._folder))
         return sorted(int(match[1]) for match in found if match)
 
     def _last(self) -> int:
         return max(self._numbers(), default=0)
 
+    def _last_file(self) -> tuple[int, bytes | None]:
+        return (number := self._last()), self._read(number)
+
     def _read(self, number: int) -> bytes | None:
         try:
-            return files.read(self._path(number)) if number else None
+            return self._store.read(self._path(number)) if number else None
         except FileNotFoundError:
             return None
 
@@ -197,16 +227,12 @@ class Lease:
         began = _clock()
         content = self._content(released=False)
         try:
-            files.create(path, content)
+            if not self._store.again(lambda: _make(self._store, path, content), "written"):
+                return False
         except _UNSUPPORTED as error:
             return self._go_without(error)
         except Exception as error:
-            # FileExistsError, or the same in words of its own.
-            if isinstance(error, FileExistsError) or files.exists(path):
-                return False
-            raise KognicJournalError(
-                f"the journal's folder {self._folder} cannot be written: {type(error).__name__}: {error}"
-            ) from error
+            raise journal_error(error, self._folder, "written") from error
         self._number, self._renewed_at = number, began
         try:
             return self._judge_what_was_made(path, content)
@@ -217,30 +243,22 @@ class Lease:
 
     def _judge_what_was_made(self, path: Any, content: bytes) -> bool:
         """Tell whether a number that was made is a lease, or none is to be had here."""
-        if not self._is_exclusive(path, content):
-            files.remove(path)
+        if not self._store.again(lambda: _is_exclusive(self._store, path, content), "written"):
+            self._store.again(lambda: self._store.remove(path), "written")
             return self._go_without(None)
         # Somebody slow makes a number that others have gone past and removed.
-        if self._last() != self._number:
-            files.remove(path)
+        if self._store.again(self._last, "read") != self._number:
+            self._store.again(lambda: self._store.remove(path), "written")
             return False
         # Some stores look whether a file is there, and then make it all the same.
-        if files.read(path) != content:
+        if self._store.again(lambda: self._store.read(path), "read") != content:
             return False
+        if self._too_old():
+            # A silent store took all the time. Whoever makes the next number knows that nobody came between.
+            return self._take(self._number + 1)
         self.exclusive = True
         threading.Thread(target=self._renew, name="kognic-lease", daemon=True).start()
         return True
-
-    @staticmethod
-    def _is_exclusive(path: Any, content: bytes) -> bool:
-        """Try out whether the store refuses to make a file that is there; what its library claims counts little."""
-        try:
-            files.create(path, content)
-        except FileExistsError:
-            return True
-        except Exception:  # noqa: BLE001 - in whatever words; unless it is not to be reached, which reading says
-            files.read(path)
-        return False
 
     def _go_without(self, error: Exception | None) -> bool:
         why = "" if error is None else f" ({type(error).__name__}: {error})"
@@ -261,7 +279,7 @@ class Lease:
                     return
                 if content is not None and not (holder.is_free(content) or holder.is_ancient(content)):
                     return
-                files.remove(self._path(number))
+                self._store.remove(self._path(number))
 
     # Keeping it
 
@@ -269,7 +287,8 @@ class Lease:
         return holder.encode(self._facts, renewed=self._times, released=released)
 
     def _renew(self) -> None:
-        while not self._ended.wait(self._ttl / 6):
+        pause = _RENEW
+        while not self._ended.wait(self._ttl * pause):
             with self._lock:
                 if self._ended.is_set():
                     return
@@ -282,14 +301,15 @@ class Lease:
                     if self._lost is not None:
                         return
                     logger.debug("The journal's lease could not be renewed: %r", error)
+                    self._trouble, pause = error, _RENEW_AGAIN
                 else:
-                    self._renewed_at = began
+                    self._renewed_at, self._trouble, pause = began, None, _RENEW
 
     def _write(self, *, released: bool) -> None:
         self._times += 1
         path, content = self._path(self._number), self._content(released=released)
         if not files.is_local(path):
-            files.write(path, content)
+            self._store.write(path, content)
             return
         # In place: a file that somebody removed must not come back.
         with path.open("r+b", buffering=0) as file:
@@ -307,16 +327,21 @@ class Lease:
                 content = self._read(self._number)
                 if content is None or not holder.is_held_by(content, self._facts):
                     self._lost = "its lease is gone: another attempt has taken over, or somebody removed it"
+                else:
+                    self._look_at_the_clock()  # the store may have taken its time
         if self._lost is not None:
-            raise KognicJournalError(
-                f"this attempt may not write to the journal in {self._folder} any more: {self._lost}. Nothing more"
-                " is sent; a retry goes on where the journal ends."
-            )
+            raise KognicJournalError(not_held(self._folder, self._lost))
 
     def _look_at_the_clock(self) -> None:
-        silent = _clock() - self._renewed_at
-        if silent > self._ttl * 2 / 3:
-            self._lost = f"its lease could not be renewed for {silent:.0f} s, so that another may take over"
+        self._lost = self._too_old()
+
+    def _too_old(self) -> str | None:
+        """Say why another attempt may take it by now; None where it was renewed not long ago."""
+        silent, error = _clock() - self._renewed_at, self._trouble
+        if silent <= self._ttl * _LOST:
+            return None
+        why = "" if error is None else f" ({type(error).__name__}: {error})"
+        return f"its lease could not be renewed for {silent:.0f} s{why}, so that another may take over"
 
     def _pause(self, stopping: Callable[[], bool]) -> None:
         until = _clock() + min(_POLL, self._ttl / 10)
@@ -324,10 +349,49 @@ class Lease:
             if _clock() >= until:
                 return
             time.sleep(min(_STEP, self._ttl / 10))
-        raise _stopped()
+        raise stopped()
 
 
-def _stopped() -> KognicStoppedError:
+def _make(store: Store, path: Any, content: bytes) -> bool:
+    """Make a lease's file; tells whether it is ours then: also where an earlier try made it and was not told so."""
+    try:
+        store.create(path, content)
+    except _UNSUPPORTED:
+        raise
+    except Exception as error:
+        # FileExistsError, or the same in words of its own.
+        try:
+            return store.read(path) == content
+        except FileNotFoundError:
+            if isinstance(error, FileExistsError):
+                return False
+        raise
+    return True
+
+
+def _is_exclusive(store: Store, path: Any, content: bytes) -> bool:
+    """Try out whether the store refuses to make a file that is there; what its library claims counts little."""
+    try:
+        store.create(path, content)
+    except FileExistsError:
+        return True
+    except Exception as error:
+        if is_outage(error):
+            raise  # that says nothing of what it can do
+        store.read(path)  # in whatever words; unless it is not to be reached, which this says
+    return False
+
+
+def not_held(folder: StoredPath, why: str) -> str:
+    """Say that an attempt has lost its lease, and what follows."""
+    return (
+        f"this attempt may not write to the journal in {folder} any more: {why}. Nothing more is sent; a retry goes"
+        " on where the journal ends."
+    )
+
+
+def stopped() -> KognicStoppedError:
+    """Return the error of an upload that was asked to stop before it had the journal."""
     return KognicStoppedError(
         "the upload was asked to stop while it waited for the journal; nothing was sent."
     )

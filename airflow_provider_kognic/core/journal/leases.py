@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_kognic.core.files import StoredPath
+    from airflow_provider_kognic.core.journal.store import Store
 
 
 class Leases:
@@ -32,6 +33,7 @@ class Leases:
         upload_key: Names the upload across its attempts; None if each attempt is its own.
         writer: Who that is, for people.
         ttl: See `Lease`.
+        store: See `Lease`.
     """
 
     def __init__(
@@ -42,18 +44,25 @@ class Leases:
         *,
         writer: str = "",
         ttl: float = TTL,
+        store: Store | None = None,
     ) -> None:
-        self._folder, self._ttl = folder, ttl
+        self._folder, self._ttl, self._store = folder, ttl, store
         self._facts = holder.introduce(writer)
         key = key_of(source_key)
-        self._source = Lease(folder, key, self._facts, ttl=ttl, shared="It has the same source.")
+        self._source = Lease(folder, key, self._facts, ttl=ttl, shared="It has the same source.", store=store)
         self._upload: Lease | None = None
         if upload_key is not None:
             facts = {**self._facts, "source": key}
             own = key_of(f"upload {upload_key}")
             self._upload = Lease(
-                folder, own, facts, ttl=ttl, shared="It is of the same task in the same run."
+                folder, own, facts, ttl=ttl, shared="It is of the same task in the same run.", store=store
             )
+
+    @property
+    def lost(self) -> str | None:
+        """See `Lease.lost`; of either."""
+        upload = None if self._upload is None else self._upload.lost
+        return upload or self._source.lost
 
     def acquire(self, stopping: Callable[[], bool]) -> None:
         """Wait for both and take them, or none.
@@ -88,4 +97,5 @@ class Leases:
         """Take the source's lease from whoever had the upload's and may be asleep."""
         for former in self._upload.overtaken() if self._upload is not None else ():
             if (key := holder.source_of(former)) is not None:
-                Lease(self._folder, key, holder.introduce(self._facts["writer"]), ttl=self._ttl).oust(former)
+                facts = holder.introduce(self._facts["writer"])
+                Lease(self._folder, key, facts, ttl=self._ttl, store=self._store).oust(former)

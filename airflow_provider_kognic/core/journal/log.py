@@ -19,15 +19,17 @@ class Log(Protocol):
 
     A line is JSON without a line break. Methods raise KognicJournalError (or OSError) where the log cannot be used,
     and KognicJournalFormatError where it holds what is no journal: neither ever means that there are no lines.
-    A log may also have a method `where()` that returns the place of the line that was read last, for messages, and
-    an attribute `pace`: the seconds from one `append` to the next that make its work cheaper.
+    A log may also have a method `where()` that returns the place of the line that was read last, for messages; an
+    attribute `pace`: the seconds from one `append` to the next that make its work cheaper; and a method `lost()`,
+    safe in threads and quick: why nothing can be appended any more, or None, for a log that learns of it by itself.
     """
 
     def open(self, stopping: Callable[[], bool]) -> None:
         """Take possession of the log; waits while another attempt has it.
 
         Args:
-            stopping: Tells whether waiting has become pointless; then it raises KognicStoppedError.
+            stopping: Tells whether waiting has become pointless; then it raises KognicStoppedError. Later on it
+                tells whether anybody waits for the other methods.
         """
 
     def read(self) -> Iterable[bytes]:
@@ -46,8 +48,12 @@ class Log(Protocol):
 class Readable(Protocol):
     """A log that can be read without taking possession of it."""
 
-    def peek(self) -> Iterable[bytes]:
-        """Return the lines that earlier attempts appended, oldest first; nothing is written."""
+    def peek(self, stopping: Callable[[], bool]) -> Iterable[bytes]:
+        """Return the lines that earlier attempts appended, oldest first; nothing is written.
+
+        Args:
+            stopping: Tells whether waiting has become pointless; then it raises KognicStoppedError.
+        """
 
 
 class ReadOnlyLog:
@@ -59,13 +65,15 @@ class ReadOnlyLog:
 
     def __init__(self, log: Readable) -> None:
         self._log = log
+        self._stopping: Callable[[], bool] = lambda: False
 
     def open(self, stopping: Callable[[], bool]) -> None:
-        """Do nothing: another attempt may have the log meanwhile."""
+        """Take nothing: another attempt may have the log meanwhile."""
+        self._stopping = stopping
 
     def read(self) -> Iterable[bytes]:
         """See `Readable.peek`."""
-        return self._log.peek()
+        return self._log.peek(self._stopping)
 
     def where(self) -> str:
         """Return the place of the line that was read last, for messages."""

@@ -168,9 +168,9 @@ class RememberedLog:
         lines: Iterable[bytes] = self._log.read()
         return lines
 
-    def peek(self) -> Iterable[bytes]:
+    def peek(self, stopping: Callable[[], bool] = lambda: False) -> Iterable[bytes]:
         """See `Readable.peek`; raises as `open` does."""
-        lines: Iterable[bytes] = self._log.peek()
+        lines: Iterable[bytes] = self._log.peek(stopping)
         self._look()
         return lines
 
@@ -178,6 +178,10 @@ class RememberedLog:
         """Return the place of the line that was read last, for messages."""
         where = getattr(self._log, "where", None)
         return "a line of the journal" if where is None else str(where())
+
+    def lost(self) -> str | None:
+        """See `Log`."""
+        return None if self._folder is None else self._folder.lost()
 
     def append(self, lines: Sequence[bytes]) -> None:
         """See `Log.append`; it is remembered where the lines go before the first one does.

@@ -19,11 +19,13 @@ import os
 import re
 import time
 import uuid
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from airflow_provider_kognic.core import files
 from airflow_provider_kognic.core.errors import KognicJournalError, KognicJournalFormatError
+from airflow_provider_kognic.core.journal.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 PART_IS_FULL = 256 * 1024
 _PART = re.compile(r"(\d{6,})-([0-9a-f]{8})-(\d{4,})([ab]?)\.jsonl")
 _BEGUN = re.compile(r"\d{6,}-[0-9a-f]{8}\.begun")
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
 _DAY = 86_400.0
 # What a kill leaves of a line, and of a header.
 _TORN_LINE = re.compile(rb"\[[\x20-\x7e]*")
@@ -83,16 +84,21 @@ class Parts(Protocol):
         """Finish; removes what is of no use, unless a write has failed, after which nothing is certain."""
 
 
-def find(*folders: Any) -> list[PartFile]:
+def find(*folders: Any, store: Store | None = None) -> list[PartFile]:
     """Return the files that are parts, as they are now, oldest first.
+
+    Args:
+        folders: Where they are.
+        store: How the files are reached; as they are if None.
 
     Raises:
         KognicJournalFormatError: There are JSON lines that are none, or an attempt lacks one of its parts.
         Exception: As the store's library does.
     """
     found = []
+    store = store or Store(folders[0])
     for folder in folders:
-        for name in files.names(folder):
+        for name in store.again(partial(store.names, folder), "read"):
             if match := _PART.fullmatch(name):
                 found.append(PartFile(int(match[1]), match[2], int(match[3]), name, folder))
             elif name.endswith(".jsonl"):
@@ -118,30 +124,33 @@ def _check_that_none_is_missing(parts: list[PartFile]) -> None:
         )
 
 
-def begin(folder: Any, earlier: Sequence[PartFile], header: bytes) -> Parts:
+def begin(folder: Any, earlier: Sequence[PartFile], header: bytes, *, store: Store | None = None) -> Parts:
     """Begin the part of an attempt, durably.
 
     Args:
         folder: Where.
         earlier: The parts that are there.
         header: The first line of each part.
+        store: How the files are reached; as they are if None.
 
     Raises:
         Exception: As the store's library does.
     """
     generation = max((part.generation for part in earlier), default=0) + 1
     stem = _stem(generation, uuid.uuid4().hex[:8])
-    kind = LocalPart if files.is_local(folder) else StoredParts
-    return kind(folder, stem, header + b"\n")
+    if files.is_local(folder):
+        return LocalPart(folder, stem, header + b"\n")
+    return StoredParts(folder, stem, header + b"\n", store or Store(folder))
 
 
-def read(earlier: Sequence[PartFile]) -> Iterator[tuple[Any, int, bytes]]:
+def read(earlier: Sequence[PartFile], store: Store | None = None) -> Iterator[tuple[Any, int, bytes]]:
     """Yield all lines: the file, the number of the line in it, and the line.
 
     A last line without its end was never acknowledged, and is left out.
 
     Args:
         earlier: As `find` returns them.
+        store: How the files are reached; as they are if None.
 
     Raises:
         KognicJournalError: A part cannot be read.
@@ -156,7 +165,7 @@ def read(earlier: Sequence[PartFile]) -> Iterator[tuple[Any, int, bytes]]:
         else:
             # The attempt was about to begin this part: the one before is not finished.
             begun = len(before) > 1 and before[0].stem == states[0].stem
-            lines = iter(_lines_of_states(states, begun=begun))
+            lines = iter(_lines_of_states(states, store or Store(states[0].folder), begun=begun))
         for number, line in enumerate(lines, start=1):
             yield states[0].path, number, line
         before = states
@@ -168,7 +177,7 @@ class LocalPart:
     def __init__(self, folder: Path, stem: str, header: bytes) -> None:
         self.stem = stem
         self._path = folder / f"{stem}-0001.jsonl"
-        self._file = _make_whole(self._path, folder / f"{stem}.begun", header)
+        self._file = files.make_whole(self._path, folder / f"{stem}.begun", header)
         self._durable = len(header)
         self._empty = True
         _tidy(folder)
@@ -199,80 +208,71 @@ class LocalPart:
 
 
 class StoredParts:
-    """Files that are written whole, two names in turn."""
+    """Files that are written whole, two names in turn.
 
-    def __init__(self, folder: Any, stem: str, header: bytes) -> None:
+    A write that was not answered may still happen, long after it was made again. So a file that took more than one
+    try is the last state of its part: nothing else is ever written to it, which a late write could replace.
+    """
+
+    def __init__(self, folder: Any, stem: str, header: bytes, store: Store) -> None:
         self.stem = stem
         self._folder = folder
+        self._store = store
         self._header = header
         self._number = 1
         self._content = header
         self._writes = 0
+        self._unclear = False
         self._write(header)
 
     def append(self, data: bytes) -> None:
         """See `Parts`."""
-        if len(self._content) < PART_IS_FULL:
+        if len(self._content) < PART_IS_FULL and not self._unclear:
             self._write(self._content + data)
             return
-        full, surplus = self._writes > 1, self._path(self._writes)
+        if self._writes == 1:
+            self._write(self._content)  # a part is followed by another one once both of its states are there
+        surplus = self._path(self._writes)
         self._number += 1
         self._writes = 0
         self._write(self._header + data)
         # Only now: as long as both states are there, the next part says nothing yet.
-        if full:
-            _remove_surplus(surplus)
+        self._remove_surplus(surplus)
 
     def close(self, *, broken: bool) -> None:
         """See `Parts`."""
         if broken:
             return
         if self._content == self._header:
-            files.remove(self._path(self._writes - 1))
-        else:
-            self._finish()
+            for write in range(min(2, self._writes)):
+                self._store.remove(self._path(write))
+        elif self._writes > 1:
+            self._remove_surplus(self._path(self._writes))
 
     def _path(self, write: int) -> Any:
         return self._folder / f"{self.stem}-{self._number:04d}{'ab'[write % 2]}.jsonl"
 
     def _write(self, content: bytes) -> None:
-        files.write(self._path(self._writes), content)
+        path, tries = self._path(self._writes), 0
+
+        def write() -> None:
+            nonlocal tries
+            tries += 1
+            self._store.write(path, content)
+
+        self._store.again(write, "written")
         self._content = content
         self._writes += 1
+        self._unclear = tries > 1
 
-    def _finish(self) -> None:
-        """Remove the state before the last one, which nobody needs."""
-        if self._writes > 1:
-            _remove_surplus(self._path(self._writes))
+    def _remove_surplus(self, path: Any) -> None:
+        """Remove the state before a part's last one, which nobody needs."""
+        with contextlib.suppress(Exception):  # it does no harm
+            self._store.remove(path)
 
 
 def _stem(generation: int, attempt: str) -> str:
     return f"{generation:06d}-{attempt}"
-
-
-def _make_whole(path: Path, beside: Path, content: bytes) -> int:
-    """Make a file that must not be there and that nobody ever sees without its content; returns it, open."""
-    file = os.open(beside, _NEW, 0o666)
-    made = False
-    try:
-        files.write_all(file, content)
-        os.fsync(file)
-        try:
-            os.link(beside, path)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links
-            beside.rename(path)
-        made = True
-        beside.unlink(missing_ok=True)
-        files.sync_folder(path.parent)
-    except BaseException:
-        os.close(file)
-        for one in (beside, path) if made else (beside,):
-            with contextlib.suppress(OSError):
-                one.unlink()
-        raise
-    return file
 
 
 def _tidy(folder: Path) -> None:
@@ -283,16 +283,12 @@ def _tidy(folder: Path) -> None:
                 path.unlink()
 
 
-def _remove_surplus(path: Any) -> None:
-    with contextlib.suppress(Exception):  # it does no harm
-        files.remove(path)
-
-
 def _lines_of_file(part: PartFile) -> Iterator[bytes]:
+    store = Store(part.folder)
     try:
-        file = part.path.open("rb")
+        file = files.open_to_read(part.path)
     except FileNotFoundError:
-        _check_gone(part)
+        _check_gone(part, store)
         return
     at = 0
     with file:
@@ -302,17 +298,18 @@ def _lines_of_file(part: PartFile) -> Iterator[bytes]:
                 at += len(line)
 
         file.seek(at)
-        _check_rest(part.path, at, file.read())
+        _check_rest(part.path, at, file.read(), store)
 
 
-def _lines_of_states(states: list[PartFile], *, begun: bool) -> list[bytes]:
+def _lines_of_states(states: list[PartFile], store: Store, *, begun: bool) -> list[bytes]:
     """Return the lines of a part of which there are one or two states.
 
     Args:
         states: The files.
+        store: How they are reached.
         begun: Whether its attempt can have ended while it wrote the first one.
     """
-    found = {part.path: raw for part in states if (raw := _content(part)) is not None}
+    found = {part.path: raw for part in states if (raw := _content(part, store)) is not None}
     if not found:
         return []
     longest = max(found.values(), key=lambda raw: len(_whole(raw)))
@@ -328,15 +325,15 @@ def _lines_of_states(states: list[PartFile], *, begun: bool) -> list[bytes]:
                 f"{one} and {other.name} should be two states of one part, and neither continues the other: one was"
                 " changed. Restore it, or move both away and settle by hand what they knew; nothing was sent."
             )
-        _check_rest(path, len(whole), raw[len(whole) :])
+        _check_rest(path, len(whole), raw[len(whole) :], store)
     return _whole(longest).split(b"\n")[:-1]
 
 
-def _content(part: PartFile) -> bytes | None:
+def _content(part: PartFile, store: Store) -> bytes | None:
     try:
-        return files.read(part.path)
+        return store.again(lambda: store.read(part.path), "read")
     except FileNotFoundError:
-        _check_gone(part)
+        _check_gone(part, store)
         return None
 
 
@@ -345,7 +342,7 @@ def _whole(raw: bytes) -> bytes:
     return raw[: raw.rfind(b"\n") + 1]
 
 
-def _check_rest(path: Any, at: int, rest: bytes) -> None:
+def _check_rest(path: Any, at: int, rest: bytes, store: Store) -> None:
     """Check what stands behind the last whole line: nothing, or a line that was never finished.
 
     Raises:
@@ -357,7 +354,7 @@ def _check_rest(path: Any, at: int, rest: bytes) -> None:
             raise _damaged(path, at, rest)
         time.sleep(pause)
         try:
-            rest = files.read(path)[at:]
+            rest = store.again(lambda: store.read(path), "read")[at:]
         except FileNotFoundError:  # it held nothing, or no more than the other state of its part
             return
 
@@ -384,7 +381,7 @@ def _damaged(path: Any, at: int, rest: bytes) -> KognicJournalFormatError:
     )
 
 
-def _check_gone(part: PartFile) -> None:
+def _check_gone(part: PartFile, store: Store) -> None:
     """Attempts remove parts that hold nothing; one that is still listed is another matter."""
-    if part.name in files.names(part.folder):
+    if part.name in store.again(lambda: store.names(part.folder), "read"):
         raise KognicJournalError(f"{part.path} is listed, but cannot be found.")

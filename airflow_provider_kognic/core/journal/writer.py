@@ -123,7 +123,8 @@ class Writer:
 
         writing ---> closed       by `close`, once all is durable; by `abandon` at once
             |
-            +------> failed       the first batch that cannot be written; everybody is told, then and later
+            +------> failed       the first batch that cannot be written, or `fail`; everybody is told, then and
+                                  later
 
     Between two batches it lets the log's `pace` pass, unless somebody is in a hurry: `enough` intents that wait,
     `flush`, `close`.
@@ -148,6 +149,7 @@ class Writer:
         self._enough = enough
         self._on_failure = on_failure
         self._pending = _Batch()
+        self._on_its_way = _Batch()
         self._waiting_intents = 0
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -181,6 +183,19 @@ class Writer:
         self._hurry.set()
         return self.note(())
 
+    def fail(self, error: KognicError) -> None:
+        """Take for lost what is not known to be durable yet, and whatever is noted from now on."""
+        if self._failed is not None:
+            return
+        self._failed = error
+        for future in (*self._on_its_way.waiting, *self._pending.waiting):
+            if not future.done():
+                future.set_exception(error)
+        self._pending = _Batch()
+        self._wake.set()
+        if self._on_failure is not None:
+            self._on_failure(error)
+
     async def close(self) -> None:
         """End; what was noted before is durable then, unless writing has failed."""
         self._closed = True
@@ -201,11 +216,13 @@ class Writer:
             self._hurry.clear()
             self._waiting_intents = 0
             batch, self._pending = self._pending, _Batch()
+            self._on_its_way = batch
             try:
                 if batch.lines:
                     await self._append(batch.lines)
             except KognicError as error:
-                self._fail(error, batch)
+                self.fail(error)
+            if self._failed is not None:
                 return
             for future in batch.waiting:
                 if not future.done():
@@ -215,15 +232,6 @@ class Writer:
             if (rest := began + self._pace - time.monotonic()) > 0 and not self._closed:
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._hurry.wait(), rest)
-
-    def _fail(self, error: KognicError, batch: _Batch) -> None:
-        self._failed = error
-        for future in (*batch.waiting, *self._pending.waiting):
-            if not future.done():
-                future.set_exception(error)
-        self._pending = _Batch()
-        if self._on_failure is not None:
-            self._on_failure(error)
 
 
 def not_open() -> KognicJournalError:

@@ -135,6 +135,8 @@ class _Acceptance:
         lidars = {name for name, stream in streams.items() if stream.type == "lidar"}
         if lidars - {LIDAR} or (LIDAR in streams and not lidars):
             raise _Uncertain
+        if not all(stream.type for stream in streams.values()):
+            raise _Uncertain
         if any(stream.stream_properties for stream in streams.values()):
             self._unusual = True
         objects = root.objects or {}
@@ -147,7 +149,7 @@ class _Acceptance:
         self._facts.classes = {*types.values(), *classifications.values()} - {BITMAP}
         self._facts.segmentation = BITMAP in types.values()
         return _Declared(
-            cameras=streams.keys() - lidars,
+            cameras={name for name, stream in streams.items() if stream.type == "camera"},
             has_lidar=bool(lidars),
             objects=types.keys(),
             vehicles={name for name, kind in types.items() if kind in vehicle_types},

@@ -8,7 +8,7 @@ refused here; the tests hold the two together.
 from __future__ import annotations
 
 from math import hypot, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
@@ -39,6 +39,7 @@ from airflow_provider_kognic.core.openlabel.rules import (
 )
 from airflow_provider_kognic.core.openlabel.schema.base import FrameId
 from airflow_provider_kognic.core.openlabel.schema.document import Frame, Root
+from airflow_provider_kognic.core.openlabel.schema.sensors import Kind
 from airflow_provider_kognic.core.openlabel.schema.violations import add_violations
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 _ROOT: Path = ("openlabel",)
 _SENSOR = {"bbox": "camera", "image": "camera", "cuboid": "lidar"}
+_KINDS = frozenset(get_args(Kind))
 _CUBOID_VALUES = 10
 
 
@@ -84,6 +86,7 @@ def _whole(document: bytes, issues: Issues, facts: Facts) -> None:
     if isinstance(frames, dict) and frames:
         for name, frame in frames.items():
             explanation.frame(name, frame)
+        explanation.end()
     else:
         found = "nothing" if "frames" not in value["openlabel"] else show(frames)
         issues.add("no_frames", (*_ROOT, "frames"), found)
@@ -109,6 +112,7 @@ def _frame_by_frame(document: bytes, issues: Issues, facts: Facts) -> None:
             issues.add(error.rule, error.path, error.found)
         else:
             explanation.frame(name, frame)
+    explanation.end()
     if not parts.frames:
         issues.add("no_frames", (*_ROOT, "frames"), "no object with frames")
 
@@ -145,6 +149,8 @@ class _Explanation:
         self._numbers: dict[str, str] = {}
         self._said: set[Path] = set()
         add_violations(root, Root, _ROOT, issues)
+        # What is odd about a stream is an error as soon as a geometry uses it.
+        self._odd: dict[str, tuple[str, Path, str]] = {}
         self._streams = self._read_streams(root)
         self._objects = _dict(root, "objects")
         self._types = {name: _text(_dict(item).get("type")) for name, item in self._objects.items()}
@@ -155,12 +161,22 @@ class _Explanation:
         self._vehicles = {name for name, kind in self._types.items() if is_vehicle(kind)}
 
     def _read_streams(self, root: dict[str, Any]) -> dict[str, str]:
-        """Check the names, and return each stream's type."""
-        types = {name: _text(_dict(stream).get("type")) for name, stream in _dict(root, "streams").items()}
-        for name, kind in types.items():
-            if (kind == "lidar") != (name == LIDAR) and kind in {"lidar", "camera"}:
-                self._add("lidar_name", (*_ROOT, "streams", name), f"the {kind} {text(name)}")
+        """Note what is odd about them, and return each stream's type."""
+        types = {}
+        for name, stream in _dict(root, "streams").items():
+            given = _dict(stream).get("type")
+            kind = types[name] = _text(given)
+            path = (*_ROOT, "streams", name)
+            if isinstance(stream, dict) and given is None:
+                self._odd[name] = ("stream_type", (*path, "type"), "null" if "type" in stream else "nothing")
+            elif kind in _KINDS and (kind == "lidar") != (name == LIDAR):
+                self._odd[name] = ("lidar_name", path, f"the {kind} {text(name)}")
         return types
+
+    def end(self) -> None:
+        """Say what the frames have left to say."""
+        for rule, path, found in self._odd.values():
+            self._add("stream_unused", path, found if rule == "lidar_name" else f"{found} for a type")
 
     def frame(self, name: str, frame: Any) -> None:
         """Check one frame."""
@@ -245,8 +261,13 @@ class _Explanation:
         elif stream not in self._streams:
             known = ", ".join(map(text, list(self._streams)[:5]))
             self._add("stream_undeclared", where, f"{text(stream)}; streams has {known}")
-        elif self._streams[stream] in {"camera", "lidar"} and self._streams[stream] != _SENSOR[kind]:
-            self._add("stream_mismatch", where, f"{text(stream)}, a {self._streams[stream]}, for a {kind}")
+        else:
+            if stream in self._odd:
+                self._add(*self._odd.pop(stream))
+            given_type = self._streams[stream]
+            if given_type in _KINDS and given_type != _SENSOR[kind]:
+                shown = given_type if given_type in _SENSOR.values() else f"stream of the type {given_type}"
+                self._add("stream_mismatch", where, f"{text(stream)}, a {shown}, for a {kind}")
 
     def _confidence(self, kind: str, geometry: dict[str, Any], path: Path) -> None:
         seen = False

@@ -140,13 +140,14 @@ RULES: tuple[Rule, ...] = (
     ),
     _error(
         "stream_type",
-        "Every stream's `type` is `camera` or `lidar`.",
-        KOGNIC,
-        "Give the type; leave out other sensors.",
+        "A stream's `type` is one that OpenLABEL knows (`camera`, `lidar`, `radar`, `gps_imu`, `other`), and is"
+        " there if a geometry uses the stream.",
+        OPENLABEL,
+        "Give the type; it is other for what OpenLABEL has no word for.",
     ),
     _error(
         "lidar_name",
-        "The lidar stream is named `@lidar`, and nothing else is.",
+        "The lidar stream that geometries use is named `@lidar`, and no other that they use is.",
         KOGNIC,
         "Name the lidar @lidar, here and in every geometry; cameras are named as in the scene.",
     ),
@@ -311,6 +312,12 @@ RULES: tuple[Rule, ...] = (
         "Most vehicles are longer than wide.",
         KOGNIC,
         "ISO 8855 has forward along x: turn by 90 degrees about z and swap the first two sizes.",
+    ),
+    _warning(
+        "stream_unused",
+        "A stream that no geometry uses has a type, too, and is named `@lidar` if it is the lidar, and only then.",
+        KOGNIC,
+        "Right if the scene has such a sensor; else give the type, name it as in the scene, or leave it out.",
     ),
     _warning(
         "confidence_ignored",

@@ -9,14 +9,19 @@ from airflow_provider_kognic.core.errors import KognicStoreError
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.retries import may_repeat
+from airflow_provider_kognic.core.texts import about_one, sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_kognic.core.models import Result, Summary
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.reporting.report import Report
 
 _SHOWN_REASONS = 5
-_SHOWN_RESULTS = 3
-_SHOWN_IN_DOUBT = 40
+_EXAMPLES = 3
+# Characters of an example's message; all of it is in the log, and in the receipts.
+_LONGEST_MESSAGE = 160
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Failure:
     """Why an upload failed.
 
     Attributes:
-        message: For people: the counts, the first reasons, what to do.
+        message: For people, in lines: what failed and how often, what to do, the first few, where the others are.
         retry: Whether trying the same again later can help.
     """
 
@@ -32,12 +37,13 @@ class Failure:
     retry: bool
 
 
-def judge(report: Report, options: UploadOptions) -> Failure | None:
+def judge(report: Report, options: UploadOptions, *, receipts: str | None = None) -> Failure | None:
     """Decide whether the upload succeeded.
 
     Args:
         report: How it ended.
         options: As given to `upload`: how many may be refused, whether an empty source and doubt are failures.
+        receipts: Where the receipts of what is neither created nor skipped are; None where there are none.
 
     Returns:
         Why it failed, or None if it did not.
@@ -51,61 +57,105 @@ def judge(report: Report, options: UploadOptions) -> Failure | None:
             " if that may be.",
             retry=False,
         )
-    over = not options.max_failures.allows(summary.refused, summary.total)
-    doubt = summary.in_doubt if options.on_ambiguous.doubt_fails else 0
-    if report.stopped is None and not over and not doubt and not summary.unsent:
+    fails = {
+        Outcome.IN_DOUBT: bool(summary.in_doubt) and options.on_ambiguous.doubt_fails,
+        Outcome.UNSENT: bool(summary.unsent),
+        Outcome.REFUSED: not options.max_failures.allows(summary.refused, summary.total),
+    }
+    failing = {outcome for outcome, does in fails.items() if does}
+    if report.stopped is None and not failing:
         return None
-    counts = (
-        f"{summary.total:,} predictions: {summary.uploaded:,} created, {summary.skipped:,} skipped,"
-        f" {summary.refused:,} refused (allowed: {options.max_failures}), {summary.in_doubt:,} in doubt,"
-        f" {summary.unsent:,} unsent"
-    )
-    parts = [
-        f"The upload ended early: {report.stopped}" if report.stopped else "The upload is incomplete",
-        counts,
-    ]
+    retry = _may_help(report)
+    counts = f"{_counts(summary, options, failing)}, of {summary.total:,}."
+    if report.stopped is None:
+        lines = [f"The upload is incomplete: {counts}"]
+    else:
+        lines = [f"The upload ended early: {sentence(report.stopped)}", f"{counts[:1].upper()}{counts[1:]}"]
+    lines += _about_reasons(report)
     if report.in_doubt:
-        parts += _about_doubt(report)
-    if report.uncounted:
-        how_many = f"{report.uncounted:,}" if report.uncounted > 0 else "Some"
-        parts.append(
-            f"{how_many} of these could not be gone through in time: they are counted as unsent, though an earlier"
-            " run may have sent them, and have no receipt"
-        )
+        lines += _about_doubt(report, options, retry=retry, receipts=receipts)
+    lines += _examples(report, failing)
+    lines += _where_the_others_are(summary, receipts)
+    return Failure("\n".join(lines), retry)
+
+
+def _counts(summary: Summary, options: UploadOptions, failing: set[Outcome]) -> str:
+    """Return the counts that are not zero, of what fails the task first."""
+    numbers = {
+        Outcome.IN_DOUBT: (summary.in_doubt, "in doubt"),
+        Outcome.UNSENT: (summary.unsent, "unsent"),
+        Outcome.REFUSED: (summary.refused, f"refused (allowed: {options.max_failures})"),
+        Outcome.CREATED: (summary.uploaded, "created"),
+        Outcome.SKIPPED: (summary.skipped, "skipped"),
+    }
+    ordered = sorted(numbers, key=lambda outcome: outcome not in failing)
+    said = [f"{number:,} {what}" for number, what in (numbers[outcome] for outcome in ordered) if number]
+    return ", ".join(said) or "nothing done"
+
+
+def _about_reasons(report: Report) -> Iterator[str]:
     reasons = [(reason, n) for reason, n in report.reasons.items() if reason != Reason.RUN_ENDED]
     if reasons:
         shown = ", ".join(f"{reason} ({n:,})" for reason, n in reasons[:_SHOWN_REASONS])
-        parts.append(f"Reasons: {shown}{', …' if len(reasons) > _SHOWN_REASONS else ''}")
-    # What fails the task comes first: doubt always does, a refusal only where there are too many.
-    first = sorted(report.first, key=lambda result: result.outcome is Outcome.REFUSED and not over)
-    parts += [
-        f"{result.outcome.value}: scene {result.scene_uuid or 'unknown'} ({result.source}): {result.message}"
-        for result in first[:_SHOWN_RESULTS]
-    ]
-    message = ". ".join(part.rstrip(". ") for part in parts) + "."
-    return Failure(message, _may_help(report))
+        yield f"Reasons: {shown}{', …' if len(reasons) > _SHOWN_REASONS else '.'}"
+    if report.uncounted:
+        how_many = f"{report.uncounted:,}" if report.uncounted > 0 else "Some"
+        yield f"{how_many} of these could not be gone through in time: they are counted as unsent, though an"
+        yield "earlier run may have sent them, and have no receipt."
 
 
-def _about_doubt(report: Report) -> list[str]:
-    scenes = ", ".join(result.scene_uuid for result in report.in_doubt[:_SHOWN_IN_DOUBT])
-    more = report.summary.in_doubt - _SHOWN_IN_DOUBT
-    named = (
-        "Those in doubt were sent and their answer was lost: the server may have created them. Scenes:"
-        f" {scenes}{f' and {more:,} more, which the log names' if more > 0 else ''}"
-    )
-    if report.settles:
-        return [named, "The next try asks the server about them again"]
-    ways = "compare these scenes with the predictions group in the app; then either leave them as they are"
-    if not report.journaled:
-        return [
-            named,
-            f"They are not sent again. What to do: {ways}, or upload those that are missing by themselves",
-        ]
-    remove = "or remove what is there of them and upload the failed receipts (manifest=) with force=True"
-    return [
-        named,
-        f"What to do: {ways}, {remove}; on_ambiguous='resend' sends them again, which may make duplicates",
-    ]
+def _about_doubt(
+    report: Report, options: UploadOptions, *, retry: bool, receipts: str | None
+) -> Iterator[str]:
+    """Say what became of those in doubt, what another try would do about them, and what a person can do."""
+    yield "In doubt: sent, and the answer was lost, so that the server may have created them."
+    if not report.journaled and retry:
+        yield "There is no journal: another try sends all predictions again, these and what is created, too."
+        yield "With a journal, such as journal='s3://...', nothing is sent twice."
+    elif report.journaled and report.settles and options.on_ambiguous.sends_again:
+        yield "Another try, or clearing the task, sends them again, as on_ambiguous='resend' says:"
+        yield "of those that the server has created there are two then."
+    elif report.journaled and report.settles:
+        yield "Another try, or clearing the task, asks the server about them again."
+    else:
+        which = "the receipts named below (manifest=)" if receipts else "them by themselves"
+        yield "They are not sent again. Compare these scenes with the predictions group in the app; then"
+        yield "- leave them as they are, or"
+        if report.journaled:
+            yield f"- remove what is there of them, and upload {which}, with force=True, or"
+            yield "- clear the task with on_ambiguous='resend': that sends them again, and may make duplicates."
+        else:
+            yield "- upload those that are missing by themselves."
+
+
+def _examples(report: Report, failing: set[Outcome]) -> Iterator[str]:
+    """Name the first few of what fails the task, of each reason one before a second of any."""
+    known = [*report.in_doubt, *(one for one in report.first if one.outcome is not Outcome.IN_DOUBT)]
+    named = [one for one in known if one.outcome in failing] or known
+    firsts: dict[tuple[Outcome, str | None], Result] = {}
+    for one in named:
+        firsts.setdefault((one.outcome, one.reason), one)
+    chosen = list(firsts.values())
+    chosen += [one for one in named if one not in chosen][:_EXAMPLES]
+    if chosen:
+        yield "The first of them:" if len(named) > _EXAMPLES else "These are:"
+    for one in chosen[:_EXAMPLES]:
+        line = about_one(
+            one.outcome.value,
+            one.reason,
+            one.message,
+            scene_uuid=one.scene_uuid,
+            source=one.source,
+            longest=_LONGEST_MESSAGE,
+        )
+        yield f"- {line}"
+
+
+def _where_the_others_are(summary: Summary, receipts: str | None) -> Iterator[str]:
+    if receipts is not None:
+        yield f"All that is neither created nor skipped: {receipts}"
+    elif summary.in_doubt:
+        yield "The log names each that is in doubt, in a line that begins with 'in_doubt:'."
 
 
 def _may_help(report: Report) -> bool:
@@ -114,8 +164,10 @@ def _may_help(report: Report) -> bool:
     Where documents could not be read, it would send the others once more; an outage of the API is for Airflow's
     retries even then, as the documentation says.
     """
-    unread = report.stopped is None or isinstance(report.stopped, KognicStoreError)
-    if unread and report.summary.unsent and not report.journaled:
+    unread = isinstance(report.stopped, KognicStoreError) or (
+        report.stopped is None and Reason.STORE_UNAVAILABLE in report.reasons
+    )
+    if unread and not report.journaled:
         return not (report.summary.uploaded or report.summary.in_doubt)
     if report.stopped is not None:
         return may_repeat(report.stopped, idempotent=report.journaled)

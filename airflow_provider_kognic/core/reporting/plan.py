@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.texts import about_one
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 _SHOWN_REASONS = 5
 _SHOWN_IN_FAILURE = 3
+_LONGEST_IN_FAILURE = 160
 
 
 class Decision(str, Enum):
@@ -129,23 +132,34 @@ class Plan:
         over = not options.max_failures.allows(refused, self.total)
         if not over and not (doubt and options.on_ambiguous.earlier_doubt_fails):
             return None
-        parts = ["Dry run, nothing was sent: the upload would fail"]
+        lines = ["Dry run, nothing was sent: the upload would fail."]
         if over:
             reasons = list(self.reasons.items())
             shown = ", ".join(f"{reason} ({n:,})" for reason, n in reasons[:_SHOWN_REASONS])
             more = ", …" if len(reasons) > _SHOWN_REASONS else ""
-            parts.append(
+            lines.append(
                 f"{refused:,} of {self.total:,} predictions would be refused (allowed: {options.max_failures}):"
-                f" {shown}{more}"
+                f" {shown}{more or '.'}"
             )
         if doubt and options.on_ambiguous.earlier_doubt_fails:
-            parts.append(f"{doubt:,} are in doubt since an earlier run, and on_ambiguous='fail'")
+            lines.append(f"{doubt:,} are in doubt since an earlier run, and on_ambiguous='fail'.")
         first = [one for one in self.first if over or one.decision is Decision.IN_DOUBT]
-        parts += [named(one) for one in first[:_SHOWN_IN_FAILURE]]
-        return ". ".join(part.rstrip(". ") for part in parts) + "."
+        lines += [f"- {named(one, _LONGEST_IN_FAILURE)}" for one in first[:_SHOWN_IN_FAILURE]]
+        return "\n".join(lines)
 
 
-def named(planned: Planned) -> str:
-    """Say what would become of an entry, for the log and for messages."""
-    scene = planned.scene_uuid or "unknown"
-    return f"{planned.decision.value}: scene {scene} ({planned.source}): {planned.message}"
+def named(planned: Planned, longest: int | None = None) -> str:
+    """Say what would become of an entry, for the log and for messages.
+
+    Args:
+        planned: The entry.
+        longest: Characters to which its message is cut, or None.
+    """
+    return about_one(
+        planned.decision.value,
+        planned.reason,
+        planned.message,
+        scene_uuid=planned.scene_uuid,
+        source=planned.source,
+        longest=longest,
+    )

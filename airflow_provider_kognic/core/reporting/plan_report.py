@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core import files as stores
 from airflow_provider_kognic.core.reporting.events import Planned
 from airflow_provider_kognic.core.reporting.plan import Decision
-from airflow_provider_kognic.core.reporting.rows_file import RowsFile, beside, check_place, refused_writes
+from airflow_provider_kognic.core.reporting.rows_file import (
+    RowsFile,
+    beside,
+    check_place,
+    put,
+    refused_writes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.reporting.events import Event
     from airflow_provider_kognic.core.reporting.plan import Plan
     from airflow_provider_kognic.core.reporting.plan import Planned as PlannedEntry
+    from airflow_provider_kognic.core.stores.asking import Asking
 
 _NOT_SENT = {Decision.REFUSED, Decision.IN_DOUBT}
 # Entries that the page names; the rows have all of them.
@@ -38,17 +45,22 @@ class PlanReport:
             `....md`.
         host: The dataset API, as `Settings.host` names it.
         predictions_group_uuid: The group.
+        asking: How an object store is asked; once, for as long as it takes, if None.
 
     Raises:
         KognicInputError: The path does not end in `.jsonl`, or nothing can be written there.
+        KognicStoreError: The store did not answer, or its credentials have expired.
     """
 
-    def __init__(self, path: StoredPath, *, host: str, predictions_group_uuid: str) -> None:
+    def __init__(
+        self, path: StoredPath, *, host: str, predictions_group_uuid: str, asking: Asking | None = None
+    ) -> None:
         self._page_path = beside(path, "md", argument="report")
-        check_place(path, self._page_path, argument="report")
+        self._asking = asking
+        check_place(path, self._page_path, argument="report", asking=asking)
         self._of = {"predictions_group_uuid": predictions_group_uuid, "host": host}
         self._named: list[PlannedEntry] = []
-        self._rows = RowsFile(path, "report")
+        self._rows = RowsFile(path, "report", asking)
 
     def __enter__(self) -> Self:
         return self
@@ -73,11 +85,16 @@ class PlanReport:
 
         Raises:
             KognicInputError: They cannot be written.
+            KognicStoreError: The store did not answer, or its credentials have expired.
         """
         count = self._rows.write()
-        page = "".join(f"{line}\n" for line in self._page(plan))
+        page = "".join(f"{line}\n" for line in self._page(plan)).encode("utf-8", "backslashreplace")
+
+        def replace() -> None:
+            stores.replace(self._page_path, io.BytesIO(page))
+
         with refused_writes("report", self._rows.path):
-            stores.replace(self._page_path, io.BytesIO(page.encode("utf-8", "backslashreplace")))
+            put(self._page_path, replace, self._asking, size=len(page))
         return count
 
     def _row(self, entry: PlannedEntry) -> dict[str, Any]:

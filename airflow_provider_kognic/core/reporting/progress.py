@@ -9,7 +9,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.models import Outcome
-from airflow_provider_kognic.core.reporting.events import Answered, Held, Retried, Sent, Settled
+from airflow_provider_kognic.core.reporting.events import Answered, Halted, Held, Retried, Sent, Settled
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.reporting.events import Event
@@ -18,10 +18,21 @@ logger = logging.getLogger(__name__)
 
 # The rate and the time left follow the last minute, so that they answer "how is it now".
 _WINDOW_S = 60.0
+# In the order of the line; one that is zero is left out, as a viewer of logs shows no more than a line's beginning.
+_CALLED = {
+    Outcome.CREATED: "created",
+    Outcome.SKIPPED: "skipped",
+    Outcome.REFUSED: "refused",
+    Outcome.IN_DOUBT: "in doubt",
+    Outcome.UNSENT: "unsent",
+}
 
 
 class Progress:
     """Follows the events of an upload; an observer.
+
+    Done is what needs nothing more. What is unsent is not done; and what is only accounted for after an early end,
+    such as the rest of what earlier runs created, says nothing of how fast it went.
 
     Args:
         total: Number of predictions, or None where it is not known yet.
@@ -29,6 +40,8 @@ class Progress:
 
     def __init__(self, total: int | None) -> None:
         self._counts: Counter[Outcome] = Counter()
+        self._worked_off = 0
+        self._halted = False
         self._retries = 0
         self._in_flight = 0
         self._held = 0
@@ -39,7 +52,10 @@ class Progress:
     def notice(self, event: Event) -> None:
         """Take an event."""
         if isinstance(event, Settled):
-            self._counts[event.result.outcome] += 1
+            result = event.result
+            self._counts[result.outcome] += 1
+            if result.outcome is not Outcome.UNSENT and (result.attempts or not self._halted):
+                self._worked_off += 1
         elif isinstance(event, Sent):
             self._in_flight += 1
         elif isinstance(event, Answered):
@@ -48,6 +64,8 @@ class Progress:
             self._retries += 1
         elif isinstance(event, Held):
             self._held = event.count
+        elif isinstance(event, Halted):
+            self._halted = True
 
     async def log_every(self, seconds: float) -> None:
         """Log a line every so many seconds, until cancelled."""
@@ -63,37 +81,38 @@ class Progress:
             missing: Predictions that are unsent and have no result of their own.
         """
         now = time.monotonic()
-        counts = self._counts.copy()  # another thread may count on
+        counts, worked_off = self._counts.copy(), self._worked_off  # another thread may count on
         counts[Outcome.UNSENT] += missing
-        done = sum(counts.values())
+        accounted = sum(counts.values())
+        done = accounted - counts[Outcome.UNSENT]
         since, before = (self._started, 0) if final else self._samples[0]
-        rate = (done - before) / (now - since) if now > since else 0.0
-        self._samples.append((now, done))
+        rate = (worked_off - before) / (now - since) if now > since else 0.0
+        self._samples.append((now, worked_off))
         while len(self._samples) > 1 and now - self._samples[0][0] > _WINDOW_S:
             self._samples.popleft()
-        share = "" if not self._total else f" ({100 * done // self._total} %)"
+        total = accounted if self._total is None and final else self._total
+        share = "" if not total else f" ({100 * done // total} %)"
         left = (
-            f", about {_duration((self._total - done) / rate)} left"
-            if self._total is not None and self._total > done and rate > 0 and not final
+            f", about {_duration((self._total - accounted) / rate)} left"
+            if self._total is not None and self._total > accounted and rate > 0 and not final
             else ""
         )
+        numbers = ", ".join(
+            f"{counts[outcome]:,} {what}" for outcome, what in _CALLED.items() if counts[outcome]
+        )
+        if self._held:
+            numbers = f"{numbers}{', ' if numbers else ''}{self._held:,} to be settled"
         logger.info(
-            "%s%s of %s predictions%s: %s created, %s skipped, %s refused, %s in doubt, %s unsent%s;"
-            " %.1f/s, %d in flight, %d retries%s.",
+            "%s%s of %s predictions done%s%s; %.1f/s%s, %d in flight%s.",
             f"Ended after {_duration(now - self._started)}: " if final else "",
             f"{done:,}",
-            "an unknown number" if self._total is None and not final else f"{self._total or done:,}",
+            "an unknown number of" if total is None else f"{total:,}",
             share,
-            f"{counts[Outcome.CREATED]:,}",
-            f"{counts[Outcome.SKIPPED]:,}",
-            f"{counts[Outcome.REFUSED]:,}",
-            f"{counts[Outcome.IN_DOUBT]:,}",
-            f"{counts[Outcome.UNSENT]:,}",
-            f", {self._held:,} to be settled" if self._held else "",
+            f": {numbers}" if numbers else "",
             rate,
-            self._in_flight,
-            self._retries,
             left,
+            self._in_flight,
+            f", {self._retries:,} retries" if self._retries else "",
         )
 
 

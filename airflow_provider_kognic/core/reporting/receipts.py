@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.files import StoredPath
     from airflow_provider_kognic.core.models import Result
     from airflow_provider_kognic.core.reporting.events import Event
+    from airflow_provider_kognic.core.stores.asking import Asking
 
 _FINE = {Outcome.CREATED, Outcome.SKIPPED}
 
@@ -32,17 +33,24 @@ class Receipts:
             `....failed.jsonl`.
         host: The dataset API, as `Settings.host` names it.
         predictions_group_uuid: The group.
+        asking: How an object store is asked; once, for as long as it takes, if None.
+
+    Attributes:
+        failed_path: Where the rows of what failed go.
 
     Raises:
         KognicInputError: The path does not end in `.jsonl`, or nothing can be written there.
+        KognicStoreError: The store did not answer, or its credentials have expired.
     """
 
-    def __init__(self, path: StoredPath, *, host: str, predictions_group_uuid: str) -> None:
-        failed_path = beside(path, "failed.jsonl", argument="receipts")
-        check_place(path, failed_path, argument="receipts", note=" Nothing was sent.")
+    def __init__(
+        self, path: StoredPath, *, host: str, predictions_group_uuid: str, asking: Asking | None = None
+    ) -> None:
+        self.failed_path = beside(path, "failed.jsonl", argument="receipts")
+        check_place(path, self.failed_path, argument="receipts", note=" Nothing was sent.", asking=asking)
         self._of = {"predictions_group_uuid": predictions_group_uuid, "host": host}
-        self._all = RowsFile(path, "receipts")
-        self._failed = RowsFile(failed_path, "receipts")
+        self._all = RowsFile(path, "receipts", asking)
+        self._failed = RowsFile(self.failed_path, "receipts", asking)
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +77,7 @@ class Receipts:
 
         Raises:
             KognicInputError: They cannot be written.
+            KognicStoreError: The store did not answer, or its credentials have expired.
         """
         count = self._all.write()
         self._failed.write()

@@ -7,19 +7,27 @@ a dry run are such files.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import tempfile
 import threading
+import uuid
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core import files as stores
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import (
+    KognicInputError,
+    KognicStoreCredentialsError,
+    KognicStoreError,
+)
+from airflow_provider_kognic.core.stores.troubles import Trouble, advice_of, trouble_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow_provider_kognic.core.files import StoredPath
+    from airflow_provider_kognic.core.stores.asking import Asking
 
 _SUFFIX = ".jsonl"
 
@@ -32,12 +40,14 @@ class RowsFile:
     Args:
         path: Where to; `pathlib.Path` or `ObjectStoragePath`.
         what: What the rows are, for messages.
+        asking: How an object store is asked; once, for as long as it takes, if None.
     """
 
-    def __init__(self, path: StoredPath, what: str) -> None:
+    def __init__(self, path: StoredPath, what: str, asking: Asking | None = None) -> None:
         self.path: Any = path
         self._count = 0
         self._what = what
+        self._asking = asking
         self._lock = threading.Lock()
         self._rows: IO[bytes] = tempfile.TemporaryFile(prefix="kognic-rows-")  # noqa: SIM115 - see close
 
@@ -54,19 +64,66 @@ class RowsFile:
 
         Raises:
             KognicInputError: They cannot be written.
+            KognicStoreError: The store did not answer, or its credentials have expired.
         """
-        with self._lock, refused_writes(self._what, self.path):
-            self._rows.seek(0)
-            try:
-                stores.replace(self.path, self._rows)
-            finally:
-                self._rows.seek(0, os.SEEK_END)
-            return self._count
+
+        def replace() -> None:
+            # Each try reads for itself: one that hangs may go on.
+            with io.BufferedReader(_FromTheBeginning(rows)) as content:
+                stores.replace(self.path, content)
+
+        with refused_writes(self._what, self.path):
+            with self._lock:
+                count, size, rows = self._count, self._rows.tell(), self._rows
+                rows.flush()
+            put(self.path, replace, self._asking, size=size)
+            return count
 
     def close(self) -> None:
         """Let go of the temporary file."""
         with contextlib.suppress(OSError):  # no room for the last rows: whoever needs them has been told
             self._rows.close()
+
+
+class _FromTheBeginning(io.RawIOBase):
+    """Reads a file of this machine from its beginning, with a place and a descriptor of its own."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
+        self._descriptor = os.dup(file.fileno())
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = os.pread(self._descriptor, len(buffer), self._at)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def put(path: StoredPath, write: Callable[[], None], asking: Asking | None, *, size: int = 0) -> None:
+    """Write a file: one of this machine once, one of an object store until that answers.
+
+    Args:
+        path: The file.
+        write: Writes it; harmless when repeated, also while a former call still hangs.
+        asking: How an object store is asked; once, for as long as it takes, if None.
+        size: Bytes that are written.
+
+    Raises:
+        Exception: As the store's library does.
+    """
+    if asking is None or stores.is_local(path):
+        write()
+    else:
+        asking.again(lambda: asking.once(write, size=size), str(path))
 
 
 def beside(path: StoredPath, ending: str, *, argument: str) -> Any:
@@ -86,32 +143,52 @@ def beside(path: StoredPath, ending: str, *, argument: str) -> Any:
     return path.parent / f"{name.removesuffix(_SUFFIX)}.{ending}"
 
 
-def check_place(*paths: StoredPath, argument: str, note: str = "") -> None:
+def check_place(*paths: StoredPath, argument: str, note: str = "", asking: Asking | None = None) -> None:
     """Try out, before anything is done, whether files can be written; nothing of that stays.
 
     Args:
         paths: The files, in one folder.
         argument: Who named the first of them, for the message.
         note: What else to say where they cannot.
+        asking: See `put`.
 
     Raises:
         KognicInputError: They cannot.
+        KognicStoreError: The store did not answer, or its credentials have expired.
     """
+    mark = uuid.uuid4().hex[:8]
     try:
-        stores.check_writable(*paths)
+        put(paths[0], lambda: stores.check_writable(*paths, mark=mark), asking)
+    except KognicStoreError as error:
+        raise error.with_message(f"{argument!r} cannot be written: {error.message}{note}") from error
     except Exception as error:  # stores raise errors of many libraries
-        raise KognicInputError(
-            f"{argument!r} cannot be written to {paths[0]}: {type(error).__name__}: {error}. Is the folder there to"
-            f" be written for this worker?{note}"
-        ) from error
+        where = f"{argument!r} cannot be written to {paths[0]}"
+        advice = advice_of(error) or "Is the folder there to be written for this worker?"
+        raise _unwritten(error, paths[0], where, f" {advice}{note}") from error
 
 
 @contextlib.contextmanager
 def refused_writes(what: str, path: StoredPath) -> Iterator[None]:
-    """Say of what goes wrong within that `what` cannot be written to a path; raises KognicInputError."""
+    """Say of what goes wrong within that `what` cannot be written to a path.
+
+    Raises:
+        KognicInputError: It cannot.
+        KognicStoreError: The store did not answer, or its credentials have expired.
+    """
     try:
         yield
+    except KognicStoreError as error:
+        raise error.with_message(f"the {what} cannot be written: {error.message}") from error
     except Exception as error:  # stores raise errors of many libraries
-        raise KognicInputError(
-            f"the {what} cannot be written to {path}: {type(error).__name__}: {error}"
-        ) from error
+        raise _unwritten(error, path, f"the {what} cannot be written to {path}") from error
+
+
+def _unwritten(error: Exception, path: StoredPath, where: str, more: str = "") -> Exception:
+    """Return what an error of a write means; of a file on this machine always that its path is of no use."""
+    trouble = Trouble.OF_THE_PATH if stores.is_local(path) else trouble_of(error)
+    kind = {
+        Trouble.NO_ANSWER: KognicStoreError,
+        Trouble.EXPIRED: KognicStoreCredentialsError,
+    }.get(trouble, KognicInputError)
+    end = "." if more else ""
+    return kind(f"{where}: {type(error).__name__}: {error}{end}{more}")

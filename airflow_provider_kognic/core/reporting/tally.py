@@ -11,6 +11,7 @@ from airflow_provider_kognic.core.models import Outcome, Summary
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.reporting.events import Settled
 from airflow_provider_kognic.core.reporting.report import Report
+from airflow_provider_kognic.core.texts import about_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,11 +134,14 @@ class Tally:
         unread = reason == Reason.STORE_UNAVAILABLE
         if shown or doubt or unread:  # all of those in doubt: nothing but the log knows them later
             logger.warning(
-                "%s: scene %s (%s): %s",
-                result.outcome.value,
-                result.scene_uuid or "unknown",
-                result.source,
-                result.message,
+                "%s",
+                about_one(
+                    result.outcome.value,
+                    result.reason,
+                    result.message,
+                    scene_uuid=result.scene_uuid,
+                    source=result.source,
+                ),
             )
         if shown and len(self._first) == _SHOWN:
             logger.warning("Further ones that are refused or unsent are counted, not shown.")

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.models import (
     Prediction,
     Refused,
@@ -177,7 +178,7 @@ def refusal(scene_uuid: str, source: str, why: Refused) -> Result:
     """Return the result of an entry that is refused here, without asking the server, or could not be read."""
     return Result(
         scene_uuid=written(scene_uuid),
-        source=written(source),
+        source=written(masked(source)),
         outcome=why.outcome,
         reason=why.reason,
         message=written(why.message),
@@ -195,7 +196,7 @@ def prediction_of(
 
     Args:
         scene: What should be the scene's uuid; of either case, with or without space around it.
-        source: What a receipt says of where it came from.
+        source: Where it came from, as a receipt says it: what its URL hides is cut out.
         read: Returns the document.
         what: What names the scene, for the message.
         size: About how many bytes the document has, see `Prediction`.
@@ -214,7 +215,7 @@ def prediction_of(
             "is not read, as its path is not UTF-8: no receipt could name it. Rename the file or its folder.",
         )
         return refusal(text.lower(), source, why)
-    return Prediction(text.lower(), source, read, size)
+    return Prediction(text.lower(), masked(source), read, size)
 
 
 def folded(value: object) -> object:

@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol
 
 from airflow_provider_kognic.core.errors import KognicStoreError
 from airflow_provider_kognic.core.files import NotAFileError, is_local, open_to_read
+from airflow_provider_kognic.core.masking import masked_as
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.stores.limited import in_time
@@ -103,7 +104,8 @@ def not_readable(path: PathLike, error: Exception) -> NoReturn:
     # Text that no file can be named by, such as one with a NUL.
     no_name = is_local(path) and isinstance(error, ValueError)
     if no_name or trouble_of(error) is Trouble.OF_THE_PATH:
-        raise Refused(Reason.UNREADABLE, f"cannot be read: {type(error).__name__}: {error}") from error
+        shown = masked_as(f"{type(error).__name__}: {error}", str(path))
+        raise Refused(Reason.UNREADABLE, f"cannot be read: {shown}") from error
     raise error_of(error, f"{path} cannot be read") from error
 
 

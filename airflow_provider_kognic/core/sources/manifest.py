@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.files import told_size
 from airflow_provider_kognic.core.hosts import is_same_host
+from airflow_provider_kognic.core.masking import is_masked, masked_as
 from airflow_provider_kognic.core.models import Prediction, Refused, Result
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import (
@@ -110,7 +111,8 @@ class ManifestSource:
         try:
             return self.resolve(text)
         except Exception as error:  # an unknown scheme, a provider that is not installed
-            raise Refused(Reason.UNREADABLE, f"no path can be made of {text}: {error}") from error
+            said = masked_as(f"no path can be made of {text}: {error}", text)
+            raise Refused(Reason.UNREADABLE, said) from error
 
 
 def _find_again(source: str, scene: object, reason: object, finders: Sequence[Find]) -> Found:
@@ -122,6 +124,13 @@ def _find_again(source: str, scene: object, reason: object, finders: Sequence[Fi
     if reason == Reason.DUPLICATE_SCENE:
         # Sent now, it would be the scene's second prediction: its first one was not what failed.
         raise Refused(Reason.DUPLICATE_SCENE, "this scene stood earlier in the source; the first one counts.")
+    if is_masked(source):
+        raise Refused(
+            Reason.UNREADABLE,
+            "its URL had a password or a signature, which no receipt keeps, so it cannot be found again from"
+            " there. Give the task the manifest that has the URLs; where there is a journal, what was created"
+            " before is not sent again.",
+        )
     for find in finders:
         if (found := find(source, scene)) is not None:
             return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +17,8 @@ T = TypeVar("T")
 # Seconds in which a store has to answer, and in which a document is read at least at so many bytes a second.
 SILENCE = 60.0
 _SLOWEST = 1_000_000
+# Seconds after which whoever waits looks whether that still makes sense.
+_STEP = 0.2
 
 
 def seconds_for(size: int) -> float:
@@ -41,17 +44,20 @@ def in_time(path: object, call: Callable[[], T], size: int = 0) -> T:
     return call() if is_local(path) else within(seconds_for(size), call)
 
 
-def within(seconds: float, call: Callable[[], T]) -> T:
+def within(seconds: float, call: Callable[[], T], *, ended: Callable[[], bool] = lambda: False) -> T:
     """Call, but do not wait any longer than that; a call that hangs is left to its thread, which ends no program.
 
     Args:
         seconds: So long.
         call: What is called, in a thread of its own.
+        ended: Tells whether nobody waits for it any more; asked in pauses.
 
     Raises:
-        TimeoutError: It took longer.
+        TimeoutError: It took longer, or nobody waits any more.
         Exception: As the call does.
     """
+    if ended():
+        raise TimeoutError("not asked, as nobody waits for the answer any more")
     done: Future[T] = Future()
 
     def run() -> None:
@@ -60,8 +66,11 @@ def within(seconds: float, call: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             done.set_exception(error)
 
+    began = time.monotonic()
     threading.Thread(target=run, name="kognic-store", daemon=True).start()
-    wait({done}, seconds)
-    if not done.done():
-        raise TimeoutError(f"no answer in {seconds:.0f} s")
-    return done.result()
+    while (left := began + seconds - time.monotonic()) > 0 and not ended():
+        if wait({done}, min(left, _STEP)).done:
+            break
+    if done.done():
+        return done.result()
+    raise TimeoutError(f"no answer in {time.monotonic() - began:.0f} s")

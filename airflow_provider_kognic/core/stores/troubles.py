@@ -176,6 +176,23 @@ def trouble_of(error: BaseException) -> Trouble:
     return _row_of(error).trouble
 
 
+def advice_of(error: BaseException) -> str:
+    """Return what to do about an error of a store, as a sentence; nothing where there is nothing to be said."""
+    advice = _row_of(error).advice
+    return f"{advice}." if advice else ""
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether an error certainly says that the store did not answer.
+
+    Not so an error that no row is about, nor one that says that a condition does not hold: with these some stores
+    tell that what was to be made is there.
+    """
+    row, facts = _row_of(error), _facts_of(error)
+    is_condition = facts.statuses & {409, 412} or facts.codes & {"PreconditionFailed", "ConditionNotMet"}
+    return row is not _UNKNOWN and row.trouble is Trouble.NO_ANSWER and not is_condition
+
+
 def has_no_words(error: BaseException) -> bool:
     """Tell whether a store said no more than an HTTP status: S3 does so where it answers a HEAD (400, 403, 404)."""
     return bool(_facts_of(error).codes & {"400", "403", "404"})
@@ -198,8 +215,10 @@ def error_of(error: Exception, where: str) -> KognicError:
     row = _row_of(error)
     advice = f" {row.advice}." if row.advice else ""
     said = f"{type(error).__name__}: {error}".rstrip(". ")
+    if row is _UNKNOWN:
+        return KognicStoreError(f"{where}: {said}.")
     if row.trouble is Trouble.NO_ANSWER:
-        return KognicStoreError(f"{where}: the store did not answer: {said}.{advice}")
+        return KognicStoreError(f"{where}: the store did not answer: {said}.")
     if row.trouble is Trouble.EXPIRED:
         return KognicStoreCredentialsError(f"{where}: the store's credentials have expired: {said}.{advice}")
     return KognicInputError(f"{where}: {said}.{advice}")

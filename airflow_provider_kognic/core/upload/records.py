@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.errors import KognicAnswerError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.journal.ledger import Entry
@@ -76,7 +77,7 @@ def unsent(prediction: Prediction, why: object) -> Result:
         prediction.source,
         Outcome.UNSENT,
         reason=Reason.RUN_ENDED,
-        message=f"the run ended first: {why}",
+        message=f"the run ended first: {sentence(why)}",
     )
 
 
@@ -118,7 +119,7 @@ def replaced_in_place(created: Result) -> Result:
         f"The server answered with the uuid of the scene's earlier prediction, {created.prediction_uuid}: it seems"
         " to have replaced it in place."
     )
-    return replace(created, message=f"{created.message or ''} {said}".strip())
+    return replace(created, message=f"{sentence(created.message or '')} {said}".strip())
 
 
 def skipped(prediction: Prediction, known: Entry, digest: str | None, message: str | None) -> Result:
@@ -148,4 +149,6 @@ def lost_before(prediction: Prediction, digest: str | None) -> Result:
 
 def unsettled(doubt: Doubt, why: str) -> Result:
     """Return the result of a doubt that could not be settled."""
-    return replace(doubt.lost, outcome=Outcome.IN_DOUBT, message=f"{doubt.lost.message} {why}".strip())
+    return replace(
+        doubt.lost, outcome=Outcome.IN_DOUBT, message=f"{sentence(doubt.lost.message or '')} {why}".strip()
+    )

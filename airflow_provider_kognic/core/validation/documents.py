@@ -14,6 +14,7 @@ from airflow_provider_kognic.core.openlabel.content import check_content
 from airflow_provider_kognic.core.openlabel.rules import BY_IDENTIFIER, Severity
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.bounded import check_size
+from airflow_provider_kognic.core.texts import about_one, sentence
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -90,15 +91,16 @@ class Checks:
         if number <= _SHOWN:
             issue = checked.issues[0]
             more = checked.warnings - 1
+            also = f" And {more:,} more." if more else ""
             logger.warning(
-                "scene %s (%s): warning: %s at %s: %s. %s%s",
-                prediction.scene_uuid,
-                prediction.source,
-                issue.rule.identifier,
-                issue.path,
-                issue.found,
-                issue.advice,
-                f" And {more:,} more." if more else "",
+                "%s",
+                about_one(
+                    "warning",
+                    issue.rule.identifier,
+                    f"at {issue.path}: {sentence(issue.found)} {sentence(issue.advice)}{also}",
+                    scene_uuid=prediction.scene_uuid,
+                    source=prediction.source,
+                ),
             )
         if number == _SHOWN:
             logger.warning("Further documents with warnings are counted, not shown.")

@@ -1,9 +1,11 @@
 """Where Kognic is: what is taken, and what is refused before anything is sent."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from airflow_provider_kognic.core.api.network import readable_certificates
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.values import check_connections, check_seconds
@@ -89,14 +91,26 @@ def test_connections(given: Any, number: int) -> None:
     assert Settings(max_connections=given).max_connections == number
 
 
-@pytest.mark.parametrize("given", [0, 11, -1, 1000, "0", "11", "", "ten", 2.0, True, None])
+@pytest.mark.parametrize("given", ["", "ten", 2.0, "5.0", "5,0", "1e1", True, None])
+def test_connections_that_are_no_whole_number(given: Any) -> None:
+    """What is wrong is how it is written, not how many they are."""
+    with pytest.raises(KognicInputError) as caught:
+        Settings(max_connections=given)
+    assert str(caught.value) == (
+        f"max_connections must be a whole number from 1 to 10, written without a point; {given!r} is none."
+    )
+
+
+@pytest.mark.parametrize("given", [0, 11, -1, 1000, "0", "11", "9" * 5000, 10**400])
 def test_connections_out_of_range(given: Any) -> None:
     """The refusal quotes Kognic's reason."""
     with pytest.raises(KognicInputError, match=r"1 to 10.*bigger than 10 might not work"):
         Settings(max_connections=given)
 
 
-@pytest.mark.parametrize("given", [0, -1, "soon", None, True, float("nan"), float("inf"), "nan"])
+@pytest.mark.parametrize(
+    "given", [0, -1, "soon", None, True, float("nan"), float("inf"), "nan", 10**400, "9" * 5000]
+)
 def test_timeouts_out_of_range(given: Any) -> None:
     """A timeout is a finite number of seconds above 0."""
     with pytest.raises(KognicInputError, match="timeout must be a number of seconds"):
@@ -135,6 +149,34 @@ def test_an_empty_verify_does_not_switch_checks_off() -> None:
     for blank in ("", "  "):
         with pytest.raises(KognicInputError, match="verify"):
             Settings(verify=blank)
+
+
+TRUE = ["true", "t", "yes", "y", "on", "1"]
+FALSE = ["false", "f", "no", "n", "off", "0"]
+
+
+@pytest.mark.parametrize("word", [*TRUE, *FALSE])
+@pytest.mark.parametrize("spelt", [str.lower, str.upper, str.title, " {} ".format])
+def test_words_for_true_and_false(word: str, spelt: Callable[[str], str]) -> None:
+    """As Airflow's `to_boolean` takes them: no word that is true there is the name of a file here."""
+    settings = Settings(verify=spelt(word), allow_http=spelt(word))  # type: ignore[arg-type]
+    assert (settings.verify, settings.allow_http) == (word in TRUE, word in TRUE)
+
+
+@pytest.mark.parametrize("given", ["maybe", "onn", "", "2", 2, None, [], {}])
+def test_what_is_neither_true_nor_false_is_refused_by_name(given: Any) -> None:
+    """A typo switches nothing on, and nothing off."""
+    with pytest.raises(KognicInputError, match="allow_http must be true or false"):
+        Settings(allow_http=given)
+    with pytest.raises(KognicInputError, match="verify"):
+        readable_certificates(Settings(verify=given).verify)
+
+
+def test_a_file_of_certificates_is_named_when_it_is_not_there() -> None:
+    with pytest.raises(
+        KognicInputError, match=r"^'verify' is neither true nor false, and names no file .*'offf'"
+    ):
+        readable_certificates(Settings(verify="offf").verify)
 
 
 def test_secrets_are_not_shown() -> None:

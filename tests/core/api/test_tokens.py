@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import socket
 import threading
 import time
@@ -120,7 +121,7 @@ def test_the_token_is_renewed_before_it_expires() -> None:
     assert 2 <= stats["token_requests"] <= 4
 
 
-@pytest.mark.parametrize("life", [0, -5, None, "3600", 0.5])
+@pytest.mark.parametrize("life", [0, -5, None, "3600", 0.5, 10**400, -(10**400)])
 def test_odd_lifetimes_do_not_flood_the_auth_server(emulator: Emulator, life: object) -> None:
     """A token that says it is already over, or nothing, is used for a moment all the same."""
     answer = json.dumps({"access_token": TOKEN, "token_type": "Bearer", "expires_in": life})
@@ -163,8 +164,13 @@ def test_failures_are_shared(emulator: Emulator) -> None:
         (http(404, "no such page"), KognicCredentialsError),
         (http(302, "", ["location: https://elsewhere.invalid/"]), KognicRedirectError),
         (http(200, '{"error": "invalid_client", "error_description": "who?"}'), KognicCredentialsError),
-        (http(200, "<html>welcome to the hotel</html>"), KognicCredentialsError),
-        (http(200, ""), KognicCredentialsError),
+        (http(200, "<html>welcome to the hotel</html>"), KognicConnectionError),
+        (http(200, "<html>back soon</html>", ["content-type: text/html"]), KognicConnectionError),
+        (http(200, "<p>" * 700_000), KognicConnectionError),
+        (http(200, "{"), KognicConnectionError),
+        (http(200, "[" * 100_000), KognicConnectionError),
+        (http(200, ""), KognicConnectionError),
+        (http(204, ""), KognicConnectionError),
         (http(200, "[]"), KognicCredentialsError),
         (http(200, "3"), KognicCredentialsError),
         (http(200, "null"), KognicCredentialsError),
@@ -231,6 +237,45 @@ def test_credentials_that_cannot_be_used(emulator: Emulator, given: Any, said: s
     assert SECRET not in str(caught.value)
     assert "with" not in repr(given) or SECRET[2:8] not in str(caught.value)
     assert emulator.stats()["token_requests"] == 0
+
+
+@pytest.mark.parametrize("by_environment", [True, False])
+def test_credentials_that_are_a_pipe(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, by_environment: bool
+) -> None:
+    """Nobody waits for who might write into it."""
+    pipe = tmp_path / "credentials.json"
+    os.mkfifo(pipe)
+    if by_environment:
+        monkeypatch.setenv("KOGNIC_CREDENTIALS", str(pipe))
+    tokens = TokenProvider(settings_for(emulator, credentials=None if by_environment else str(pipe)))
+    with pytest.raises(KognicCredentialsError, match=r"a pipe \(FIFO\), and only regular files are read"):
+        tokens.token()
+
+
+@pytest.mark.parametrize("by_environment", [True, False])
+def test_certificates_that_are_a_pipe(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, by_environment: bool
+) -> None:
+    """The same of the file of certificates."""
+    pipe = tmp_path / "certificates.pem"
+    os.mkfifo(pipe)
+    if by_environment:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pipe))
+    settings = settings_for(emulator, verify=True if by_environment else str(pipe))
+    with pytest.raises(KognicInputError, match="names no file of certificates"):
+        TokenProvider(settings).token()
+
+
+def test_a_page_for_maintenance_passes(emulator: Emulator, group: str) -> None:
+    """A gateway may answer 200 with it: nothing is sent, and the upload goes on once it is gone."""
+    pages = iter([http(200, "<html>back soon</html>", ["content-type: text/html"], close=True)] * 2)
+    issued = http(body=json.dumps({"access_token": emulator.token(), "token_type": "Bearer"}), close=True)
+
+    with raw_server(lambda connection, _: connection.sendall(next(pages, issued))) as auth:
+        run = upload_all(rows(3), settings_for(emulator, auth_host=auth.url), group)
+    assert run.counts() == (3, 0, 0, 0)
+    assert len(auth.requests) == 3
 
 
 def test_credentials_from_a_file_and_the_environment(

@@ -29,8 +29,9 @@ def line(number: int) -> bytes:
     return b'["u","%032x"]' % number
 
 
-def log_in(folder: Any, source: str = "a source", **more: Any) -> FolderLog:
-    return FolderLog(folder, HEADER, source_key=source, **more)
+def log_in(folder: Any, source: str = "a source", outage_timeout: float = 0.0, **more: Any) -> FolderLog:
+    """A log that gives a silent store up at once, unless a test says otherwise."""
+    return FolderLog(folder, HEADER, source_key=source, outage_timeout=outage_timeout, **more)
 
 
 def append_all(folder: Any, *batches: list[bytes], source: str = "a source") -> None:

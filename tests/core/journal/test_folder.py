@@ -201,14 +201,14 @@ def test_a_store_that_does_not_answer_is_never_an_empty_one(
     def fail(*_: object, **__: object) -> None:
         raise PermissionError("AccessDenied")
 
-    asked = {"names", "read", "write", "create", "exists"}
+    asked = {"listed", "read", "write", "create", "exists"}
     if files.is_local(folder):
         asked -= {"write", "exists"}
     for name in sorted(asked):
         with monkeypatch.context() as patch:
             patch.setattr(files, name, fail)
             if files.is_local(folder) and name == "read":
-                patch.setattr(type(folder), "open", fail)
+                patch.setattr(files, "open_to_read", fail)
             log = log_in(folder, ttl=0.5)
             with pytest.raises(KognicJournalError, match="AccessDenied"):  # noqa: PT012 - whichever of them it is
                 log.open(never)

@@ -261,7 +261,10 @@ def test_a_torn_copy_in_a_store_hides_nothing(monkeypatch: pytest.MonkeyPatch) -
         log.append([line(1)])
         log.append([line(2)])
         folder.fs.cut = cut
-        with pytest.raises(KognicJournalError, match=r"cannot be written: BrokenError: connection reset"):
+        with pytest.raises(
+            KognicJournalError,
+            match=r"cannot be written: the store did not answer: BrokenError: connection reset",
+        ):
             log.append([line(3)])
         with pytest.raises(KognicJournalError, match="BrokenError"):
             log.append([line(4)])

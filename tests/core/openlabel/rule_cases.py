@@ -20,6 +20,8 @@ from tests.core.documents import (
     segmentation,
 )
 
+# What OpenLABEL knows beside cameras and lidars.
+OTHER_SENSORS = ("radar", "gps_imu", "other")
 FRAME = "openlabel.frames.0"
 STAMP = f"{FRAME}.frame_properties.timestamp"
 DATA = f"{FRAME}.objects.{OBJECT}.object_data"
@@ -350,20 +352,47 @@ CASES: list[Case] = [
     ),
     Case(
         "stream_type",
-        [boxes()],
+        [boxes(), *(put(boxes(), "openlabel.streams.X", {"type": kind}) for kind in OTHER_SENSORS)],
         [
-            (put(boxes(), "openlabel.streams.CAM.type", "radar"), "openlabel.streams.CAM.type"),
+            (put(boxes(), "openlabel.streams.CAM.type", "sonar"), "openlabel.streams.CAM.type"),
+            (put(boxes(), "openlabel.streams.X", {"type": "sonar"}), "openlabel.streams.X.type"),
+            (put(boxes(), "openlabel.streams.X", {"type": 5}), "openlabel.streams.X.type"),
             (put(boxes(), "openlabel.streams.CAM.type", None), "openlabel.streams.CAM.type"),
             (drop(boxes(), "openlabel.streams.CAM.type"), "openlabel.streams.CAM.type"),
         ],
     ),
     Case(
         "lidar_name",
-        [put(boxes(), "openlabel.streams.lidar", {"type": "camera"})],
+        [
+            put(boxes(), "openlabel.streams.lidar", {"type": "camera"}),
+            put(boxes(), "openlabel.streams.LIDAR", {"type": "lidar"}),
+        ],
+        [
+            (put(boxes(), "openlabel.streams.CAM.type", "lidar"), "openlabel.streams.CAM"),
+            (put(boxes(), "openlabel.streams.@lidar.type", "camera"), "openlabel.streams.@lidar"),
+            (put(boxes(), "openlabel.streams.@lidar.type", "radar"), "openlabel.streams.@lidar"),
+            (
+                put(
+                    put(boxes(), "openlabel.streams.LIDAR", {"type": "lidar"}),
+                    f"{CUBOID}.{TEXT}[0].val",
+                    "LIDAR",
+                ),
+                "openlabel.streams.LIDAR",
+            ),
+        ],
+    ),
+    Case(
+        "stream_unused",
+        [
+            boxes(),
+            *(put(boxes(), "openlabel.streams.X", {"type": kind}) for kind in ("camera", *OTHER_SENSORS)),
+        ],
         [
             (put(boxes(), "openlabel.streams.LIDAR", {"type": "lidar"}), "openlabel.streams.LIDAR"),
-            (put(boxes(), "openlabel.streams.@lidar.type", "camera"), "openlabel.streams.@lidar"),
             (put(without_cuboids(), "openlabel.streams.@lidar.type", "camera"), "openlabel.streams.@lidar"),
+            (put(without_cuboids(), "openlabel.streams.@lidar.type", "radar"), "openlabel.streams.@lidar"),
+            (put(boxes(), "openlabel.streams.X", {}), "openlabel.streams.X.type"),
+            (put(boxes(), "openlabel.streams.X", {"type": None}), "openlabel.streams.X.type"),
         ],
     ),
     Case(
@@ -453,6 +482,18 @@ CASES: list[Case] = [
         [
             (box(f"{TEXT}[0].val", "@lidar"), f"{BOX}.{TEXT}[0].val"),
             (put(boxes(), f"{CUBOID}.{TEXT}[0].val", "CAM"), f"{CUBOID}.{TEXT}[0].val"),
+            *(
+                (put(boxes(), "openlabel.streams.CAM.type", kind), f"{BOX}.{TEXT}[0].val")
+                for kind in OTHER_SENSORS
+            ),
+            (
+                put(
+                    put(boxes(), "openlabel.streams.X", {"type": "radar"}),
+                    f"{CUBOID}.{TEXT}[0].val",
+                    "X",
+                ),
+                f"{CUBOID}.{TEXT}[0].val",
+            ),
             (
                 put(
                     put(segmentation(), "openlabel.streams.@lidar", {"type": "lidar"}),

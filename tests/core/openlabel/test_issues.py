@@ -10,7 +10,7 @@ from tests.core.openlabel.rule_cases import with_frames
 
 def test_of_each_rule_ten_are_listed_and_all_are_counted() -> None:
     document = put(with_frames(*range(0, 50_000, 100)), "openlabel.metadata.schema_version", "2")
-    document = put(document, "openlabel.streams.CAM.type", "radar")
+    document = put(document, "openlabel.streams.CAM.type", "sonar")
     found = check(encode(document).replace(b'"val": [10, ', b'"val": ["", '))
     assert found.counts["bbox_values"] == 500
     listed = [issue for issue in found.issues if issue.rule.identifier == "bbox_values"]

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_kognic.core.openlabel import accept, check, explain, issues, rules
 from tests.core.documents import boxes, documents, encode, png, segmentation
+from tests.core.openlabel.reference import kognic_openlabel_takes
 from tests.core.openlabel.rule_cases import CASES, Case, base, document_of, faults_of
 
 slowly = settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -66,10 +68,11 @@ def changes(document: dict[str, Any]) -> Iterator[tuple[str, Path, Any]]:
     yield "too_large", ("metadata", "mine"), json.loads("[" * 120 + "]" * 120)
     yield "no_frames", ("frames",), {}
     yield "wrong_id", ("objects", "car1"), {"name": "", "type": "Car"}
-    yield "lidar_name", ("streams", "LIDAR"), {"type": "lidar"}
     yield "wrong_value", ("frames", "0", "frame_properties", "streams"), {"CAM": {"type": "sonar"}}
     for name in openlabel["streams"]:
-        yield "stream_type", ("streams", name, "type"), "radar"
+        yield "stream_type", ("streams", name, "type"), "sonar"
+    for name in used_streams(openlabel):
+        yield "lidar_name", ("streams", name, "type"), "radar" if name == "@lidar" else "lidar"
     for name in openlabel["objects"]:
         yield "object_type", ("objects", name, "type"), ""
         yield "wrong_type", ("objects", name, "name"), 5
@@ -91,6 +94,19 @@ def changes(document: dict[str, Any]) -> Iterator[tuple[str, Path, Any]]:
             for kind in ("bbox", "cuboid", "image"):
                 for index, geometry in enumerate(data.get("object_data", {}).get(kind, [])):
                     yield from geometry_changes(item, kind, geometry, (*where, kind, index))
+
+
+def used_streams(openlabel: dict[str, Any]) -> set[str]:
+    """The streams that geometries lie on."""
+    return {
+        attribute["val"]
+        for frame in openlabel["frames"].values()
+        for item in frame.get("objects", {}).values()
+        for kind in ("bbox", "cuboid", "image")
+        for geometry in item.get("object_data", {}).get(kind, [])
+        for attribute in geometry["attributes"]["text"]
+        if attribute.get("name") == "stream"
+    }
 
 
 def geometry_changes(
@@ -127,6 +143,7 @@ ELSEWHERE: dict[str, Callable[[Path], Path]] = {
     "cuboid_rotation": lambda path: path[:-1],
     "geometry_static": lambda path: (*path, "cuboid"),
     "geometry_unsupported": lambda path: (*path, "rbbox"),
+    "lidar_name": lambda path: path[:-1],
     "object_undeclared": lambda path: (*path, "999999999"),
     "wrong_value": lambda path: (*path, "CAM", "type"),
 }
@@ -151,6 +168,28 @@ def test_a_valid_document_that_is_changed_against_any_rule_is_caught_there(docum
             assert found.issues[0].path == "openlabel.metadata.mine[0]"
             continue
         assert (rule, path) in [(issue.rule.identifier, issue.path) for issue in found.issues]
+
+
+@settings(slowly, max_examples=60)
+@given(documents(), st.data())
+def test_a_stream_that_no_geometry_uses_refuses_nothing(
+    document: dict[str, Any], data: st.DataObject
+) -> None:
+    """Whatever sensor it is, and by both ways to read a document; what kognic-openlabel takes is sent."""
+    openlabel = document["openlabel"]
+    unused = ["FRONT", "LIDAR", "@lidar", *openlabel["streams"]]
+    unused = [name for name in unused if name not in used_streams(openlabel)]
+    for name in data.draw(st.lists(st.sampled_from(unused), unique=True)):
+        kind = data.draw(st.sampled_from(["camera", "lidar", "radar", "gps_imu", "other", None]))
+        openlabel["streams"][name] = {"type": kind} if kind or data.draw(st.booleans()) else {}
+    content = encode(document)
+    kognic_openlabel_takes(content)
+    found = check(content)
+    assert found.valid, found.issues
+    if accept.accept(content) is not None:
+        explained = issues.Issues()
+        explain.explain(content, explained)
+        assert not explained.counts
 
 
 def test_the_changes_break_every_rule_that_can_be_broken_in_a_value() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -110,15 +111,153 @@ def test_an_early_end_is_a_failure_whatever_the_counts(stopped: KognicError, ret
     assert str(stopped) in failure.message
 
 
-def test_the_message_has_counts_reasons_and_the_first_predictions() -> None:
-    """One message is enough to know what happened and where to look."""
+def test_the_message_begins_with_what_failed_and_ends_with_the_first_predictions() -> None:
+    """Lines, the counts of what fails the task first, without those that are zero."""
     failure = verdict("1%", uploaded=1990, refused=30, in_doubt=2, unsent=1)
     assert failure is not None
-    for part in (
-        "2,023 predictions: 1,990 created, 0 skipped, 30 refused (allowed: 1 %), 2 in doubt, 1 unsent",
-        "because_refused (30), because_in_doubt (2), because_unsent (1)",
-        "refused: scene unknown (refused.json): so it is",
-        "not sent again. What to do: compare these scenes with the predictions group in the app",
-    ):
-        assert part in failure.message
-    assert ".." not in failure.message
+    lines = failure.message.splitlines()
+    assert lines[:3] == [
+        "The upload is incomplete: 2 in doubt, 1 unsent, 30 refused (allowed: 1 %), 1,990 created, of 2,023.",
+        "Reasons: because_refused (30), because_in_doubt (2), because_unsent (1).",
+        "In doubt: sent, and the answer was lost, so that the server may have created them.",
+    ]
+    assert lines[-5:] == [
+        "These are:",
+        "- in_doubt: because_in_doubt: so it is. (scene unknown, in_doubt.json)",
+        "- refused: because_refused: so it is. (scene unknown, refused.json)",
+        "- unsent: because_unsent: so it is. (scene unknown, unsent.json)",
+        "The log names each that is in doubt, in a line that begins with 'in_doubt:'.",
+    ]
+    assert ".." not in failure.message.replace("://...", "")
+
+
+def doubtful(**changes: Any) -> Report:
+    """A report with 63 in doubt, 3 refused, and 335 created."""
+    counts = {"uploaded": 335, "in_doubt": 63, "refused": 3}
+    in_doubt = tuple(
+        Result(
+            scene(number), f"/day/{scene(number)}.json", Outcome.IN_DOUBT, reason="http_503", message="Down."
+        )
+        for number in range(63)
+    )
+    refused = tuple(
+        Result(
+            scene(number),
+            f"/day/{scene(number)}.json",
+            Outcome.REFUSED,
+            reason="invalid",
+            message="no frames",
+        )
+        for number in range(63, 66)
+    )
+    base = Report(
+        Summary(GROUP, **counts), None, {"http_503": 63, "invalid": 3}, (*refused, *in_doubt[:17]), in_doubt
+    )
+    return replace(base, **changes)
+
+
+def scene(number: int) -> str:
+    return f"5ce00000-0000-4000-8000-{number:012}"
+
+
+def told(report: Report, receipts: str | None = None, **options: Any) -> list[str]:
+    failure = judge(report, UploadOptions.of(**options), receipts=receipts)
+    assert failure is not None
+    return failure.message.splitlines()
+
+
+def test_much_doubt_hides_neither_its_number_nor_the_ways_out() -> None:
+    """No zero, no row of uuids; what matters is in what a log view shows of each line: some 85 characters."""
+    lines = told(doubtful(journaled=True), "s3://ml@preds/receipts/day.failed.jsonl")
+    assert lines == [
+        "The upload is incomplete: 63 in doubt, 3 refused (allowed: 0), 335 created, of 401.",
+        "Reasons: http_503 (63), invalid (3).",
+        "In doubt: sent, and the answer was lost, so that the server may have created them.",
+        "They are not sent again. Compare these scenes with the predictions group in the app; then",
+        "- leave them as they are, or",
+        "- remove what is there of them, and upload the receipts named below (manifest=), with force=True, or",
+        "- clear the task with on_ambiguous='resend': that sends them again, and may make duplicates.",
+        "The first of them:",
+        f"- in_doubt: http_503: Down. (scene {scene(0)} in /day)",
+        f"- refused: invalid: no frames. (scene {scene(63)} in /day)",
+        f"- in_doubt: http_503: Down. (scene {scene(1)} in /day)",
+        "All that is neither created nor skipped: s3://ml@preds/receipts/day.failed.jsonl",
+    ]
+
+
+def test_what_does_not_fail_the_task_is_no_example() -> None:
+    """Refusals within the budget are counted, after what fails it."""
+    lines = told(doubtful(journaled=True), max_failures=3)
+    assert lines[0] == ("The upload is incomplete: 63 in doubt, 3 refused (allowed: 3), 335 created, of 401.")
+    examples = [line for line in lines if line.startswith(("- in_doubt: ", "- refused: "))]
+    assert examples == [f"- in_doubt: http_503: Down. (scene {scene(number)} in /day)" for number in range(3)]
+    lines = told(doubtful(journaled=True), on_ambiguous="skip")
+    assert lines[0] == ("The upload is incomplete: 3 refused (allowed: 0), 63 in doubt, 335 created, of 401.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "says"),
+    [
+        (
+            {"journaled": True, "settles": True},
+            {},
+            "Another try, or clearing the task, asks the server about them again.",
+        ),
+        (
+            {"journaled": True, "settles": True},
+            {"on_ambiguous": "resend"},
+            "Another try, or clearing the task, sends them again, as on_ambiguous='resend' says: of those that",
+        ),
+        ({"journaled": True}, {}, "They are not sent again. Compare these scenes "),
+        (
+            {"journaled": True},
+            {"on_ambiguous": "fail"},
+            "They are not sent again. Compare these scenes ",
+        ),
+        ({"journaled": False}, {}, "They are not sent again. Compare these scenes "),
+        ({"journaled": False, "settles": True}, {}, "They are not sent again. Compare these scenes "),
+        (
+            {"journaled": False, "settles": True, "stopped": KognicStoppedError("killed")},
+            {},
+            "There is no journal: another try sends all predictions again, these and what is created, too.",
+        ),
+    ],
+)
+def test_it_says_what_another_try_does_about_doubt(
+    changes: dict[str, Any], options: dict[str, Any], says: str
+) -> None:
+    """What it does, not what another policy or another journal would do."""
+    report = doubtful(**changes)
+    text = " ".join(told(report, **options))
+    assert says in text
+    ways = (
+        "asks the server about them",
+        "sends them again, as",
+        "They are not sent again",
+        "There is no journal",
+    )
+    assert sum(way in text for way in ways) == 1
+
+
+def test_an_early_end_says_why_and_then_how_many() -> None:
+    """What the server said ends with one full stop."""
+    stopped = KognicPermissionError("Not yours.", status=403, method="POST", url="https://h/v1/predictions")
+    first, second = told(report(stopped, uploaded=52, unsent=348))[:2]
+    assert first == (
+        "The upload ended early: HTTP 403: Not yours. A token was issued, but these credentials may not do this:"
+        " ask your Kognic contact which rights the client has. (POST https://h/v1/predictions)."
+    )
+    assert second == "348 unsent, 52 created, of 400."
+    assert told(report(KognicOutageError("down"), unsent=1))[0] == "The upload ended early: down."
+
+
+def test_an_example_s_message_is_cut() -> None:
+    """The log and the receipts have all of it."""
+    long = Result("", "a.json", Outcome.REFUSED, reason="invalid", message="word " * 200)
+    (example,) = [
+        line
+        for line in told(Report(Summary(GROUP, refused=1), None, {"invalid": 1}, (long,)))
+        if line.startswith("- refused: ")
+    ]
+    assert example.endswith("word… (scene unknown, a.json)")
+    assert len(example) < 230

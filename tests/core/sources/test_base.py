@@ -68,7 +68,7 @@ def test_an_error_of_a_store_while_a_source_is_read() -> None:
     """Its kind and what it said; what it means is the table's, and what we know ourselves is left as it is."""
     silent, denied = cannot_read_on(OSError("gone")), cannot_read_on(PermissionError("no"))
     assert type(silent) is KognicStoreError
-    assert str(silent) == "the source cannot be read on: the store did not answer: OSError: gone."
+    assert str(silent) == "the source cannot be read on: OSError: gone."
     assert type(denied) is KognicInputError
     assert str(denied) == "the source cannot be read on: PermissionError: no."
 

@@ -87,7 +87,7 @@ class Broken:
         (
             StoreError("?"),
             KognicStoreError,
-            r"^s3://bucket/x cannot be read: the store did not .*StoreError: \?",
+            r"^s3://bucket/x cannot be read: StoreError: \?\.$",
         ),
         (OSError(errno.EBUSY, "slow down"), KognicStoreError, r"^s3://bucket/x cannot .*slow down\.$"),
     ],

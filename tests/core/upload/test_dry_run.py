@@ -314,7 +314,7 @@ def test_the_log_has_a_table(caplog: pytest.LogCaptureFixture) -> None:
     lines = {" ".join(line.split()) for line in table.splitlines()}
     assert {"would be sent 0", "would be refused 30", "class_not_mapped 30", "total 30"} <= lines
     assert "There is no journal to look into" in table
-    shown = [one for one in caplog.records if one.getMessage().startswith("refused: scene ")]
+    shown = [one for one in caplog.records if one.getMessage().startswith("refused: class_not_mapped: ")]
     assert len(shown) == 20
     assert "'Car': 'Car'," in caplog.text
 

@@ -27,8 +27,8 @@ def test_files_and_folders_with_odd_names_are_refused_and_named(
     for name in (f"a/fine/{ODD}.json", f"a/{ODD}/{demo.scene_uuid(7)}.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(json.dumps(content()))
-    told = {"host": "h", "predictions_group_uuid": group}
-    with caplog.at_level(logging.INFO), Receipts(tmp_path / "r.jsonl", **told) as receipts:
+    told = Receipts(tmp_path / "r.jsonl", host="h", predictions_group_uuid=group)
+    with caplog.at_level(logging.INFO), told as receipts:
         run = upload_all(
             open_(tmp_path / "a" / "*" / "*.json"), settings_for(emulator), group, observers=[receipts]
         )

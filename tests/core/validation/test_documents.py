@@ -36,7 +36,7 @@ def with_faults() -> dict[str, Any]:
     for frame in frames.values():
         for data in frame["objects"].values():
             data["object_data"]["bbox"][0]["val"] = [1, 2, -3, 4]
-    document["openlabel"]["streams"]["RADAR"] = {"type": "radar"}
+    document["openlabel"]["streams"]["SONAR"] = {"type": "sonar"}
     return document
 
 
@@ -113,7 +113,7 @@ def test_warnings_are_logged_within_bounds_and_refuse_nothing(
 
     assert run.counts() == (40, 0, 0, 0)
     said = [record.getMessage() for record in caplog.records if "single_frame" in record.getMessage()]
-    assert len([one for one in said if one.startswith("scene ")]) == 10
+    assert len([one for one in said if one.startswith("warning: single_frame: at openlabel.frames")]) == 10
     assert said[-1].startswith("40 of the valid documents have warnings: single_frame (40)")
 
 

@@ -190,7 +190,7 @@ def test_an_empty_source_has_an_empty_report() -> None:
         (KognicInputError("rows.jsonl cannot be read: gone"), r"^rows\.jsonl cannot be read: gone$"),
         (
             OSError("the store is gone"),
-            r"^the source cannot be read on: the store did not answer: OSError: the store is gone\.$",
+            r"^the source cannot be read on: OSError: the store is gone\.$",
         ),
     ],
 )

@@ -8,20 +8,23 @@ from msgspec import UNSET, Meta, UnsetType
 
 from airflow_provider_kognic.core.openlabel.schema.base import Closed, Maybe, Open
 
+Kind = Literal["camera", "lidar", "radar", "gps_imu", "other"]
+"""What OpenLABEL knows as the source of a stream."""
+
 
 class Stream(Closed):
     """A stream as OpenLABEL has it, in a frame's properties."""
 
     description: Maybe[str] = UNSET
     stream_properties: Maybe[dict[str, Any]] = UNSET
-    type: Maybe[Literal["camera", "lidar", "radar", "gps_imu", "other"]] = UNSET
+    type: Maybe[Kind] = UNSET
     uri: Maybe[str] = UNSET
 
 
 class Sensor(Closed):
-    """A stream of the root: a camera or the lidar."""
+    """A stream of the root: any sensor. Which of them geometries may lie on is no matter of the schema."""
 
-    type: Annotated[Literal["camera", "lidar"], Meta(extra={"rule": "stream_type", "missing": "stream_type"})]
+    type: Annotated[Maybe[Kind], Meta(extra={"rule": "stream_type"})] = UNSET
     description: Maybe[str] = UNSET
     stream_properties: Maybe[dict[str, Any]] = UNSET
     uri: Maybe[str] = UNSET

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.journal.ledger import State
 from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.sources.base import refusal
+from airflow_provider_kognic.core.texts import sentence
 from airflow_provider_kognic.core.upload.records import (
     SENT_TWICE,
     Doubt,
@@ -121,5 +122,5 @@ def _about_doubt(
     try:
         examine(prediction, document.content)
     except Refused as why:
-        return replace(lost, message=f"{lost.message} It is not sent again, as it {why.message}")
+        return replace(lost, message=f"{sentence(lost.message)} It is not sent again, as it {why.message}")
     return ToSend(prediction, document.content, document.digest, lost=lost)

@@ -22,6 +22,7 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.paging import NoWayOnError, Page, Walk
 from airflow_provider_kognic.core.retries import may_repeat
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -83,6 +84,9 @@ class Look:
 class Listing:
     """Asks which predictions a group holds.
 
+    Attributes:
+        unusable: Why it cannot be asked, once that is known, else None.
+
     Args:
         client: Fetches a page.
         predictions_group_uuid: The group.
@@ -103,7 +107,7 @@ class Listing:
         ending: Ending,
         options: UploadOptions,
     ) -> None:
-        self.usable = True
+        self.unusable: str | None = None
         self._client = client
         self._group = predictions_group_uuid
         self._journal = journal
@@ -111,6 +115,11 @@ class Listing:
         self._ending = ending
         self._backoff = options.backoff
         self._patience = options.outage_timeout
+
+    @property
+    def usable(self) -> bool:
+        """Whether it may be asked, as far as is known."""
+        return self.unusable is None
 
     async def take_baseline(self) -> None:
         """Note what the group holds of this source's scenes, before any of them is sent in this attempt.
@@ -128,7 +137,7 @@ class Listing:
         found: defaultdict[str, list[str]] = defaultdict(list)
         rows, undisturbed = 0, False
         try:
-            async for walk in self._walks():
+            async for walk in self._walks(in_doubt=False):
                 found.clear()
                 rows = 0
                 async for page in self._pages(walk):
@@ -172,7 +181,7 @@ class Listing:
         found: defaultdict[str, list[str]] = defaultdict(list)
         rows, undisturbed = 0, False
         try:
-            async for walk in self._walks():
+            async for walk in self._walks(in_doubt=True):
                 found.clear()
                 rows, unseen = 0, set(created)
                 async for page in self._pages(walk):
@@ -206,17 +215,20 @@ class Listing:
             )
 
     def _give_up(self, why: _Unusable) -> None:
-        self.usable = False
-        logger.warning(
-            "This server's listing of predictions cannot be used (%s). Kognic does not document one. Predictions"
-            " whose answer is lost will stay in doubt.",
+        """Do without it from now on. No warning: nothing is lost, unless an answer is."""
+        self.unusable = str(why)
+        logger.info(
+            "Doubt, if any, will be named, not settled: this server's listing of predictions cannot be used (%s).",
             why,
         )
 
-    async def _walks(self) -> AsyncIterator[Walk[ListedRow]]:
+    async def _walks(self, *, in_doubt: bool) -> AsyncIterator[Walk[ListedRow]]:
         """Yield a way through the listing, and another one while predictions go away from it as it is read.
 
         The last one may be disturbed, too.
+
+        Args:
+            in_doubt: Whether it is read to settle doubt.
         """
         for number in range(1, _PASSES + 1):
             walk: Walk[ListedRow] = Walk(lambda row: row.uuid)
@@ -224,9 +236,10 @@ class Listing:
             if self._ending.why is not None or not walk.disturbed:
                 return
             if walk.cannot_be_checked:
-                logger.warning(
+                logger.log(
+                    logging.WARNING if in_doubt else logging.INFO,
                     "The pages of the group's listing have one prediction each, so that nobody can tell whether"
-                    " others went away meanwhile: none that it does not show is taken for not executed."
+                    " others went away meanwhile: none that it does not show is taken for not executed.",
                 )
                 return
             if number < _PASSES:
@@ -264,7 +277,7 @@ class Listing:
             await self._check_whether_to_try_again(failure, tries)
             if time.monotonic() - began >= self._patience:
                 raise KognicOutageError(
-                    f"no answer for {self._patience:.0f} s; the last error: {failure}",
+                    f"no answer for {self._patience:.0f} s; the last error: {sentence(failure)}",
                     status=failure.status,
                     retry_after=failure.retry_after,
                 ) from failure

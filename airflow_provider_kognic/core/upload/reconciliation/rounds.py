@@ -12,6 +12,7 @@ from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.reporting.events import Held
+from airflow_provider_kognic.core.texts import sentence
 from airflow_provider_kognic.core.upload.ending import CutOff
 from airflow_provider_kognic.core.upload.reconciliation.doubts import judge
 from airflow_provider_kognic.core.upload.records import Doubt, changed, unsettled
@@ -134,14 +135,21 @@ class Reconciler:
     def give_up(self) -> list[Result]:
         """Return what could not be settled, in doubt for good; nothing is held any more."""
         if self._ending.why is not None:
-            why = f"The run ended first: {self._ending.why}"
+            why = f"The run ended first: {sentence(self._ending.why)}"
         elif self._listing.usable:
             why = "The group's listing did not settle it."
         else:
-            why = "This server lists no predictions that could settle it."
+            why = "There is no listing to ask."
         held, self._held = list(self._held.values()), {}
         if held:
             self._emit(Held(0))
+        if held and not self._listing.usable:
+            logger.warning(
+                "%s predictions stay in doubt: what came of them cannot be asked, as this server's listing of"
+                " predictions cannot be used (%s).",
+                f"{len(held):,}",
+                self._listing.unusable,
+            )
         return [unsettled(doubt, why) for doubt in held]
 
     def may_settle_later(self, result: Result) -> bool:
@@ -196,7 +204,7 @@ class Reconciler:
             outcome=Outcome.CREATED,
             prediction_uuid=uuid,
             reason=None,
-            message=f"{doubt.lost.message or ''} The group's listing shows that it was created.".strip(),
+            message=f"{sentence(doubt.lost.message or '')} The group's listing shows that it was created.".strip(),
         )
         self._journal.record(found)
         known = self._journal.entry(doubt.prediction.scene_uuid)

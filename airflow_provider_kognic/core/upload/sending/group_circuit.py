@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicError, KognicNotFoundError
 from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.texts import sentence
 from airflow_provider_kognic.core.upload.ending import CutOff
 
 if TYPE_CHECKING:
@@ -142,8 +143,8 @@ class GroupCircuit:
 
     def _unknown(self, error: KognicError) -> KognicError:
         return KognicNotFoundError(
-            f"the predictions group {self._group} is unknown: {error.message}. Check 'predictions_group_uuid',"
-            " the host, and whether the credentials may see its dataset.",
+            f"the predictions group {self._group} is unknown: {sentence(error.message)} Check"
+            " 'predictions_group_uuid', the host, and whether the credentials may see its dataset.",
             status=HTTPStatus.NOT_FOUND.value,
             method=error.method,
             url=error.url,

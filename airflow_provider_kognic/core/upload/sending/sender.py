@@ -11,6 +11,7 @@ from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.reasons import Reason, reason_of
 from airflow_provider_kognic.core.reporting.events import Answered, Retried, Sent
 from airflow_provider_kognic.core.retries import Verdict, verdict
+from airflow_provider_kognic.core.texts import sentence
 from airflow_provider_kognic.core.upload.ending import CutOff
 from airflow_provider_kognic.core.upload.records import SENT_TWICE, unsent
 from airflow_provider_kognic.core.upload.sending.throttle import Closed
@@ -85,7 +86,7 @@ class Sender:
                 unsent(send.prediction, error),
                 outcome=Outcome.IN_DOUBT,
                 reason=Reason.UNEXPECTED,
-                message=f"unexpected {type(error).__name__}: {error}",
+                message=f"unexpected {type(error).__name__}: {sentence(error)}",
             )
         if send.lost is not None and result.outcome is Outcome.UNSENT:
             result = send.lost  # unsent now, but perhaps executed before
@@ -238,7 +239,7 @@ def _still_lost(lost: Result, result: Result) -> Result:
         lost,
         attempts=result.attempts,
         status=result.status,
-        message=f"its answer was lost; sent again, it was {result.outcome.value}: {result.message}",
+        message=f"its answer was lost; sent again, it was {result.outcome.value}: {sentence(result.message)}",
     )
 
 

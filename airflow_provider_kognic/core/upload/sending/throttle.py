@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.errors import KognicError, KognicOutageError, KognicRateLimitError
 from airflow_provider_kognic.core.reporting.events import Throttled
 from airflow_provider_kognic.core.retries import Verdict, verdict
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -138,11 +139,11 @@ class Throttle:
         elif self._failures >= self._outage_after:
             self._outage_began = now
             logger.warning(
-                "%d requests in a row without success, the last: %s. Nothing is sent until Kognic answers; giving"
-                " up after %.0f s.",
+                "%d requests in a row without success: nothing is sent until Kognic answers; giving up after"
+                " %.0f s. The last: %s",
                 self._failures,
-                error,
                 self._outage_timeout,
+                sentence(error),
             )
         self._wake()
 
@@ -174,7 +175,7 @@ class Throttle:
         if loop.time() >= began + self._outage_timeout:
             last = self._last_error
             raise KognicOutageError(
-                f"no success for {self._outage_timeout:.0f} s; the last error: {last}",
+                f"no success for {self._outage_timeout:.0f} s; the last error: {sentence(last)}",
                 status=None if last is None else last.status,
                 retry_after=None if last is None else last.retry_after,
             ) from last

@@ -20,6 +20,7 @@ from airflow_provider_kognic.core.api.exchange.bodies import (
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicAnswerError,
+    KognicConnectionError,
     KognicCredentialsError,
     KognicError,
     KognicRequestError,
@@ -64,7 +65,7 @@ def test_what_unpacks_to_gigabytes_is_not_unpacked(emulator: Emulator, tokens: T
             ):
                 client.create_prediction(UUID, UUID, b"{}")
             auth = TokenProvider(settings_for(emulator, auth_host=server.url))
-            with pytest.raises(KognicCredentialsError, match=f"longer than {most:,} bytes"):
+            with pytest.raises(KognicConnectionError, match=f"longer than {most:,} bytes"):
                 auth.token()
     with raw_server(answer) as server, little_memory(4 * MOST_BYTES_OF_A_PAGE):
         settings = settings_for(emulator, base_url=server.url)
@@ -170,17 +171,23 @@ def test_a_page_may_be_large(emulator: Emulator, tokens: TokenProvider) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "error", "said"),
     [
-        (http(200, b"x" * (MOST_BYTES + 1)), "longer than"),
-        (http(200, b"x", ["content-encoding: br"]), "'br'"),
-        (http(400, b'{"message": "no"}' + b" " * MOST_BYTES), "refuses the credentials: .*no"),
+        (http(200, b"x" * (MOST_BYTES + 1)), KognicConnectionError, "longer than"),
+        (http(200, b"x", ["content-encoding: br"]), KognicConnectionError, "'br'"),
+        (
+            http(400, b'{"message": "no"}' + b" " * MOST_BYTES),
+            KognicCredentialsError,
+            "refuses the credentials: .*no",
+        ),
     ],
 )
-def test_a_token_that_cannot_be_read(emulator: Emulator, raw: bytes, said: str) -> None:
+def test_a_token_that_cannot_be_read(
+    emulator: Emulator, raw: bytes, error: type[KognicError], said: str
+) -> None:
     with raw_server(always(raw)) as server:
         tokens = TokenProvider(settings_for(emulator, auth_host=server.url))
-        with pytest.raises(KognicCredentialsError, match=said):
+        with pytest.raises(error, match=said):
             tokens.token()
 
 

@@ -1,6 +1,7 @@
 """Listings of predictions that are not as they should be: none leads to a wrong conclusion, and none is endless."""
 
 import json
+import logging
 import random
 import socket
 import uuid
@@ -92,3 +93,62 @@ def test_what_it_shows_settles_doubt(
         assert run.counts() == (12, 0, 0, 0)
         assert len(server.stored) == 12  # type: ignore[attr-defined]
     assert "has to remove" not in caplog.text
+
+
+def lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
+    """What this package said at a level."""
+    ours = [one for one in caplog.records if one.name.startswith("airflow_provider_kognic.core.upload")]
+    return [one.getMessage() for one in ours if one.levelno == level]
+
+
+def test_a_listing_that_nobody_needed_is_no_warning(
+    emulator: Emulator, group: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Kognic documents none, so there may be none each day: said once, in words of consequence."""
+    caplog.set_level(logging.INFO)
+    run = upload_all(rows(12), settings_for(emulator), group)
+    assert run.counts() == (12, 0, 0, 0)
+    assert lines(caplog, logging.WARNING) == []
+    (said,) = [one for one in lines(caplog, logging.INFO) if "cannot be used" in one]
+    assert said.startswith(
+        "Doubt, if any, will be named, not settled: this server's listing of predictions cannot be used (HTTP 405: "
+    )
+
+
+def test_doubt_that_cannot_be_settled_is_a_warning(
+    emulator: Emulator, group: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once for all, with their number first; then each is named."""
+    caplog.set_level(logging.INFO)
+    lost = [{"kind": "503_before", "match": {"scene": demo.scene_uuid(n)}} for n in (3, 5)]
+    emulator.set_faults(rules=lost)
+    run = upload_all(rows(12), settings_for(emulator), group)
+    assert run.counts() == (10, 0, 2, 0)
+    (said,) = lines(caplog, logging.WARNING)
+    assert said.startswith(
+        "2 predictions stay in doubt: what came of them cannot be asked, as this server's "
+    )
+    assert "(HTTP 405: " in said
+    named = [one.getMessage() for one in caplog.records if one.getMessage().startswith("in_doubt: ")]
+    assert [one.partition(" (scene ")[0] for one in named] == [
+        "in_doubt: http_503: An emulated fault. There is no listing to ask."
+    ] * 2
+
+
+def test_pages_of_one_are_a_warning_only_in_doubt(
+    emulator: Emulator, group: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was there before is looked up in each upload: that it cannot be checked matters to those in doubt."""
+
+    def one_by_one(stored: list[dict[str, str]], offset: int) -> list[dict[str, str]]:
+        return stored[offset : offset + 1]
+
+    caplog.set_level(logging.INFO)
+    with kognic(one_by_one, lose=set()) as server:
+        server.stored += [{"uuid": str(uuid.uuid4()), "sceneUuid": str(uuid.uuid4())} for _ in range(3)]  # type: ignore[attr-defined]
+        assert upload_to(server, emulator, group).counts() == (12, 0, 0, 0)
+    assert [one for one in lines(caplog, logging.INFO) if "one prediction each" in one] != []
+    assert lines(caplog, logging.WARNING) == []
+    with kognic(one_by_one, lose={demo.scene_uuid(5)}) as server:
+        assert upload_to(server, emulator, group).counts() == (12, 0, 0, 0)
+    assert [one for one in lines(caplog, logging.WARNING) if "one prediction each" in one] != []

@@ -29,7 +29,7 @@ class Scripted(Listing):
     """A listing that shows one look after the other, the last one for ever."""
 
     def __init__(self, looks: Sequence[Look | KognicError | None]) -> None:
-        self.usable = True
+        self.unusable = None
         self.looked = 0
         self._looks = looks
 
@@ -172,12 +172,12 @@ def test_without_a_listing_doubt_stays_doubt(*, usable: bool) -> None:
     """Said in words of consequence."""
 
     async def story(reconciler: Reconciler, listing: Scripted, *_: Any) -> None:
-        listing.usable = usable
+        listing.unusable = None if usable else "HTTP 405: no such listing"
         reconciler.hold(doubt())
         assert [done async for done in reconciler.rounds()] == [Round()]
         (left,) = reconciler.give_up()
         assert left.outcome is Outcome.IN_DOUBT
-        assert ("This server lists no predictions" in str(left.message)) is not usable
+        assert ("There is no listing to ask." in str(left.message)) is not usable
         assert reconciler.may_settle_later(left) is usable
 
     tell(story, [None])
@@ -191,7 +191,7 @@ def test_an_error_ends_the_run() -> None:
         assert [done async for done in reconciler.rounds()] == [Round()]
         assert isinstance(ending.why, KognicCredentialsError)
         (left,) = reconciler.give_up()
-        assert left.message == "lost. The run ended first: no token"
+        assert left.message == "lost. The run ended first: no token."
 
     tell(story, [KognicCredentialsError("no token")])
 

@@ -1,6 +1,7 @@
 """How many requests may be in flight, by what was answered: no server."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -167,3 +168,26 @@ def test_closing_sends_everybody_home() -> None:
         assert [type(one) for one in found] == [Closed] * 4
 
     tell(story)
+
+
+@pytest.mark.parametrize("said", ["Service Unavailable", "Service Unavailable."])
+def test_what_the_server_said_ends_once(caplog: pytest.LogCaptureFixture, said: str) -> None:
+    """With a full stop or without, in the line that an outage begins with, and in the error that it ends with."""
+
+    async def fails() -> None:
+        raise KognicServerError(said, status=503)
+
+    async def story(throttle: Throttle, _: Any) -> None:
+        for _number in range(2):
+            throttle.failed(KognicServerError(said, status=503), await throttle.enter())
+        with pytest.raises(KognicOutageError) as caught:
+            await throttle.enter()
+        assert str(caught.value) == "no success for 0 s; the last error: Service Unavailable."
+
+    caplog.set_level(logging.WARNING)
+    tell(story, fails, max_connections=1, outage_timeout=0.01)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == (
+        "2 requests in a row without success: nothing is sent until Kognic answers; giving up after 0 s. The last:"
+        " Service Unavailable."
+    )

@@ -1,0 +1,51 @@
+"""How texts are put together that people read: where a sentence ends, and what of a line comes first.
+
+A viewer of logs shows the beginning of a line; what matters most stands there.
+"""
+
+from __future__ import annotations
+
+_ENDS = (".", "!", "?", "…")
+_CLOSES = "\"')]}"
+
+
+def sentence(text: object) -> str:
+    """Return a text of somebody else's, such as a server's, so that a sentence of ours may follow it.
+
+    It is on one line and ends with one full stop, whether it had one or not; nothing stays nothing.
+    """
+    said = " ".join(str(text).split()).rstrip(",;:")
+    return said if not said or said.rstrip(_CLOSES).endswith(_ENDS) else f"{said}."
+
+
+def about_one(
+    what: str,
+    reason: str | None,
+    message: str | None,
+    *,
+    scene_uuid: str,
+    source: str,
+    longest: int | None = None,
+) -> str:
+    """Say what became of one prediction, on one line: what, why, and last which one.
+
+    Args:
+        what: What became of it.
+        reason: Why, in a word.
+        message: The same for people.
+        scene_uuid: Its scene, or an empty string where that is not known.
+        source: Where it stands; most name the scene, which is not said twice then.
+        longest: Characters to which the message is cut, where another place has all of it.
+    """
+    said = sentence(message or "")
+    if longest is not None and len(said) > longest:
+        said = f"{said[:longest].rstrip(' .')}…"
+    folder, _, name = source.rpartition("/")
+    if not scene_uuid or scene_uuid not in source.lower():
+        named = f"scene {scene_uuid or 'unknown'}, {source}"
+    elif folder and name == f"{scene_uuid}.json":
+        named = f"scene {scene_uuid} in {folder}"
+    else:
+        named = source
+    kind = f"{what}: {reason}:" if reason else f"{what}:"
+    return " ".join(part for part in (kind, said, f"({' '.join(named.split())})") if part)

@@ -1,0 +1,123 @@
+"""What a task says of its upload: what it returns, leaves in XCom, and gives its exception to carry."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import redact
+
+from airflow_provider_kognic.core.models import Summary, is_uuid
+from airflow_provider_kognic.summaries import KEY, MOST_ERROR_BYTES, MOST_NAME_BYTES, MOST_REASONS, cut
+from airflow_provider_kognic.task.paths import is_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_kognic.core.api.records import Dataset, PredictionsGroup
+    from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.task.failures import Ended
+
+logger = logging.getLogger(__name__)
+
+# What a URL may hold of secrets: a password, a signature.
+_PASSWORD = re.compile(r"\b([a-z][a-z0-9+.-]*://[^\s/@:]*):\S*@", re.IGNORECASE)
+_SIGNATURE = re.compile(r"\b(https?://[^\s?#]*\?)[^\s]+", re.IGNORECASE)
+
+
+class TaskSummary:
+    """The summary of a task that uploads, or finds out what an upload would do.
+
+    It begins with what the arguments say, and learns the rest as it is found, so that a task that fails before its
+    upload begins leaves what is known by then. It holds no documents, no secrets, and less than 4 KB.
+
+    Args:
+        operator: Has the arguments as attributes, rendered.
+        context: The task's.
+    """
+
+    def __init__(self, operator: Any, context: Context) -> None:
+        self._ti: Any = context.get("ti")
+        group = str(operator.predictions_group_uuid).strip()
+        self._group = group.lower() if is_uuid(group) else group
+        self._group_name: str | None = None
+        self._dataset = None if operator.dataset is None else str(operator.dataset)
+        self._dataset_uuid = self._dataset.lower() if is_uuid(self._dataset) and self._dataset else None
+        self._source = _shown(operator.predictions if operator.manifest is None else operator.manifest)
+        self._settings: Settings | None = None
+
+    def knows_settings(self, settings: Settings) -> None:
+        """Learn where Kognic is: whether that makes a link is asked at the end."""
+        self._settings = settings
+
+    def knows_dataset(self, dataset: Dataset) -> None:
+        """Learn which dataset is meant."""
+        self._dataset, self._dataset_uuid = dataset.name or self._dataset, dataset.uuid
+
+    def knows_group(self, group: PredictionsGroup) -> None:
+        """Learn how the dataset lists the group."""
+        self._group_name = group.name or None
+
+    def leave(self, ended: Ended) -> dict[str, Any]:
+        """Leave the summary of an upload that has ended, and return it."""
+        error = None if ended.failure is None else ended.failure.message
+        return self._push(ended.counts, counted=ended.counted, error=error)
+
+    def leave_without_counts(self, error: BaseException) -> dict[str, Any]:
+        """Leave the summary of a task whose upload did not begin, or broke off, and return it."""
+        text = str(error) or "no more is known"
+        kind = type(error)
+        if not kind.__module__.startswith(__name__.partition(".")[0]):
+            text = f"{kind.__name__}: {text}"  # of somebody else, who may have written for programmers only
+        return self._push(Summary(self._group).to_dict(), counted=False, error=text)
+
+    def _push(self, counts: Mapping[str, Any], *, counted: bool, error: str | None) -> dict[str, Any]:
+        ti = self._ti
+        reasons = list((counts.get("reasons") or {}).items())[:MOST_REASONS]
+        summary = {
+            **counts,
+            "predictions_group_uuid": _text(counts["predictions_group_uuid"], MOST_NAME_BYTES),
+            "reasons": {str(reason): number for reason, number in reasons},
+            "predictions_group": _text(self._group_name, MOST_NAME_BYTES),
+            "dataset_uuid": self._dataset_uuid,
+            "dataset": _text(self._dataset, MOST_NAME_BYTES),
+            "link": self._link(),
+            "source": _text(self._source, MOST_NAME_BYTES),
+            "counted": counted,
+            "error": _text(error, MOST_ERROR_BYTES),
+            "task_id": getattr(ti, "task_id", None),
+            "map_index": getattr(ti, "map_index", -1),
+            "try_number": getattr(ti, "try_number", None),
+        }
+        try:
+            ti.xcom_push(key=KEY, value=summary)
+        except Exception:  # whatever keeps the summary from being stored must not hide how the upload ended
+            logger.exception("The summary could not be stored in XCom: %s", summary)
+        return summary
+
+    def _link(self) -> str | None:
+        if self._settings is None or not is_uuid(self._group):
+            return None
+        return self._settings.predictions_group_page(self._dataset_uuid, self._group)
+
+
+def _text(text: str | None, most: int) -> str | None:
+    """Return a text as XCom may hold it: without secrets, as Airflow does not mask XComs as it does logs."""
+    if text is None:
+        return None
+    return cut(_SIGNATURE.sub(r"\1***", _PASSWORD.sub(r"\1:***@", str(redact(text)))), most)
+
+
+def _shown(source: Any) -> str | None:
+    """Name a source."""
+    if source is None:
+        return None
+    if is_path(source):
+        return str(source)
+    if isinstance(source, Sequence) and not isinstance(source, bytes):
+        return f"{len(source):,} rows"
+    return type(source).__name__

@@ -1,0 +1,225 @@
+"""How sensors end that do not find what they wait for: what skips, what fails, and what is said of it."""
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
+
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.testing import Emulator
+from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor, PredictionsGroupSensor
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+RunDag = Callable[..., Any]
+
+WAYS: dict[str, dict[str, Any]] = {
+    "poke": {"mode": "poke"},
+    "reschedule": {"mode": "reschedule"},
+    "deferrable": {"deferrable": True},
+}
+FLAGS: dict[str, dict[str, Any]] = {
+    "neither": {},
+    "soft_fail": {"soft_fail": True},
+    "silent_fail": {"silent_fail": True},
+    "never_fail": {"never_fail": True},
+}
+# What no waiting mends: a sensor's arguments, the connection's, and what is said of it.
+HOPELESS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "unknown dataset": ({"dataset": "nope"}, {}, "there is no dataset 'nope'"),
+    "bad credentials": ({}, {"password": "wrong-48151623"}, "refuses the credentials"),
+    "no credentials": ({}, {"password": None}, "has a login (client id) but no password"),
+    "wrong argument": ({"predictions_group_uuid": "../x"}, {}, "give either 'name' or"),
+    "wrong type": ({"name": ["n"]}, {}, "'name' must be text, not ['n']"),
+}
+every_way = pytest.mark.parametrize("way", WAYS)
+every_flag = pytest.mark.parametrize("flag", FLAGS)
+
+
+def group_sensor(dag: "DAG", **kwargs: Any) -> PredictionsGroupSensor:
+    given = {"task_id": "wait", "dataset": "demo", "name": "n", "poke_interval": 0.2, "timeout": 60, **kwargs}
+    return PredictionsGroupSensor(dag=dag, retries=1, retry_delay=timedelta(0), **given)
+
+
+def scenes_sensor(dag: "DAG", **kwargs: Any) -> DatasetScenesSensor:
+    given = {"task_id": "wait", "dataset": "demo", "poke_interval": 0.2, "timeout": 60, **kwargs}
+    return DatasetScenesSensor(dag=dag, retries=1, retry_delay=timedelta(0), **given)
+
+
+def skip_if_airflow_cannot_reschedule_here(way: str) -> None:
+    import airflow
+
+    if way == "reschedule" and airflow.__version__.startswith("3.0."):
+        pytest.skip(
+            "Airflow 3.0 reads a task's first date of rescheduling as text where a Dag runs in one process"
+        )
+
+
+@every_way
+@every_flag
+@pytest.mark.parametrize("what", HOPELESS)
+def test_what_waiting_cannot_mend_is_said_and_skips_under_never_fail_alone(
+    run_dag: RunDag,
+    dag: "DAG",
+    server: Emulator,
+    connection_to: Callable[..., dict[str, Any]],
+    way: str,
+    flag: str,
+    what: str,
+) -> None:
+    arguments, fields, message = HOPELESS[what]
+    group_sensor(dag, **arguments, **WAYS[way], **FLAGS[flag])
+
+    run = run_dag(dag, connection={**connection_to(server), **fields})
+
+    expected = "skipped" if flag == "never_fail" else "failed"
+    assert (run.task_state("wait"), run.tries("wait")) == (expected, 1), run.output
+    assert message in run.output
+    assert "wrong-48151623" not in run.output
+
+
+@every_way
+@every_flag
+def test_only_the_time_out_skips_under_soft_fail_and_says_what_was_waited_for(
+    run_dag: RunDag, dag: "DAG", server: Emulator, way: str, flag: str
+) -> None:
+    skip_if_airflow_cannot_reschedule_here(way)
+    name = str(uuid.uuid4())
+    group_sensor(dag, name=name, timeout=0.5, **WAYS[way], **FLAGS[flag])
+
+    run = run_dag(dag, connection=server)
+
+    expected = "skipped" if flag in {"soft_fail", "never_fail"} else "failed"
+    assert (run.task_state("wait"), run.tries("wait")) == (expected, 1), run.output
+    assert "Sensor has timed out" in run.output
+    assert f"It waited for predictions group '{name}' in dataset demo." in run.output
+    assert f"Last look: No predictions group '{name}' in dataset demo yet" in run.output
+
+
+@every_way
+def test_a_time_out_while_kognic_is_away_says_so(
+    run_dag: RunDag, dag: "DAG", server: Emulator, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_if_airflow_cannot_reschedule_here(way)
+    monkeypatch.setattr("airflow_provider_kognic.core.retries.Backoff.delay", lambda *_: 0.0)
+    server.set_faults(rules=[{"kind": "503_before", "match": {"method": "GET", "path": "^/v2/datasets"}}])
+    group_sensor(dag, timeout=0.5, **WAYS[way])
+
+    run = run_dag(dag, connection=server)
+
+    assert run.task_state("wait") == "failed"
+    assert "Last look: Kognic could not be asked: " in run.output
+
+
+@every_way
+@pytest.mark.parametrize("flag", ["neither", "soft_fail", "never_fail"])
+def test_an_error_that_nobody_foresaw_is_no_time_out_either(
+    run_dag: RunDag,
+    dag: "DAG",
+    server: Emulator,
+    way: str,
+    flag: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is tried again, as any task's, and `never_fail` alone skips it, saying what it was."""
+
+    def broken(_: Any) -> Any:
+        raise LookupError("nobody foresaw 48151623")
+
+    monkeypatch.setattr(PredictionsGroupSensor, "question", broken)
+    group_sensor(dag, **WAYS[way], **FLAGS[flag])
+
+    run = run_dag(dag, connection=server)
+
+    expected = ("skipped", 1) if flag == "never_fail" else ("failed", 2)
+    assert (run.task_state("wait"), run.tries("wait")) == expected, run.output
+    assert "nobody foresaw 48151623" in run.output
+
+
+# --- after the triggerer; called as Airflow's task runner calls it ---
+
+
+def resumed(sensor: Any, next_kwargs: dict[str, Any], method: str = "execute_complete") -> BaseException:
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - which one is what the tests are about
+        sensor.resume_execution(method, next_kwargs, {})
+    return raised.value
+
+
+SKIPS_A_TIME_OUT = [(flag, flag in {"soft_fail", "never_fail"}) for flag in FLAGS]
+
+
+@pytest.mark.parametrize(("flag", "skips"), SKIPS_A_TIME_OUT)
+def test_a_time_out_that_the_scheduler_notices_says_what_was_waited_for(
+    dag: "DAG", flag: str, *, skips: bool
+) -> None:
+    """Airflow itself says no more than "Trigger timeout"."""
+    sensor = group_sensor(dag, timeout=77, **FLAGS[flag])
+
+    error = resumed(sensor, {"error": "Trigger timeout"}, "__fail__")
+
+    assert type(error) is (AirflowSkipException if skips else AirflowSensorTimeout)
+    assert str(error) == (
+        "Sensor has timed out after 77 s. It waited for predictions group 'n' in dataset demo."
+    )
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_trigger_that_crashed_is_no_time_out(dag: "DAG", flag: str) -> None:
+    """So the task is tried again, if it may be."""
+    error = resumed(group_sensor(dag, **FLAGS[flag]), {"error": "Trigger failure"}, "__fail__")
+
+    assert isinstance(error, AirflowSkipException) is (flag == "never_fail")
+    assert isinstance(error, AirflowException)
+    assert not isinstance(error, (AirflowFailException, AirflowSensorTimeout))
+    assert "Trigger failure" in str(error)
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_what_the_trigger_could_not_mend_is_no_time_out(dag: "DAG", flag: str) -> None:
+    error = resumed(group_sensor(dag, **FLAGS[flag]), {"event": {"error": "there is no dataset 'demo'"}})
+
+    assert type(error) is (AirflowSkipException if flag == "never_fail" else AirflowFailException)
+    assert "there is no dataset 'demo'" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({}, "annotations of scenes in dataset demo"),
+        ({"min_count": 3}, "annotations of scenes in dataset demo (min_count: 3)"),
+        ({"scene_uuids": [demo.scene_uuid(0)] * 2}, "annotations of 2 named scenes in dataset demo"),
+        ({"predictions": "s3://b/day/"}, "annotations of the scenes of s3://b/day/ in dataset demo"),
+        ({"predictions": [{"sceneUuid": "x"}]}, "annotations of the scenes of 1 predictions in dataset demo"),
+    ],
+)
+def test_a_time_out_names_the_scenes_without_reading_their_source(
+    dag: "DAG", arguments: dict[str, Any], said: str
+) -> None:
+    error = resumed(
+        scenes_sensor(dag, **arguments), {"event": {"timed_out": "0 of 1 scenes have annotations."}}
+    )
+
+    assert str(error) == (
+        f"Sensor has timed out after 60 s. It waited for {said}. Last look: 0 of 1 scenes have annotations."
+    )
+
+
+@every_way
+@pytest.mark.parametrize("scenes", [7, {"a": 1}, b"x", [7], [None]])
+def test_scenes_that_are_none_fail_at_once(
+    run_dag: RunDag, dag: "DAG", server: Emulator, way: str, scenes: Any
+) -> None:
+    scenes_sensor(dag, scene_uuids=scenes, **WAYS[way])
+
+    run = run_dag(dag, connection=server)
+
+    assert (run.task_state("wait"), run.tries("wait")) == ("failed", 1), run.output
