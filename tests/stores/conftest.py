@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from s3fs import S3FileSystem
 
 from tests.stores.s3 import S3, running_s3
 
@@ -24,6 +25,8 @@ def s3(shared_s3: S3, airflow_database: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AIRFLOW_CONN_ML", shared_s3.connection())
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # there is no such machine here to be asked
     shared_s3.reset()
+    for client in S3FileSystem._cache.values():
+        client.invalidate_cache()  # what it has listed in another test
     yield shared_s3
     shared_s3.proxy.clear()
 

@@ -103,7 +103,7 @@ def test_an_empty_day_and_a_bucket_that_is_not_there(bucket: str) -> None:
     put(bucket, f"other/{SCENES[0]}.json")
     for given in ("day/", "day", "day/*.json"):
         assert to_source(f"gs://google@{bucket}/{given}").total == 0
-        with pytest.raises(KognicInputError, match="there is no bucket 'nowhere'"):
+        with pytest.raises(KognicInputError, match="there is no such bucket, 'nowhere'"):
             to_source(f"gs://google@nowhere/{given}")
     with pytest.raises(KognicInputError, match="does not exist"):
         to_source(f"gs://google@{bucket}/day.jsonl")

@@ -1,6 +1,7 @@
 """Names of folders, whatever characters are in them: as a folder, in a glob, for one file; on disk and on S3."""
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,9 @@ NAMES = [
     "...",
     "-",
 ]
+
+# The library under Airflow 3.0's paths takes such a name for the end of a URL.
+OLD_PATHS = version("universal-pathlib").startswith(("0.1.", "0.2."))
 
 Write = Callable[[Mapping[str, bytes]], str]
 
@@ -90,6 +94,10 @@ def test_a_folder_is_meant_as_it_is_named(write: Write, name: str) -> None:
     others = {f"{other}/in/{SCENES[3]}.json": b"another" for other in decoys(name)}
     others |= {f"{other}/{SCENES[3]}.json": b"another" for other in decoys(name)}
     root = write({**ours, **above, **others})
+    if "://" in root and name.endswith(("?", "#")) and OLD_PATHS:
+        with pytest.raises(KognicInputError, match="Rename the folder or file"):
+            to_source(f"{root}/{name}/")
+        return
     expected = {f"{root}/{path}": content for path, content in ours.items()}
     upper = {f"{root}/{path}": content for path, content in above.items()}
     for given in (
@@ -140,8 +148,8 @@ def test_a_document_beside_a_table_is_found_by_its_relative_path(write: Write, n
 
 
 def test_names_that_only_a_store_can_have(s3: S3) -> None:
-    """Two slashes, dots alone, a tabulator: keys are any text."""
-    for name in ("a//b", "a\tb", "back\\slash"):
+    """Keys are any text."""
+    for name in ("a//b", "back\\slash"):
         s3.put_all({f"{name}/{SCENES[0]}.json": b"0", f"{name.replace('//', '/')}/x/{SCENES[1]}.json": b"1"})
         source = f"s3://ml@{BUCKET}/{name}/{SCENES[0]}.json"
         assert read(to_source(f"s3://ml@{BUCKET}/{name}/")) == {source: b"0"}, name
@@ -149,9 +157,9 @@ def test_names_that_only_a_store_can_have(s3: S3) -> None:
         s3.reset()
 
 
-@pytest.mark.parametrize("name", ["a::b", "a::s3://preds/a"])
+@pytest.mark.parametrize("name", ["a::b", "a::s3://preds/a", "a\tb"])
 def test_a_name_that_paths_cannot_hold_is_no_other_name(s3: S3, name: str) -> None:
-    """Some versions of the library under Airflow's paths take it for two."""
+    """Some versions of the library under Airflow's paths take it for two, or leave a part out."""
     document = f"{name}/{SCENES[0]}.json"
     s3.put_all({document: b"0", f"a/{SCENES[1]}.json": b"1"})
     for given in (f"{name}/", f"{name}/*.json", document):

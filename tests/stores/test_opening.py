@@ -47,7 +47,7 @@ def test_a_file_that_is_not_there_is_no_empty_folder(s3: S3, given: str) -> None
 )
 def test_a_bucket_that_is_not_there(s3: S3, given: str) -> None:
     with pytest.raises(
-        KognicInputError, match=r"there is no bucket 'nowhere': s3://ml@nowhere.*the bucket's name"
+        KognicInputError, match=r"there is no such bucket, 'nowhere': s3://ml@nowhere.*the bucket's name"
     ):
         to_source(f"s3://ml@nowhere/{given}")
 
@@ -84,7 +84,9 @@ def test_an_empty_day(
     result = run_dag(dag, connection=server, conf={})
     assert result.task_state("upload") == state, result.output
     if state == "failed":
-        said = "there is no bucket 'nowhere'" if bucket == "nowhere" else "the source holds no predictions"
+        said = (
+            "there is no such bucket, 'nowhere'" if bucket == "nowhere" else "the source holds no predictions"
+        )
         assert said in result.output
         assert "does not exist" not in result.output
 
@@ -172,7 +174,7 @@ def test_a_source_is_opened_on_fresh_listings(s3: S3, form: str) -> None:
         (faults.EXPIRED_TOKEN, "expired"),
         (faults.WRONG_REGION_SIGNED, "region|malformed"),
         (faults.UNAVAILABLE, "unable to handle|ServiceUnavailable"),
-        (faults.NO_BUCKET, "no bucket 'preds'"),
+        (faults.NO_BUCKET, "no such bucket, 'preds'"),
     ],
     ids=lambda value: getattr(value, "code", ""),
 )

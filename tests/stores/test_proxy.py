@@ -64,8 +64,8 @@ def test_silence_lasts_until_the_faults_are_cleared(s3: S3) -> None:
     s3.put("a.json", b"abcd")
     s3.proxy.add(faults.STALLED, "read")
     owner = "".join(f"{name}: {value}\r\n" for name, value in AS_OWNER.items())
-    with socket.create_connection(("127.0.0.1", s3.proxy.port)) as connection:
-        connection.sendall(f"GET /preds/a.json HTTP/1.1\r\nHost: s3\r\n{owner}\r\n".encode())
+    with socket.create_connection(("127.0.0.1", s3.proxy.port), timeout=60) as connection:
+        connection.sendall(f"GET /preds/a.json HTTP/1.1\r\nHost: 127.0.0.1\r\n{owner}\r\n".encode())
         told = b""
         while not told.endswith(b"ab"):
             told += (more := connection.recv(4096))
@@ -75,7 +75,11 @@ def test_silence_lasts_until_the_faults_are_cleared(s3: S3) -> None:
         assert connection.recv(4096) == b""
 
 
-def test_another_writer_may_come_between(s3: S3) -> None:
+def test_another_writer_may_come_between_a_look_and_the_reading(s3: S3) -> None:
     s3.put("a.json", b"old")
     s3.proxy.add(faults.Does(lambda: s3.put("a.json", b"changed")), "read", times=1)
-    assert to_path("s3://ml@preds/a.json").read_bytes() == b"changed"
+    path = to_path("s3://ml@preds/a.json")
+    with path.open("rb") as file, pytest.raises(OSError, match=r"no longer exists|pre-condition"):
+        file.read()
+    assert s3.proxy.asked() == ["a.json", "a.json"]
+    assert s3.get("a.json") == b"changed"

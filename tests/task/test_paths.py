@@ -24,6 +24,8 @@ from airflow_provider_kognic.task.paths import _LOCAL, to_path
         ("local:///data/p", "/data/p"),
         ("file://conn@/data/p", "/data/p"),
         ("~/p", str(Path.home() / "p")),
+        ("/data/a://b", "/data/a://b"),
+        ("data/s3://b?c#d", str(Path.cwd() / "data/s3:/b?c#d")),
     ],
 )
 def test_what_is_on_this_machine_becomes_a_plain_path(given: Any, path: str) -> None:

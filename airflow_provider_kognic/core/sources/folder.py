@@ -80,9 +80,12 @@ def _open(given: Given) -> Source:
 
 
 def _source_of(folder: PathLike, found: Mapping[str, int | None], most: int) -> FilesSource:
-    return FilesSource(
-        folder, sorted(found), most, {name: size for name, size in found.items() if size is not None}
-    )
+    # Below a folder with these at its end some versions of Airflow's paths leave them out.
+    while is_stored(folder) and folder.name.endswith(("?", "#")):
+        found = {f"{folder.name}/{name}": size for name, size in found.items()}
+        folder = folder.parent
+    sizes = {name: size for name, size in found.items() if size is not None}
+    return FilesSource(folder, sorted(found), most, sizes)
 
 
 def _listed(folder: Any) -> dict[str, int | None]:

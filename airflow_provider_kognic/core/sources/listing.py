@@ -200,6 +200,6 @@ def _check_bucket(path: Any) -> None:
         protocol = str(getattr(path, "protocol", ""))
         what = "container" if protocol in _CONTAINERS else "bucket"
         raise KognicInputError(
-            f"there is no {what} {text.strip('/').partition('/')[0]!r}: {path} cannot be read. Look at the"
+            f"there is no such {what}, {text.strip('/').partition('/')[0]!r}: {path} cannot be read. Look at the"
             f" {what}'s name, and whether the Airflow connection before the '@' is of the account that has it."
         ) from error
