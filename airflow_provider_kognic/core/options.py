@@ -19,6 +19,7 @@ from airflow_provider_kognic.core.values import (
     check_bytes,
     check_choice,
     check_connections,
+    check_flag,
     check_seconds,
 )
 
@@ -171,6 +172,7 @@ class UploadOptions:
         checked = {
             "max_connections": check_connections(self.max_connections),
             "max_failures": MaxFailures.parse(self.max_failures),
+            "allow_empty": check_flag(self.allow_empty, "allow_empty"),
             "outage_timeout": check_seconds(self.outage_timeout, "outage_timeout", zero=True),
             "on_ambiguous": check_choice(self.on_ambiguous, "on_ambiguous", OnAmbiguous),
             "settle_after": check_seconds(self.settle_after, "settle_after", zero=True),

@@ -6,6 +6,8 @@ A viewer of logs shows the beginning of a line; what matters most stands there.
 from __future__ import annotations
 
 _ENDS = (".", "!", "?", "…")
+# Characters of a uuid; shorter text may stand in a path by chance.
+_UUID = 36
 _CLOSES = "\"')]}"
 
 
@@ -41,7 +43,7 @@ def about_one(
     if longest is not None and len(said) > longest:
         said = f"{said[:longest].rstrip(' .')}…"
     folder, _, name = source.rpartition("/")
-    if not scene_uuid or scene_uuid not in source.lower():
+    if len(scene_uuid) < _UUID or scene_uuid not in source.lower():
         named = f"scene {scene_uuid or 'unknown'}, {source}"
     elif folder and name == f"{scene_uuid}.json":
         named = f"scene {scene_uuid} in {folder}"

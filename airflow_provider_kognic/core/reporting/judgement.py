@@ -70,12 +70,13 @@ def judge(report: Report, options: UploadOptions, *, receipts: str | None = None
     if report.stopped is None:
         lines = [f"The upload is incomplete: {counts}"]
     else:
-        lines = [f"The upload ended early: {sentence(report.stopped)}", f"{counts[:1].upper()}{counts[1:]}"]
+        lines = [f"The upload ended early: {sentence(report.stopped)}"]
+        lines.append(f"{counts[:1].upper()}{counts[1:]}" if summary.total else "Nothing was sent.")
     lines += _about_reasons(report)
     if report.in_doubt:
         lines += _about_doubt(report, options, retry=retry, receipts=receipts)
     lines += _examples(report, failing)
-    lines += _where_the_others_are(summary, receipts)
+    lines += _where_the_others_are(report, receipts)
     return Failure("\n".join(lines), retry)
 
 
@@ -130,8 +131,8 @@ def _about_doubt(
 
 def _examples(report: Report, failing: set[Outcome]) -> Iterator[str]:
     """Name the first few of what fails the task, of each reason one before a second of any."""
-    known = [*report.in_doubt, *(one for one in report.first if one.outcome is not Outcome.IN_DOUBT)]
-    named = [one for one in known if one.outcome in failing] or known
+    known = (*report.in_doubt, *(one for one in report.first if one.outcome is not Outcome.IN_DOUBT))
+    named = [one for one in known if one.outcome in failing]
     firsts: dict[tuple[Outcome, str | None], Result] = {}
     for one in named:
         firsts.setdefault((one.outcome, one.reason), one)
@@ -151,11 +152,14 @@ def _examples(report: Report, failing: set[Outcome]) -> Iterator[str]:
         yield f"- {line}"
 
 
-def _where_the_others_are(summary: Summary, receipts: str | None) -> Iterator[str]:
+def _where_the_others_are(report: Report, receipts: str | None) -> Iterator[str]:
     if receipts is not None:
         yield f"All that is neither created nor skipped: {receipts}"
-    elif summary.in_doubt:
+        return
+    if report.summary.in_doubt:
         yield "The log names each that is in doubt, in a line that begins with 'in_doubt:'."
+    if Reason.STORE_UNAVAILABLE in report.reasons:
+        yield "The log names each that could not be read, in a line that begins with 'unsent: store_unavailable:'."
 
 
 def _may_help(report: Report) -> bool:

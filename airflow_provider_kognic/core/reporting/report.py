@@ -18,7 +18,7 @@ class Report:
         summary: The counts.
         stopped: Why the run ended before its source did, or None.
         reasons: How often each reason of a prediction that is neither created nor skipped occurred.
-        first: The first of those results, at most 20.
+        first: The first 20 in doubt, the first 20 others, and the first 3 of each other outcome and reason.
         in_doubt: The results in doubt, at most a thousand.
         journaled: Whether a journal knows what was sent, so that the upload may be repeated.
         settles: Whether a later attempt may settle what is in doubt: the server lists predictions.

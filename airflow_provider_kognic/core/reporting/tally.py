@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# So many are shown, and of each outcome and reason the first few even then: what fails the task must be among them.
 _SHOWN = 20
+_SHOWN_OF_EACH = 3
 _KEPT_IN_DOUBT = 1000
 _FINE = frozenset({Outcome.CREATED, Outcome.SKIPPED})
 
@@ -49,6 +51,9 @@ class Tally:
         self._started = time.monotonic()
         self._counts: Counter[Outcome] = Counter()
         self._reasons: Counter[str] = Counter()
+        self._shown: Counter[tuple[Outcome, str]] = Counter()
+        self._others = 0
+        self._left_out = False
         self._first: list[Result] = []
         self._in_doubt: list[Result] = []
         self._settles = False
@@ -124,24 +129,38 @@ class Tally:
         reason = str(result.reason or result.outcome.value)
         self._reasons[reason] += 1
         doubt = result.outcome is Outcome.IN_DOUBT
-        shown = len(self._first) < _SHOWN and reason != Reason.RUN_ENDED
-        if shown:
-            self._first.append(result)
         if doubt:
+            if len(self._in_doubt) < _SHOWN:
+                self._first.append(result)
             if len(self._in_doubt) < _KEPT_IN_DOUBT:
                 self._in_doubt.append(result)
             self._settles = self._settles or self._may_settle_later(result)
-        unread = reason == Reason.STORE_UNAVAILABLE
-        if shown or doubt or unread:  # all of those in doubt: nothing but the log knows them later
-            logger.warning(
-                "%s",
-                about_one(
-                    result.outcome.value,
-                    result.reason,
-                    result.message,
-                    scene_uuid=result.scene_uuid,
-                    source=result.source,
-                ),
-            )
-        if shown and len(self._first) == _SHOWN:
-            logger.warning("Further ones that are refused or unsent are counted, not shown.")
+        elif self._is_shown(result.outcome, reason):
+            self._first.append(result)
+        else:
+            if not self._left_out and reason != Reason.RUN_ENDED:
+                self._left_out = True
+                logger.warning("Further ones that are refused or unsent are counted, not shown.")
+            return
+        # All of those in doubt: nothing but the log knows them later.
+        logger.warning(
+            "%s",
+            about_one(
+                result.outcome.value,
+                result.reason,
+                result.message,
+                scene_uuid=result.scene_uuid,
+                source=result.source,
+            ),
+        )
+
+    def _is_shown(self, outcome: Outcome, reason: str) -> bool:
+        """Tell whether one is shown that is not in doubt, and count it: all whose store did not answer are."""
+        if reason == Reason.RUN_ENDED:
+            return False
+        pair = (outcome, reason)
+        if self._others >= _SHOWN and self._shown[pair] >= _SHOWN_OF_EACH:
+            return reason == Reason.STORE_UNAVAILABLE
+        self._others += 1
+        self._shown[pair] += 1
+        return True

@@ -261,3 +261,32 @@ def test_an_example_s_message_is_cut() -> None:
     ]
     assert example.endswith("word… (scene unknown, a.json)")
     assert len(example) < 230
+
+
+def test_what_fails_is_an_example_though_what_does_not_came_first() -> None:
+    """And nothing else is: where no result of what fails is known, there is no example."""
+    doubts = tuple(Result(scene(n), f"{n}.json", Outcome.IN_DOUBT, reason="lost") for n in range(3))
+    invalid = Result(scene(9), "9.json", Outcome.REFUSED, reason="invalid", message="bad.")
+    summary = Summary(GROUP, in_doubt=3, refused=1)
+    reasons = {"lost": 3, "invalid": 1}
+    lines = told(Report(summary, None, reasons, (*doubts, invalid), doubts), on_ambiguous="skip")
+    assert [line for line in lines if line.startswith("- ") and "5ce00000" in line] == [
+        f"- refused: invalid: bad. (scene {scene(9)}, 9.json)"
+    ]
+    ended = KognicOutageError("no success for 600 s.")
+    few = Report(Summary(GROUP, refused=1, unsent=450), ended, {"invalid": 1, "run_ended": 450}, (invalid,))
+    assert not [line for line in told(few, max_failures=5) if line.startswith("- ")]
+
+
+def test_what_could_not_be_read_is_named_in_the_log_where_there_are_no_receipts() -> None:
+    unread = Result(scene(1), "1.json", Outcome.UNSENT, reason="store_unavailable", message="503.")
+    lost = Report(Summary(GROUP, uploaded=5, unsent=1), None, {"store_unavailable": 1}, (unread,))
+    assert "unsent: store_unavailable:" in told(lost)[-1]
+    assert "unsent: store_unavailable:" not in told(lost, receipts="r.failed.jsonl")[-1]
+
+
+def test_an_end_before_the_first_prediction_counts_nothing() -> None:
+    assert told(Report(Summary(GROUP), KognicOutageError("away"), {}, ())) == [
+        "The upload ended early: away.",
+        "Nothing was sent.",
+    ]

@@ -60,7 +60,9 @@ def test_reasons_are_counted_and_the_first_are_kept(caplog: pytest.LogCaptureFix
     report = tally_of(*results)[0].report(None, journaled=False)
     assert report.reasons == {"invalid": 30, "http_503": 5, "run_ended": 1}
     assert {type(reason) for reason in report.reasons} == {str}
-    assert [one.scene_uuid for one in report.first] == [f"scene {number}" for number in range(20)]
+    assert [one.scene_uuid for one in report.first] == [
+        f"scene {number}" for number in (*range(20), *range(100, 105))
+    ]
     assert len(report.in_doubt) == 5
     said = [record.getMessage() for record in caplog.records]
     assert len([one for one in said if one.startswith("refused: ")]) == 20
@@ -101,3 +103,19 @@ def test_it_adds_up_to_what_the_source_holds(
     report = tally.report(KognicError("over"), journaled=True)
     assert (report.summary.unsent, report.uncounted) == (unsent, uncounted)
     assert len(events) == 3
+
+
+def test_what_comes_late_is_shown_though_others_were_many(caplog: pytest.LogCaptureFixture) -> None:
+    """Each outcome and reason has its first few, and those in doubt take nobody's place."""
+    results = [result(Outcome.IN_DOUBT, "lost", number) for number in range(30)]
+    results += [result(Outcome.REFUSED, "invalid", number) for number in range(100, 140)]
+    results += [result(Outcome.REFUSED, "changed", number) for number in range(200, 210)]
+    results += [result(Outcome.UNSENT, Reason.STORE_UNAVAILABLE, number) for number in range(300, 310)]
+    report = tally_of(*results)[0].report(None, journaled=False)
+
+    shown = [int(one.scene_uuid.removeprefix("scene ")) for one in report.first]
+    assert shown == [*range(20), *range(100, 120), 200, 201, 202, *range(300, 310)]
+    lines = [record.message for record in caplog.records]
+    named = [line for line in lines if line.startswith(("in_doubt:", "refused:", "unsent:"))]
+    assert len(named) == 30 + 20 + 3 + 10  # all of those in doubt, and all that could not be read
+    assert lines.count("Further ones that are refused or unsent are counted, not shown.") == 1
