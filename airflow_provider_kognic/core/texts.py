@@ -43,10 +43,10 @@ def about_one(
     if longest is not None and len(said) > longest:
         said = f"{said[:longest].rstrip(' .')}…"
     folder, _, name = source.rpartition("/")
-    if len(scene_uuid) < _UUID or scene_uuid not in source.lower():
-        named = f"scene {scene_uuid or 'unknown'}, {source}"
-    elif folder and name == f"{scene_uuid}.json":
+    if scene_uuid and folder and name == f"{scene_uuid}.json":
         named = f"scene {scene_uuid} in {folder}"
+    elif len(scene_uuid) < _UUID or scene_uuid not in source.lower():
+        named = f"scene {scene_uuid or 'unknown'}, {source}"
     else:
         named = source
     kind = f"{what}: {reason}:" if reason else f"{what}:"
