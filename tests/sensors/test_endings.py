@@ -38,6 +38,11 @@ HOPELESS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "unknown dataset": ({"dataset": "nope"}, {}, "there is no dataset 'nope'"),
     "bad credentials": ({}, {"password": "wrong-48151623"}, "refuses the credentials"),
     "no credentials": ({}, {"password": None}, "has a login (client id) but no password"),
+    "unknown connection": (
+        {"kognic_conn_id": "nope"},
+        {},
+        "Airflow knows no connection 'nope'; define it or",
+    ),
     "wrong argument": ({"predictions_group_uuid": "../x"}, {}, "give either 'name' or"),
     "wrong type": ({"name": ["n"]}, {}, "'name' must be text, not ['n']"),
 }
