@@ -108,7 +108,8 @@ class _KognicSensor(BaseSensorOperator):
             if cause is None:
                 raise self._late(str(skipped)) from skipped
             if isinstance(cause, AirflowTaskTimeout) and not self.never_fail:
-                raise cause  # the task's own time is over, not the sensor's: something hung
+                # The task's own time is over, not the sensor's: something hung.
+                raise cause from cause.__cause__
             if str(cause) in str(skipped):
                 raise
             raise AirflowSkipException(f"{skipped} {type(cause).__name__}: {cause}") from cause

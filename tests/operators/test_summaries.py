@@ -475,6 +475,34 @@ def test_a_callback_gets_the_summary_of_an_exception_that_is_not_ours(
     assert "Access denied for connection 'locked'" in failed["error"]
 
 
+@needs_callbacks
+def test_a_dags_callback_is_told_what_it_cannot_know(
+    run_dag: RunDag, server: Emulator, group: str, write_predictions: Write
+) -> None:
+    """It runs outside of any task, where nobody may be there whom Airflow could ask for XComs."""
+    from airflow.sdk import DAG
+
+    seen: list[Any] = []
+
+    def tell(context: Any) -> None:
+        seen.append([summary_of(context), summarise(context["ti"], task_ids="upload")])
+
+    dag = DAG("dags_callback", schedule=None, on_failure_callback=tell)
+    spoilt = str(spoil(write_predictions(2)))
+    UploadPredictionsOperator(
+        task_id="upload", dag=dag, predictions=spoilt, predictions_group_uuid=group, retries=0
+    )
+
+    run_dag(dag, connection=server)
+
+    ((one, total),) = seen
+    if one is None:
+        assert (total["counted"], total["unknown_shards"], total["total"]) == (False, ["upload"], 0)
+        assert total["error"].endswith("upload: Airflow gives no XComs here, outside of a task.")
+    else:
+        assert one["total"] == total["total"] == 2
+
+
 # --- what the docs advise ---
 
 

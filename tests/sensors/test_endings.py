@@ -156,7 +156,7 @@ def test_an_error_that_nobody_foresaw_is_no_time_out_either(
 def test_an_execution_time_that_is_over_is_not_the_sensors_time_out(
     run_dag: RunDag, dag: "DAG", server: Emulator, way: str, flag: str
 ) -> None:
-    """A look that hangs says nothing of what is waited for, so `soft_fail` does not make a day without data of it."""
+    """A look that hangs is no day without data."""
     server.set_faults(rules=[{"kind": "hang", "seconds": 60, "match": {"method": "GET"}}])
     group_sensor(dag, execution_timeout=timedelta(seconds=1), **WAYS[way], **FLAGS[flag])
 
