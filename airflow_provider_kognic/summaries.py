@@ -40,11 +40,13 @@ class _Shard:
         name: What people call it: `upload[3]`.
         summary: What it left, or None.
         state: What Airflow says of its task, or None where that was not asked.
+        asked: Whether Airflow could be asked for its summary.
     """
 
     name: str
     summary: Mapping[str, Any] | None
     state: str | None = None
+    asked: bool = True
 
     @property
     def skipped(self) -> bool:
@@ -59,14 +61,28 @@ class _Shard:
     @property
     def unknown(self) -> bool:
         """Whether its counts are not known, or not all of them."""
-        return not self.skipped and (self.summary is None or not self.summary.get("counted", True))
+        if self.summary is None:
+            return not self.skipped
+        return not self.summary.get("counted", True) or bool(self.lacking)
+
+    @property
+    def lacking(self) -> list[str]:
+        """The counts that every summary has, and this one has not."""
+        return (
+            [] if self.summary is None else [name for name in COUNTS if not _is_count(self.summary.get(name))]
+        )
 
     def what_happened(self) -> str:
         """Say what became of it, where that is not what should."""
+        if not self.asked:
+            return f"{self.name}: Airflow gives no XComs here, outside of a task"
         if self.summary is None:
             return f"{self.name}: left no summary{f', its state is {self.state}' if self.state else ''}"
         source = f" ({self.summary['source']})" if self.summary.get("source") else ""
-        said = self.summary.get("error") or f"its state is {self.state}"
+        said = self.summary.get("error")
+        if not said and self.lacking:
+            said = f"its summary has no number as {', '.join(self.lacking)}"
+        said = said or f"its state is {self.state}"
         return f"{self.name}{source}: {cut(str(said), _MOST_REASON_BYTES).rstrip('.')}"
 
 
@@ -84,10 +100,11 @@ def summarise(given: Any, task_ids: str | Iterable[str] | None = None) -> dict[s
     Returns:
         A summary of all: its counts, `duration_s` and `reasons` are sums, `rate_per_s` is what one shard created in
         a second, on average; group, dataset, link and source are None where the shards differ in them. `counted`
-        is false, and `error` says why, if the counts of any are not known. Instead of a task's id and try it has
-        `shards`, their number, and the names of some of them in `failed_shards`, `unknown_shards` (of which the
-        counts are not, or not all, known: those that were killed, did not begin, or could not go through their
-        source) and `skipped_shards`.
+        is false, and `error` says why, if the counts of any are not known, or nothing was given. Instead of a
+        task's id and try it has `shards`, their number, and the names of some of them in `failed_shards`,
+        `unknown_shards` (of which the counts are not, or not all, known: those that were killed, did not begin, or
+        could not go through their source) and `skipped_shards`. Where Airflow cannot be asked, as in a Dag's
+        callback, the counts of all that were asked for are unknown.
 
     Raises:
         KognicInputError: What is given is no summary, or the Dag run has no such task.
@@ -105,7 +122,8 @@ def summary_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the summary of the task whose callback was called; None where it left none.
 
     Args:
-        context: What Airflow calls `on_failure_callback`, `on_retry_callback` and `on_success_callback` with.
+        context: What Airflow calls a task's `on_failure_callback`, `on_retry_callback` and `on_success_callback`
+            with. A Dag's own callbacks are called with a task of Airflow's choice, where there may be no XComs.
     """
     carried: dict[str, Any] | None = getattr(context.get("exception"), "summary", None)
     if carried is not None:
@@ -154,18 +172,24 @@ def _as_given(given: Any) -> list[_Shard]:
 
 
 def _name_of(summary: Mapping[str, Any] | None, place: int) -> str:
-    if summary is None or "task_id" not in summary:
+    if not summary or not summary.get("task_id"):
         return f"[{place}]"
-    return _name(summary["task_id"], summary["map_index"])
+    return _name(str(summary["task_id"]), summary.get("map_index"))
 
 
-def _name(task_id: str, map_index: int) -> str:
+def _name(task_id: str, map_index: Any) -> str:
+    if not isinstance(map_index, int):
+        return task_id
     return task_id if map_index < 0 else f"{task_id}[{map_index}]"
 
 
 def _shards_of(ti: Any, task_id: str) -> list[_Shard]:
     """Ask Airflow for the shards of a task in this Dag run; for its only one where it is not mapped."""
-    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[task_id], run_ids=[ti.run_id]).get(ti.run_id, {})
+    try:
+        found = ti.get_task_states(dag_id=ti.dag_id, task_ids=[task_id], run_ids=[ti.run_id])
+    except (NameError, AttributeError):  # there is nobody to ask: see `summary_of`
+        return [_Shard(task_id, None, asked=False)]
+    states = found.get(ti.run_id, {})
     if not states:
         raise KognicInputError(f"this Dag run has no task {task_id!r} that could be summarised.")
     # A mapped task is `upload_0`, `upload_1`; one that is not, or was not mapped yet when its turn came, `upload`.
@@ -185,16 +209,16 @@ def _shards_of(ti: Any, task_id: str) -> list[_Shard]:
 
 def _sum(shards: list[_Shard]) -> dict[str, Any]:
     told = [shard.summary for shard in shards if shard.summary is not None]
-    counts = {name: sum(one.get(name, 0) for one in told) for name in COUNTS}
+    counts = {name: sum(one[name] for one in told if _is_count(one.get(name))) for name in COUNTS}
     dry = [one for one in told if one.get("dry_run")]
-    seconds = sum(one.get("duration_s", 0.0) for one in told)
+    seconds = sum(one.get("duration_s") or 0.0 for one in told)
     unknown = [shard for shard in shards if shard.unknown]
     failed = [shard for shard in shards if shard.failed]
     where = {name: _common(told, name) for name in _WHERE}
     return {
         "predictions_group_uuid": where.pop("predictions_group_uuid"),
         **(
-            {"dry_run": len(dry) == len(told), _WOULD_SEND: sum(one.get(_WOULD_SEND, 0) for one in dry)}
+            {"dry_run": len(dry) == len(told), _WOULD_SEND: sum(one.get(_WOULD_SEND) or 0 for one in dry)}
             if dry
             else {}
         ),
@@ -203,13 +227,17 @@ def _sum(shards: list[_Shard]) -> dict[str, Any]:
         "rate_per_s": round(counts["uploaded"] / seconds, 2) if seconds > 0 else 0.0,
         "reasons": _reasons(told),
         **where,
-        "counted": not unknown,
+        "counted": bool(shards) and not unknown,
         "error": _error(shards, failed, unknown),
         "shards": len(shards),
         "failed_shards": [shard.name for shard in failed],
         "unknown_shards": [shard.name for shard in unknown],
         "skipped_shards": [shard.name for shard in shards if shard.skipped],
     }
+
+
+def _is_count(given: Any) -> bool:
+    return isinstance(given, int)
 
 
 def _common(told: list[Mapping[str, Any]], name: str) -> Any:
@@ -223,12 +251,14 @@ def _reasons(told: list[Mapping[str, Any]]) -> dict[str, int]:
     found: dict[str, int] = {}
     for one in told:
         for reason, number in (one.get("reasons") or {}).items():
-            found[reason] = found.get(reason, 0) + number
+            found[reason] = found.get(reason, 0) + (number or 0)
     return dict(sorted(found.items(), key=lambda row: -row[1]))
 
 
 def _error(shards: list[_Shard], failed: list[_Shard], unknown: list[_Shard]) -> str | None:
     """Say what is wrong with the shards; None where nothing is."""
+    if not shards:
+        return "No shard left a summary: nothing is known of the upload."
     parts = []
     if failed:
         parts.append(f"{len(failed):,} of {len(shards):,} uploads failed")

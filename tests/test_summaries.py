@@ -80,9 +80,27 @@ def test_what_is_missing_is_named_and_not_taken_for_zero(given: Any) -> None:
     assert total["failed_shards"] == []
 
 
-def test_none_at_all_is_none() -> None:
+def test_of_none_at_all_nothing_is_known() -> None:
+    """A pull that found nothing, as with a wrong key, is not an upload that had nothing to do."""
     total = summarise([])
-    assert (total["shards"], total["total"], total["error"], total["counted"]) == (0, 0, None, True)
+    assert (total["shards"], total["total"], total["counted"]) == (0, 0, False)
+    assert total["error"] == "No shard left a summary: nothing is known of the upload."
+
+
+@pytest.mark.parametrize(
+    ("given", "lacking", "uploaded"),
+    [
+        ({"total": 3}, "uploaded, skipped, refused, in_doubt, unsent", 1),
+        ({"total": 3, "task_id": "upload"}, "uploaded, skipped, refused, in_doubt, unsent", 1),
+        (one(0, uploaded=2, total=None, duration_s=None, reasons={"invalid": None}), "total", 3),
+        (one(0, uploaded="2", total=2), "uploaded", 1),
+    ],
+)
+def test_a_summary_without_its_counts_is_unknown(given: dict[str, Any], lacking: str, uploaded: int) -> None:
+    total = summarise([given, one(1, uploaded=1, total=1)])
+    assert (total["counted"], len(total["unknown_shards"]), total["uploaded"]) == (False, 1, uploaded)
+    assert total["error"].startswith("The counts of 1 of 2 uploads are not known, or not all. ")
+    assert total["error"].endswith(f": its summary has no number as {lacking}.")
 
 
 def test_an_upload_that_did_not_begin_knows_less_than_the_others() -> None:

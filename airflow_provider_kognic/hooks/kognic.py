@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_kognic.core.api.settings import (
     DEFAULT_APP_URL,
@@ -93,22 +93,29 @@ class KognicHook(BaseHook):
     async def from_connection_id(
         cls, kognic_conn_id: str, *, stopping: Callable[[], bool] | None = None
     ) -> KognicHook:
-        """Make a hook where the connection can only be read asynchronously: in a trigger."""
+        """Make a hook where the connection can only be read asynchronously: in a trigger.
+
+        Raises:
+            KognicInputError: Airflow knows no such connection, or a field of it cannot be used.
+        """
         from asgiref.sync import sync_to_async
 
         hook = cls(kognic_conn_id, stopping=stopping)
-        if hasattr(cls, "aget_connection"):  # Airflow >= 3.1
-            connection = await cls.aget_connection(kognic_conn_id)
-        else:
-            connection = await sync_to_async(cls.get_connection)(kognic_conn_id)
+        with _unknown_said(kognic_conn_id):
+            if hasattr(cls, "aget_connection"):  # Airflow >= 3.1
+                connection = await cls.aget_connection(kognic_conn_id)
+            else:
+                connection = await sync_to_async(cls.get_connection)(kognic_conn_id)
         # Reading the extras makes Airflow tell its supervisor what to mask, which must not happen on the loop.
         hook.settings = await sync_to_async(_settings_and_warning)(connection)
         return hook
 
     @cached_property
     def settings(self) -> Settings:
-        """The connection, validated; raises KognicInputError."""
-        return _settings_and_warning(self.get_connection(self.kognic_conn_id))
+        """The connection, validated; raises KognicInputError, also where Airflow knows none of that id."""
+        with _unknown_said(self.kognic_conn_id):
+            connection = self.get_connection(self.kognic_conn_id)
+        return _settings_and_warning(connection)
 
     @cached_property
     def client(self) -> KognicClient:
@@ -291,6 +298,17 @@ def unknown_keys(connection: Any) -> str | None:
         named.append(f"{key[:_LONGEST_NAME]!r}" + (f" (did you mean {meant[0]!r}?)" if meant else ""))
     more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
     return f"The connection's extra has keys that are unknown and have no effect: {', '.join(named)}{more}."
+
+
+@contextmanager
+def _unknown_said(kognic_conn_id: str) -> Iterator[None]:
+    """Say that there is no such connection as what it is: a wrong argument, which asking again will not mend."""
+    try:
+        yield
+    except AirflowNotFoundException as error:
+        raise KognicInputError(
+            f"Airflow knows no connection {kognic_conn_id!r}; define it or correct kognic_conn_id."
+        ) from error
 
 
 def _settings_and_warning(connection: Any) -> Settings:

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -44,8 +45,9 @@ if TYPE_CHECKING:
 class _KognicSensor(BaseSensorOperator):
     """Asks a question; asks once before it defers, so that what is there already costs no trigger.
 
-    However it waits, a time-out alone is what `soft_fail` skips: what asking again will not mend fails the task at
-    once, and only `never_fail` skips that, too. What happened is always said.
+    However it waits, a time-out alone is what `soft_fail` skips, and that is `timeout`, not `execution_timeout`:
+    what asking again will not mend fails the task at once, and only `never_fail` skips that, too. What happened is
+    always said.
     """
 
     def __init__(self, *, kognic_conn_id: str, deferrable: bool, **kwargs: Any) -> None:
@@ -95,12 +97,19 @@ class _KognicSensor(BaseSensorOperator):
             answer = self._look_and_defer() if self.deferrable else super().execute(context)
         except AirflowSensorTimeout as error:
             raise self._late(str(error)) from error
+        except AirflowTaskTimeout as error:
+            if self.never_fail:
+                raise AirflowSkipException(_never_fail(f"{type(error).__name__}: {error}")) from error
+            raise
         except AirflowSkipException as skipped:
             if self._hopeless is not None:  # Airflow makes a skip of it under soft_fail
                 raise self._hopeless from self._hopeless.__cause__
             cause = skipped.__cause__
             if cause is None:
                 raise self._late(str(skipped)) from skipped
+            if isinstance(cause, AirflowTaskTimeout) and not self.never_fail:
+                # The task's own time is over, not the sensor's: something hung.
+                raise cause from cause.__cause__
             if str(cause) in str(skipped):
                 raise
             raise AirflowSkipException(f"{skipped} {type(cause).__name__}: {cause}") from cause
@@ -163,6 +172,8 @@ class _KognicSensor(BaseSensorOperator):
             if not may_repeat(error, idempotent=True):
                 raise self._end(str(error)) from error
             if question is None:  # the triggerer cannot find out what to ask
+                if self.never_fail:
+                    raise AirflowSkipException(_never_fail(str(error))) from error
                 raise KognicTransientError(str(error), retry_after=error.retry_after) from error
             first = self._not_now(error)
         except Exception as error:

@@ -596,6 +596,21 @@ def test_a_certificate_that_nobody_trusts_is_said_to_be_that(
     assert "'verify'" in message
 
 
+def test_a_connection_that_airflow_does_not_know_is_named_wherever_it_is_read(
+    airflow_database: Path,
+) -> None:
+    said = "Airflow knows no connection 'nope'; define it or correct kognic_conn_id."
+
+    for read in (
+        lambda: KognicHook("nope").settings,
+        lambda: asyncio.run(KognicHook.from_connection_id("nope")),
+    ):
+        with pytest.raises(KognicInputError) as raised:
+            read()
+        assert str(raised.value) == said
+    assert KognicHook("nope").test_connection() == (False, f"Connection settings: {said}")
+
+
 @pytest.mark.filterwarnings("ignore:ProvidersManager.hooks is deprecated")  # by Airflow of itself
 def test_airflows_own_test_of_a_connection_asks_the_hook(
     connect: Callable[..., KognicHook], server: Emulator, connection_to: Callable[..., dict[str, Any]]

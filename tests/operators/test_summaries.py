@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import re
 import runpy
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
 from airflow_provider_kognic.summaries import COUNTS, summarise, summary_of
 
@@ -438,11 +438,24 @@ def test_in_a_callback_a_shard_sees_the_sum_of_all(
 
 @needs_callbacks
 def test_a_callback_gets_the_summary_of_an_exception_that_is_not_ours(
-    run_dag: RunDag, dag: DAG, server: Emulator, group: str, write_predictions: Write
+    run_dag: RunDag,
+    dag: DAG,
+    server: Emulator,
+    group: str,
+    write_predictions: Write,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And of a success: from XCom."""
+    known = KognicHook.get_connection
+
+    def get_connection(conn_id: str) -> Any:
+        if conn_id == "locked":  # as where the Dag's team may not have it
+            raise PermissionError("Access denied for connection 'locked'")
+        return known(conn_id)
+
+    monkeypatch.setattr(KognicHook, "get_connection", staticmethod(get_connection))
     seen: list[Any] = []
-    for name in ("fine", "nobody_knows"):
+    for name in ("fine", "locked"):
         UploadPredictionsOperator(
             task_id=name,
             dag=dag,
@@ -452,7 +465,6 @@ def test_a_callback_gets_the_summary_of_an_exception_that_is_not_ours(
             on_success_callback=lambda context: seen.append(summary_of(context)),
             on_failure_callback=lambda context: seen.append(summary_of(context)),
         )
-    assert "AIRFLOW_CONN_NOBODY_KNOWS" not in os.environ
 
     run = run_dag(dag, connection=server)
 
@@ -460,7 +472,35 @@ def test_a_callback_gets_the_summary_of_an_exception_that_is_not_ours(
     fine, failed = sorted(seen, key=lambda one: one["task_id"])
     assert (fine["uploaded"], fine["error"]) == (2, None)
     assert (failed["counted"], failed["source"]) == (False, str(write_predictions(0)))
-    assert "nobody_knows" in failed["error"]
+    assert "Access denied for connection 'locked'" in failed["error"]
+
+
+@needs_callbacks
+def test_a_dags_callback_is_told_what_it_cannot_know(
+    run_dag: RunDag, server: Emulator, group: str, write_predictions: Write
+) -> None:
+    """It runs outside of any task, where nobody may be there whom Airflow could ask for XComs."""
+    from airflow.sdk import DAG
+
+    seen: list[Any] = []
+
+    def tell(context: Any) -> None:
+        seen.append([summary_of(context), summarise(context["ti"], task_ids="upload")])
+
+    dag = DAG("dags_callback", schedule=None, on_failure_callback=tell)
+    spoilt = str(spoil(write_predictions(2)))
+    UploadPredictionsOperator(
+        task_id="upload", dag=dag, predictions=spoilt, predictions_group_uuid=group, retries=0
+    )
+
+    run_dag(dag, connection=server)
+
+    ((one, total),) = seen
+    if one is None:
+        assert (total["counted"], total["unknown_shards"], total["total"]) == (False, ["upload"], 0)
+        assert total["error"].endswith("upload: Airflow gives no XComs here, outside of a task.")
+    else:
+        assert one["total"] == total["total"] == 2
 
 
 # --- what the docs advise ---

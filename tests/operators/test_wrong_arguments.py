@@ -52,6 +52,8 @@ WRONG: list[tuple[type, dict[str, Any], str, list[Any]]] = [
     (UploadPredictionsOperator, UPLOAD, "class_mapping", ["rows", 7, [7], {"a": 7}]),
     (UploadPredictionsOperator, UPLOAD, "dry_run", ["maybe", None, 7]),
     (UploadPredictionsOperator, {**UPLOAD, "dry_run": True}, "report", [7, "r.md", []]),
+    (UploadPredictionsOperator, UPLOAD, "kognic_conn_id", ["nope"]),
+    (CreatePredictionsGroupOperator, CREATE, "kognic_conn_id", ["nope"]),
     (CreatePredictionsGroupOperator, CREATE, "dataset", [None, True, [], {}, "nope"]),
     (CreatePredictionsGroupOperator, CREATE, "name", [None, True, [], {}]),
     (CreatePredictionsGroupOperator, CREATE, "class_mapping", ["rows", 7, [7], {"a": 7}]),

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
 )
 
+from airflow_provider_kognic.core.errors import KognicStoreError
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor, PredictionsGroupSensor
@@ -38,6 +39,11 @@ HOPELESS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "unknown dataset": ({"dataset": "nope"}, {}, "there is no dataset 'nope'"),
     "bad credentials": ({}, {"password": "wrong-48151623"}, "refuses the credentials"),
     "no credentials": ({}, {"password": None}, "has a login (client id) but no password"),
+    "unknown connection": (
+        {"kognic_conn_id": "nope"},
+        {},
+        "Airflow knows no connection 'nope'; define it or",
+    ),
     "wrong argument": ({"predictions_group_uuid": "../x"}, {}, "give either 'name' or"),
     "wrong type": ({"name": ["n"]}, {}, "'name' must be text, not ['n']"),
 }
@@ -143,6 +149,43 @@ def test_an_error_that_nobody_foresaw_is_no_time_out_either(
     expected = ("skipped", 1) if flag == "never_fail" else ("failed", 2)
     assert (run.task_state("wait"), run.tries("wait")) == expected, run.output
     assert "nobody foresaw 48151623" in run.output
+
+
+@every_way
+@every_flag
+def test_an_execution_time_that_is_over_is_not_the_sensors_time_out(
+    run_dag: RunDag, dag: "DAG", server: Emulator, way: str, flag: str
+) -> None:
+    """A look that hangs is no day without data."""
+    server.set_faults(rules=[{"kind": "hang", "seconds": 60, "match": {"method": "GET"}}])
+    group_sensor(dag, execution_timeout=timedelta(seconds=1), **WAYS[way], **FLAGS[flag])
+
+    run = run_dag(dag, connection=server)
+
+    expected = ("skipped", 1) if flag == "never_fail" else ("failed", 2)
+    assert (run.task_state("wait"), run.tries("wait")) == expected, run.output
+    assert "AirflowTaskTimeout" in run.output
+    assert "Sensor has timed out" not in run.output
+
+
+@every_flag
+def test_a_source_that_cannot_be_read_ends_a_deferred_sensor_at_its_first_look(
+    run_dag: RunDag, dag: "DAG", server: Emulator, flag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What to ask cannot be handed to the triggerer then; another try of the task may know it."""
+
+    def away(_: Any) -> Any:
+        raise KognicStoreError("the store is away 48151623")
+
+    monkeypatch.setattr(DatasetScenesSensor, "question", away)
+    scenes_sensor(dag, predictions="s3://b/day/", deferrable=True, **FLAGS[flag])
+
+    run = run_dag(dag, connection=server)
+
+    expected = ("skipped", 1) if flag == "never_fail" else ("failed", 2)
+    assert (run.task_state("wait"), run.tries("wait")) == expected, run.output
+    said = "Skipping, as never_fail asks: " if flag == "never_fail" else "KognicTransientError: "
+    assert f"{said}the store is away 48151623" in run.output
 
 
 # --- after the triggerer; called as Airflow's task runner calls it ---

@@ -154,6 +154,13 @@ def test_what_waiting_cannot_mend_is_an_event_at_once(
     assert posts(server) == 0
 
 
+def test_a_connection_that_airflow_does_not_know_is_an_event_at_once() -> None:
+    """As one that was removed while it was waited."""
+    event = asyncio.run(first_event(PredictionsGroupTrigger(dataset="demo", name="n", kognic_conn_id="nope")))
+
+    assert event == {"error": "Airflow knows no connection 'nope'; define it or correct kognic_conn_id."}
+
+
 def test_a_trigger_does_not_hold_up_its_event_loop(server: Emulator) -> None:
     async def longest_pause() -> float:
         loop = asyncio.get_running_loop()
