@@ -19,8 +19,8 @@ MASK = "***"
 # Each looks at a character a few times only, whatever the text: a message may be long.
 _REST = r"[^\s'\"<>`]"
 _SCHEME = r"(?<![a-z0-9+.-])[a-z0-9+.-]*"
-# A user and a password. Some write a password as it is, with what has a meaning in a URL: it goes on to the last @ of
-# the host, or else, with a slash in it, to the last one, unless it begins as the port of a host does.
+# A user and a password. Some write a password as it is, with what has a meaning in a URL: it goes on to the last @
+# of the host, or else, with a slash in it, to the last one, unless it begins as the port of a host does.
 _PASSWORD = re.compile(
     r"(?<=://)[^/\s@:?#\['\"<>`]*:(?!\d+['\"<>`]\W)"
     r"(?:[^/\s?#]*@|(?!\d+[/?#])(?:[^/\s]*@|(?:[^\s?:]|:(?!//))*@))"
