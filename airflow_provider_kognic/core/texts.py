@@ -5,8 +5,9 @@ A viewer of logs shows the beginning of a line; what matters most stands there.
 
 from __future__ import annotations
 
-_ENDS = tuple(".!?…。！？｡")
-_CLOSES = "\"')]}」』）"
+# The last ones are wide and narrow forms, as CJK has them.
+_ENDS = (".", "!", "?", "…", "。", "\uff01", "\uff1f", "\uff61")
+_CLOSES = "\"')]}」』\uff09"
 
 
 def sentence(text: object) -> str:

@@ -84,6 +84,7 @@ def test_two_sources_are_not_taken_for_one(one: str) -> None:
         def read_bytes(self) -> bytes:
             return b""
 
-    first, second, again = (source_key(None, Named(one.format(n)), []) for n in (1, 2, 1))
+    unread: Any = None
+    first, second, again = (source_key(None, Named(one.format(n)), unread) for n in (1, 2, 1))
     assert first != second
     assert first == again == f"manifest {one.format(1)}"

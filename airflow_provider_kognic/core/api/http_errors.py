@@ -131,8 +131,8 @@ def _not_connected(error: Exception, method: str, url: str, host: str) -> Kognic
     if (broken := _find(error, ssl.SSLError)) and not isinstance(broken, _TLS_HANGUPS):
         cause = _find(error, ssl.SSLCertVerificationError) or _find(error, ssl.SSLError)
         return KognicTLSError(
-            f"TLS with {host} failed: {sentence(cause)} Check 'verify' (a file with your organisation's certificates),"
-            " the host name and the port.",
+            f"TLS with {host} failed: {sentence(cause)} Check 'verify' (a file with your organisation's"
+            " certificates), the host name and the port.",
             method=method,
             url=url,
         )

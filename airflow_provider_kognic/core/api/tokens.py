@@ -42,7 +42,7 @@ _SHORTEST_SECRET = 6
 
 
 def _parsed(content: bytes) -> Any:
-    """Return what JSON says; raises ValueError or RecursionError. A life that no clock can hold counts as not given."""
+    """Return what JSON says, but of a token's life only what a clock can hold; raises ValueError, RecursionError."""
     # As float: of an int with thousands of digits Python makes none.
     said = json.loads(content, parse_int=float)
     if isinstance(said, dict):

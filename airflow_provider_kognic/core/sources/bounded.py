@@ -95,9 +95,8 @@ def not_readable(path: PathLike, error: Exception) -> NoReturn:
         KognicInputError: The store as a whole cannot be read.
     """
     if isinstance(error, NotAFileError):
-        raise Refused(
-            Reason.UNREADABLE, f"cannot be read: {sentence(error)} Write the document into one."
-        ) from None
+        said = f"cannot be read: {sentence(error)} Write the document into one."
+        raise Refused(Reason.UNREADABLE, said) from None
     if (store := _store_of(path)) is not None and has_no_words(error):
         # The answer of a HEAD has no body to say why: that of a GET has.
         try:
