@@ -2,33 +2,48 @@
 
 A row of a manifest may name a document by a URL with a password in it, or a signature that lets in whoever has it.
 What stays is what names no secret: `s3://connection@bucket` has the id of an Airflow connection, and
-`abfs://container@account` a container.
+`abfs://container@account` a container. And what is a name: on S3, and on a disk, `a?token=b` may be a folder.
 """
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MASK = "***"
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>`]+", re.IGNORECASE)
-# A user and a password. Some write a password with a slash in it as it is: it goes on to the last @ then, unless
-# it begins as the port of a host does.
-_PASSWORD = re.compile(r"(?<=://)[^/\s@:?#\[]*:(?:[^/\s@]*@|(?!\d+/)[^\s?]*@)")
+# Each looks at a character a few times only, whatever the text: a message may be long.
+_REST = r"[^\s'\"<>`]"
+_SCHEME = r"(?<![a-z0-9+.-])[a-z0-9+.-]*"
+# A user and a password. Some write a password as it is, with what has a meaning in a URL: it goes on to the last @
+# of the host, or else, with a slash in it, to the last one, unless it begins as the port of a host does.
+_PASSWORD = re.compile(
+    r"(?<=://)[^/\s@:?#\['\"<>`]*:(?!\d+['\"<>`]\W)"
+    r"(?:[^/\s?#]*@|(?!\d+[/?#])(?:[^/\s]*@|(?:[^\s?:]|:(?!//))*@))"
+)
+# Of schemes in which a ? begins a query; in the names of other stores it is a character such as any.
+_LINK = re.compile(rf"{_SCHEME}(?<![a-z])(?:https?|abfss?|az|wasbs?)://{_REST}+", re.IGNORECASE)
 # What signs, or lets in, in the query of a URL.
 _SIGNS = r"x-(?:amz|goog)-(?:signature|credential|security-token)"
-_LETS_IN = (
-    r"sig|signature|awsaccesskeyid|googleaccessid|(?:access|id|security|session|auth)?[_-]?token|sas|"
-    r"(?:api|account|access|secret|shared)?[_-]?(?:key|secret)|client[_-]?secret|password|passwd|pwd"
+_LETS_IN = re.compile(
+    rf"{_SIGNS}|sig|signature|awsaccesskeyid|googleaccessid|(?:access|id|security|session|auth)?[_-]?token|sas|"
+    r"(?:api|account|access|secret|shared)?[_-]?(?:key|secret)|client[_-]?secret|password|passwd|pwd",
+    re.IGNORECASE,
 )
+_NAME = re.compile(r"[?&;#]([^?&;#=\s]*)=")
 # Up to the next one, or to what a sentence or the number of a line goes on with.
-_VALUE = r"=)(?:[^&\s'\"<>`#:]|:(?!\s|$|\d+(?:[\s:]|$)))*"
-_SIGNED = re.compile(rf"((?:^|[?&\s]){_SIGNS}{_VALUE}", re.IGNORECASE)
-_QUERY = re.compile(rf"([?&](?:{_LETS_IN}|{_SIGNS}){_VALUE}", re.IGNORECASE)
-_MASKED = re.compile(r"://(?:\*{3}@|.*[?&][\w-]+=\*{3}(?:[&#\s]|$|:\d+$))")
-# Libraries quote the path of a URL alone.
-_PATH_OF_A_URL = re.compile(r"(?<=url: )/[^\s'\"<>`]+|(?<=url=)/[^\s'\"<>`]+")
+_VALUE = re.compile(rf"(?:(?![&#:]){_REST}|:(?!\s|$|\d+(?:[\s:]|$)))*")
+# Libraries quote the path of a URL alone, or what signs it.
+_PLACES = re.compile(
+    rf"(?P<url>{_SCHEME}://{_REST}+)|(?P<path>(?<=url: )/{_REST}+|(?<=url=)/{_REST}+)|"
+    rf"(?P<signed>(?:^|[?&\s]){_SIGNS}=)(?P<value>{_VALUE.pattern})",
+    re.IGNORECASE,
+)
+_STARS = re.compile(r"[?&;#][^?&;#=\s]+=\*{3}(?:[&#\s]|$|:\d+$)")
 _SHORTEST = 4
 
 
@@ -36,9 +51,7 @@ def masked(text: str) -> str:
     """Return a text in which the passwords and signatures of URLs are `***`."""
     if "://" not in text and "=" not in text:
         return text
-    text = _URL.sub(_mask_url, text)
-    text = _PATH_OF_A_URL.sub(lambda found: _QUERY.sub(rf"\1{MASK}", found[0]), text)
-    return _SIGNED.sub(rf"\1{MASK}", text)
+    return _PLACES.sub(_mask_place, _PASSWORD.sub(f"{MASK}@", text))
 
 
 def masked_as(text: str, url: str) -> str:
@@ -51,22 +64,41 @@ def masked_as(text: str, url: str) -> str:
 
 def is_masked(text: str) -> bool:
     """Tell whether a URL had something that is `***` now: nobody can read from there."""
-    return _MASKED.search(text) is not None
+    return f"://{MASK}@" in text or any(_STARS.search(link[0]) for link in _LINK.finditer(text))
 
 
-def _mask_url(found: re.Match[str]) -> str:
+def _mask_place(found: re.Match[str]) -> str:
+    if found["signed"]:
+        return f"{found['signed']}{MASK}"
+    if found["path"]:
+        return _mask_query(found)
+    return _LINK.sub(_mask_query, found[0])
+
+
+def _mask_query(found: re.Match[str]) -> str:
     url = found[0]
-    if url.lower().startswith("file:"):
-        return url
-    return _QUERY.sub(rf"\1{MASK}", _PASSWORD.sub(f"{MASK}@", url))
+    parts, at = [], 0
+    for begin, end in _values_of(url):
+        parts += [url[at:begin], MASK]
+        at = end
+    return "".join([*parts, url[at:]])
+
+
+def _values_of(url: str) -> Iterator[tuple[int, int]]:
+    """Yield from where to where the query of a URL holds what is no one else's business."""
+    at = min((place for mark in "?#" if (place := url.find(mark)) >= 0), default=len(url))
+    for name in _NAME.finditer(url, at):
+        if name.start() >= at and _LETS_IN.fullmatch(unquote(name[1])):
+            value = _VALUE.match(url, name.end())
+            at = value.end() if value else name.end()
+            yield name.end(), at
 
 
 def _secrets_of(url: str) -> list[str]:
     """Return what `masked` cuts out of a URL, and its parts, as they are and unquoted; the longest first."""
-    if not is_masked(masked(url)):
-        return []
     found = [both[0].removesuffix("@") for both in _PASSWORD.finditer(url)]
     found += [one.partition(":")[2] for one in found]
-    found += [one[0].partition("=")[2] for one in _QUERY.finditer(url)]
+    for link in _LINK.finditer(_PASSWORD.sub(f"{MASK}@", url)):
+        found += [link[0][begin:end] for begin, end in _values_of(link[0])]
     plain = {form for one in found for form in (one, unquote(one)) if len(form) >= _SHORTEST}
     return sorted(plain, key=len, reverse=True)

@@ -5,18 +5,19 @@ A viewer of logs shows the beginning of a line; what matters most stands there.
 
 from __future__ import annotations
 
-_ENDS = (".", "!", "?", "…")
+# The last ones are wide and narrow forms, as CJK has them.
+_ENDS = (".", "!", "?", "…", "。", "\uff01", "\uff1f", "\uff61")
+_CLOSES = "\"')]}」』\uff09"
 # Characters of a uuid; shorter text may stand in a path by chance.
 _UUID = 36
-_CLOSES = "\"')]}"
 
 
 def sentence(text: object) -> str:
     """Return a text of somebody else's, such as a server's, so that a sentence of ours may follow it.
 
-    It is on one line and ends with one full stop, whether it had one or not; nothing stays nothing.
+    It is on one line and ends with one full stop, whether it had one or not; nothing, or None, stays nothing.
     """
-    said = " ".join(str(text).split()).rstrip(",;:")
+    said = "" if text is None else " ".join(str(text).split()).rstrip(" ,;:")
     return said if not said or said.rstrip(_CLOSES).endswith(_ENDS) else f"{said}."
 
 

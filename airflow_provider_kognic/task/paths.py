@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.masking import masked, masked_as
+from airflow_provider_kognic.core.masking import masked_as
 from airflow_provider_kognic.core.texts import sentence
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
@@ -180,7 +180,7 @@ def source_key(predictions: Any, manifest: Any, source: Source) -> str:
         source: What that returned.
 
     Returns:
-        The text of its path; for rows in memory a digest of their scenes.
+        The text of its path, which may hold secrets; for rows in memory a digest of their scenes.
     """
     if manifest is not None:
         return f"manifest {_place(to_path(manifest))}"
@@ -194,5 +194,8 @@ def source_key(predictions: Any, manifest: Any, source: Source) -> str:
 
 
 def _place(path: PathLike) -> str:
-    """Return the text of a path, the same one for a local folder and links to it."""
-    return masked(str(path.resolve() if isinstance(path, Path) else path))
+    """Return the text of a path, the same one for a local folder and links to it.
+
+    As it is, or two sources could become one: only a digest of it is kept.
+    """
+    return str(path.resolve() if isinstance(path, Path) else path)

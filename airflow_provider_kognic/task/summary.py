@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import redact
 
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.models import Summary, is_uuid
 from airflow_provider_kognic.summaries import KEY, MOST_ERROR_BYTES, MOST_NAME_BYTES, MOST_REASONS, cut
 from airflow_provider_kognic.task.paths import is_path
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.task.failures import Ended
 
 logger = logging.getLogger(__name__)
-
-# What a URL may hold of secrets: a password, a signature.
-_PASSWORD = re.compile(r"\b([a-z][a-z0-9+.-]*://[^\s/@:]*):\S*@", re.IGNORECASE)
-_SIGNATURE = re.compile(r"\b(https?://[^\s?#]*\?)[^\s]+", re.IGNORECASE)
 
 
 class TaskSummary:
@@ -109,7 +105,7 @@ def _text(text: str | None, most: int) -> str | None:
     """Return a text as XCom may hold it: without secrets, as Airflow does not mask XComs as it does logs."""
     if text is None:
         return None
-    return cut(_SIGNATURE.sub(r"\1***", _PASSWORD.sub(r"\1:***@", str(redact(text)))), most)
+    return cut(masked(str(redact(text))), most)
 
 
 def _shown(source: Any) -> str | None:

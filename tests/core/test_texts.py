@@ -22,7 +22,16 @@ SCENE = "5ce00000-0000-4000-8000-000000000001"
         ("half a thought, ", "half a thought."),
         ("two\n  lines", "two lines."),
         (ValueError("an error"), "an error."),
+        ("invalid_client: ", "invalid_client."),
+        ("half ;", "half."),
+        ("half , ;:", "half."),
+        ("日本語。", "日本語。"),
+        ("本当\uff1f", "本当\uff1f"),
+        ("待って\uff01", "待って\uff01"),
+        ("「終わり。」", "「終わり。」"),
         ("", ""),
+        (" ;", ""),
+        (None, ""),
     ],
 )
 def test_what_others_say_ends_as_a_sentence(said: object, expected: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.task.paths import _LOCAL, to_path
+from airflow_provider_kognic.task.paths import _LOCAL, source_key, to_path
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,25 @@ def test_a_scheme_that_nobody_knows_is_an_error_of_the_input(airflow_database: P
 
     with pytest.raises(ValueError, match="nosuchscheme"):  # KognicInputError is one
         look()
+
+
+@pytest.mark.parametrize(
+    "one", ["https://h/m.csv?key={}", "s3://ml@preds/cam=front&key={}", "/data/a?token={}"]
+)
+def test_two_sources_are_not_taken_for_one(one: str) -> None:
+    """Whatever of their names is shown to people."""
+
+    class Named:
+        def __init__(self, text: str) -> None:
+            self._text = text
+
+        def __str__(self) -> str:
+            return self._text
+
+        def read_bytes(self) -> bytes:
+            return b""
+
+    unread: Any = None
+    first, second, again = (source_key(None, Named(one.format(n)), unread) for n in (1, 2, 1))
+    assert first != second
+    assert first == again == f"manifest {one.format(1)}"

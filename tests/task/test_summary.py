@@ -70,9 +70,14 @@ def test_the_link_is_there_where_what_is_known_suffices(
     ("given", "said"),
     [
         ({"predictions": "s3://ml@bucket/a?b/{c}"}, "s3://ml@bucket/a?b/{c}"),
-        ({"predictions": "s3://key:secret/@secret@bucket/a"}, "s3://key:***@bucket/a"),
-        ({"predictions": None, "manifest": "https://host/m.csv?sig=secret&x=1"}, "https://host/m.csv?***"),
-        ({"predictions": None, "manifest": "https://me:secret@host/m.csv"}, "https://me:***@host/m.csv"),
+        ({"predictions": "s3://key:secret/@secret@bucket/a"}, "s3://***@bucket/a"),
+        (
+            {"predictions": None, "manifest": "https://host/m.csv?sig=secret&x=1"},
+            "https://host/m.csv?sig=***&x=1",
+        ),
+        ({"predictions": None, "manifest": "https://me:secret@host/m.csv"}, "https://***@host/m.csv"),
+        ({"predictions": "abfs://c@account/x?sig=secret"}, "abfs://c@account/x?sig=***"),
+        ({"predictions": "s3://ml@bucket/cam=front&key=3"}, "s3://ml@bucket/cam=front&key=3"),
         ({"predictions": [{}, {}]}, "2 rows"),
         ({"predictions": None}, None),
         ({"predictions": 7}, "int"),

@@ -30,6 +30,7 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.paging import NoWayOnError, Page, Walk
 from airflow_provider_kognic.core.retries import Backoff, Verdict, may_repeat, verdict
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -207,7 +208,8 @@ class KognicClient:
                 new = walk.take(replace(page, rows=[read(row) for row in page.rows]))
             except NoWayOnError as error:
                 raise KognicRowError(
-                    f"the listing cannot be read to its end: {error}. Look for a newer version of this provider.",
+                    f"the listing cannot be read to its end: {sentence(error)} Look for a newer version of this"
+                    " provider.",
                     method="GET",
                     url=url,
                 ) from None

@@ -9,6 +9,7 @@ import json
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import parse_uuid
+from airflow_provider_kognic.core.texts import sentence
 
 
 def user_agent() -> str:
@@ -63,4 +64,4 @@ def _json(document: object) -> bytes:
     try:
         return json.dumps(document, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise KognicInputError(f"the document cannot be written as JSON: {error}.") from None
+        raise KognicInputError(f"the document cannot be written as JSON: {sentence(error)}") from None

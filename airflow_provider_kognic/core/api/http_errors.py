@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.errors import (
     KognicNoAnswerError,
     KognicTLSError,
 )
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,8 +131,8 @@ def _not_connected(error: Exception, method: str, url: str, host: str) -> Kognic
     if (broken := _find(error, ssl.SSLError)) and not isinstance(broken, _TLS_HANGUPS):
         cause = _find(error, ssl.SSLCertVerificationError) or _find(error, ssl.SSLError)
         return KognicTLSError(
-            f"TLS with {host} failed: {cause}. Check 'verify' (a file with your organisation's certificates),"
-            " the host name and the port.",
+            f"TLS with {host} failed: {sentence(cause)} Check 'verify' (a file with your organisation's"
+            " certificates), the host name and the port.",
             method=method,
             url=url,
         )
@@ -140,13 +141,13 @@ def _not_connected(error: Exception, method: str, url: str, host: str) -> Kognic
     else:
         cause = _find(error, OSError) or error
         said = str(cause) or type(cause).__name__
-        message = f"no connection to {host}: {said}. Check host, port, proxy and firewall."
+        message = f"no connection to {host}: {sentence(said)} Check host, port, proxy and firewall."
     return KognicConnectionError(message, method=method, url=url)
 
 
 def _not_a_request(error: Exception, method: str, url: str) -> KognicInputError:
     return KognicInputError(
-        f"no request can be made of this: {error}. Check 'host', 'auth_host' and 'proxy'.",
+        f"no request can be made of this: {sentence(error)} Check 'host', 'auth_host' and 'proxy'.",
         method=method,
         url=url,
     )

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from airflow_provider_kognic.core.api.settings import check_proxy
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.hosts import is_loopback
+from airflow_provider_kognic.core.texts import sentence
 
 
 def proxy_for(url: str, given: str | None) -> str | None:
@@ -73,4 +74,4 @@ def ssl_context(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - as requ
             return ssl.create_default_context(capath=str(trusted))
         return ssl.create_default_context(cafile=str(trusted))
     except OSError as error:
-        raise KognicInputError(f"the certificates in {trusted} cannot be read: {error}.") from None
+        raise KognicInputError(f"the certificates in {trusted} cannot be read: {sentence(error)}") from None

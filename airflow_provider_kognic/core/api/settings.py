@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.hosts import is_loopback, normal_url
+from airflow_provider_kognic.core.texts import sentence
 from airflow_provider_kognic.core.values import (
     MOST_CONNECTIONS,
     check_connections,
@@ -46,7 +47,7 @@ def normalize_url(text: str, *, what: str, allow_http: bool) -> str:
         _ = parts.port
         (hostname or "").encode("idna")
     except ValueError as error:
-        raise KognicInputError(f"{what} {text!r} is no URL: {error}.") from None
+        raise KognicInputError(f"{what} {text!r} is no URL: {sentence(error)}") from None
     if parts.username is not None or parts.password is not None:
         raise KognicInputError(f"{what} carries a user name or password; those belong in login and password.")
     if parts.scheme not in {"http", "https"} or not hostname or any(c.isspace() for c in url):

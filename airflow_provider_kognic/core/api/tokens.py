@@ -28,6 +28,7 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.files import open_to_read
 from airflow_provider_kognic.core.retries import parse_retry_after
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,12 +41,15 @@ _EARLY_SHARE = 0.2
 _SHORTEST_SECRET = 6
 
 
-def _is_json(response: Any) -> bool:
-    try:
-        response.json()
-    except (ValueError, RecursionError):
-        return False
-    return True
+def _parsed(content: bytes) -> Any:
+    """Return what JSON says, of a token's life only what a clock can hold; raises ValueError, RecursionError."""
+    # As float: of an int with thousands of digits Python makes none.
+    said = json.loads(content, parse_int=float)
+    if isinstance(said, dict):
+        for name in ("expires_in", "expires_at"):
+            if isinstance(life := said.get(name), float) and not math.isfinite(life):
+                del said[name]
+    return said
 
 
 def _check_file(path: object) -> None:
@@ -176,7 +180,7 @@ class TokenProvider:
             *(ValueError, TypeError, AttributeError, ArithmeticError),
         ) as error:
             raise KognicCredentialsError(
-                self.redact(f"the auth server's answer is no token: {error}. Check 'auth_host'."),
+                self.redact(f"the auth server's answer is no token: {sentence(error)} Check 'auth_host'."),
                 method="POST",
                 url=url,
             ) from None
@@ -203,14 +207,18 @@ class TokenProvider:
     def _check_answer(self, response: Any) -> Any:
         """Turn an error of the auth server into ours before authlib reads it as a token."""
         status = response.status_code
-        if status < HTTPStatus.BAD_REQUEST and _is_json(response):
-            return response
+        where = {"status": status, "method": "POST", "url": self._session.token_url}
+        if status < HTTPStatus.BAD_REQUEST:
+            with contextlib.suppress(ValueError, RecursionError):
+                parsed = _parsed(response.content)
+                if isinstance(parsed, dict) and not parsed.keys().isdisjoint({"access_token", "error"}):
+                    response.json = lambda: parsed  # authlib reads what was read here
+                    return response
         # Once before it is cut short, and once more after what JSON and HTML escape is resolved.
         said = self.redact(response.content.decode("utf-8", "replace")).encode()
         message = self.redact(clean_message(said, response.headers.get("content-type")))
-        where = {"status": status, "method": "POST", "url": self._session.token_url}
         if status < HTTPStatus.BAD_REQUEST:
-            raise self._no_token(f"what came is no JSON: {message}", where)
+            raise self._no_token(f"what came is no token: {message}", where)
         not_now = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
         if status in not_now or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise KognicConnectionError(
@@ -219,8 +227,8 @@ class TokenProvider:
                 **where,
             )
         raise KognicCredentialsError(
-            f"the auth server refuses the credentials: {message}. Check client id and secret (login and"
-            " password of the connection), whether they have expired, and 'auth_host' and 'scopes'.",
+            f"the auth server refuses the credentials: {sentence(message)} Check client id and secret (login"
+            " and password of the connection), whether they have expired, and 'auth_host' and 'scopes'.",
             **where,
         )
 
@@ -250,7 +258,7 @@ class TokenProvider:
                 default_timeout=settings.timeout,
             )
         except ValueError as error:  # they have expired
-            raise KognicCredentialsError(f"the credentials cannot be used: {error}.") from None
+            raise KognicCredentialsError(f"the credentials cannot be used: {sentence(error)}") from None
         oauth = session.oauth_session
         oauth.max_redirects = 0  # requests would repeat the client secret to wherever it is sent
         oauth.trust_env = False  # what the environment says is read once, for both clients alike
@@ -281,11 +289,11 @@ class TokenProvider:
             )
         except KeyError as error:
             raise KognicCredentialsError(
-                f"the credentials JSON is incomplete: {error.args[0]}. Download it again from Kognic."
+                f"the credentials JSON is incomplete: {sentence(error.args[0])} Download it again from Kognic."
             ) from None
         except (OSError, ValueError, AttributeError) as error:
             # json's errors quote a position, never the text, so this shows no secret.
-            raise KognicCredentialsError(f"the credentials cannot be used: {error}.") from None
+            raise KognicCredentialsError(f"the credentials cannot be used: {sentence(error)}") from None
         if found is None or not found.client_id or not found.client_secret:
             raise KognicCredentialsError(
                 "no credentials: the connection has none, and neither KOGNIC_CREDENTIALS, nor KOGNIC_CLIENT_ID"

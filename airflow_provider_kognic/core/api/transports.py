@@ -29,6 +29,7 @@ from airflow_provider_kognic.core.errors import (
     KognicError,
     KognicNoAnswerError,
 )
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -173,7 +174,10 @@ class Exchange:
         except UnreadableBody as error:
             if succeeded(status):
                 raise KognicAnswerError(
-                    f"the answer cannot be read: {error}.", status=status, method=request.method, url=url
+                    f"the answer cannot be read: {sentence(error)}",
+                    status=status,
+                    method=request.method,
+                    url=url,
                 ) from None
             content = error.beginning  # its status says enough
         finally:

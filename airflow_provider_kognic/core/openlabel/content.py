@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ def check_content(document: bytes) -> None:
     try:
         document.isascii() or document.decode()  # msgspec does not look into strings that it only walks over
     except UnicodeDecodeError as error:
-        raise Refused(Reason.NOT_JSON, f"not UTF-8: {error}.") from None
+        raise Refused(Reason.NOT_JSON, f"not UTF-8: {sentence(error)}") from None
     if bytes(parsed.openlabel)[:1] != b"{":
         raise Refused(Reason.NO_OPENLABEL, "'openlabel' is not an object.")
 

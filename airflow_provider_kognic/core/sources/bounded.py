@@ -12,6 +12,7 @@ from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.stores.limited import in_time
 from airflow_provider_kognic.core.stores.troubles import Trouble, error_of, has_no_words, trouble_of
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,8 @@ def not_readable(path: PathLike, error: Exception) -> NoReturn:
         KognicInputError: The store as a whole cannot be read.
     """
     if isinstance(error, NotAFileError):
-        raise Refused(Reason.UNREADABLE, f"cannot be read: {error}. Write the document into one.") from None
+        said = f"cannot be read: {sentence(error)} Write the document into one."
+        raise Refused(Reason.UNREADABLE, said) from None
     if (store := _store_of(path)) is not None and has_no_words(error):
         # The answer of a HEAD has no body to say why: that of a GET has.
         try:

@@ -30,6 +30,7 @@ from airflow_provider_kognic.core.sources.base import (
 )
 from airflow_provider_kognic.core.sources.bounded import is_json_lines, read_document
 from airflow_provider_kognic.core.sources.pinned import Pinned
+from airflow_provider_kognic.core.texts import sentence
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -257,8 +258,8 @@ def _csv_rows(path: PathLike, blank: int, lines: Iterator[str]) -> Iterator[tupl
                 yield blank + before, _too_many(len(fields), len(names)) if more else row
     except csv.Error as error:
         raise KognicInputError(
-            f"the manifest {path} cannot be read as CSV from line {blank + before + 1} on: {error}. Is a quote not"
-            " closed there? Nothing was sent."
+            f"the manifest {path} cannot be read as CSV from line {blank + before + 1} on: {sentence(error)} Is a"
+            " quote not closed there? Nothing was sent."
         ) from error
     if names is None:
         _check_columns(path, ())

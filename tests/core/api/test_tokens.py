@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import socket
 import threading
 import time
@@ -132,6 +133,37 @@ def test_odd_lifetimes_do_not_flood_the_auth_server(emulator: Emulator, life: ob
     assert len(auth.requests) == 1
 
 
+@pytest.mark.parametrize("life", ["1e400", "-1e400", "1" + "0" * 5000, "NaN", "Infinity"])
+@pytest.mark.parametrize("name", ["expires_in", "expires_at"])
+def test_a_life_beyond_all_numbers_counts_as_not_given(emulator: Emulator, name: str, life: str) -> None:
+    """Written so that JSON's readers make infinity of it, or refuse to make anything."""
+    answer = f'{{"access_token": "{TOKEN}", "token_type": "Bearer", "{name}": {life}}}'
+    with raw_server(always(http(body=answer))) as auth:
+        tokens = TokenProvider(settings_for(emulator, auth_host=auth.url))
+        assert {tokens.token() for _ in range(20)} == {TOKEN}
+        tokens.close()
+    assert len(auth.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        http(401, '{"message": "Who are you?"}'),
+        http(401, '{"message": "No."}'),
+        http(200, '{"error": "invalid_client"}'),
+        http(200, '{"error": "invalid_client", "error_description": "No."}'),
+    ],
+)
+def test_what_the_auth_server_says_ends_once(emulator: Emulator, raw: bytes) -> None:
+    """A sentence of ours follows it."""
+    with raw_server(always(raw)) as auth:
+        tokens = TokenProvider(settings_for(emulator, auth_host=auth.url))
+        with pytest.raises(KognicCredentialsError) as caught:
+            tokens.token()
+        tokens.close()
+    assert re.search(r"\w[.?] Check ", caught.value.message), caught.value.message
+
+
 def test_failures_are_shared(emulator: Emulator) -> None:
     """Ten who wait for a token while the auth server refuses make one request, not ten."""
 
@@ -171,18 +203,19 @@ def test_failures_are_shared(emulator: Emulator) -> None:
         (http(200, "[" * 100_000), KognicConnectionError),
         (http(200, ""), KognicConnectionError),
         (http(204, ""), KognicConnectionError),
-        (http(200, "[]"), KognicCredentialsError),
-        (http(200, "3"), KognicCredentialsError),
-        (http(200, "null"), KognicCredentialsError),
-        (http(200, '"text"'), KognicCredentialsError),
-        (http(200, "{}"), KognicCredentialsError),
+        (http(200, "[]"), KognicConnectionError),
+        (http(200, "3"), KognicConnectionError),
+        (http(200, "null"), KognicConnectionError),
+        (http(200, '"text"'), KognicConnectionError),
+        (http(200, "{}"), KognicConnectionError),
+        (http(200, '{"message": "maintenance"}'), KognicConnectionError),
+        (http(200, '["error"]'), KognicConnectionError),
+        (http(200, '{"error": null, "message": "no"}'), KognicCredentialsError),
         (http(200, '{"access_token": null}'), KognicCredentialsError),
         (http(200, '{"access_token": 5}'), KognicCredentialsError),
         (http(200, '{"access_token": "two\\nlines"}'), KognicCredentialsError),
         (http(200, '{"access_token": "k\\u00f6gnic"}'), KognicCredentialsError),
         (http(200, '{"access_token": "x", "expires_in": "soon"}'), KognicCredentialsError),
-        (http(200, '{"access_token": "x", "expires_in": NaN}'), KognicCredentialsError),
-        (http(200, '{"access_token": "x", "expires_in": Infinity}'), KognicCredentialsError),
         (http(200, '{"access_token": "x", "expires_in": {"a": 1}}'), KognicCredentialsError),
         (b"GARBAGE\r\n\r\n", KognicConnectionError),
         (b"", KognicConnectionError),
