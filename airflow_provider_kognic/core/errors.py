@@ -124,7 +124,13 @@ class KognicOutageError(KognicUnavailableError):
 
 
 class KognicStoreError(KognicUnavailableError):
-    """A store of files did not answer; what could not be read was not sent."""
+    """A store of files did not answer; what could not be read was not sent.
+
+    Attributes:
+        given_up: Whether it was asked for as long as one waits for it: nobody is to ask again.
+    """
+
+    given_up = False
 
 
 class KognicStoreCredentialsError(KognicStoreError):

@@ -100,8 +100,7 @@ class Pinned:
     def has_grown(self) -> bool:
         """Tell whether something has been appended since it was opened."""
         try:
-            with self._open() as file:
-                now = self._facts(file)
+            now = self.patience.call(self._look)[0]
         except KognicInputError:  # it is gone by now
             return False
         return now.size is not None and self._first.size is not None and now.size > self._first.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from concurrent.futures import Future, wait
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from airflow_provider_kognic.core.files import is_local
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
@@ -44,18 +45,43 @@ def in_time(path: object, call: Callable[[], T], size: int = 0) -> T:
     return call() if is_local(path) else within(seconds_for(size), call)
 
 
-def within(seconds: float, call: Callable[[], T], *, ended: Callable[[], bool] = lambda: False) -> T:
+class _Waiting(threading.local):
+    """Tells, in each thread, whether nobody waits any more for what it does."""
+
+    def __init__(self) -> None:
+        self.ended: Callable[[], bool] = lambda: False
+
+
+_waiting = _Waiting()
+
+
+@contextlib.contextmanager
+def heard(ended: Callable[[], bool]) -> Iterator[None]:
+    """Let calls of this thread inside the block be left alone as soon as nobody waits for them any more.
+
+    Args:
+        ended: Tells whether nobody does.
+    """
+    before, _waiting.ended = _waiting.ended, ended
+    try:
+        yield
+    finally:
+        _waiting.ended = before
+
+
+def within(seconds: float, call: Callable[[], T], *, ended: Callable[[], bool] | None = None) -> T:
     """Call, but do not wait any longer than that; a call that hangs is left to its thread, which ends no program.
 
     Args:
         seconds: So long.
         call: What is called, in a thread of its own.
-        ended: Tells whether nobody waits for it any more; asked in pauses.
+        ended: Tells whether nobody waits for it any more; asked in pauses. What `heard` says, if None.
 
     Raises:
         TimeoutError: It took longer, or nobody waits any more.
         Exception: As the call does.
     """
+    ended = ended or _waiting.ended
     if ended():
         raise TimeoutError("not asked, as nobody waits for the answer any more")
     done: Future[T] = Future()

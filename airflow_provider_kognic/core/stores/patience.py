@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_kognic.core.errors import KognicError, KognicStoreCredentialsError, KognicStoreError
 from airflow_provider_kognic.core.retries import Backoff
+from airflow_provider_kognic.core.stores.limited import heard
 from airflow_provider_kognic.core.stores.troubles import Trouble, error_of, trouble_of
 
 if TYPE_CHECKING:
@@ -19,8 +19,11 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-# Calls that may be given up while others are answered: after so many the store counts as out of order.
-_MOST_GIVEN_UP = 10
+# Calls that are given up one after the other, without an answer to anybody: then the store is out of order.
+_MOST_IN_A_ROW = 40
+# Where a call was given up before, and others were answered since, this part of the time has to do: many documents
+# that do not come must not take a day.
+_LATER = 0.1
 # Seconds after which whoever pauses looks whether the run has ended.
 _STEP = 0.2
 
@@ -28,12 +31,12 @@ _STEP = 0.2
 class Patience:
     """Asks a store again that did not answer. All who use it share what they learn. Safe in threads.
 
-        answering --no answer--> silent --an answer to anybody--> answering
-                                   |
-                                   +--no answer to a call for `timeout`, nor to anybody else--> over
+        answering --a call is given up after `timeout`--> in question --40 calls in a row are--> over
+            ^                                                 |
+            +------------------an answer to anybody-----------+
 
-    A call that gets no answer for so long while others do is given up alone; the tenth of these makes the store
-    `over`, too, so that they do not take a day one after the other. Once it is over, nobody tries again.
+    That one call gets no answer says nothing of the others: while the store is in question each is made once, and
+    the first answer clears it. Only where none of many gets one it is `over`, and nobody tries again.
 
     Args:
         timeout: Seconds without an answer after which a call is given up.
@@ -50,10 +53,9 @@ class Patience:
         self._ended = ended
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        # When the youngest of the tries began that was answered.
-        self._answered = -math.inf
         self._silent_since: float | None = None
         self._given_up = 0
+        self._in_a_row = 0
 
     def call(self, what: Callable[[], T]) -> T:
         """Call until the store answers.
@@ -67,26 +69,28 @@ class Patience:
             KognicStoreCredentialsError: Its credentials have expired.
             Exception: As `what` does for anything else.
         """
-        began = now = time.monotonic()
+        began = time.monotonic()
         tries = 0
         while True:
             try:
-                result = what()
+                with heard(self._is_of_no_use):
+                    result = what()
             except KognicStoreCredentialsError:
                 raise
             except KognicStoreError as error:
+                if error.given_up:  # by whoever asks within this call
+                    raise
                 tries += 1
                 self._note_silence(error)
                 if self._gives_up(began):
                     silent = time.monotonic() - began
-                    raise error.with_message(f"{error.message} {_tried(tries, silent)}") from error.__cause__
+                    raise _given_up(error, tries, silent) from error.__cause__
                 self._pause(self._backoff.delay(tries))
-                now = time.monotonic()
             except Exception:
-                self._note_answer(now)  # that something is not there, or not allowed, is one
+                self._note_answer()  # that something is not there, or not allowed, is one
                 raise
             else:
-                self._note_answer(now)
+                self._note_answer()
                 return result
 
     def ask(self, what: Callable[[], T], where: str) -> T:
@@ -119,19 +123,16 @@ class Patience:
         self._closed.set()
 
     def _gives_up(self, began: float) -> bool:
-        """Tell whether a call is not made again, and note what follows for the store.
-
-        Others are answered meanwhile if a try is that began after this call's first one did not: what was under way
-        when a store fell silent says nothing of it.
-        """
+        """Tell whether a call is not made again, and note what follows for the store."""
         if self._is_of_no_use():
             return True
-        if time.monotonic() - began < self._timeout:
-            return False
         with self._lock:
+            allowed = self._timeout * _LATER if self._given_up else self._timeout
+            if not self._in_a_row and time.monotonic() - began < allowed:
+                return False
             self._given_up += 1
-            if self._answered <= began or self._given_up >= _MOST_GIVEN_UP:
-                self.over = True
+            self._in_a_row += 1
+            self.over = self._in_a_row >= _MOST_IN_A_ROW
         return True
 
     def _pause(self, seconds: float) -> None:
@@ -142,9 +143,9 @@ class Patience:
     def _is_of_no_use(self) -> bool:
         return self.over or self._closed.is_set() or self._ended()
 
-    def _note_answer(self, began: float) -> None:
+    def _note_answer(self) -> None:
         with self._lock:
-            self._answered = max(self._answered, began)
+            self._in_a_row = 0
             since, self._silent_since = self._silent_since, None
         if since is not None:
             logger.info("The store answers again, after %.0f s.", time.monotonic() - since)
@@ -158,5 +159,9 @@ class Patience:
             logger.warning("%s It is asked again, for %.0f s at most.", error, self._timeout)
 
 
-def _tried(tries: int, seconds: float) -> str:
-    return f"Asked {tries:,} {'time' if tries == 1 else 'times'} in {seconds:.0f} s."
+def _given_up(error: KognicStoreError, tries: int, seconds: float) -> KognicStoreError:
+    """Return the same error, which says how often it was tried, and that this is the end of it."""
+    times = f"Asked {tries:,} {'time' if tries == 1 else 'times'} in {seconds:.0f} s."
+    made = KognicStoreError(f"{error.message} {times}")
+    made.given_up = True
+    return made

@@ -119,6 +119,16 @@ ROWS = (
     ),
     Row(
         Trouble.OF_THE_STORE,
+        _words("InvalidClientTokenId UnrecognizedClientException InvalidURI InvalidRequest"),
+        # What no request is made with: of botocore's, and of Python where a library is not there or called wrongly.
+        classes=_words(
+            "ParamValidationError UnknownSignatureVersionError ConfigNotFound ConfigParseError InvalidConfigError"
+            " ImportError NotImplementedError TypeError AttributeError"
+        ),
+        advice="No request can be made so: look at the path, and at the extra of the store's Airflow connection",
+    ),
+    Row(
+        Trouble.OF_THE_STORE,
         classes=_words("SSLCertVerificationError ClientConnectorCertificateError"),
         advice="The store's certificate does not hold: look at its host and at 'verify' of its Airflow connection",
     ),

@@ -28,11 +28,15 @@ class Entries:
     Args:
         entries: What there is to be taken.
         ended: Tells whether nobody is to take any more of it.
+
+    Attributes:
+        broken: Whether the source has raised: nobody knows what would have come then.
     """
 
     def __init__(self, entries: Iterable[Entry], ended: Callable[[], bool]) -> None:
         self._entries: Iterator[Entry] = iter(entries)
         self._ended = ended
+        self.broken = False
         self._taking = threading.Lock()
         # What each reader has taken and the loop has not seen to yet: it must not be lost with a thread that hangs.
         self._begun: dict[int, deque[Entry]] = {}
@@ -45,7 +49,7 @@ class Entries:
             reader: The number of who takes it.
         """
         with self._taking:
-            entry = None if self._ended() else next(self._entries, None)
+            entry = None if self._ended() else self._next()
             if entry is not None:
                 with self._begun_lock:
                     self._begun.setdefault(reader, deque()).append(entry)
@@ -71,7 +75,7 @@ class Entries:
         until = time.monotonic() + STEP
         try:
             taken += self.take_begun()
-            for entry in self._entries:
+            while not self.broken and (entry := self._next()) is not None:
                 taken.append(entry)
                 if len(taken) >= PORTION or time.monotonic() > until:
                     return taken, False
@@ -79,6 +83,14 @@ class Entries:
             logger.exception("The rest of the source cannot be read.")
             return taken, False
         else:
-            return taken, True
+            return taken, not self.broken
         finally:
             self._taking.release()
+
+    def _next(self) -> Entry | None:
+        """Return the next one, or None at the end. One that has raised says afterwards that it is at its end."""
+        try:
+            return next(self._entries, None)
+        except BaseException:
+            self.broken = True
+            raise

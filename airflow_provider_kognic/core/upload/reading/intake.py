@@ -166,7 +166,9 @@ class Intake:
         thread = ThreadPoolExecutor(1, thread_name_prefix="kognic-count")
         call: asyncio.Future[tuple[list[Result], bool]] | None = None
         patience = _COUNTING_WHEN_STOPPED if self._ending.asked else _COUNTING
-        while not self.went_through and time.monotonic() < min(moved + patience, began + _COUNTING):
+        while not (self.went_through or (self._entries.broken and call is None)) and time.monotonic() < min(
+            moved + patience, began + _COUNTING
+        ):
             if call is None:
                 call = asyncio.get_running_loop().run_in_executor(thread, self._take_rest)
             await asyncio.wait({call}, timeout=STEP)
