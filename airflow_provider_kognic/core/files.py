@@ -19,6 +19,8 @@ from typing import IO, Any, Protocol
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 # To open a pipe waits for its writer, and to open a terminal may make it ours, unless one asks for neither.
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+# Bytes that are read ahead of an object: s3fs would ask for 50 MB with every few that are wanted.
+_AHEAD = 1 << 20
 _KINDS = (
     (stat.S_ISFIFO, "a pipe (FIFO)"),
     (stat.S_ISSOCK, "a socket"),
@@ -118,7 +120,8 @@ def open_to_read(path: Any) -> IO[bytes]:
         Exception: As the store's library does.
     """
     if not is_local(path):
-        file: IO[bytes] = path.open("rb")
+        more = {"block_size": _AHEAD} if hasattr(path, "fs") else {}
+        file: IO[bytes] = path.open("rb", **more)
         return file
     try:
         descriptor = os.open(path, _READ)

@@ -11,7 +11,13 @@ from airflow_provider_kognic.core.masking import masked_as
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.stores.limited import in_time
-from airflow_provider_kognic.core.stores.troubles import Trouble, error_of, has_no_words, trouble_of
+from airflow_provider_kognic.core.stores.troubles import (
+    Trouble,
+    error_of,
+    has_no_words,
+    is_of_another_version,
+    trouble_of,
+)
 from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
@@ -112,8 +118,12 @@ def not_readable(path: PathLike, error: Exception) -> NoReturn:
 
 
 def _read_as_it_is_now(path: PathLike, most: int, error: Exception) -> bytes:
-    """Read once more what could not be read: a store may have asked for the object that it had listed before."""
-    if (store := _store_of(path)) is None or trouble_of(error) in {Trouble.EXPIRED, Trouble.OF_THE_STORE}:
+    """Read once more what could not be read: a store may have asked for the object that it had listed before.
+
+    Only where that may be why: to ask again what hangs holds one connection more, and to forget a listing costs a
+    request for each object that is read later.
+    """
+    if (store := _store_of(path)) is None or not is_of_another_version(error):
         not_readable(path, error)
     try:
         store.invalidate_cache()

@@ -163,6 +163,7 @@ ROWS = (
     ),
 )  # fmt: skip
 
+_OTHER_VERSION = frozenset({"PreconditionFailed", "ConditionNotMet", "InvalidRange", "412", "416"})
 _UNKNOWN = Row(Trouble.NO_ANSWER)
 _THERE_ALREADY = Row(Trouble.OF_THE_PATH)
 
@@ -206,6 +207,14 @@ def is_outage(error: BaseException) -> bool:
 def has_no_words(error: BaseException) -> bool:
     """Tell whether a store said no more than an HTTP status: S3 does so where it answers a HEAD (400, 403, 404)."""
     return bool(_facts_of(error).codes & {"400", "403", "404"})
+
+
+def is_of_another_version(error: BaseException) -> bool:
+    """Tell whether an object may be another one than the store's library had listed: gone, replaced or cut."""
+    if isinstance(error, (FileNotFoundError, KognicStoreError)):
+        return True
+    facts = _facts_of(error)
+    return bool(_OTHER_VERSION & facts.codes or "FileExpired" in facts.classes or {412, 416} & facts.statuses)
 
 
 def error_of(error: Exception, where: str) -> KognicError:
