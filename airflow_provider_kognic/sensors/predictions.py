@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_kognic.core.groups.waiting import Question
+
+logger = logging.getLogger(__name__)
 
 
 class _KognicSensor(BaseSensorOperator):
@@ -99,7 +102,7 @@ class _KognicSensor(BaseSensorOperator):
             raise self._late(str(error)) from error
         except AirflowTaskTimeout as error:
             if self.never_fail:
-                raise AirflowSkipException(_never_fail(f"{type(error).__name__}: {error}")) from error
+                raise _skip(f"{type(error).__name__}: {error}") from error
             raise
         except AirflowSkipException as skipped:
             if self._hopeless is not None:  # Airflow makes a skip of it under soft_fail
@@ -144,7 +147,7 @@ class _KognicSensor(BaseSensorOperator):
             raise
         except AirflowException as error:
             if self.never_fail:
-                raise AirflowSkipException(_never_fail(str(error))) from error
+                raise _skip(str(error)) from error
             raise
 
     def found(self, context: Context, answer: Any) -> Any:  # noqa: ARG002 - for those who need it
@@ -173,12 +176,12 @@ class _KognicSensor(BaseSensorOperator):
                 raise self._end(str(error)) from error
             if question is None:  # the triggerer cannot find out what to ask
                 if self.never_fail:
-                    raise AirflowSkipException(_never_fail(str(error))) from error
+                    raise _skip(str(error)) from error
                 raise KognicTransientError(str(error), retry_after=error.retry_after) from error
             first = self._not_now(error)
         except Exception as error:
             if self.never_fail:  # as in the other modes
-                raise AirflowSkipException(_never_fail(f"{type(error).__name__}: {error}")) from error
+                raise _skip(f"{type(error).__name__}: {error}") from error
             raise
         if first.is_done:
             return first.xcom_value
@@ -191,7 +194,7 @@ class _KognicSensor(BaseSensorOperator):
     def _end(self, message: str) -> AirflowException:
         """Return what ends the task for what asking again will not mend."""
         if self.never_fail:
-            return AirflowSkipException(_never_fail(message))
+            return _skip(message)
         self._hopeless = AirflowFailException(message)
         return self._hopeless
 
@@ -199,14 +202,20 @@ class _KognicSensor(BaseSensorOperator):
         """Return what ends the task that waited in vain."""
         last = f" Last look: {self._last_look}" if self._last_look else ""
         said = f"{message} It waited for {self.waited_for()}.{last}"
-        return (AirflowSkipException if self.soft_fail or self.never_fail else AirflowSensorTimeout)(said)
+        if not (self.soft_fail or self.never_fail):
+            return AirflowSensorTimeout(said)
+        logger.warning("Skipping: %s", said)
+        return AirflowSkipException(said)
 
     def _too_long(self) -> str:
         return f"Sensor has timed out after {self.timeout:g} s."
 
 
-def _never_fail(message: str) -> str:
-    return f"Skipping, as never_fail asks: {message}"
+def _skip(message: str) -> AirflowSkipException:
+    """Return the skip that `never_fail` asks for, having said why: Airflow itself says so at INFO, if at all."""
+    said = f"Skipping, as never_fail asks: {message}"
+    logger.warning("%s", said)
+    return AirflowSkipException(said)
 
 
 class PredictionsGroupSensor(_KognicSensor):

@@ -113,6 +113,11 @@ def _check_connection(scheme: str, connection: str, what: str, text: str) -> Non
         KognicInputError: It does not know it.
         Exception: As Airflow does, where it cannot tell.
     """
+    if ":" in connection:  # not looked up: Airflow would write it into its own logs
+        raise KognicInputError(
+            f"{what} cannot be opened: before the '@' in {text} stand a user and a password, where the id of an"
+            " Airflow connection belongs. Define a connection that has them."
+        )
     from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
     from airflow.sdk.io import attach
 

@@ -155,7 +155,7 @@ def test_a_failure_leaves_the_same_and_its_exception_carries_it(
     ("changed", "source", "said"),
     [
         ({"predictions": "/nowhere/at/all"}, "/nowhere/at/all", "does not exist"),
-        ({"predictions": "s3://key:pa55word@bucket/{{ ds }}"}, "s3://key:***@bucket/", None),
+        ({"predictions": "s3://key:pa55word@bucket/{{ ds }}"}, "s3://***@bucket/", None),
         ({"dataset": "unknown"}, None, "unknown"),
         ({"predictions_group_uuid": "no uuid"}, None, "is no uuid of a predictions group"),
         ({"kognic_conn_id": "nobody_knows"}, None, "nobody_knows"),

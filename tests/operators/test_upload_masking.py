@@ -20,7 +20,7 @@ URLS = (
     f"nostore://key:{SECRETS[0]}@bucket/b.json",
     f"https://127.0.0.1:9/c.json?X-Amz-Date=1&X-Amz-Signature={SECRETS[1]}",
     f"abfs://container@account.dfs.core.windows.net/d.json?sv=1&sig={SECRETS[1]}",
-    f"nostore://127.0.0.1:9/e.json?sig={SECRETS[1]}",
+    f"az://127.0.0.1:9/e.json?sig={SECRETS[1]}",
 )
 
 
