@@ -43,6 +43,7 @@ class Row:
         statuses: HTTP statuses.
         classes: Names of classes of errors; their subclasses count, too.
         errnos: Numbers of `errno`.
+        phrases: What stands in the texts of errors that have no class or code of their own.
         advice: What to do about it, for people.
     """
 
@@ -51,6 +52,7 @@ class Row:
     statuses: frozenset[int] = frozenset()
     classes: frozenset[str] = frozenset()
     errnos: frozenset[int] = frozenset()
+    phrases: tuple[str, ...] = ()
     advice: str = ""
 
     def names(self, facts: Facts) -> bool:
@@ -58,9 +60,12 @@ class Row:
         return bool(self.codes & facts.codes)
 
     def fits(self, facts: Facts) -> bool:
-        """Tell whether the row is about an error by its status, class or number."""
+        """Tell whether the row is about an error by its status, class, number or text."""
         return bool(
-            self.statuses & facts.statuses or self.classes & facts.classes or self.errnos & facts.errnos
+            self.statuses & facts.statuses
+            or self.classes & facts.classes
+            or self.errnos & facts.errnos
+            or any(phrase in facts.text for phrase in self.phrases)
         )
 
 
@@ -109,7 +114,8 @@ ROWS = (
         _words(
             "InvalidAccessKeyId SignatureDoesNotMatch RequestTimeTooSkewed AccountProblem AllAccessDisabled"
             " NotSignedUp InvalidSecurity CredentialsNotSupported AuthenticationFailed AccountIsDisabled"
-            " InvalidAuthenticationInfo NoAuthenticationInformation"
+            " InvalidAuthenticationInfo NoAuthenticationInformation InvalidClientTokenId"
+            " UnrecognizedClientException"
         ),
         classes=_words(
             "NoCredentialsError PartialCredentialsError ProfileNotFound DefaultCredentialsError"
@@ -119,17 +125,20 @@ ROWS = (
     ),
     Row(
         Trouble.OF_THE_STORE,
-        _words("InvalidClientTokenId UnrecognizedClientException InvalidURI InvalidRequest"),
+        _words("InvalidURI"),
         # What no request is made with: of botocore's, and of Python where a library is not there or called wrongly.
+        # Not every TypeError: some libraries raise one where a connection is lost at a bad moment.
         classes=_words(
             "ParamValidationError UnknownSignatureVersionError ConfigNotFound ConfigParseError InvalidConfigError"
-            " ImportError NotImplementedError TypeError AttributeError"
+            " ImportError NotImplementedError"
         ),
+        phrases=("Invalid endpoint", "nexpected keyword argument"),
         advice="No request can be made so: look at the path, and at the extra of the store's Airflow connection",
     ),
     Row(
         Trouble.OF_THE_STORE,
         classes=_words("SSLCertVerificationError ClientConnectorCertificateError"),
+        phrases=("CERTIFICATE_VERIFY_FAILED", "certificate verify failed"),
         advice="The store's certificate does not hold: look at its host and at 'verify' of its Airflow connection",
     ),
     Row(
@@ -176,6 +185,7 @@ class Facts:
     statuses: frozenset[int]
     classes: frozenset[str]
     errnos: frozenset[int]
+    text: str
 
 
 def trouble_of(error: BaseException) -> Trouble:
@@ -259,8 +269,10 @@ def _facts_of(error: BaseException) -> Facts:
     statuses: set[int] = set()
     classes: set[str] = set()
     errnos: set[int] = set()
+    texts: list[str] = []
     for one in _chain(error):
         classes |= {kind.__name__ for kind in type(one).__mro__}
+        texts.append(str(one))
         response = getattr(one, "response", None)
         if isinstance(response, dict):  # botocore.exceptions.ClientError
             codes.add(str(response.get("Error", {}).get("Code")))
@@ -273,7 +285,9 @@ def _facts_of(error: BaseException) -> Facts:
             errnos |= _numbers(one.errno)
             if str(one).startswith("Forbidden: "):  # gcsfs has no other sign of a 403
                 statuses.add(403)
-    return Facts(frozenset(codes), frozenset(statuses), frozenset(classes), frozenset(errnos))
+    return Facts(
+        frozenset(codes), frozenset(statuses), frozenset(classes), frozenset(errnos), "\n".join(texts)
+    )
 
 
 def _numbers(value: Any) -> set[int]:
