@@ -302,7 +302,7 @@ class Versioned:
     def invalidate_cache(self) -> None:
         self.listed = self.versions[0]
 
-    def open(self, mode: str) -> io.BytesIO:
+    def open(self, mode: str, **_: object) -> io.BytesIO:
         self.opened += 1
         if len(self.versions) > 1:
             self.versions.pop(0)
