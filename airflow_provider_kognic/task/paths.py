@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _STORED = re.compile(
-    r"(?P<bucket>(?P<scheme>[^:/]+)://(?:(?P<connection>[^/@]*)@)?[^/]*)(?:/(?P<key>.*))?", re.DOTALL
+    r"(?P<bucket>(?P<scheme>[^:/]+)://(?:(?P<connection>[^/@]*)@)?(?P<name>[^/]*))(?:/(?P<key>.*))?",
+    re.DOTALL,
 )
 # What ObjectStoragePath, given the text of a whole path, takes for the end of a URL, for two URLs, or leaves out.
 _READ_AS_URL = re.compile(r"[?#\s]|::|(?<=/)\.{1,2}(?=/)|^\.")
@@ -58,6 +59,7 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
     ):  # universal-pathlib 0.2: object stores are a Path, too
         return value.absolute()
     if not isinstance(value, str):
+        _check_key(text, what)
         return cast("PathLike", value)
     if not _SCHEME.match(text):
         return Path(text).expanduser().absolute()
@@ -68,6 +70,7 @@ def _stored(text: str, what: str) -> Any:
     """Return the ObjectStoragePath of text with a scheme; raises as `to_path` does."""
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+    _check_key(text, what)
     parts = _STORED.fullmatch(text)
     if parts is not None and parts["connection"]:
         _check_connection(parts["scheme"], parts["connection"], what, text)
@@ -88,6 +91,29 @@ def _stored(text: str, what: str) -> Any:
             f"{text} cannot be opened: {sentence(said)} Is the provider of that store installed?"
         ) from cause
     return path
+
+
+def _check_key(text: str, what: str) -> None:
+    """Check that text names a bucket, and no key or prefix by which nothing would be found.
+
+    Raises:
+        KognicInputError: It does not, or does.
+    """
+    from airflow_provider_kognic.core.sources.listing import container, has_keys, wrong_with
+
+    parts = _STORED.fullmatch(text)
+    if parts is None or not has_keys(parts["scheme"]):
+        return
+    if not parts["name"]:
+        raise KognicInputError(
+            f"{what} cannot be {text}: the {container(parts['scheme'])}'s name is missing. Expected such as"
+            f" {parts['scheme']}://connection@{container(parts['scheme'])}/folder/."
+        )
+    if (wrong := wrong_with(parts["key"] or "")) is not None:
+        raise KognicInputError(
+            f"{what} cannot be {text}: {wrong}. Correct the path; objects whose keys really are so have to be"
+            " renamed."
+        )
 
 
 def _check_held(path: Any, key: str, what: str, text: str) -> None:
