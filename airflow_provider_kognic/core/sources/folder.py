@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.models import Prediction, Result
     from airflow_provider_kognic.core.sources.base import Find, Given, PathLike, Resolve, Source
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ def _open(given: Given) -> Source:
 
 def _source_of(folder: PathLike, found: Names, most: int) -> FilesSource:
     nothing = "" if found.sizes or found.refused else _nothing_in(folder, found)
+    if nothing:
+        logger.info("%s", nothing)
     # Below a folder with these at its end some versions of Airflow's paths leave them out.
     above = ""
     while is_stored(folder) and folder.name.endswith(("?", "#")):

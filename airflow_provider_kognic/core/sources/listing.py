@@ -92,6 +92,11 @@ def container(scheme: str) -> str:
     return "container" if scheme.lower() in _CONTAINERS else "bucket"
 
 
+def is_of_keys(path: object) -> bool:
+    """Tell whether a path is in a store that knows keys and no folders."""
+    return is_stored(path) and has_keys(_scheme_of(path))
+
+
 def wrong_with(key: str) -> str | None:
     """Return why nothing can be found by an object's key, or the prefix of a folder; None where it can.
 
@@ -122,7 +127,7 @@ class Listing:
         self._path = path
         self._store = path.fs
         self._text = str(path.path).rstrip("/") or "/"
-        self._has_keys = has_keys(_scheme_of(path))
+        self._has_keys = is_of_keys(path)
         self._listed: dict[str, list[Any]] = {}
         self._seen = False
 
@@ -284,9 +289,7 @@ class Listing:
 
 def may_be_empty(path: Any) -> bool:
     """Tell whether a path at which there is nothing is an empty folder: any prefix of keys is."""
-    if not is_stored(path) or not has_keys(_scheme_of(path)):
-        return False
-    return not str(path.name).lower().endswith((".json", ".jsonl", ".ndjson", ".csv"))
+    return is_of_keys(path) and not str(path.name).lower().endswith((".json", ".jsonl", ".ndjson", ".csv"))
 
 
 def _scheme_of(path: Any) -> str:

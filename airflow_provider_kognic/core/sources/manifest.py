@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicInputError, KognicStoreError
 from airflow_provider_kognic.core.files import told_size
 from airflow_provider_kognic.core.hosts import is_same_host
 from airflow_provider_kognic.core.masking import is_masked, masked_as
@@ -29,7 +29,7 @@ from airflow_provider_kognic.core.sources.base import (
     refusal,
 )
 from airflow_provider_kognic.core.sources.bounded import is_json_lines, read_document
-from airflow_provider_kognic.core.sources.listing import is_stored, wrong_with
+from airflow_provider_kognic.core.sources.listing import is_of_keys, wrong_with
 from airflow_provider_kognic.core.sources.pinned import Pinned
 from airflow_provider_kognic.core.stores.troubles import has_no_bucket
 from airflow_provider_kognic.core.texts import sentence
@@ -107,7 +107,7 @@ class ManifestSource:
             raise Refused(Reason.BAD_ROW, "a row without 'scene_uuid' or 'path'.")
         target = target.strip()
         if "://" not in target:
-            if is_stored(self.path) and (wrong := wrong_with(target)) is not None:
+            if is_of_keys(self.path) and (wrong := wrong_with(target)) is not None:
                 raise Refused(
                     Reason.UNREADABLE,
                     f"{target!r} is no path below the manifest's own folder: {wrong}. Write all of the document's"
@@ -119,9 +119,14 @@ class ManifestSource:
 
     def _resolved(self, text: str) -> PathLike:
         try:
-            return self.resolve(text)
-        except KognicInputError as error:
-            raise Refused(Reason.UNREADABLE, f"no path can be made of it: {error}") from error
+            try:
+                return self.resolve(text)
+            except KognicStoreError:  # who gives out its store's credentials did not answer
+                return self.pinned.patience.call(lambda: self.resolve(text))
+        except KognicStoreError:
+            raise
+        except KognicInputError as error:  # which says of what
+            raise Refused(Reason.UNREADABLE, masked_as(str(error), text)) from error
         except Exception as error:  # an unknown scheme, a provider that is not installed
             said = masked_as(f"no path can be made of {text}: {error}", text)
             raise Refused(Reason.UNREADABLE, said) from error

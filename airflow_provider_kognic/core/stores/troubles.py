@@ -91,7 +91,8 @@ ROWS = (
         Trouble.OF_THE_STORE,
         _words("NoSuchBucket InvalidBucketName ContainerNotFound FilesystemNotFound InvalidResourceName"),
         classes=_words("MissingBucketError"),
-        advice="There is no such bucket or container: look at its name in the path and at the connection's account",
+        # That there is none the services say themselves.
+        advice="Look at the name of the bucket or container in the path, and at the account of its connection",
     ),
     Row(
         Trouble.OF_THE_STORE,
