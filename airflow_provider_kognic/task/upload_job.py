@@ -153,7 +153,7 @@ class UploadJob:
         return Ended(plan.to_dict(), failure)
 
     def _with_what_is_there(self, failure: Failure) -> Failure:
-        """Return why an empty source fails the task, and what is there in place of predictions, if that is known."""
+        """Return why an empty source fails the task, and what is there instead, if that is known."""
         if not isinstance(self.source, FilesSource):
             return failure
         return replace(failure, message=f"{failure.message} {self.source.nothing}".rstrip())

@@ -82,7 +82,10 @@ def _open(given: Given) -> Source:
         found = given.listing.files() if given.listing is not None else _listed(path)
         return _source_of(path, found, most)
     if given.is_file:
-        return FilesSource(path.parent, [path.name], most)
+        folder = path.parent
+        # Of the name `day//x.json` in an object store, `name` and `parent` leave a slash out.
+        name = str(path).removeprefix(f"{str(folder).rstrip('/')}/")
+        return FilesSource(folder, [path.name if name == str(path) else name], most)
     if not is_pattern(given.text):
         return _source_of(path, Names(), most)
     if given.listing is not None:
