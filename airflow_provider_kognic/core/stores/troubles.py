@@ -96,7 +96,8 @@ ROWS = (
         Trouble.OF_THE_STORE,
         _words("NoSuchBucket InvalidBucketName ContainerNotFound FilesystemNotFound InvalidResourceName"),
         classes=_words("MissingBucketError"),
-        advice="There is no such bucket or container: look at its name in the path and at the connection's account",
+        # That there is none the services say themselves.
+        advice="Look at the name of the bucket or container in the path, and at the account of its connection",
     ),
     Row(
         Trouble.OF_THE_STORE,
@@ -173,6 +174,7 @@ ROWS = (
 )  # fmt: skip
 
 _OTHER_VERSION = frozenset({"PreconditionFailed", "ConditionNotMet", "InvalidRange", "412", "416"})
+_NO_BUCKET = next(row for row in ROWS if "NoSuchBucket" in row.codes)
 _UNKNOWN = Row(Trouble.NO_ANSWER)
 _THERE_ALREADY = Row(Trouble.OF_THE_PATH)
 
@@ -217,6 +219,11 @@ def is_outage(error: BaseException) -> bool:
 def has_no_words(error: BaseException) -> bool:
     """Tell whether a store said no more than an HTTP status: S3 does so where it answers a HEAD (400, 403, 404)."""
     return bool(_facts_of(error).codes & {"400", "403", "404"})
+
+
+def has_no_bucket(error: BaseException) -> bool:
+    """Tell whether an error says that there is no such bucket or container: others of the store may be there."""
+    return _row_of(error) is _NO_BUCKET
 
 
 def is_of_another_version(error: BaseException) -> bool:
