@@ -36,9 +36,9 @@ class Patience:
             +-------an answer to anybody-------+
 
     That one call gets no answer says nothing of the others: only where none of many gets one the store is `over`,
-    and nobody tries again. To find out which it is, and as neither an outage nor many documents that do not come may
-    take a day, only the first call that is given up is waited for `timeout`: the n-th for its n-th part, and the
-    n-th in a row for no more than the square of that part.
+    and nobody tries again. To find out which it is, and as neither an outage nor many documents that do not come
+    may take a day, only the first call that is given up is waited for `timeout`; the n-th for its n-th part, and
+    the n-th in a row for no more than the square of that part.
 
     Args:
         timeout: Seconds without an answer after which the first call is given up.

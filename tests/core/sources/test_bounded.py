@@ -63,7 +63,9 @@ def test_the_limit_is_what_a_document_may_have() -> None:
 
 
 class StoreError(Exception):
-    """An error that only its library knows."""
+    """An error that only its library knows, but for the status that it may have."""
+
+    status_code: int | None = None
 
 
 class Broken:
@@ -307,7 +309,9 @@ class Versioned:
         if len(self.versions) > 1:
             self.versions.pop(0)
         if self.listed != self.versions[0]:
-            raise StoreError("412: the object was modified")
+            error = StoreError("the object was modified")
+            error.status_code = 412
+            raise error
         return io.BytesIO(self.listed)
 
 
