@@ -71,7 +71,13 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
 def _stored(text: str, what: str) -> Any:
     """Return the ObjectStoragePath of text with a scheme; raises as `to_path` does."""
     from airflow_provider_kognic.core.stores.limited import seconds_for, within
-    from airflow_provider_kognic.core.stores.troubles import Trouble, error_of, is_outage, trouble_of
+    from airflow_provider_kognic.core.stores.troubles import (
+        Trouble,
+        advice_of,
+        error_of,
+        is_outage,
+        trouble_of,
+    )
 
     _check_key(text, what)
     parts = _STORED.fullmatch(text)
@@ -90,9 +96,10 @@ def _stored(text: str, what: str) -> Any:
         said = masked_as(f"{type(error).__name__}: {error}", text)
         # What a library quotes would stand in the task's log with it, as the error's cause.
         cause = error if said.endswith(f": {error}") else None
-        raise KognicInputError(
-            f"{text} cannot be opened: {sentence(said)} Is the provider of that store installed?"
-        ) from cause
+        advice = "Is the provider of that store installed?"
+        if not isinstance(error, ImportError):
+            advice = advice_of(error) or advice
+        raise KognicInputError(f"{text} cannot be opened: {sentence(said)} {advice}") from cause
 
 
 def _made(text: str, parts: re.Match[str] | None, what: str) -> Any:
