@@ -19,6 +19,7 @@ from airflow_provider_kognic.core.errors import (
     KognicStoreCredentialsError,
     KognicStoreError,
 )
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -250,14 +251,14 @@ def error_of(error: Exception, where: str) -> KognicError:
         return error
     row = _row_of(error)
     advice = f" {row.advice}." if row.advice else ""
-    said = f"{type(error).__name__}: {error}".rstrip(". ")
+    said = sentence(f"{type(error).__name__}: {error}")
     if row is _UNKNOWN:
-        return KognicStoreError(f"{where}: {said}.")
+        return KognicStoreError(f"{where}: {said}")
     if row.trouble is Trouble.NO_ANSWER:
-        return KognicStoreError(f"{where}: the store did not answer: {said}.")
+        return KognicStoreError(f"{where}: the store did not answer: {said}")
     if row.trouble is Trouble.EXPIRED:
-        return KognicStoreCredentialsError(f"{where}: the store's credentials have expired: {said}.{advice}")
-    return KognicInputError(f"{where}: {said}.{advice}")
+        return KognicStoreCredentialsError(f"{where}: the store's credentials have expired: {said}{advice}")
+    return KognicInputError(f"{where}: {said}{advice}")
 
 
 def _row_of(error: BaseException) -> Row:

@@ -89,7 +89,7 @@ class Broken:
         (
             StoreError("?"),
             KognicStoreError,
-            r"^s3://bucket/x cannot be read: StoreError: \?\.$",
+            r"^s3://bucket/x cannot be read: StoreError: \?$",
         ),
         (OSError(errno.EBUSY, "slow down"), KognicStoreError, r"^s3://bucket/x cannot .*slow down\.$"),
     ],
