@@ -235,3 +235,16 @@ def test_links_that_lead_nowhere(emulator: Emulator, group: str, tmp_path: Path)
     run = upload_all(open_(tmp_path), settings_for(emulator), group)
     assert run.scenes(Outcome.CREATED) == set(good)
     assert [(one.scene_uuid, one.reason) for one in run.report.first] == [(scene, "unreadable")]
+
+
+def test_what_there_is_in_place_of_predictions(tmp_path: Path) -> None:
+    empty, other = tmp_path / "empty", tmp_path / "other"
+    for folder in (empty, other / "deep"):
+        folder.mkdir(parents=True)
+    assert open_(empty).nothing == f"There is nothing in {empty}: it is empty."
+    for name in ("b.JSON", "a.txt"):
+        (other / name).touch()
+    assert open_(other).nothing.startswith(f"In {other} there are 2 other files, such as ")
+    assert open_(other / "*.json").nothing == f"Nothing below {other} has a name that matches '*.json'."
+    write(other, 1)
+    assert open_(other).nothing == ""
