@@ -138,7 +138,7 @@ def _check_key(text: str, what: str) -> None:
             f"{what} cannot be {text}: the {what_is_missing}'s name is missing. Write it as"
             f" {parts['scheme']}://<connection>@<{what_is_missing}>/<folder>/."
         )
-    if (wrong := wrong_with(parts["key"] or "")) is not None:
+    if (wrong := wrong_with(parts["key"] or "", parts["scheme"])) is not None:
         raise KognicInputError(
             f"{what} cannot be {text}: {wrong}. Correct the path; objects whose keys really are so have to be"
             " renamed."

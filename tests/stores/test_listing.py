@@ -1,5 +1,6 @@
 """What a listing of a store costs, how long it is waited for, and what becomes of names that no path can hold."""
 
+import asyncio
 import json
 import threading
 import time
@@ -13,6 +14,7 @@ from airflow_provider_kognic.core.models import Prediction, Result
 from airflow_provider_kognic.core.sources import listing
 from airflow_provider_kognic.core.sources.folder import FilesSource
 from airflow_provider_kognic.core.stores.patience import Patience
+from airflow_provider_kognic.core.upload.dry_run import make_plan
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.hooks.kognic import KognicHook
@@ -344,3 +346,13 @@ def test_no_error_names_its_path_twice(s3: S3) -> None:
                 to_source(f"{ROOT}/{given}")
             assert str(caught.value).count(f"{BUCKET}/{given.rstrip('/')}") <= 1, str(caught.value)
         s3.proxy.clear()
+
+
+def test_a_dry_run_names_what_it_could_not_read_once(s3: S3) -> None:
+    s3.put_all({f"day/{SCENES[0]}.json": json.dumps(content(0))})
+    patience = Patience(0, QUICK)
+    source = to_source(f"{ROOT}/day/", patience=patience)
+    s3.proxy.add(faults.SLOW_DOWN, "read", "head")
+    with pytest.raises(KognicStoreError) as caught:
+        asyncio.run(make_plan(source, predictions_group_uuid=SCENES[0], patience=patience))
+    assert str(caught.value).count(f"{ROOT}/day/{SCENES[0]}.json") == 1, str(caught.value)

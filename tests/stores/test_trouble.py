@@ -121,11 +121,7 @@ def test_a_store_that_stays_away_ends_the_run(day: S3, emulator: Emulator, group
         (faults.EXPIRED_TOKEN, KognicStoreCredentialsError, "expired"),
         (faults.WRONG_REGION, KognicInputError, "another region"),
         (faults.WRONG_REGION_SIGNED, KognicInputError, "another region"),
-        (
-            faults.NO_BUCKET,
-            KognicInputError,
-            r"no such bucket|does not exist\. Look at the name of the bucket",
-        ),
+        (faults.NO_BUCKET, KognicInputError, r"no (such )?bucket"),
         (faults.UNKNOWN_KEY_ID, KognicInputError, "does not take the credentials"),
         (faults.CLOCK_SKEW, KognicInputError, "the clock"),
     ],

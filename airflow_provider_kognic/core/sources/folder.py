@@ -152,11 +152,10 @@ def _open_glob(path: PathLike, most: int) -> Source:
         pattern.insert(0, base.name)
         base = base.parent
     root = str(base).rstrip("/") + "/"
-    found = Names()
-    for entry in base.glob("/".join(pattern)):
-        if not _is_folder(entry):
-            found.add(str(entry).removeprefix(root), None, fits=True)
-    return _source_of(base, found, most)
+    text = "/".join(pattern)
+    names = sorted(str(entry).removeprefix(root) for entry in base.glob(text) if not _is_folder(entry))
+    nothing = "" if names else f"Nothing below {base} has a name that matches {text!r}."
+    return FilesSource(base, names, most, nothing=nothing)
 
 
 def _finder(resolve: Resolve, max_bytes: int) -> Find:

@@ -30,7 +30,8 @@ LISTING = 1800.0
 _MAGIC = frozenset("*?[")
 # What fsspec calls the file systems of stores in which folders are no more than prefixes of keys.
 _CONTAINERS = frozenset({"abfs", "abfss", "az", "wasb", "wasbs"})
-_OF_KEYS = _CONTAINERS | {"s3", "s3a", "s3n", "gs", "gcs", "oss"}
+_S3 = frozenset({"s3", "s3a", "s3n"})
+_OF_KEYS = _CONTAINERS | _S3 | {"gs", "gcs", "oss"}
 
 
 class Kind(Enum):
@@ -94,10 +95,10 @@ def container(scheme: str) -> str:
 
 def is_of_keys(path: object) -> bool:
     """Tell whether a path is in a store that knows keys and no folders."""
-    return is_stored(path) and has_keys(_scheme_of(path))
+    return is_stored(path) and has_keys(scheme_of(path))
 
 
-def wrong_with(key: str) -> str | None:
+def wrong_with(key: str, scheme: str) -> str | None:
     """Return why nothing can be found by an object's key, or the prefix of a folder; None where it can.
 
     The libraries of stores take a slash at either end for their own, and a folder above for a name like any other.
@@ -110,6 +111,8 @@ def wrong_with(key: str) -> str | None:
         return "it begins with a slash too many, so that the first folder would have no name"
     if key.endswith("//"):
         return "it ends with a slash too many, so that the last folder would have no name"
+    if "//" in key and scheme.lower() not in _S3:  # gcsfs reads nothing there
+        return "a folder in it has no name ('//'), which only the library of S3 can hold"
     return None
 
 
@@ -198,7 +201,7 @@ class Listing:
         found = Names()
         for name, size, fits in self._below(folder, pattern):
             key = f"{folder}/{name}".partition("/")[2]
-            if self._has_keys and (wrong := wrong_with(key)) is not None:
+            if self._has_keys and (wrong := wrong_with(key, scheme_of(self._path))) is not None:
                 if fits or _fits(_named_parts(name), pattern):
                     found.refused[name] = f"its key is not used as a path: {wrong}. Rename the object."
             elif not fits and self._has_keys and "//" in f"/{name}" and _fits(_named_parts(name), pattern):
@@ -220,10 +223,8 @@ class Listing:
         if not rest:
             for name, size in _files(entries, folder).items():
                 yield name, size, fnmatchcase(name, first)
-        if self._has_keys and any(_is_unnamed(entry, folder) for entry in entries):
-            for name, size in _files(
-                self._store.find(folder, prefix="/", detail=True).values(), folder
-            ).items():
+        if self._has_keys and any(_may_be_unnamed(entry, folder) for entry in entries):
+            for name, size in self._found_below(folder, prefix="/").items():
                 yield name, size, False
         if not rest:
             return
@@ -235,10 +236,7 @@ class Listing:
     def _all_below(self, folder: str) -> dict[str, int | None]:
         """Return all files below a folder, by their paths relative to it."""
         if self._has_keys:  # at once, and not folder by folder
-            try:
-                found = _files(self._store.find(folder, detail=True).values(), folder)
-            except FileNotFoundError:
-                found = {}
+            found = self._found_below(folder)
             self._seen = self._seen or bool(found)
             return found
         entries = self._entries(folder)
@@ -247,6 +245,12 @@ class Listing:
             for deeper, size in self._all_below(f"{folder.rstrip('/')}/{name}").items():
                 found[f"{name}/{deeper}"] = size
         return found
+
+    def _found_below(self, folder: str, **more: str) -> dict[str, int | None]:
+        try:
+            return _files(self._store.find(folder, detail=True, **more).values(), folder)
+        except FileNotFoundError:
+            return {}
 
     def _is_folder(self, text: str) -> bool:
         """Tell whether there is a folder of just that name, whatever is in it."""
@@ -279,7 +283,7 @@ class Listing:
         try:
             self._store.find(self._text)
         except FileNotFoundError as error:
-            what = container(_scheme_of(self._path))
+            what = container(scheme_of(self._path))
             name = self._text.strip("/").partition("/")[0]
             raise KognicInputError(
                 f"there is no such {what}, {name!r}: {self._path} cannot be read. Look at the {what}'s name, and"
@@ -292,7 +296,8 @@ def may_be_empty(path: Any) -> bool:
     return is_of_keys(path) and not str(path.name).lower().endswith((".json", ".jsonl", ".ndjson", ".csv"))
 
 
-def _scheme_of(path: Any) -> str:
+def scheme_of(path: Any) -> str:
+    """Return the scheme of a path in a store, as its library calls it."""
     names = path.fs.protocol
     return str(names if isinstance(names, str) else names[0])
 
@@ -332,10 +337,12 @@ def _is_folder(entry: Any) -> bool:
     return entry.get("type") == "directory" or str(entry["name"]).endswith("/")
 
 
-def _is_unnamed(entry: Any, folder: str) -> bool:
-    """Tell whether an entry is a folder without a name below another one, and not the key of that: `day//`."""
-    name = str(entry["name"]).lstrip("/")
-    return entry.get("type") == "directory" and name == f"{folder.strip('/')}/"
+def _may_be_unnamed(entry: Any, folder: str) -> bool:
+    """Tell whether an entry may be a folder without a name below another one, `day//`.
+
+    s3fs names it so; for gcsfs it looks as the folder itself does, where there is a key to show that.
+    """
+    return entry.get("type") == "directory" and str(entry["name"]).strip("/") == folder.strip("/")
 
 
 def _relative(entry: Any, folder: str) -> str:

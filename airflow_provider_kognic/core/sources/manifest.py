@@ -29,7 +29,7 @@ from airflow_provider_kognic.core.sources.base import (
     refusal,
 )
 from airflow_provider_kognic.core.sources.bounded import is_json_lines, read_document
-from airflow_provider_kognic.core.sources.listing import is_of_keys, wrong_with
+from airflow_provider_kognic.core.sources.listing import is_of_keys, scheme_of, wrong_with
 from airflow_provider_kognic.core.sources.pinned import Pinned
 from airflow_provider_kognic.core.stores.troubles import has_no_bucket
 from airflow_provider_kognic.core.texts import sentence
@@ -107,7 +107,7 @@ class ManifestSource:
             raise Refused(Reason.BAD_ROW, "a row without 'scene_uuid' or 'path'.")
         target = target.strip()
         if "://" not in target:
-            if is_of_keys(self.path) and (wrong := wrong_with(target)) is not None:
+            if is_of_keys(self.path) and (wrong := wrong_with(target, scheme_of(self.path))) is not None:
                 raise Refused(
                     Reason.UNREADABLE,
                     f"{target!r} is no path below the manifest's own folder: {wrong}. Write all of the document's"

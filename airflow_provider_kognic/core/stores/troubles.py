@@ -97,8 +97,7 @@ ROWS = (
         Trouble.OF_THE_STORE,
         _words("NoSuchBucket InvalidBucketName ContainerNotFound FilesystemNotFound InvalidResourceName"),
         classes=_words("MissingBucketError"),
-        # That there is none the services say themselves.
-        advice="Look at the name of the bucket or container in the path, and at the account of its connection",
+        advice="There is no such bucket or container: look at its name in the path and at the connection's account",
     ),
     Row(
         Trouble.OF_THE_STORE,
@@ -252,6 +251,8 @@ def error_of(error: Exception, where: str) -> KognicError:
     row = _row_of(error)
     advice = f" {row.advice}." if row.advice else ""
     said = sentence(f"{type(error).__name__}: {error}")
+    if row is _NO_BUCKET:  # which the services say in other words, or not at all
+        return KognicInputError(f"{where}.{advice}")
     if row is _UNKNOWN:
         return KognicStoreError(f"{where}: {said}")
     if row.trouble is Trouble.NO_ANSWER:
