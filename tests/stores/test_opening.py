@@ -89,10 +89,8 @@ def test_an_empty_day(
         )
         assert said in result.output
         if bucket == BUCKET:
-            assert (
-                f"There is nothing in s3://ml@{BUCKET}/2026-01-31: no object has that prefix."
-                in result.output
-            )
+            assert f"There is nothing in s3://ml@{BUCKET}/" in result.output
+            assert ": no object has that prefix." in result.output
         assert "does not exist" not in result.output
 
 
