@@ -217,8 +217,12 @@ def is_outage(error: BaseException) -> bool:
 
 
 def has_no_words(error: BaseException) -> bool:
-    """Tell whether a store said no more than an HTTP status: S3 does so where it answers a HEAD (400, 403, 404)."""
-    return bool(_facts_of(error).codes & {"400", "403", "404"})
+    """Tell whether a store said no more than that something is not there, or not to be had.
+
+    S3 has no words where it answers a HEAD (400, 403, 404), and s3fs none where it makes an error of its own of that.
+    """
+    codes = _facts_of(error).codes
+    return bool(codes & {"400", "403", "404"}) or (isinstance(error, FileNotFoundError) and not codes)
 
 
 def has_no_bucket(error: BaseException) -> bool:
@@ -228,6 +232,8 @@ def has_no_bucket(error: BaseException) -> bool:
 
 def is_of_another_version(error: BaseException) -> bool:
     """Tell whether an object may be another one than the store's library had listed: gone, replaced or cut."""
+    if trouble_of(error) in {Trouble.OF_THE_STORE, Trouble.EXPIRED}:
+        return False
     if isinstance(error, (FileNotFoundError, KognicStoreError)):
         return True
     facts = _facts_of(error)
@@ -284,10 +290,11 @@ def _facts_of(error: BaseException) -> Facts:
         texts.append(str(one))
         response = getattr(one, "response", None)
         if isinstance(response, dict):  # botocore.exceptions.ClientError
-            codes.add(str(response.get("Error", {}).get("Code")))
+            codes.add(str(response.get("Error", {}).get("Code", "")))
             statuses |= _numbers(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
         # azure.core: error_code, status_code; gcsfs and google.api_core: code; aiohttp: status.
-        codes.add(str(getattr(one, "error_code", None)))
+        if (code := getattr(one, "error_code", None)) is not None:
+            codes.add(str(code))
         for name in ("status_code", "code", "status"):
             statuses |= _numbers(getattr(one, name, None))
         if isinstance(one, OSError):
