@@ -219,7 +219,7 @@ def is_outage(error: BaseException) -> bool:
 def has_no_words(error: BaseException) -> bool:
     """Tell whether a store said no more than that something is not there, or not to be had.
 
-    S3 has no words where it answers a HEAD (400, 403, 404), and s3fs none where it makes an error of its own of that.
+    S3 has no words where it answers a HEAD (400, 403, 404), and s3fs none where it makes an error of its own of it.
     """
     codes = _facts_of(error).codes
     return bool(codes & {"400", "403", "404"}) or (isinstance(error, FileNotFoundError) and not codes)
