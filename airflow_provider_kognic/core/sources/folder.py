@@ -56,7 +56,7 @@ class FilesSource:
         for name in self.names:
             path = self.folder / name
             stem = _stem(name)
-            read = partial(read_document, path, self.max_bytes)
+            read = partial(read_document, path, self.max_bytes, self.sizes.get(name))
             yield prediction_of(stem, str(path), read, "the file's name", self._size_of(name, path))
         for name, why in self.refused.items():
             where = f"{str(self.folder).rstrip('/')}/{name}"

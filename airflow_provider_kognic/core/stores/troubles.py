@@ -107,7 +107,7 @@ ROWS = (
         ),
         frozenset({301, 307, 308}),
         # aiobotocore asks again where it is sent, and so on until Python ends it, where that is nowhere else.
-        _words("NoRegionError InvalidRegionError RecursionError"),
+        _words("NoRegionError RecursionError"),
         advice="The bucket is in another region: set 'region_name' in the extra of the store's Airflow connection",
     ),
     Row(
@@ -119,7 +119,7 @@ ROWS = (
             " UnrecognizedClientException"
         ),
         classes=_words(
-            "NoCredentialsError PartialCredentialsError ProfileNotFound DefaultCredentialsError"
+            "NoCredentialsError PartialCredentialsError DefaultCredentialsError"
             " ClientAuthenticationError AirflowNotFoundException"
         ),
         advice="The store does not take the credentials of its Airflow connection: look at these, and at the clock",
@@ -131,9 +131,16 @@ ROWS = (
         # Not every TypeError: some libraries raise one where a connection is lost at a bad moment.
         classes=_words(
             "ParamValidationError UnknownSignatureVersionError ConfigNotFound ConfigParseError InvalidConfigError"
-            " ImportError NotImplementedError"
+            " ProfileNotFound InvalidRegionError InvalidS3AddressingStyleError InvalidRetryModeError"
+            " InvalidRetryConfigurationError InvalidMaxRetryAttemptsError EndpointResolutionError ImportError"
+            " NotImplementedError"
         ),
-        phrases=("Invalid endpoint", "nexpected keyword argument"),
+        phrases=(
+            "Invalid endpoint",
+            "nexpected keyword argument",
+            "unsupported operand type",
+            "WRONG_VERSION_NUMBER",
+        ),
         advice="No request can be made so: look at the path, and at the extra of the store's Airflow connection",
     ),
     Row(
@@ -173,6 +180,8 @@ ROWS = (
     ),
 )  # fmt: skip
 
+_DENIED = frozenset({"AccessDenied", "AuthorizationFailure", "AuthorizationPermissionMismatch", "403"})
+_NO_RANGE = frozenset({416})
 _OTHER_VERSION = frozenset({"PreconditionFailed", "ConditionNotMet", "InvalidRange", "412", "416"})
 _NO_BUCKET = next(row for row in ROWS if "NoSuchBucket" in row.codes)
 _UNKNOWN = Row(Trouble.NO_ANSWER)
@@ -230,6 +239,12 @@ def has_no_bucket(error: BaseException) -> bool:
     return _row_of(error) is _NO_BUCKET
 
 
+def is_empty(error: BaseException) -> bool:
+    """Tell whether an object has no bytes: of such a one no range can be read."""
+    facts = _facts_of(error)
+    return bool("InvalidRange" in facts.codes or _NO_RANGE & facts.statuses)
+
+
 def is_of_another_version(error: BaseException) -> bool:
     """Tell whether an object may be another one than the store's library had listed: gone, replaced or cut."""
     if trouble_of(error) in {Trouble.OF_THE_STORE, Trouble.EXPIRED}:
@@ -265,7 +280,14 @@ def error_of(error: Exception, where: str) -> KognicError:
         return KognicStoreError(f"{where}: the store did not answer: {said}")
     if row.trouble is Trouble.EXPIRED:
         return KognicStoreCredentialsError(f"{where}: the store's credentials have expired: {said}{advice}")
+    if not advice and _is_denied(error):
+        advice = " The store's Airflow connection, or this worker, must be allowed to list and read there."
     return KognicInputError(f"{where}: {said}{advice}")
+
+
+def _is_denied(error: BaseException) -> bool:
+    facts = _facts_of(error)
+    return bool(_DENIED & facts.codes or "PermissionError" in facts.classes)
 
 
 def _row_of(error: BaseException) -> Row:
