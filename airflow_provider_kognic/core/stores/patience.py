@@ -135,7 +135,8 @@ class Patience:
             return True
         now = time.monotonic()
         with self._lock:
-            alone = self._answered_at > began
+            # Others still are answered, and not only as this began: an outage may have begun a moment later.
+            alone = self._answered_at > (began + now) / 2
             parts = 1 + self._given_up * (1.0 if alone else _GENTLY)
             if now - began < self._timeout / (parts if alone else max(parts, (1 + self._in_a_row) ** 2)):
                 return False
