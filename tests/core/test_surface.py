@@ -189,8 +189,8 @@ PUBLIC: dict[str, str] = {
     "validation.offline": "check_sources open_paths total_of",
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
-    "texts": "about_one sentence",
-    "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of",
+    "texts": "about_one brief sentence",
+    "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of whole_number",
 }
 
 
