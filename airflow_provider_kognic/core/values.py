@@ -47,8 +47,8 @@ def check_connections(value: object, what: str = "max_connections") -> int:
     if not 1 <= number <= MOST_CONNECTIONS:
         raise KognicInputError(
             f"{what} must be a whole number from 1 to {MOST_CONNECTIONS}, not {brief(value)}: Kognic's"
-            " documentation recommends at most 10 calls at a time ('something bigger than 10 might not work and is not"
-            " recommended')."
+            " documentation recommends at most 10 calls at a time ('something bigger than 10 might not work and is"
+            " not recommended')."
         )
     return number
 

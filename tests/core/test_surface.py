@@ -86,7 +86,7 @@ PUBLIC: dict[str, str] = {
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",
     "groups.lookup": "ListsGroups find_group of_name of_uuid uuids_of",
-    "groups.waiting": "DatasetScenesQuestion PredictionsGroupQuestion Question",
+    "groups.waiting": "DatasetScenesQuestion PredictionsGroupQuestion Question in_vain scenes_to_wait_for",
     "hosts": "is_loopback is_same_host normal_host normal_url",
     "journal.facade": "Journal record_of",
     "journal.folder": "FolderLog",

@@ -234,12 +234,13 @@ class KognicClient:
         """Call until it succeeds, may not be repeated, was tried often enough, or has taken too long."""
         renewed = False
         attempt = 1
+        before: KognicError | None = None
         latest = time.monotonic() + longest_answer(self.settings.timeout)
         while True:
             try:
                 return call()
-            except KognicStoppedError:
-                raise
+            except KognicStoppedError as stopped:
+                raise stopped from before
             except KognicError as error:
                 if verdict(error) is Verdict.AGAIN_WITH_NEW_TOKEN and not renewed:
                     renewed = True
@@ -249,8 +250,12 @@ class KognicClient:
                     raise
                 wait = self._backoff.delay(attempt, error.retry_after)
                 logger.info("%s; try %d follows in %.1f s.", error, attempt + 1, wait)
+                before = error
             attempt += 1
-            self._calls.pause(wait, self._sleep)
+            try:
+                self._calls.pause(wait, self._sleep)
+            except KognicStoppedError as stopped:
+                raise stopped from before
 
 
 def _annotation_key(annotation: Annotation) -> str | tuple[str, str]:
