@@ -81,7 +81,7 @@ def test_what_is_found_waits_for_no_link(
     sensor = group_sensor(dag)
 
     began = time.monotonic()
-    found = sensor.resume_execution("execute_complete", {"event": {"answer": "a group"}}, {})  # type: ignore[typeddict-item]
+    found = sensor.resume_execution("execute_complete", {"event": {"answer": "a group"}}, {})
 
     assert found == "a group"
     assert time.monotonic() - began < 45
