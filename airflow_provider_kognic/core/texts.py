@@ -5,11 +5,15 @@ A viewer of logs shows the beginning of a line; what matters most stands there.
 
 from __future__ import annotations
 
+from airflow_provider_kognic.core.masking import masked
+
 # The last ones are wide and narrow forms, as CJK has them.
 _ENDS = (".", "!", "?", "…", "。", "\uff01", "\uff1f", "\uff61")
 _CLOSES = "\"')]}」』\uff09"
 # Characters of a uuid; shorter text may stand in a path by chance.
 _UUID = 36
+# Characters of a value that a message shows: enough to know it by.
+_SHOWN = 300
 
 
 def sentence(text: object) -> str:
@@ -19,6 +23,21 @@ def sentence(text: object) -> str:
     """
     said = "" if text is None else " ".join(str(text).split()).rstrip(" ,;:")
     return said if not said or said.rstrip(_CLOSES).endswith(_ENDS) else f"{said}."
+
+
+def brief(value: object) -> str:
+    """Return how a value is written, for a message that refuses it: of a long one its beginning and its length.
+
+    A template may render to anything, such as the whole list that was to be a path.
+    """
+    try:
+        written = repr(value)
+    except ValueError:  # of an int with thousands of digits Python makes no text
+        return "a number of thousands of digits"
+    if len(written) <= _SHOWN:
+        return written
+    # Hidden before it is cut: of half a URL nobody could tell what is a password.
+    return f"{masked(written)[:_SHOWN]}… ({len(written):,} characters)"
 
 
 def about_one(

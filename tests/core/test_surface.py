@@ -86,7 +86,7 @@ PUBLIC: dict[str, str] = {
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",
     "groups.lookup": "ListsGroups find_group of_name of_uuid uuids_of",
-    "groups.waiting": "DatasetScenesQuestion PredictionsGroupQuestion Question",
+    "groups.waiting": "DatasetScenesQuestion PredictionsGroupQuestion Question in_vain scenes_to_wait_for",
     "hosts": "is_loopback is_same_host normal_host normal_url",
     "journal.facade": "Journal record_of",
     "journal.folder": "FolderLog",
@@ -190,8 +190,8 @@ PUBLIC: dict[str, str] = {
     "validation.offline": "check_sources open_paths total_of",
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
-    "texts": "about_one sentence",
-    "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of",
+    "texts": "about_one brief sentence",
+    "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of whole_number",
 }
 
 

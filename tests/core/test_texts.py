@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_kognic.core.texts import about_one, sentence
+from airflow_provider_kognic.core.texts import about_one, brief, sentence
 
 SCENE = "5ce00000-0000-4000-8000-000000000001"
 
@@ -59,3 +59,29 @@ def test_a_message_may_be_cut() -> None:
     """Where another place has all of it."""
     line = about_one("refused", "invalid", "word " * 99, scene_uuid=SCENE, source="x", longest=12)
     assert line == f"refused: invalid: word word wo… (scene {SCENE}, x)"
+
+
+@pytest.mark.parametrize("value", ["x", None, 7, ["a", "b"], {"a": 1}, "x" * 298])
+def test_a_value_is_quoted_as_it_is_written(value: object) -> None:
+    assert brief(value) == repr(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 200_000, {str(number): "x" for number in range(9000)}, 10**4000, [SCENE] * 3000],
+    ids=lambda value: type(value).__name__,
+)
+def test_of_a_long_value_the_beginning_is_quoted(value: object) -> None:
+    """A template may render to the whole of what it was to take a part of."""
+    written = repr(value)
+    assert brief(value) == f"{written[:300]}… ({len(written):,} characters)"
+
+
+def test_a_number_that_python_does_not_write_is_quoted() -> None:
+    assert brief(10**6000) == "a number of thousands of digits"
+
+
+def test_no_half_of_a_password_is_quoted() -> None:
+    """What hides it is looked for in the whole value."""
+    url = f"https://user:{'secret' * 60}@host/"
+    assert "secret" not in brief(url)
