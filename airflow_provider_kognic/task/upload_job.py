@@ -88,7 +88,7 @@ class UploadJob:
             report = asyncio.run(self._send(receipts, deadline))
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
-            failed = receipts.failed if unwritten is None else None
+            path, failed = (receipts.path, receipts.failed) if unwritten is None else (None, None)
         failure = judge(report, asked.options, receipts=failed)
         if failure is not None and report.stopped is None and not report.summary.total:
             failure = self._with_what_is_there(failure)
@@ -100,6 +100,7 @@ class UploadJob:
             report.stopped,
             timed_out=failure is not None and deadline.has_passed,
             counted=not report.uncounted,
+            receipts=path,
         )
 
     async def _send(self, receipts: TaskReceipts, deadline: Deadline) -> Report:

@@ -105,7 +105,7 @@ PUBLIC: dict[str, str] = {
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
     "journal.store": "Store T journal_error",
     "journal.writer": "LogThread OpenIntents Writer answered not_open",
-    "masking": "is_masked masked masked_as",
+    "masking": "Quoted is_masked masked masked_as presentable",
     "models": "NotRead Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",
     "openlabel.accept": "accept",
@@ -189,7 +189,7 @@ PUBLIC: dict[str, str] = {
     "validation.offline": "check_sources open_paths total_of",
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
-    "texts": "about_one sentence",
+    "texts": "about_one counted printable sentence shortened",
     "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of",
 }
 

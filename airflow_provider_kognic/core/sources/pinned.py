@@ -21,6 +21,7 @@ from airflow_provider_kognic.core.sources.bounded import compression_of
 from airflow_provider_kognic.core.stores.limited import in_time
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.stores.troubles import error_of
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -137,7 +138,7 @@ class Pinned:
 
     def _unreadable(self, error: Exception) -> KognicError:
         if isinstance(error, NotAFileError):
-            return KognicInputError(f"{self._path} cannot be read: {error}")
+            return KognicInputError(f"{self._path} cannot be read: {sentence(error)} Write the rows into one.")
         return error_of(error, f"{self._path} cannot be read")
 
     def _facts(self, file: IO[bytes]) -> _Facts:
