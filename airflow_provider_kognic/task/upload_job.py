@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedError, KognicStoreError
 from airflow_provider_kognic.core.groups.lookup import find_group
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.reporting.judgement import Failure, judge
-from airflow_provider_kognic.core.sources.folder import FilesSource
+from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.stores.asking import Asking
 from airflow_provider_kognic.core.stores.patience import Patience
+from airflow_provider_kognic.core.texts import printable
 from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.core.upload.dry_run import make_plan
 from airflow_provider_kognic.core.validation.class_coverage import class_coverage
@@ -155,9 +157,8 @@ class UploadJob:
 
     def _with_what_is_there(self, failure: Failure) -> Failure:
         """Return why an empty source fails the task, and what is there instead, if that is known."""
-        if not isinstance(self.source, FilesSource):
-            return failure
-        return replace(failure, message=f"{failure.message} {self.source.nothing}".rstrip())
+        said = masked(f"{failure.message} {nothing_in(self.source)}".rstrip())
+        return replace(failure, message=printable(said))
 
     async def _plan(self, report: TaskPlanReport, deadline: Deadline) -> Plan:
         deadline.set_alarm()

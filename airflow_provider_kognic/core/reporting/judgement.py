@@ -54,8 +54,7 @@ def judge(report: Report, options: UploadOptions, *, receipts: str | None = None
         if options.allow_empty:
             return None
         return Failure(
-            "the source holds no predictions: no <scene-uuid>.json in the folder, or no rows. Set allow_empty=True"
-            " if that may be.",
+            "the source holds no predictions. Set allow_empty=True if that may be.",
             retry=False,
         )
     fails = {

@@ -114,7 +114,8 @@ def _nothing_in(folder: PathLike, found: Names) -> str:
         why = "no object has that prefix" if is_stored(folder) else "it is empty"
         return f"There is nothing in {folder}: {why}."
     files = "one other file" if found.others == 1 else f"{found.others:,} other files"
-    return f"In {folder} there {'is' if found.others == 1 else 'are'} {files}, such as {found.other!r}."
+    are = "is" if found.others == 1 else "are"
+    return f"In {folder} there {are} {files}, such as {found.other!r}, but no <scene-uuid>.json."
 
 
 def _listed(folder: Any) -> Names:
