@@ -85,7 +85,7 @@ class _Shard:
         if not said and self.lacking:
             said = f"its summary has no number as {', '.join(self.lacking)}"
         said = said or f"its state is {self.state}"
-        return f"{self.name}{source}: {cut(sentence(said).rstrip('.'), _MOST_SAID_BYTES)}"
+        return f"{self.name}{source}: {cut(sentence(said), _MOST_SAID_BYTES)}"
 
 
 def summarise(given: Any, task_ids: str | Iterable[str] | None = None) -> dict[str, Any]:

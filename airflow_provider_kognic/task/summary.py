@@ -102,9 +102,7 @@ class TaskSummary:
         try:
             ti.xcom_push(key=KEY, value=summary)
         except Exception as error:  # noqa: BLE001 - it must not hide how the upload ended
-            logger.error(
-                "The summary could not be stored in XCom: %s", summary, exc_info=presentable(error)
-            )
+            logger.error("The summary could not be stored in XCom: %s", summary, exc_info=presentable(error))
         return summary
 
     def _link(self) -> str | None:

@@ -144,8 +144,8 @@ PUBLIC: dict[str, str] = {
     "reporting.tally": "Tally",
     "retries": "Backoff Rule Verdict may_repeat parse_retry_after verdict",
     "sources.base": (
-        "Format Found Given PathLike Source cannot_read_on folded is_unicode prediction_of refusal "
-        "scenes_of unique written"
+        "Format Found Given PathLike Source cannot_read_on folded is_unicode nothing_in prediction_of "
+        "refusal scenes_of unique written"
     ),
     "sources.bounded": (
         "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"

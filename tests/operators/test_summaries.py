@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 CALLS_BACK = find_spec("airflow.models.task_state_store") is not None
 needs_callbacks = pytest.mark.skipif(not CALLS_BACK, reason="dag.test() calls no callbacks in this Airflow")
 WHERE = {"predictions_group_uuid", "predictions_group", "dataset_uuid", "dataset", "link", "source"}
-ONE = {*COUNTS, *WHERE, "duration_s", "rate_per_s", "reasons", "counted", "error"}
+ONE = {*COUNTS, *WHERE, "duration_s", "rate_per_s", "reasons", "counted", "error", "receipts"}
 OF_A_TASK = {*ONE, "task_id", "map_index", "try_number"}
 OF_SEVERAL = {*ONE, "shards", "failed_shards", "unknown_shards", "skipped_shards"}
 

@@ -138,7 +138,9 @@ class Pinned:
 
     def _unreadable(self, error: Exception) -> KognicError:
         if isinstance(error, NotAFileError):
-            return KognicInputError(f"{self._path} cannot be read: {sentence(error)} Write the rows into one.")
+            return KognicInputError(
+                f"{self._path} cannot be read: {sentence(error)} Write the rows into one."
+            )
         return error_of(error, f"{self._path} cannot be read")
 
     def _facts(self, file: IO[bytes]) -> _Facts:

@@ -283,7 +283,9 @@ def test_what_fails_is_an_example_though_what_does_not_came_first() -> None:
 def test_what_could_not_be_read_is_named_in_the_log_where_there_are_no_receipts() -> None:
     unread = Result(scene(1), "1.json", Outcome.UNSENT, reason="store_unavailable", message="503.")
     lost = Report(Summary(GROUP, uploaded=5, unsent=1), None, {"store_unavailable": 1}, (unread,))
-    pointer = "The log names each that could not be read, in a line that begins with 'unsent: store_unavailable:'."
+    pointer = (
+        "The log names each that could not be read, in a line that begins with 'unsent: store_unavailable:'."
+    )
     assert pointer in told(lost)
     assert pointer not in told(lost, receipts="r.failed.jsonl")
 
@@ -298,8 +300,12 @@ def test_what_is_cut_to_fit_still_says_where_all_are(receipts: str | None) -> No
     doubts = tuple(replace(one, message=long) for one in doubtful().in_doubt)
     report = doubtful(stopped=ended, in_doubt=doubts, first=doubts[:20], journaled=True)
     text = cut("\n".join(told(report, receipts)), MOST_ERROR_BYTES)
-    assert (receipts or "The log names each that is in doubt, in a line that begins with 'in_doubt:'.") in text
-    assert text.startswith("The upload ended early: no success for 600 s; the last error: HTTP 503: The upstream")
+    assert (
+        receipts or "The log names each that is in doubt, in a line that begins with 'in_doubt:'."
+    ) in text
+    assert text.startswith(
+        "The upload ended early: no success for 600 s; the last error: HTTP 503: The upstream"
+    )
     assert f" (POST {url}).\n63 in doubt, 3 refused (allowed: 0), 335 created, of 401.\n" in text
 
 
