@@ -24,7 +24,7 @@ _LONGEST_REASON = 60
 
 
 def printable(text: str) -> str:
-    """Return a text with its control characters escaped, such as `\\x1b`: a log must not do what it quotes."""
+    """Return a text with its control characters escaped: a log must not do what it quotes."""
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
@@ -43,7 +43,7 @@ def shortened(text: str, longest: int, *, ending: int = 0) -> str:
 
 
 def counted(reasons: Mapping[str, int]) -> str:
-    """Return reasons with their numbers, the first few: `invalid (2), http_500 (1).`"""
+    """Return the first few of reasons with their numbers, such as `invalid (2), http_500 (1).`."""
     shown = ", ".join(
         f"{shortened(printable(reason), _LONGEST_REASON)} ({number:,})"
         for reason, number in list(reasons.items())[:_SHOWN_REASONS]

@@ -61,8 +61,8 @@ class _TaskFile(Generic[_File]):
             return
         try:
             file.notice(event)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the upload goes on
-            logger.error(
+        except Exception as error:
+            logger.exception(
                 "The %s cannot be kept; the %s goes on.",
                 self._what,
                 self._during,
@@ -138,8 +138,8 @@ class TaskReceipts(_TaskFile[Receipts]):
         if self._problem is None:
             try:
                 return self._incomplete(self._file.write(), expected)
-            except Exception as error:  # noqa: BLE001 - nor does it hide how the upload ended
-                logger.error("The receipts could not be written.", exc_info=presentable(error))
+            except Exception as error:
+                logger.exception("The receipts could not be written.", exc_info=presentable(error))
                 self._problem = error
         return self._said(self._problem)
 

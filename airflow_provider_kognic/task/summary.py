@@ -101,8 +101,10 @@ class TaskSummary:
         }
         try:
             ti.xcom_push(key=KEY, value=summary)
-        except Exception as error:  # noqa: BLE001 - it must not hide how the upload ended
-            logger.error("The summary could not be stored in XCom: %s", summary, exc_info=presentable(error))
+        except Exception as lost:  # it must not hide how the upload ended
+            logger.exception(
+                "The summary could not be stored in XCom: %s", summary, exc_info=presentable(lost)
+            )
         return summary
 
     def _link(self) -> str | None:

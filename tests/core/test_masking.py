@@ -63,16 +63,57 @@ _AZURE = ("abfs", "abfss", "az", "wasb", "wasbs")
         *((f"{scheme}://c@a/b?se=1&sig=c", f"{scheme}://c@a/b?se=1&sig=***") for scheme in _AZURE),
         *(
             (f"https://h/a?x=1&{name}=b&y=2", f"https://h/a?x=1&{name}=***&y=2")
-            for name in (
-                "private_token refresh_token refreshToken jwt code auth authorization auth_code subscription-key"
-                " Ocp-Apim-Subscription-Key x-functions-key x-api-key apikey pass user_pass passphrase pwd hmac"
-                " x-oss-signature x-cos-security-token OSSAccessKeyId auth_key wsSecret __token__ hdnts md5 secret"
-                " client_assertion id_token auth[token] url_sig sas bearer ticket jsessionid key"
-            ).split()
+            for name in [
+                "private_token",
+                "refresh_token",
+                "refreshToken",
+                "jwt",
+                "code",
+                "auth",
+                "authorization",
+                "auth_code",
+                "subscription-key",
+                "Ocp-Apim-Subscription-Key",
+                "x-functions-key",
+                "x-api-key",
+                "apikey",
+                "pass",
+                "user_pass",
+                "passphrase",
+                "pwd",
+                "hmac",
+                "x-oss-signature",
+                "x-cos-security-token",
+                "OSSAccessKeyId",
+                "auth_key",
+                "wsSecret",
+                "__token__",
+                "hdnts",
+                "md5",
+                "secret",
+                "client_assertion",
+                "id_token",
+                "auth[token]",
+                "url_sig",
+                "sas",
+                "bearer",
+                "ticket",
+                "jsessionid",
+                "key",
+            ]
         ),
         *(
             (f"https://h/a?{name}=b", None)
-            for name in "monkey country_code status_code render_pass sort_key object_key session author".split()
+            for name in [
+                "monkey",
+                "country_code",
+                "status_code",
+                "render_pass",
+                "sort_key",
+                "object_key",
+                "session",
+                "author",
+            ]
         ),
         ("https://ghp_0123456789@host/a.json", "https://***@host/a.json"),
         ("HTTP://token@host:80/a.json", "HTTP://***@host:80/a.json"),
@@ -131,11 +172,14 @@ def test_an_error_is_presented_without_what_its_causes_quote() -> None:
     """The errors that quote nothing stay, as do their tracebacks."""
     secret = "cafe0123"
 
+    def refuse() -> None:
+        raise OSError(f"403, url='https://h/a?sig={secret}'")
+
     def look() -> None:
         try:
             try:
                 try:
-                    raise OSError(f"403, url='https://h/a?sig={secret}'")
+                    refuse()
                 except OSError as error:
                     raise FileNotFoundError(f"https://h/a?sig={secret}") from error
             except FileNotFoundError as error:

@@ -578,5 +578,8 @@ def test_the_recipes_for_telling_people(
     refused, early, lost = sorted(told, key=lambda text: ("lost" in text, "failed" in text))
     assert refused.startswith(f"2 of 3 predictions are in {page(group)}; 1 refused, 0 in doubt, 0 unsent. ")
     assert early.startswith("The upload of /nowhere into demo failed: ")
+    fine = {**summarise([]), "counted": True, "error": None, "link": "there"}
+    names["tell"]({"exception": SimpleNamespace(summary=fine)})
+    assert told[-1] == "0 of 0 predictions are in there; 0 refused, 0 in doubt, 0 unsent. "
     assert lost == "The upload upload was lost; its log says more."
     assert f"refused failed. 1 refused, {page(group)}" in rendered

@@ -114,9 +114,9 @@ class _Delivery:
             try:
                 for event in events:
                     self._observer.notice(event)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the upload goes on
+            except Exception as error:
                 self._dropped = True
-                logger.error(
+                logger.exception(
                     "%s has failed; the upload goes on without it.", self.name, exc_info=presentable(error)
                 )
                 break

@@ -124,7 +124,8 @@ class Plan:
         if not self.total:
             if options.allow_empty:
                 return None
-            return "Dry run, nothing was sent: the source holds no predictions. Set allow_empty=True if that may be."
+            nothing = "the source holds no predictions. Set allow_empty=True if that may be."
+            return f"Dry run, nothing was sent: {nothing}"
         over = not options.max_failures.allows(refused, self.total)
         if not over and not (doubt and options.on_ambiguous.earlier_doubt_fails):
             return None

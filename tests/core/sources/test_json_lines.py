@@ -59,7 +59,7 @@ def test_a_file_without_rows_is_named(tmp_path: Path) -> None:
 def test_a_pipe_is_said_to_be_one(tmp_path: Path) -> None:
     """In sentences, with what to do."""
     os.mkfifo(tmp_path / "day.jsonl")
-    said = r"day\.jsonl cannot be read: it is a pipe \(FIFO\), and only regular files are read\. Write the rows into"
+    said = r"day\.jsonl cannot be read: it is a pipe \(FIFO\), and only regular files are read\. Write the"
     with pytest.raises(KognicInputError, match=said):
         open_(tmp_path / "day.jsonl")
 

@@ -136,7 +136,7 @@ def test_what_an_error_means(error: Exception, trouble: Trouble) -> None:
 
 
 def test_what_an_error_does_where_it_is_asked_is_none_of_ours() -> None:
-    """aiohttp's `code` warns, of others an attribute may raise: what else is known of them decides."""
+    """Aiohttp's `code` warns, of others an attribute may raise: what else is known of them decides."""
     from aiohttp import ClientResponseError
 
     with warnings.catch_warnings():
@@ -144,14 +144,14 @@ def test_what_an_error_does_where_it_is_asked_is_none_of_ours() -> None:
         refused = ClientResponseError(None, (), status=403)  # type: ignore[arg-type]
         assert trouble_of(refused) is Trouble.OF_THE_PATH
 
-    class Raises(FileNotFoundError):
+    class RaisesError(FileNotFoundError):
         @property
         def code(self) -> int:
             raise RuntimeError("no answer was read")
 
         response = error_code = status_code = code
 
-    assert trouble_of(Raises("gone")) is Trouble.OF_THE_PATH
+    assert trouble_of(RaisesError("gone")) is Trouble.OF_THE_PATH
 
 
 def test_no_code_stands_in_two_rows() -> None:

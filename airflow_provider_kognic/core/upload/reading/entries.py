@@ -81,8 +81,8 @@ class Entries:
                 taken.append(entry)
                 if len(taken) >= PORTION or time.monotonic() > until:
                     return taken, False
-        except Exception as error:  # noqa: BLE001 - stores raise errors of many libraries
-            logger.error("The rest of the source cannot be read.", exc_info=presentable(error))
+        except Exception as error:
+            logger.exception("The rest of the source cannot be read.", exc_info=presentable(error))
             return taken, False
         else:
             return taken, not self.broken
