@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicStoreError
 from airflow_provider_kognic.core.files import NotAFileError, details, is_local, open_to_read
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.sources.bounded import compression_of
 from airflow_provider_kognic.core.stores.limited import in_time
 from airflow_provider_kognic.core.stores.patience import Patience
@@ -201,7 +202,7 @@ class Pinned:
             logger.warning(
                 "%s has %s bytes more than when it was opened: rows that were appended since are no part of this"
                 " try. Another run of the task uploads them.",
-                self._path,
+                masked(str(self._path)),
                 f"{came:,}",
             )
 

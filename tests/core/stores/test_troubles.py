@@ -5,7 +5,8 @@ import errno
 import socket
 import ssl
 import warnings
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -141,7 +142,7 @@ def test_what_an_error_does_where_it_is_asked_is_none_of_ours() -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        refused = ClientResponseError(None, (), status=403)  # type: ignore[arg-type]
+        refused = ClientResponseError(cast("Any", SimpleNamespace(real_url="https://h/a")), (), status=403)
         assert trouble_of(refused) is Trouble.OF_THE_PATH
 
     class RaisesError(FileNotFoundError):
