@@ -105,7 +105,7 @@ PUBLIC: dict[str, str] = {
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
     "journal.store": "Store T journal_error",
     "journal.writer": "LogThread OpenIntents Writer answered not_open",
-    "masking": "is_masked masked masked_as",
+    "masking": "Quoted is_masked masked masked_as presentable",
     "models": "NotRead Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",
     "openlabel.accept": "accept",
@@ -144,8 +144,8 @@ PUBLIC: dict[str, str] = {
     "reporting.tally": "Tally",
     "retries": "Backoff Rule Verdict may_repeat parse_retry_after verdict",
     "sources.base": (
-        "Format Found Given PathLike Source cannot_read_on folded is_unicode prediction_of refusal "
-        "scenes_of unique written"
+        "Format Found Given PathLike Source cannot_read_on folded is_unicode nothing_in prediction_of "
+        "refusal scenes_of unique written"
     ),
     "sources.bounded": (
         "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
@@ -190,7 +190,7 @@ PUBLIC: dict[str, str] = {
     "validation.offline": "check_sources open_paths total_of",
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
-    "texts": "about_one brief sentence",
+    "texts": "about_one brief counted printable sentence shortened",
     "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of whole_number",
 }
 

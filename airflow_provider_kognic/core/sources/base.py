@@ -247,6 +247,11 @@ def unique(source: Source) -> Iterator[Prediction | Result]:
         yield entry
 
 
+def nothing_in(source: Source) -> str:
+    """Return what is there where a source has no entry, as a sentence; nothing where the source does not say."""
+    return str(getattr(source, "nothing", ""))
+
+
 def scenes_of(source: Source) -> list[str]:
     """Return the scenes that a source names, each once, in its order; reads no documents of files."""
     return [entry.scene_uuid for entry in unique(source) if isinstance(entry, Prediction)]

@@ -310,15 +310,16 @@ def _facts_of(error: BaseException) -> Facts:
     for one in _chain(error):
         classes |= {kind.__name__ for kind in type(one).__mro__}
         texts.append(str(one))
-        response = getattr(one, "response", None)
+        response = _told(one, "response")
         if isinstance(response, dict):  # botocore.exceptions.ClientError
-            codes.add(str(response.get("Error", {}).get("Code", "")))
-            statuses |= _numbers(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
-        # azure.core: error_code, status_code; gcsfs and google.api_core: code; aiohttp: status.
-        if (code := getattr(one, "error_code", None)) is not None:
+            codes.add(str(_within(response, "Error", "Code") or ""))
+            statuses |= _numbers(_within(response, "ResponseMetadata", "HTTPStatusCode"))
+        # azure.core: error_code, status_code; aiohttp: status; gcsfs and google.api_core: code.
+        if (code := _told(one, "error_code")) is not None:
             codes.add(str(code))
-        for name in ("status_code", "code", "status"):
-            statuses |= _numbers(getattr(one, name, None))
+        told = _numbers(_told(one, "status_code")) | _numbers(_told(one, "status"))
+        # Only where it is the only one: aiohttp warns whoever asks for its `code`, which is its `status`.
+        statuses |= told or _numbers(_told(one, "code"))
         if isinstance(one, OSError):
             errnos |= _numbers(one.errno)
             if str(one).startswith("Forbidden: "):  # gcsfs has no other sign of a 403
@@ -326,6 +327,19 @@ def _facts_of(error: BaseException) -> Facts:
     return Facts(
         frozenset(codes), frozenset(statuses), frozenset(classes), frozenset(errnos), "\n".join(texts)
     )
+
+
+def _told(error: BaseException, name: str) -> Any:
+    """Return an attribute of somebody else's error; None where there is none, or asking for it raises."""
+    try:
+        return getattr(error, name, None)
+    except Exception:  # noqa: BLE001 - to know less of an error is better than another one in its place
+        return None
+
+
+def _within(response: dict[str, Any], part: str, name: str) -> Any:
+    found = response.get(part)
+    return found.get(name) if isinstance(found, dict) else None
 
 
 def _numbers(value: Any) -> set[int]:

@@ -4,7 +4,9 @@ import asyncio
 import errno
 import socket
 import ssl
-from typing import Any
+import warnings
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -138,6 +140,25 @@ def test_what_an_error_means(error: Exception, trouble: Trouble) -> None:
     wrapped.__context__ = error
     if not isinstance(error, FileExistsError):
         assert trouble_of(wrapped) is trouble
+
+
+def test_what_an_error_does_where_it_is_asked_is_none_of_ours() -> None:
+    """Aiohttp's `code` warns, of others an attribute may raise: what else is known of them decides."""
+    from aiohttp import ClientResponseError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refused = ClientResponseError(cast("Any", SimpleNamespace(real_url="https://h/a")), (), status=403)
+        assert trouble_of(refused) is Trouble.OF_THE_PATH
+
+    class RaisesError(FileNotFoundError):
+        @property
+        def code(self) -> int:
+            raise RuntimeError("no answer was read")
+
+        response = error_code = status_code = code
+
+    assert trouble_of(RaisesError("gone")) is Trouble.OF_THE_PATH
 
 
 def test_no_code_stands_in_two_rows() -> None:
