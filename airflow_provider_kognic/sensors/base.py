@@ -170,8 +170,12 @@ class KognicSensor(BaseSensorOperator):
     def _is_over(self) -> bool:
         return time.monotonic() >= self._look_over
 
+    def end_of_look(self) -> float:
+        """Return when a look ends that begins now, as `time.monotonic()` tells it."""
+        return max(self._over or math.inf, time.monotonic() + LEAST_LOOK)
+
     def _look(self, question: Question) -> PokeReturnValue:
-        self._look_over = max(self._over or math.inf, time.monotonic() + LEAST_LOOK)
+        self._look_over = self.end_of_look()
         with self.hook.client as client:  # its connections are not worth keeping till the next look
             answer, self._last_look = question.ask(client)
         self.log.info("%s", self._last_look)
@@ -192,6 +196,9 @@ class KognicSensor(BaseSensorOperator):
         except KognicError as error:
             if not may_repeat(error, idempotent=True):
                 raise self._end(str(error)) from error
+            if time.time() >= until:
+                self._last_look, _ = in_vain(error)
+                raise AirflowSensorTimeout(self._too_long()) from error
             if question is None:  # the triggerer cannot find out what to ask
                 if self.never_fail:
                     raise _skip(str(error)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from airflow_provider_kognic.core.groups.waiting import (
     PredictionsGroupQuestion,
     scenes_to_wait_for,
 )
+from airflow_provider_kognic.core.masking import masked
+from airflow_provider_kognic.core.stores.limited import heard
 from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
@@ -183,10 +186,12 @@ class DatasetScenesSensor(KognicSensor):
             return ()
         if isinstance(self.predictions, str):
             check_text(self.predictions, "'predictions'")
-        return scenes_to_wait_for(to_source(self.predictions), self._source())
+        until = self.end_of_look()
+        with heard(lambda: time.monotonic() >= until):  # the store may hang as well
+            return scenes_to_wait_for(to_source(self.predictions), self._source())
 
     def _source(self) -> str:
         """Name where the predictions are."""
         if isinstance(self.predictions, (list, tuple)):
             return f"{len(self.predictions)} predictions"
-        return str(self.predictions)
+        return masked(str(self.predictions))

@@ -2,7 +2,9 @@
 
 import json
 import threading
-from typing import Any
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,13 +17,18 @@ from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
+from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor
 from airflow_provider_kognic.task.paths import to_path, to_source
 from tests.core.journal.folders import HEADER
 from tests.core.support import QUICK, Run, check_truth, content, settings_for, upload_all
 from tests.patience import wait_for
+from tests.sensors.test_endings import WAYS, every_way, skip_if_airflow_cannot_reschedule_here
 from tests.stores import faults
 from tests.stores.conftest import COUNT
 from tests.stores.s3 import S3
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
 
 FIRST = demo.scene_uuid(0)
 LONG = 120.0
@@ -196,3 +203,24 @@ def test_a_file_that_breaks_off_for_good_has_rows_that_nobody_counted(
     assert done.counts()[1:3] == (0, 0)
     assert done.report.summary.total < 200
     assert {result.outcome for result in done.results} <= {Outcome.CREATED, Outcome.UNSENT}
+
+
+@every_way
+def test_a_sensors_look_ends_with_its_time_though_its_source_hangs(
+    run_dag: Callable[..., Any],
+    dag: "DAG",
+    server: Emulator,
+    patient: S3,
+    way: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the time-out that ends the task, and so skips it."""
+    skip_if_airflow_cannot_reschedule_here(way)
+    monkeypatch.setattr("airflow_provider_kognic.sensors.base.LEAST_LOOK", 1)
+    patient.proxy.add(faults.SILENT, "list")
+    waiting = {"timeout": 1, "soft_fail": True, "execution_timeout": timedelta(seconds=90)}
+    scenes = "s3://patient@preds/day/"
+    DatasetScenesSensor(task_id="wait", dag=dag, dataset="d", predictions=scenes, **waiting, **WAYS[way])
+    run = run_dag(dag, connection=server)
+    assert (run.task_state("wait"), run.tries("wait")) == ("skipped", 1), run.output
+    assert f"It waited for annotations of the scenes of {scenes}" in run.output

@@ -133,9 +133,10 @@ def heard(ended: Callable[[], bool]) -> Iterator[None]:
     """Let calls of this thread inside the block be left alone soon after nobody waits for them any more.
 
     Args:
-        ended: Tells whether nobody does.
+        ended: Tells whether nobody does; so may that of a block around this one.
     """
-    before, _waiting.ended = _waiting.ended, ended
+    before = _waiting.ended
+    _waiting.ended = lambda: before() or ended()
     try:
         yield
     finally:
