@@ -29,7 +29,7 @@ _SHOWN = 5
 # In bytes as JSON: a summary stays below 4 KB, whatever the texts are made of.
 MOST_ERROR_BYTES = 1500
 MOST_NAME_BYTES = 300
-MOST_REASON_BYTES = 60
+MOST_REASON_BYTES = 36
 MOST_REASONS = 15
 _MOST_SAID_BYTES = 200
 

@@ -37,7 +37,7 @@ class Refusing(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web() -> Iterator[str]:
-    import fsspec
+    import fsspec  # type: ignore[import-untyped, unused-ignore]
     from airflow.sdk.io import attach
 
     attach("http", fs=fsspec.filesystem("http"))
@@ -69,13 +69,14 @@ def test_no_traceback_quotes_a_signed_url(
     status: int,
 ) -> None:
     """What the library says stands there without the signature, as do all that raised it."""
+    source: Any = {argument: f"{web}/{status}/{name}?X-Amz-Date=1&X-Amz-Signature={SECRET}"}
     UploadPredictionsOperator(
         task_id="upload",
         dag=dag,
         predictions_group_uuid=server.create_group(),
         outage_timeout=1,
         retries=0,
-        **{argument: f"{web}/{status}/{name}?X-Amz-Date=1&X-Amz-Signature={SECRET}"},
+        **source,
     )
 
     run = run_dag(dag, connection=server)
