@@ -218,7 +218,7 @@ def test_a_sensors_look_ends_with_its_time_though_its_source_hangs(
     skip_if_airflow_cannot_reschedule_here(way)
     monkeypatch.setattr("airflow_provider_kognic.sensors.base.LEAST_LOOK", 1)
     patient.proxy.add(faults.SILENT, "list")
-    waiting = {"timeout": 1, "soft_fail": True, "execution_timeout": timedelta(seconds=90)}
+    waiting: dict[str, Any] = {"timeout": 1, "soft_fail": True, "execution_timeout": timedelta(seconds=90)}
     scenes = "s3://patient@preds/day/"
     DatasetScenesSensor(task_id="wait", dag=dag, dataset="d", predictions=scenes, **waiting, **WAYS[way])
     run = run_dag(dag, connection=server)
