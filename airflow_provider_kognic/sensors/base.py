@@ -21,6 +21,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.groups.waiting import LEAST_LOOK, in_vain
+from airflow_provider_kognic.core.masking import presentable
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.exceptions import KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
@@ -94,7 +95,7 @@ class KognicSensor(BaseSensorOperator):
         except KognicError as error:
             if may_repeat(error, idempotent=True):
                 return self._not_now(error)
-            raise self._end(str(error)) from error
+            raise self._end(str(error)) from presentable(error)
 
     def execute(self, context: Context) -> Any:
         """Wait, on the worker or in the triggerer."""
@@ -146,12 +147,12 @@ class KognicSensor(BaseSensorOperator):
         try:
             return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout as error:  # the triggerer did not come to say so
-            raise self._late(self._too_long()) from error
+            raise self._late(self._too_long()) from presentable(error)
         except (AirflowSkipException, AirflowFailException, AirflowSensorTimeout):
             raise
         except AirflowException as error:
             if self.never_fail:
-                raise _skip(str(error)) from error
+                raise _skip(str(error)) from presentable(error)
             raise
 
     def found(self, context: Context, answer: Any) -> Any:  # noqa: ARG002 - for those who need it
@@ -195,14 +196,14 @@ class KognicSensor(BaseSensorOperator):
             first = self._look(question)
         except KognicError as error:
             if not may_repeat(error, idempotent=True):
-                raise self._end(str(error)) from error
+                raise self._end(str(error)) from presentable(error)
             if time.time() >= until:
                 self._last_look, _ = in_vain(error)
-                raise AirflowSensorTimeout(self._too_long()) from error
+                raise AirflowSensorTimeout(self._too_long()) from presentable(error)
             if question is None:  # the triggerer cannot find out what to ask
                 if self.never_fail:
-                    raise _skip(str(error)) from error
-                raise KognicTransientError(str(error), retry_after=error.retry_after) from error
+                    raise _skip(str(error)) from presentable(error)
+                raise KognicTransientError(str(error), retry_after=error.retry_after) from presentable(error)
             first = self._not_now(error)
         except Exception as error:
             if self.never_fail:  # as in the other modes

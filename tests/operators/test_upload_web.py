@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
+from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,3 +85,28 @@ def test_no_traceback_quotes_a_signed_url(
     assert run.task_state("upload") == "failed"
     assert not [line for line in run.output.splitlines() if SECRET in line]
     assert re.search(rf"{name}\?X-Amz-Date=1&X-Amz-Signature=\*\*\*", run.output)
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize("status", [403, 500])
+def test_nor_does_that_of_a_sensor(
+    run_dag: Callable[..., Any], dag: DAG, server: Emulator, web: str, status: int, *, deferrable: bool
+) -> None:
+    source = f"{web}/{status}/p.jsonl?X-Amz-Date=1&X-Amz-Signature={SECRET}"
+    DatasetScenesSensor(
+        task_id="wait",
+        dag=dag,
+        dataset="d",
+        predictions=source,
+        timeout=2,
+        poke_interval=1,
+        retries=0,
+        mode="poke",
+        deferrable=deferrable,
+    )
+
+    run = run_dag(dag, connection=server)
+
+    assert run.task_state("wait") == "failed"
+    assert not [line for line in run.output.splitlines() if SECRET in line]
+    assert re.search(r"p.jsonl\?X-Amz-Date=1&X-Amz-Signature=\*\*\*", run.output)
