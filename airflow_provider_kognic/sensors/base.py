@@ -25,7 +25,7 @@ from airflow_provider_kognic.core.masking import presentable
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.exceptions import KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
-from airflow_provider_kognic.task.arguments import check_text
+from airflow_provider_kognic.task.arguments import check_something
 
 try:
     from airflow.sdk.exceptions import TaskDeferralTimeout
@@ -64,7 +64,7 @@ class KognicSensor(BaseSensorOperator):
     def hook(self) -> KognicHook:
         """The hook, one for all looks of this run, so that they share a token."""
         if self._hook is None:
-            connection = check_text(self.kognic_conn_id, "'kognic_conn_id'")
+            connection = check_something(self.kognic_conn_id, "'kognic_conn_id'")
             self._hook = KognicHook(connection, stopping=self._is_over, first=self._first)
         return self._hook
 
