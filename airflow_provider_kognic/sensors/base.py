@@ -171,12 +171,12 @@ class KognicSensor(BaseSensorOperator):
     def _is_over(self) -> bool:
         return time.monotonic() >= self._look_over
 
-    def end_of_look(self) -> float:
+    def _end_of_look(self) -> float:
         """Return when a look ends that begins now, as `time.monotonic()` tells it."""
         return max(self._over or math.inf, time.monotonic() + LEAST_LOOK)
 
     def _look(self, question: Question) -> PokeReturnValue:
-        self._look_over = self.end_of_look()
+        self._look_over = self._end_of_look()
         with self.hook.client as client:  # its connections are not worth keeping till the next look
             answer, self._last_look = question.ask(client)
         self.log.info("%s", self._last_look)

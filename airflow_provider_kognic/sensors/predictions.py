@@ -186,7 +186,7 @@ class DatasetScenesSensor(KognicSensor):
             return ()
         if isinstance(self.predictions, str):
             check_something(self.predictions, "'predictions'")
-        until = self.end_of_look()
+        until = self._end_of_look()
         with heard(lambda: time.monotonic() >= until):  # the store may hang as well
             return scenes_to_wait_for(to_source(self.predictions), self._source())
 
