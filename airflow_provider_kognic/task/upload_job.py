@@ -13,6 +13,7 @@ from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.reporting.judgement import Failure, judge
 from airflow_provider_kognic.core.sources.base import nothing_in
+from airflow_provider_kognic.core.sources.folder import FilesSource
 from airflow_provider_kognic.core.stores.asking import Asking
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.texts import printable
@@ -208,6 +209,8 @@ def prepare(
         raise KognicStoppedError(
             f"{stop.reason}, while the source was looked for: nothing was sent."
         ) from error
+    if isinstance(source, FilesSource) and source.nothing:
+        logger.info("%s", printable(masked(source.nothing)))
     journal = choose_journal(
         arguments,
         context,
