@@ -31,4 +31,24 @@ CREATE TABLE IF NOT EXISTS predictions (
 CREATE INDEX IF NOT EXISTS predictions_in_order ON predictions (group_uuid, seq);
 CREATE INDEX IF NOT EXISTS predictions_of_scene ON predictions (group_uuid, scene_uuid);
 CREATE TABLE IF NOT EXISTS documents (prediction_seq INTEGER PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS token_scopes (digest TEXT PRIMARY KEY, scopes TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calibrations (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, external_id TEXT NOT NULL, sensors TEXT NOT NULL,
+    created_at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS calibrations_by_external_id ON calibrations (external_id);
+CREATE TABLE IF NOT EXISTS described_scenes (
+    seq INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, external_id TEXT NOT NULL, status TEXT NOT NULL,
+    calibration_id TEXT, details TEXT NOT NULL, ego_poses TEXT, created_at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS scenes_by_external_id ON described_scenes (external_id);
+CREATE TABLE IF NOT EXISTS scene_annotations (
+    seq INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, scene_uuid TEXT NOT NULL, content BLOB NOT NULL,
+    created_at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS contents_of_scene ON scene_annotations (scene_uuid);
+CREATE INDEX IF NOT EXISTS annotations_of_scene_anywhere ON annotations (scene_uuid);
+CREATE TABLE IF NOT EXISTS idempotency_keys (
+    group_uuid TEXT NOT NULL, key TEXT NOT NULL, prediction_uuid TEXT NOT NULL, PRIMARY KEY (group_uuid, key)
+) WITHOUT ROWID;
 """
