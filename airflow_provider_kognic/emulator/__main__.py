@@ -4,19 +4,25 @@ import argparse
 import signal
 import sqlite3
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from airflow_provider_kognic.emulator.admin.bodies import Seed
+from airflow_provider_kognic.emulator.errors import Refused
 from airflow_provider_kognic.emulator.faults.settings import Settings
 from airflow_provider_kognic.emulator.serving.hosts import name_in
 from airflow_provider_kognic.emulator.serving.server import EmulatorServer, Options
 
+_Model = TypeVar("_Model", bound=BaseModel)
 
-def _faults(given: str) -> Settings:
+
+def _read(model: type[_Model], given: str) -> _Model:
     try:
         text = given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8")
-        return Settings.model_validate_json(text)
+        return model.model_validate_json(text)
     except (OSError, ValidationError) as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -47,10 +53,30 @@ def _parser() -> argparse.ArgumentParser:
         "--database", type=Path, help="SQLite file to keep everything in (default: temporary)"
     )
     parser.add_argument("--seed-demo", action="store_true", help="make the demo datasets and client")
-    parser.add_argument("--faults", type=_faults, metavar="FILE|JSON", help="what to do wrong from the start")
+    settings = partial(_read, Settings)
+    parser.add_argument(
+        "--seed",
+        type=partial(_read, Seed),
+        metavar="FILE|JSON",
+        help="datasets, scenes, calibrations and clients to make",
+    )
+    parser.add_argument(
+        "--faults", type=settings, metavar="FILE|JSON", help="what to do wrong from the start"
+    )
+    parser.add_argument(
+        "--switches",
+        type=settings,
+        default=Settings(),
+        metavar="FILE|JSON",
+        help="settings that stay when faults are cleared",
+    )
     parser.add_argument("--token-ttl", type=float, default=3600.0, metavar="SECONDS", help="default: 3600")
     parser.add_argument("--predictions-listing", action="store_true", help="let predictions be listed")
     return parser
+
+
+def _with_listing(switches: Settings) -> Settings:
+    return switches.model_copy(update={"predictions_listing": True})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,12 +89,13 @@ def main(arguments: list[str] | None = None) -> int:
         database=given.database,
         seed_demo=given.seed_demo,
         token_ttl=given.token_ttl,
-        base=Settings(predictions_listing=given.predictions_listing),
+        seed=given.seed,
+        base=_with_listing(given.switches) if given.predictions_listing else given.switches,
         settings=given.faults,
     )
     try:
         emulator = EmulatorServer(options)
-    except (RuntimeError, OSError, sqlite3.Error) as error:
+    except (RuntimeError, OSError, sqlite3.Error, Refused) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     for number in (signal.SIGINT, signal.SIGTERM):

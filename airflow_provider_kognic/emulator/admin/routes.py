@@ -1,7 +1,6 @@
 """The endpoints under ``/__admin``."""
 
 from typing import Annotated, Any
-from uuid import uuid4, uuid5
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -11,7 +10,10 @@ from airflow_provider_kognic.emulator.admin.bodies import (
     NewClient,
     NewDataset,
     NewPrediction,
+    NewStatus,
+    Seed,
 )
+from airflow_provider_kognic.emulator.admin.seeding import make_dataset, plant
 from airflow_provider_kognic.emulator.faults.settings import Settings
 from airflow_provider_kognic.emulator.state import state_of
 from airflow_provider_kognic.emulator.storage import (
@@ -20,6 +22,7 @@ from airflow_provider_kognic.emulator.storage import (
     people,
     predictions,
     predictions_groups,
+    scenes,
 )
 from airflow_provider_kognic.emulator.storage.rows import Part
 
@@ -151,24 +154,7 @@ async def list_datasets(request: Request) -> Response:
 @router.post("/datasets")
 async def create_dataset(request: Request, given: NewDataset) -> Response:
     """Make a dataset."""
-    uuid = given.uuid or uuid4()
-    scenes = given.scenes if given.scenes is not None else [uuid5(uuid, str(i)) for i in range(given.count)]
-    if isinstance(given.annotated, list):
-        annotated = given.annotated
-    elif isinstance(given.annotated, bool):
-        annotated = scenes if given.annotated else []
-    else:
-        annotated = scenes[: given.annotated]
-    names = [str(scene) for scene in scenes]
-    await state_of(request).database.write(
-        datasets.add_dataset,
-        str(uuid),
-        given.name,
-        scenes=names,
-        annotated=[str(scene) for scene in annotated],
-        segmentation=given.segmentation,
-    )
-    return _json({"uuid": str(uuid), "name": given.name, "scenes": names})
+    return _json(await state_of(request).database.write(make_dataset, given))
 
 
 @router.get("/datasets/{dataset_uuid}/scenes")
@@ -183,6 +169,22 @@ async def add_annotations(request: Request, dataset_uuid: str, given: NewAnnotat
     scenes = [str(scene) for scene in given.scenes]
     added = await state_of(request).database.write(datasets.add_annotations, dataset_uuid, scenes)
     return _json({"added": added})
+
+
+# --- scenes and the rest ---
+
+
+@router.post("/seed")
+async def seed(request: Request, given: Seed) -> Response:
+    """Make clients, calibrations, datasets and scenes, all or nothing."""
+    return _json(await state_of(request).database.write(plant, given))
+
+
+@router.patch("/scenes/{scene_uuid}")
+async def set_status(request: Request, scene_uuid: str, given: NewStatus) -> Response:
+    """Give a scene another status, as whoever invalidates it does."""
+    await state_of(request).database.write(scenes.set_status, scene_uuid, given.status)
+    return _json({"uuid": scene_uuid, "status": given.status})
 
 
 # --- clients and tokens ---

@@ -10,6 +10,8 @@ from typing import Any, cast
 import uvicorn
 
 from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.admin.bodies import Seed
+from airflow_provider_kognic.emulator.admin.seeding import plant
 from airflow_provider_kognic.emulator.api.bodies import require_openlabel_extra
 from airflow_provider_kognic.emulator.faults.plan import Faults
 from airflow_provider_kognic.emulator.faults.settings import Settings
@@ -49,6 +51,7 @@ class Options:
         database: The SQLite file; None for a temporary one that goes with the emulator.
         seed_demo: Make the demo datasets and client where they are missing.
         token_ttl: Seconds that an access token is valid for.
+        seed: What there is to be besides, None for nothing.
         base: The settings to come back to when they are cleared.
         settings: The settings to begin with, ``base`` when None.
         allow_hosts: Names that a request may call it by besides those of this machine. Without any, an emulator
@@ -61,6 +64,7 @@ class Options:
     database: Path | None = None
     seed_demo: bool = False
     token_ttl: float = 3600.0
+    seed: Seed | None = None
     base: Settings = field(default_factory=Settings)
     settings: Settings | None = None
     allow_hosts: tuple[str, ...] = ()
@@ -75,6 +79,7 @@ class EmulatorServer:
 
     Raises:
         RuntimeError: ``kognic-openlabel`` is not installed.
+        Refused: The seed cannot be planted.
         OSError: The address cannot be bound.
         sqlite3.Error: The database cannot be opened.
     """
@@ -93,6 +98,13 @@ class EmulatorServer:
             self._database.write_and_wait(demo.seed)
         for client_id, client_secret in options.clients:
             self._database.write_and_wait(clients.add_client, client_id, client_secret)
+        if options.seed is not None:
+            try:
+                self._database.write_and_wait(plant, options.seed)
+            except BaseException:
+                self._socket.close()
+                self._database.close()
+                raise
         state = State(
             database=self._database,
             tokens=Tokens(self._database, options.token_ttl),

@@ -1,10 +1,6 @@
 """The emulator for tests: on a real socket, in a thread or a process of its own."""
 
-import select
-import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,63 +12,8 @@ import msgspec
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.api.auth import TOKEN_PATH
 from airflow_provider_kognic.emulator.faults.settings import Settings
-from airflow_provider_kognic.emulator.serving.server import EmulatorServer, Options
-
-# A process has to import everything first, on a machine that may be busy.
-_START_SECONDS = 60.0
-_STOP_SECONDS = 15.0
-
-
-class _Thread:
-    """An emulator in a thread of this process."""
-
-    def __init__(self, options: Options) -> None:
-        self._server = EmulatorServer(options)
-        self.port = self._server.port
-        self._thread = threading.Thread(target=self._server.run, name="emulator", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.stop()
-        self._thread.join(_STOP_SECONDS)
-        if self._thread.is_alive():
-            raise RuntimeError(f"The emulator has not stopped within {_STOP_SECONDS:g} s")
-
-    def kill(self) -> None:
-        raise RuntimeError("A thread cannot be killed; start the emulator with process=True")
-
-
-class _Process:
-    """An emulator as a user starts it."""
-
-    def __init__(self, options: Options, settings: str) -> None:
-        command = [sys.executable, "-m", "airflow_provider_kognic.emulator", "--host", options.host]
-        command += ["--port", str(options.port), "--database", str(options.database)]
-        command += ["--token-ttl", str(options.token_ttl), "--faults", settings]
-        command += ["--seed-demo"] if options.seed_demo else []
-        command += ["--predictions-listing"] if options.base.predictions_listing else []
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own)
-        stdout = self._process.stdout
-        if stdout is None or not select.select([stdout], [], [], _START_SECONDS)[0]:
-            self.kill()
-            raise RuntimeError(f"The emulator has not started within {_START_SECONDS:g} s")
-        line = stdout.readline()
-        if not line:
-            self.kill()
-            raise RuntimeError("The emulator has not started: see its standard error")
-        self.port = int(line.rstrip().rpartition(":")[2])
-
-    def stop(self) -> None:
-        self._end(self._process.terminate)
-
-    def kill(self) -> None:
-        self._end(self._process.kill)
-
-    def _end(self, end: Any) -> None:
-        end()
-        self._process.wait(_STOP_SECONDS)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+from airflow_provider_kognic.emulator.serving.server import Options
+from airflow_provider_kognic.emulator.testing.running import InProcess, InThread
 
 
 class Emulator:
@@ -95,7 +36,7 @@ class Emulator:
         self._options = options
         self._process = process
         self._settings = settings
-        self._running: _Thread | _Process | None = None
+        self._running: InThread | InProcess | None = None
         self._http: httpx.Client | None = None
         self.database = cast("Path", options.database)
         self.port = options.port
@@ -113,9 +54,9 @@ class Emulator:
         options = self._options
         options = Options(**{**vars(options), "port": self.port})
         if self._process:
-            self._running = _Process(options, msgspec.json.encode(self._settings).decode())
+            self._running = InProcess(options, msgspec.json.encode(self._settings).decode())
         else:
-            self._running = _Thread(options)
+            self._running = InThread(options)
         self.port = self._running.port
         self._http = httpx.Client(base_url=self.url, timeout=60.0, trust_env=False)
         if self._process and not options.seed_demo:
@@ -282,6 +223,18 @@ class Emulator:
         }
         return self._json("POST", "/__admin/datasets", json=body)
 
+    def seed(self, **wanted: Any) -> dict[str, list[str]]:
+        """Make ``calibrations``, ``datasets``, ``scenes`` and ``clients``, all or nothing, as ``--seed`` does.
+
+        Returns:
+            The ids of the ``calibrations``, ``datasets`` and ``scenes``, each in the order given.
+        """
+        return self._json("POST", "/__admin/seed", json=wanted)
+
+    def set_scene_status(self, scene: str, status: str) -> None:
+        """Give a scene that is described another status, as whoever invalidates it does."""
+        self.request("PATCH", f"/__admin/scenes/{scene}", json={"status": status})
+
     def annotate(self, dataset: str, scenes: Iterable[str]) -> None:
         """Give each scene one more annotation; a new scene joins the dataset."""
         self.request("POST", f"/__admin/datasets/{dataset}/annotations", json={"scenes": list(scenes)})
@@ -310,12 +263,13 @@ class Emulator:
 
     # --- clients and tokens ---
 
-    def token(self) -> str:
-        """A new access token for ``client_id``."""
+    def token(self, scope: str | None = None) -> str:
+        """A new access token for ``client_id``, with these scopes, or all, where there are any."""
         form = {
             "grant_type": "client_credentials",
             "client_id": self.client_id,
             "client_secret": self.client_secret,
+            **({} if scope is None else {"scope": scope}),
         }
         return str(self.request("POST", TOKEN_PATH, data=form).json()["access_token"])
 
@@ -346,6 +300,7 @@ def running_emulator(
     faults: Mapping[str, Any] | None = None,
     token_ttl: float = 3600.0,
     predictions_listing: bool = False,
+    switches: Mapping[str, Any] | None = None,
     process: bool = False,
 ) -> Iterator[Emulator]:
     """Run an emulator for the time of a ``with`` block.
@@ -357,6 +312,7 @@ def running_emulator(
         faults: Settings to begin with, as for ``set_faults``.
         token_ttl: Seconds that an access token is valid for.
         predictions_listing: Let predictions be listed.
+        switches: Settings as for ``set_faults`` which stay when those are replaced or cleared.
         process: Run ``python -m airflow_provider_kognic.emulator`` instead of a thread: slower to start, but
             it can be killed and does not share this interpreter.
 
@@ -364,7 +320,7 @@ def running_emulator(
         The running emulator.
 
     Raises:
-        pydantic.ValidationError: ``faults`` are not as documented.
+        pydantic.ValidationError: ``faults`` or ``switches`` are not as documented.
         RuntimeError: It does not start.
     """
     settings = dict(faults or {})
@@ -374,7 +330,7 @@ def running_emulator(
             database=database or Path(folder, "emulator.sqlite3"),
             seed_demo=seed_demo,
             token_ttl=token_ttl,
-            base=Settings(predictions_listing=predictions_listing),
+            base=Settings.model_validate({"predictions_listing": predictions_listing, **(switches or {})}),
             settings=Settings.model_validate(settings),
             clients=((demo.CLIENT_ID, demo.CLIENT_SECRET),),
         )
