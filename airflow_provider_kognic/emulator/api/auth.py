@@ -1,38 +1,60 @@
-"""OAuth 2.0 client credentials: issue tokens, check them, revoke them."""
+"""OAuth 2.0 client credentials: issue tokens, check them and their scopes, revoke them."""
 
 import base64
 import binascii
-import hmac
 from urllib.parse import parse_qs, unquote
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import Headers
 
+from airflow_provider_kognic.emulator.api.operations import operation_of
 from airflow_provider_kognic.emulator.errors import Refused
+from airflow_provider_kognic.emulator.faults.settings import Settings
 from airflow_provider_kognic.emulator.state import state_of
-from airflow_provider_kognic.emulator.storage import clients
-from airflow_provider_kognic.emulator.storage.tokens import Tokens
+from airflow_provider_kognic.emulator.storage.tokens import Token, Tokens
 
 router = APIRouter()
 
 TOKEN_PATH = "/v1/auth/oauth/token"  # noqa: S105 (a path)
 
 
-def has_valid_token(headers: Headers, tokens: Tokens) -> bool:
-    """Whether a request with these headers carries a valid bearer token."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and tokens.is_valid(token.strip())
+def token_of(headers: Headers, tokens: Tokens) -> Token | None:
+    """The valid bearer token that a request with these headers carries, None when there is none."""
+    scheme, _, text = headers.get("authorization", "").partition(" ")
+    return tokens.find(text.strip()) if scheme.lower() == "bearer" else None
 
 
-async def require_token(request: Request) -> None:
-    """Let a request pass that carries a valid bearer token.
+def require_token(request: Request) -> Token:
+    """The valid bearer token of a request.
 
     Raises:
         Refused: 401, there is none.
     """
-    if not has_valid_token(request.headers, state_of(request).tokens):
+    token = token_of(request.headers, state_of(request).tokens)
+    if token is None:
         raise Refused(401, "No valid access token", {"WWW-Authenticate": "Bearer"})
+    return token
+
+
+async def require_access(request: Request) -> None:
+    """Let a request pass that carries a valid bearer token, which has the scope that its endpoint asks for.
+
+    Raises:
+        Refused: 401, there is no such token; 403, it is for something else.
+    """
+    token = require_token(request)
+    settings = state_of(request).faults.settings
+    needed = operation_of(request.scope["route"]).scope(settings)
+    if settings.scopes is None:
+        return
+    held = token.scopes if token.scopes is not None else settings.scopes.get(token.client_id, ())
+    if needed not in held:
+        raise Refused(
+            403,
+            f"The access token lacks the scope {needed}; it has {', '.join(held) or 'none'}",
+            {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{needed}"'},
+        )
 
 
 @router.post(TOKEN_PATH)
@@ -43,15 +65,27 @@ async def issue_token(request: Request) -> Response:
     form = await _form(request)
     if form.get("grant_type", "") != "client_credentials":
         return _oauth_error(400, "unsupported_grant_type", "grant_type must be client_credentials")
-    issued = await state.tokens.issue(*_credentials(request, form))
-    if issued is None:
+    client_id, client_secret = _credentials(request, form)
+    if not await state.tokens.is_client(client_id, client_secret):
         return _oauth_error(401, "invalid_client", "Unknown client or wrong secret")
+    asked = form.get("scope", "")
+    granted = _granted(state.faults.settings, client_id, asked)
+    if asked and granted is not None and not granted:
+        return _oauth_error(400, "invalid_scope", f"The client has none of these scopes: {asked}")
+    token, lifetime = await state.tokens.issue(client_id, granted)
     state.stats.tokens_issued += 1
-    token, lifetime = issued
     answer = {"access_token": token, "token_type": "Bearer", "expires_in": int(lifetime)}
-    if scope := form.get("scope"):
+    if scope := asked if granted is None else " ".join(granted):
         answer["scope"] = scope
     return _json(200, answer)
+
+
+def _granted(settings: Settings, client_id: str, asked: str) -> tuple[str, ...] | None:
+    """The scopes of a new token: those of the client that are asked for, or all of them; None without scopes."""
+    if settings.scopes is None:
+        return None
+    wanted = set(asked.split())
+    return tuple(scope for scope in settings.scopes.get(client_id, ()) if not wanted or scope in wanted)
 
 
 @router.post("/v1/auth/oauth/revoke")
@@ -60,8 +94,7 @@ async def revoke_token(request: Request) -> Response:
     form = await _form(request)
     client_id, client_secret = _credentials(request, form)
     state = state_of(request)
-    expected = await state.database.read(clients.secret_digest, client_id)
-    if expected is None or not hmac.compare_digest(clients.digest(client_secret), expected):
+    if not await state.tokens.is_client(client_id, client_secret):
         return _oauth_error(401, "invalid_client", "Unknown client or wrong secret")
     await state.tokens.revoke(form.get("token", ""))
     return _json(200, {})

@@ -79,6 +79,31 @@ def _annotation_model() -> Any:
     return OpenLabelAnnotation
 
 
+async def decompressed(body: bytes, encoding: str, most_bytes: int) -> bytes:
+    """A body as it was before it was compressed, which only ``gzip`` can have done.
+
+    Raises:
+        Refused: 415, it is something else; 400, it is broken; 413, it is larger than this.
+    """
+    if encoding != "gzip":
+        message = f"Content-Encoding {encoding[:60]!r} is not understood: gzip is"
+        raise Refused(415, message, {"Accept-Encoding": "gzip"})
+    return await asyncio.to_thread(_decompressed, body, most_bytes)
+
+
+def _decompressed(body: bytes, most_bytes: int) -> bytes:
+    unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        found = unpacking.decompress(body, most_bytes + 1)
+    except zlib.error as error:
+        raise Refused(400, f"Malformed body: no gzip: {error}") from error
+    if len(found) > most_bytes:
+        raise Refused(413, f"The body is larger than {most_bytes:,} bytes")
+    if not unpacking.eof:
+        raise Refused(400, "Malformed body: the gzip ends too early")
+    return found
+
+
 async def read_prediction(body: bytes, *, validate: bool) -> NewPrediction:
     """Check the body of a new prediction; a large one in a thread.
 

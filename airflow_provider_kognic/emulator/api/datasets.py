@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
-from airflow_provider_kognic.emulator.api.auth import require_token
-from airflow_provider_kognic.emulator.api.bodies import read_group, read_prediction
+from airflow_provider_kognic.emulator.api.auth import require_access
+from airflow_provider_kognic.emulator.api.bodies import decompressed, read_group, read_prediction
+from airflow_provider_kognic.emulator.api.operations import Operation
 from airflow_provider_kognic.emulator.api.paging import enveloped_page, part_asked_for
 from airflow_provider_kognic.emulator.errors import Refused
 from airflow_provider_kognic.emulator.state import state_of
 from airflow_provider_kognic.emulator.storage import datasets, predictions, predictions_groups
 
-router = APIRouter(dependencies=[Depends(require_token)])
+router = APIRouter(dependencies=[Depends(require_access)])
 
 
 def _enveloped(data: object) -> Response:
@@ -25,7 +26,7 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat()
 
 
-@router.get("/v2/datasets")
+@router.get("/v2/datasets", openapi_extra=Operation(answer="Dataset", many=True, listing="datasets").extra())
 async def list_datasets(request: Request) -> Response:
     """The datasets."""
     state = state_of(request)
@@ -44,7 +45,10 @@ def _dataset(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@router.get("/v1/datasets/{dataset_uuid}/annotations")
+@router.get(
+    "/v1/datasets/{dataset_uuid}/annotations",
+    openapi_extra=Operation(answer="OfScene", many=True, listing="annotations", refusals=(404,)).extra(),
+)
 async def list_annotations(request: Request, dataset_uuid: str) -> Response:
     """A page of a dataset's annotations, from ``offset`` on; empty beyond the last."""
     state = state_of(request)
@@ -59,7 +63,10 @@ def _of_scene(row: dict[str, Any]) -> dict[str, Any]:
     return {"uuid": row["uuid"], "sceneUuid": row["scene_uuid"], "createdAt": _time(row["created_at"])}
 
 
-@router.get("/v1/datasets/{dataset_uuid}/predictions-groups")
+@router.get(
+    "/v1/datasets/{dataset_uuid}/predictions-groups",
+    openapi_extra=Operation(answer="PredictionsGroup", many=True, listing="groups", refusals=(404,)).extra(),
+)
 async def list_groups(request: Request, dataset_uuid: str) -> Response:
     """The predictions groups of a dataset."""
     state = state_of(request)
@@ -80,7 +87,12 @@ def _group(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@router.post("/v1/datasets/{dataset_uuid}/predictions-groups")
+@router.post(
+    "/v1/datasets/{dataset_uuid}/predictions-groups",
+    openapi_extra=Operation(
+        answer="Uuid", body="NewPredictionsGroup", writes=True, refusals=(400, 404)
+    ).extra(),
+)
 async def create_group(request: Request, dataset_uuid: str) -> Response:
     """Make a predictions group; ``data`` is its uuid."""
     name, description, class_mapping = read_group(await request.body())
@@ -91,20 +103,37 @@ async def create_group(request: Request, dataset_uuid: str) -> Response:
     )
 
 
-@router.post("/v1/predictions-groups/{group_uuid}/predictions")
+@router.post(
+    "/v1/predictions-groups/{group_uuid}/predictions",
+    openapi_extra=Operation(answer="Uuid", body="NewPrediction", writes=True, refusals=(400, 404)).extra(),
+)
 async def create_prediction(request: Request, group_uuid: str) -> Response:
     """Store a prediction; ``data`` is its uuid, given out only when it is committed."""
     state = state_of(request)
     settings = state.faults.settings
-    prediction = await read_prediction(await request.body(), validate=settings.validate_openlabel)
-    uuid = await state.database.write(
-        predictions.add_prediction, group_uuid, prediction, settings.repeated_scene
+    body = await request.body()
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if settings.request_compression and encoding != "identity":
+        body = await decompressed(body, encoding, settings.max_body_bytes)
+    prediction = await read_prediction(body, validate=settings.validate_openlabel)
+    key = request.headers.get("idempotency-key") if settings.idempotency_key else None
+    uuid, is_new = await state.database.write(
+        predictions.add_prediction_once, group_uuid, prediction, settings.repeated_scene, key
     )
-    state.stats.predictions_created += 1
+    state.stats.predictions_created += is_new
     return _enveloped(uuid)
 
 
-@router.get("/v1/predictions-groups/{group_uuid}/predictions")
+@router.get(
+    "/v1/predictions-groups/{group_uuid}/predictions",
+    openapi_extra=Operation(
+        answer="OfScene",
+        many=True,
+        listing="predictions",
+        refusals=(404,),
+        is_on=lambda settings: settings.predictions_listing,
+    ).extra(),
+)
 async def list_predictions(request: Request, group_uuid: str) -> Response:
     """A page of a group's predictions, where that is switched on: the real API documents no such listing.
 

@@ -21,8 +21,8 @@ from airflow_provider_kognic.emulator.storage.rows import Part
 # SQLite counts in 64 bits.
 _DIGITS = 18
 
-# Those that are documented without `offset`.
-_WHOLE = {"datasets", "groups"}
+WHOLE_LISTINGS: set[Listing] = {"datasets", "groups"}
+"""Those that are documented without ``offset``."""
 
 
 def part_asked_for(request: Request, settings: Settings, listing: Listing) -> Part:
@@ -34,8 +34,8 @@ def part_asked_for(request: Request, settings: Settings, listing: Listing) -> Pa
     part = Part(order=settings.listing_order, limit=settings.page_size + 1)
     if settings.paging_of(listing) == "cursor":
         cursor = request.query_params.get("cursorId")
-        return part if cursor is None else replace(part, after=_after(cursor, part))
-    if listing in _WHOLE:
+        return part if cursor is None else replace(part, after=_after(cursor, part, settings))
+    if listing in WHOLE_LISTINGS:
         return replace(part, limit=-1)
     return replace(part, offset=_offset(request))
 
@@ -52,7 +52,7 @@ def enveloped_page(
     page = rows[:-1] if more else rows
     answer: dict[str, Any] = {"data": [row_of(row) for row in page]}
     if settings.paging_of(listing) == "cursor":
-        answer["metadata"] = {"nextCursorId": _cursor(page[-1], part) if more else None}
+        answer["metadata"] = {"nextCursorId": _cursor(page[-1], part, settings) if more else None}
     if settings.has_next:
         answer["hasNext"] = more
     return Response(msgspec.json.encode(answer), media_type="application/json")
@@ -65,16 +65,26 @@ def _offset(request: Request) -> int:
     return int(given)
 
 
-def _cursor(row: dict[str, Any], part: Part) -> str:
+def _are_numbers(part: Part, settings: Settings) -> bool:
+    """Whether cursors are numbers, as kognic-base-clients' ``CursorIdType`` lets them be, and not text."""
+    return settings.cursor_id == "number" and part.column == "seq"
+
+
+def _cursor(row: dict[str, Any], part: Part, settings: Settings) -> str | int:
     """What asks for the rows after this one; not to be understood by whoever gets it."""
+    if _are_numbers(part, settings):
+        return int(row["seq"])
     return urlsafe_b64encode(f"{part.order}:{row[part.column]}".encode()).decode().rstrip("=")
 
 
-def _after(cursor: str, part: Part) -> int | str:
-    try:
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, ValueError):
-        text = ""
+def _after(cursor: str, part: Part, settings: Settings) -> int | str:
+    if _are_numbers(part, settings):
+        text = f"{part.order}:{cursor}"
+    else:
+        try:
+            text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        except (binascii.Error, ValueError):
+            text = ""
     order, _, after = text.partition(":")
     if order == part.order and after:
         if part.column == "uuid":

@@ -45,7 +45,8 @@ def scene_of(body: bytes) -> str | None:
         return None
 
 
-def _checked_pattern(pattern: str) -> str:
+def checked_pattern(pattern: str) -> str:
+    """A pattern of paths, if it is one."""
     compile_pattern(pattern)
     return pattern
 
@@ -62,7 +63,7 @@ class Match(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: str | None = None
-    path: Annotated[str, AfterValidator(_checked_pattern)] | None = None
+    path: Annotated[str, AfterValidator(checked_pattern)] | None = None
     scene: str | None = None
 
     def fits(self, method: str, path: str, body: bytes) -> bool:

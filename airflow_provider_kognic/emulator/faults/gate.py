@@ -95,14 +95,16 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event, as ASGI defines it."""
         # The snippets in Kognic's documentation can produce a double slash; take it as they mean it.
-        path = _SLASHES.sub("/", scope.get("path", ""))
-        if scope["type"] != "http" or not path.startswith(("/v1/", "/v2/")):
+        settings = self._faults.settings
+        path = settings.without_prefix(_SLASHES.sub("/", scope.get("path", "")))
+        known = path.startswith(("/v1/", "/v2/")) or settings.is_open(path)
+        if scope["type"] != "http" or not known:
             await self._app(scope, receive, send)
             return
         scope = {**scope, "path": path, "raw_path": path.encode()}
         answer = None
         try:
-            if path.startswith("/v1/auth/"):
+            if settings.is_open(path):
                 answer = await self._serve(scope, await self._read(scope, receive, _FORM_BYTES), receive)
             else:
                 answer = await self._serve_limited(scope, receive)
@@ -175,7 +177,7 @@ class Gate:
         finally:
             self._open -= 1
             self._served -= admitted
-        sunset = self._faults.settings.sunset_date
+        sunset = self._faults.settings.sunset_of(scope["path"])
         if answer is not None and sunset is not None:
             answer.headers.append((b"sunset-date", sunset.encode()))
         return answer

@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from airflow_provider_kognic.emulator.admin import routes as admin
-from airflow_provider_kognic.emulator.api import auth, datasets
+from airflow_provider_kognic.emulator.api import auth, contents, datasets, scenes
+from airflow_provider_kognic.emulator.api.description import routes as description
 from airflow_provider_kognic.emulator.errors import Refused
 from airflow_provider_kognic.emulator.faults.fault import Fault
 from airflow_provider_kognic.emulator.faults.gate import Gate
@@ -35,6 +36,9 @@ def build_app(state: State, hosts: Hosts | None = None) -> ASGIApp:
     app.state.emulator = state
     app.include_router(auth.router)
     app.include_router(datasets.router)
+    app.include_router(scenes.router)
+    app.include_router(contents.router)
+    app.include_router(description.router)
     app.include_router(admin.router)
     page.mount(app)
 
@@ -78,7 +82,7 @@ def build_app(state: State, hosts: Hosts | None = None) -> ASGIApp:
         stats=state.stats,
         revoke_tokens=state.tokens.revoke_all,
         by_hand=by_hand,
-        may_enter=lambda scope: auth.has_valid_token(Headers(scope=scope), state.tokens),
+        may_enter=lambda scope: auth.token_of(Headers(scope=scope), state.tokens) is not None,
         stopping=state.stopping,
     )
     return Guard(gate, hosts or Hosts())

@@ -72,6 +72,33 @@ def add_prediction(
     return prediction_uuid
 
 
+def add_prediction_once(
+    db: sqlite3.Connection,
+    group_uuid: str,
+    prediction: NewPrediction,
+    repeated_scene: RepeatedScene,
+    key: str | None,
+) -> tuple[str, bool]:
+    """Store a prediction, unless one was stored in the group under this key already.
+
+    Returns:
+        Its uuid, and whether it is new.
+
+    Raises:
+        Refused: As ``add_prediction`` does.
+    """
+    if key is None:
+        return add_prediction(db, group_uuid, prediction, repeated_scene), True
+    known = db.execute(
+        "SELECT prediction_uuid FROM idempotency_keys WHERE group_uuid = ? AND key = ?", (group_uuid, key)
+    ).fetchone()
+    if known is not None:
+        return str(known[0]), False
+    uuid_made = add_prediction(db, group_uuid, prediction, repeated_scene)
+    db.execute("INSERT INTO idempotency_keys VALUES (?, ?, ?)", (group_uuid, key, uuid_made))
+    return uuid_made, True
+
+
 def _require_annotated(db: sqlite3.Connection, dataset_uuid: str, scene: str) -> None:
     within = (dataset_uuid, scene)
     if db.execute(

@@ -73,5 +73,6 @@ def remove_group(db: sqlite3.Connection, group_uuid: str) -> int:
     """
     require_group(db, group_uuid)
     removed = remove_predictions(db, group_uuid)
+    db.execute("DELETE FROM idempotency_keys WHERE group_uuid = ?", (group_uuid,))
     db.execute("DELETE FROM predictions_groups WHERE uuid = ?", (group_uuid,))
     return removed
