@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -277,3 +278,49 @@ def test_an_unknown_path_is_404_as_json(client: httpx.Client) -> None:
     answer = client.get("/v1/nothing")
     assert answer.status_code == 404
     assert answer.json() == {"message": "Not Found"}
+
+
+def test_the_end_of_one_endpoint_is_announced_by_itself(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.set_faults(sunset_date={"/annotations$": "2030-01-01", "^/v1/": "2031-01-01"})
+    dataset = f"/v1/datasets/{demo.DATASET_UUID}"
+    found = {
+        path: client.get(path).headers.get("sunset-date")
+        for path in ("/v2/datasets", f"{dataset}/annotations", f"{dataset}/predictions-groups")
+    }
+    assert list(found.values()) == [None, "2030-01-01", "2031-01-01"]
+
+
+def test_a_prediction_may_be_compressed_where_that_is_switched_on(
+    emulator: Emulator, client: httpx.Client, group: str
+) -> None:
+    body = json.dumps({"sceneUuid": demo.scene_uuid(0), "openlabelContent": openlabel()}).encode()
+    path = f"/v1/predictions-groups/{group}/predictions"
+
+    def sent(content: bytes, encoding: str = "gzip") -> httpx.Response:
+        return client.post(path, content=content, headers={"Content-Encoding": encoding})
+
+    assert sent(gzip.compress(body)).status_code == 400
+    emulator.set_faults(request_compression=True, max_body_bytes=len(body))
+    answer = sent(gzip.compress(body))
+    assert answer.status_code == 200
+    assert json.loads(emulator.document(answer.json()["data"])) == openlabel()
+    assert sent(body, "identity").status_code == 200
+    assert sent(gzip.compress(body + b" ")).status_code == 413
+    assert sent(gzip.compress(body)[:-9]).status_code == 400
+    assert sent(body).status_code == 400
+    refused = sent(body, "br")
+    assert (refused.status_code, refused.headers["Accept-Encoding"]) == (415, "gzip")
+
+
+def test_a_prediction_sent_again_with_its_key_is_the_same_where_that_is_switched_on(
+    emulator: Emulator, post: Post, group: str
+) -> None:
+    key = {"Idempotency-Key": "one"}
+    assert post(headers=key).json() != post(headers=key).json()
+    emulator.set_faults(idempotency_key=True)
+    first, again = post(headers=key).json()["data"], post(headers=key).json()["data"]
+    assert first == again
+    assert len({first, post().json()["data"], post(headers={"Idempotency-Key": "two"}).json()["data"]}) == 3
+    assert post(into=emulator.create_group(), headers=key).json()["data"] != first
+    assert emulator.count_predictions(group) == 5
+    assert emulator.stats()["predictions_created"] == 6

@@ -120,3 +120,17 @@ def test_a_cursor_of_elsewhere_is_refused(
     answer = client.get(paths["groups"], params={"cursorId": cursor})
     assert answer.status_code == 400
     assert "nextCursorId" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+def test_a_cursor_can_be_a_number(
+    emulator: Emulator, client: httpx.Client, paths: dict[str, str], order: str
+) -> None:
+    """As kognic-base-clients takes them."""
+    whole = client.get(paths["annotations"]).json()["data"]
+    emulator.set_faults(paging="cursor", cursor_id="number", page_size=2, listing_order=order)
+    pages = list(pages_by_cursor(client, paths["annotations"]))
+    cursors = [page["metadata"]["nextCursorId"] for page in pages]
+    assert [type(cursor) for cursor in cursors] == [int] * (len(pages) - 1) + [type(None)]
+    assert [row for page in pages for row in page["data"]] == (whole if order == "oldest" else whole[::-1])
+    assert client.get(paths["annotations"], params={"cursorId": "x"}).status_code == 400

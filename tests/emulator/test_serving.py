@@ -1,3 +1,4 @@
+import json
 import re
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from tests.patience import PATIENCE
 from .conftest import openlabel
 from .wire import connected, posted
 
+SEEDED = "0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1b07"
 COMMAND = [sys.executable, "-m", "airflow_provider_kognic.emulator"]
 
 
@@ -148,3 +150,55 @@ def test_it_imports_neither_airflow_nor_the_provider() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_the_command_seeds_and_has_switches_that_stay(tmp_path: Path) -> None:
+    scene = {"uuid": SEEDED, "external_id": "mine", "cameras": {"front": [640, 480]}}
+    seed = tmp_path / "seed.json"
+    seed.write_text(json.dumps({"scenes": [scene], "clients": [{"client_id": "c", "client_secret": "s"}]}))
+    switches = json.dumps({"input_api": True, "page_size": 7})
+    command = [*COMMAND, "--port", "0", "--seed", str(seed), "--switches", switches, "--predictions-listing"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        form = {"grant_type": "client_credentials", "client_id": "c", "client_secret": "s"}
+        token = httpx.post(f"{url}/v1/auth/oauth/token", data=form).json()["access_token"]
+        summary = httpx.get(f"{url}/v2/scenes/{SEEDED}", headers={"Authorization": f"Bearer {token}"}).json()
+        assert (summary["externalId"], summary["cameras"]) == ("mine", ["front"])
+        settings = httpx.delete(f"{url}/__admin/faults").json()
+        assert [settings[name] for name in ("input_api", "page_size", "predictions_listing")] == [
+            True,
+            7,
+            True,
+        ]
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("seed", "status", "said"),
+    [
+        ('{"scenes": [{"colour": 1}]}', 2, "colour"),
+        (f'{{"scenes": [{{"dataset": "{"0" * 32}"}}]}}', 1, "No dataset"),
+    ],
+)
+def test_a_wrong_seed_is_named_at_the_start(seed: str, status: int, said: str) -> None:
+    done = subprocess.run(
+        [*COMMAND, "--port", "0", "--seed", seed],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, said in done.stderr, done.stdout) == (status, True, "")
+
+
+@pytest.mark.parametrize("process", [False, True])
+def test_switches_stay_where_faults_are_replaced(*, process: bool) -> None:
+    switches = {"input_api": ["scenes"], "description": {"form": "openapi-3.1"}}
+    with running_emulator(switches=switches, process=process) as emulator:
+        emulator.set_faults(page_size=3)
+        emulator.clear_faults()
+        assert emulator.faults()["input_api"] == ["scenes"]
+        assert httpx.get(f"{emulator.url}/openapi.json").json()["openapi"] == "3.1.0"
