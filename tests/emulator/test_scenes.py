@@ -41,7 +41,8 @@ def test_nothing_of_it_is_there_unless_switched_on(
 ) -> None:
     """With a token or without one: as what nobody ever heard of."""
     elsewhere = client.request(method, "/v2/elsewhere")
-    for headers in (client.headers, {}):
+    without_token: dict[str, str] = {}
+    for headers in (dict(client.headers), without_token):
         answer = httpx.request(method, emulator.url + path, headers=headers)
         assert (answer.status_code, answer.json()) == (404, elsewhere.json())
     assert httpx.delete(emulator.url + path).status_code == 404
