@@ -53,7 +53,7 @@ class Slots:
     @property
     def opens_at(self) -> float | None:
         """When one more may be let in although nothing was answered; None: not before an answer."""
-        if self.held == self._most or self._trying is not None:
+        if self._in_flight > self.held or self.held == self._most or self._trying is not None:
             return None
         return max(self._asked_until, self._back_at if self._lent else self._next_try)
 
@@ -65,7 +65,7 @@ class Slots:
         if self._in_flight < self.held:
             return self.take_anyway(now)
         opens = self.opens_at
-        if self._in_flight > self.held or opens is None or now < opens:
+        if opens is None or now < opens:
             return None
         self.held += 1
         self._trying = self.take_anyway(now)

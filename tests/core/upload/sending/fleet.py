@@ -7,7 +7,7 @@ gives the same run again.
 import asyncio
 import random
 import selectors
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,12 +30,14 @@ HALF_WAY = 0.001
 class _Jumps(selectors.DefaultSelector):  # type: ignore[misc,valid-type]  # which one is the system's choice
     """Does not wait, but tells how long it should have."""
 
-    passed = 0.0
+    passed = 1000.0
 
     def select(self, timeout: float | None = None) -> Any:
         found = super().select(0)
+        if not found and timeout is None:
+            raise RuntimeError("everybody waits for ever")
         if not found and timeout:
-            self.passed += timeout
+            self.passed += timeout + 1e-9  # so that what was due then is due now, however it was rounded
         return found
 
 
@@ -48,6 +50,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumps.passed
+
+
+def _seconds() -> float:
+    """Since the beginning."""
+    return asyncio.get_running_loop().time() - _Jumps.passed
+
+
+def in_virtual_time(story: Coroutine[Any, Any, None]) -> None:
+    """Run a story, with a clock that jumps."""
+    loop = VirtualLoop()
+    try:
+        loop.run_until_complete(story)
+    finally:
+        loop.close()
 
 
 @dataclass
@@ -83,7 +99,7 @@ class Server:
             KognicServerError: It is down.
         """
         await asyncio.sleep(HALF_WAY)
-        now = asyncio.get_running_loop().time()
+        now = _seconds()
         if self.down:
             await asyncio.sleep(HALF_WAY)
             raise KognicServerError("down", status=503)
@@ -159,18 +175,17 @@ class Task:
             self.unsent += result.outcome.value == "unsent" and self.why is None
 
     async def _post(self, scene: str, _document: bytes) -> str:
-        now = asyncio.get_running_loop().time
-        self.sent.append((now(), int(scene)))
+        self.sent.append((_seconds(), int(scene)))
         self._in_flight += 1
         self.most = max(self.most, self._in_flight)
         try:
             await self._server.serve()
         except KognicRateLimitError:
-            self.refused.append((now(), int(scene)))
+            self.refused.append((_seconds(), int(scene)))
             raise
         finally:
             self._in_flight -= 1
-        self.created.append(now())
+        self.created.append(_seconds())
         return "a uuid"
 
 
@@ -242,6 +257,5 @@ def run_fleet(
             one.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(story())
+    in_virtual_time(story())
     return Seen(fleet, server, seconds)
