@@ -6,11 +6,11 @@ import math
 import random
 
 # In seconds. They were found by simulation, as tests/core/upload/sending/test_sharing.py holds them.
-_FIRST_PAUSE, _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.7, 0.35, 10.0  # between tries of one who holds no slot
+_FIRST_PAUSE, _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.7, 0.35, 7.0  # between tries of one who holds no slot
 _LONGEST_WAIT = 25.0  # between tries of one who holds many
 _AFTER_A_TAKEN_ONE = 0.3
 _REFUSED_ADDS, _TAKEN_LEAVES = 0.35, 0.7
-_LENT_FOR, _LENT_EVERY = 0.5, 8.0  # each slot
+_LENT_FOR, _LENT_EVERY = 0.6, 8.0  # each slot
 
 
 class Slots:
@@ -19,7 +19,7 @@ class Slots:
         a 429 --> that slot is lost; the others go on
         a try: one request more than there are slots --taken--> a slot more, and soon the next try
                                                      --refused--> as before, and the next try later
-        a slot lent: left empty for half a second --> taken back by a try, or another task has it now
+        a slot lent: left empty for a moment --> taken back by a try, or another task has it now
 
     - *A 429 costs one slot.* A server that takes so many at a time goes on taking the others. One that counts
       requests by time refuses those that follow, too, each of which costs a slot, until none is left and nobody
@@ -51,11 +51,16 @@ class Slots:
         self._lent = False
 
     @property
+    def tries_at(self) -> float:
+        """When the next try may come."""
+        return max(self._asked_until, self._back_at if self._lent else self._next_try)
+
+    @property
     def opens_at(self) -> float | None:
         """When one more may be let in although nothing was answered; None: not before an answer."""
         if self._in_flight > self.held or self.held == self._most or self._trying is not None:
             return None
-        return max(self._asked_until, self._back_at if self._lent else self._next_try)
+        return self.tries_at
 
     def take(self, now: float) -> float | None:
         """Take a slot; return when, which is the request's name from now on, or None if there is none."""
@@ -97,9 +102,13 @@ class Slots:
             if not self._lent:
                 self._pause = min(_LONGEST_PAUSE, self._pause + _REFUSED_ADDS)
         self._lent = False
+        self.put_off(now, retry_after)
+        self._plan_to_lend(now)
+
+    def put_off(self, now: float, retry_after: float) -> None:
+        """Let the next try come after the usual pause, and not before the server asked for it."""
         self._next_try = now + _about(min(_LONGEST_WAIT, self._pause * (1 + 3 * self.held)))
         self._asked_until = max(self._asked_until, now + retry_after)
-        self._plan_to_lend(now)
 
     def gone(self, entered: float) -> None:
         """Give back the slot of a request that tells nothing of how many the server takes."""

@@ -124,14 +124,13 @@ class Throttle:
         now = asyncio.get_running_loop().time()
         self._failures += 1
         self._last_error = error
-        asked = min(error.retry_after or 0.0, self._backoff.most_asked)
         if isinstance(error, KognicRateLimitError):
-            self._slots.refused(now, entered, asked)
+            self._slots.refused(now, entered, self._asked(error))
             opens = None if self._slots.held else self._slots.opens_at
             self._emit(Throttled(self._slots.held, 0.0 if opens is None else max(0.0, opens - now), error))
         else:
             self._slots.gone(entered)
-            self._blocked_until = max(self._blocked_until, now + asked)
+            self._blocked_until = max(self._blocked_until, now + self._asked(error))
         if self._outage_began is not None:
             if entered >= self._outage_began:
                 self._probing = False  # the one that went in alone failed too, not one from before the outage
@@ -165,10 +164,11 @@ class Throttle:
         self._probing = True
         self._outage_round += 1
         left = began + self._outage_timeout - loop.time()
-        asked_to = max(0.0, self._blocked_until - loop.time())
-        await self._wait(
-            min(max(self._backoff.delay(self._outage_round), asked_to), max(0.0, left)), all_of_it=True
-        )
+        pause = max(self._backoff.delay(self._outage_round), self._blocked_until - loop.time())
+        if isinstance(self._last_error, KognicRateLimitError):
+            # Perhaps others have all the slots: asked as often as one would be tried, lest they keep them for ever.
+            pause = self._slots.tries_at - loop.time()
+        await self._wait(max(0.0, min(pause, left)), all_of_it=True)
         if self._closed:
             raise Closed
         if loop.time() >= began + self._outage_timeout:
@@ -188,6 +188,8 @@ class Throttle:
         except KognicError as error:
             if verdict(error) in {Verdict.AGAIN, Verdict.IN_DOUBT}:
                 self._last_error = error
+                if isinstance(error, KognicRateLimitError):
+                    self._slots.put_off(loop.time(), self._asked(error))
                 self._probing = False
                 self._wake()
                 return False
@@ -196,6 +198,9 @@ class Throttle:
             self._question.cancel()  # where this task itself was cancelled
             self._question = None
         return True
+
+    def _asked(self, error: KognicError) -> float:
+        return min(error.retry_after or 0.0, self._backoff.most_asked)
 
     async def _wait(self, seconds: float | None, *, all_of_it: bool = False) -> None:
         """Wait until something changes or the time is over; `all_of_it`: only closing ends it early."""
