@@ -1,6 +1,8 @@
 """The command line: `python -m airflow_provider_kognic COMMAND`, with no Airflow running or imported.
 
-`validate` is here; `pool`, which does import Airflow, in `pool_cli`. Exit code 0: everything is valid. 1: something is invalid. 2: something could not be checked.
+`validate` is here; `pool`, which does import Airflow, in `pool_cli`.
+
+Exit code 0: everything is valid. 1: something is invalid. 2: something could not be checked.
 """
 
 from __future__ import annotations

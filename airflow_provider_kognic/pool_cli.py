@@ -1,7 +1,7 @@
 """The command `pool`: makes the Airflow pool that all uploads share, so that together they keep to ten connections.
 
-It needs Airflow's metadata database, as `airflow pools` does. Exit code 0: the pool is there. 1: it was there already,
-with another number of slots. 2: the database cannot be reached, or an argument is wrong.
+It needs Airflow's metadata database, as `airflow pools` does. Exit code 0: the pool is there. 1: it was there
+already, with another number of slots. 2: the database cannot be reached, or an argument is wrong.
 """
 
 from __future__ import annotations

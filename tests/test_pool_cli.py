@@ -21,7 +21,7 @@ def run(home: Path, *command: str, **more: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.fixture
-def name(airflow_database: Path) -> Iterator[str]:  # noqa: ARG001 - the pool is in there
+def name(airflow_database: Path) -> Iterator[str]:
     """The name of a pool that there is not."""
     from airflow.models.pool import Pool
 
@@ -40,7 +40,9 @@ def slots_of(name: str) -> int:
 
 
 @pytest.mark.parametrize("command", [OURS, AIRFLOWS], ids=["ours", "airflow's"])
-def test_it_is_made_once_and_left_as_it_is(airflow_database: Path, name: str, command: tuple[str, ...]) -> None:
+def test_it_is_made_once_and_left_as_it_is(
+    airflow_database: Path, name: str, command: tuple[str, ...]
+) -> None:
     if command is AIRFLOWS and not reads_provider_commands():
         pytest.skip("this Airflow reads no commands of providers")
     made = run(airflow_database, *command, "--name", name)

@@ -25,8 +25,8 @@ class Slots:
       requests by time refuses those that follow, too, each of which costs a slot, until none is left and nobody
       is let in before `Retry-After`. So the two are told apart by what is seen, for one refusal a slot at most.
     - *A try at a full server costs nothing* but its own 429. So the ceiling is remembered, and tried more
-      rarely each time; a try that is taken is followed by others, so that a risen ceiling is found at once. The pause
-      grows by a sum and shrinks by a factor: all who see the same server come to the same pause, whatever
+      rarely each time; a try that is taken is followed by others, so that a risen ceiling is found at once. The
+      pause grows by a sum and shrinks by a factor: all who see the same server come to the same pause, whatever
       they saw before.
     - *Who holds more tries more rarely*, each slot making the pause longer; and *who holds more is hit more often*:
       a try gets in where another task left a slot empty, lent or for the blink between two requests, and both come

@@ -9,6 +9,7 @@ import random
 import selectors
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from airflow_provider_kognic.core.errors import KognicError, KognicRateLimitError, KognicServerError
@@ -218,7 +219,7 @@ class Seen:
     def longest_silence(self) -> float:
         """The most seconds that a task went without creating one."""
         spans = [[0.0, *task.created, self.seconds] for task in self.tasks]
-        return max(after - before for span in spans for before, after in zip(span, span[1:], strict=False))
+        return max(after - before for span in spans for before, after in pairwise(span))
 
 
 def run_fleet(

@@ -1,7 +1,7 @@
 """Uploads that share a server which takes only so many requests: how much of it they use, and how fairly.
 
-All in virtual time, by the real sender and gate, see `fleet`. Figures are means over seeds, which are fixed, so that
-a run gives what the run before gave; the margins are for another Python's random numbers.
+All in virtual time, by the real sender and gate, see `fleet`. Seeds are fixed, so that a run gives what the run
+before gave.
 """
 
 import logging
@@ -80,7 +80,7 @@ def test_some_tasks_share_ten_slots(tasks: int, begin_within: float) -> None:
         (100, 10, 120, 0.9, 0.6, 60.0),
     ],
 )
-def test_tasks_that_outnumber_the_slots_pass_them_round(  # noqa: PLR0913 - a table
+def test_tasks_that_outnumber_the_slots_pass_them_round(
     tasks: int, ceiling: int, seconds: float, share: float, fair: float, refusals: float
 ) -> None:
     """Fairness over a time in which each has its turns."""
@@ -161,7 +161,7 @@ def test_after_a_long_outage_it_goes_on_as_before(how: str) -> None:
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=25, deadline=None)
-def test_promises_hold_whatever_the_server_does(  # noqa: PLR0913 - what it may do
+def test_promises_hold_whatever_the_server_does(
     tasks: int, ceiling: int, retry_after: float | None, rate: int | None, down: float, seed: int
 ) -> None:
     """Never more than its ceiling or the connections, and no prediction before its Retry-After."""
