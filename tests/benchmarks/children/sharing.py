@@ -1,4 +1,4 @@
-"""One of several uploads that share a server: `python -m tests.benchmarks.children.sharing URL ID SECRET GROUP PATH`.
+"""One of several uploads at a time: `python -m tests.benchmarks.children.sharing URL ID SECRET GROUP PATH`.
 
 It goes on until its predictions are sent, or it is ended.
 """

@@ -28,7 +28,7 @@ LATENCY = (0.02, 0.2)
 HALF_WAY = 0.001
 
 
-class _Jumps(selectors.DefaultSelector):  # type: ignore[misc,valid-type]  # which one is the system's choice
+class _Jumps(selectors.DefaultSelector):
     """Does not wait, but tells how long it should have."""
 
     passed = 1000.0
