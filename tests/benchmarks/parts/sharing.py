@@ -49,11 +49,14 @@ def run_sharing(work: Path, runs: int, raw: dict[str, Any], *, quick: bool) -> l
     with running_emulator(process=True) as emulator:
         scenes = [path.stem for path in folder.iterdir()]
         dataset = str(emulator.create_dataset("shared", scenes=scenes)["uuid"])
+        # All of them now: what an upload that was ended has in flight is served for a while.
+        groups = [
+            [emulator.create_group(dataset) for _ in range(tasks)] for _ in range(runs) for tasks in _TASKS
+        ]
         emulator.set_faults(max_concurrent=_AT_ONCE, rules=[{"kind": "latency", "seconds": _LATENCY}])
         for _ in range(runs):
             for tasks in _TASKS:
-                groups = [emulator.create_group(dataset) for _ in range(tasks)]
-                found[tasks].append(_measure(emulator, groups, folder, warm_up, seconds))
+                found[tasks].append(_measure(emulator, groups.pop(0), folder, warm_up, seconds))
     raw["sharing"] = found
     alone = [figures["rate_per_s"] for figures in found[1]]
     shares = {
