@@ -180,6 +180,7 @@ PUBLIC: dict[str, str] = {
     "upload.sending.group_circuit": "GroupCircuit",
     "upload.sending.same_refusal": "SameRefusal",
     "upload.sending.sender": "Sender",
+    "upload.sending.slots": "Slots",
     "upload.sending.throttle": "Closed Throttle",
     "upload.stop": "Stop",
     "validation.class_coverage": "ClassCoverage Classes ListedGroup class_coverage",
