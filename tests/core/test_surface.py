@@ -83,6 +83,21 @@ PUBLIC: dict[str, str] = {
         "NotAFileError StoredPath check_writable create details exists is_local listed make_folder make_whole "
         "names open_to_read read remove replace sync_folder told_size write write_all"
     ),
+    "geometry.boxes": (
+        "box_from_coco box_from_corners box_from_kitti box_from_mot box_from_yolo box_to_coco box_to_corners "
+        "box_to_kitti box_to_mot box_to_yolo"
+    ),
+    "geometry.checks": "number numbers positive",
+    "geometry.conventions": (
+        "cuboid_from_av2 cuboid_from_nuscenes cuboid_from_openpcdet cuboid_from_waymo cuboid_to_av2 "
+        "cuboid_to_nuscenes cuboid_to_openpcdet cuboid_to_waymo"
+    ),
+    "geometry.cuboids": "Cuboid check_upright",
+    "geometry.kitti": "Calibration cuboid_from_kitti cuboid_to_kitti",
+    "geometry.mmdet3d": "cuboid_from_mmdet3d cuboid_to_mmdet3d",
+    "geometry.transforms": (
+        "Rigid matrix_of multiplied quaternion_of rotation_in scalar_last unit_quaternion"
+    ),
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",
     "groups.lookup": "ListsGroups find_group of_name of_uuid uuids_of",

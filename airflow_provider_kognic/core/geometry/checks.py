@@ -1,0 +1,76 @@
+"""What is wrong with a number is said by its name."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_FLOATS = frozenset({float})
+
+
+def numbers(given: Iterable[float], what: str, names: Sequence[str]) -> tuple[float, ...]:
+    """Return finite floats, as many as there are names.
+
+    Args:
+        given: What should be numbers: a list or tuple, an array.
+        what: What they are together: `size`.
+        names: What each of them is: `("width", "length", "height")`.
+
+    Raises:
+        ValueError: If it is something else; the text says which number it is.
+    """
+    values: tuple[float, ...] | None
+    try:
+        values = tuple(given)
+    except TypeError:
+        values = None
+    if values is None or isinstance(given, (str, bytes)):
+        raise ValueError(f"{what} is {_shown(given)}, not the {len(names)} numbers {', '.join(names)}")
+    if len(values) != len(names):
+        counted = f"{len(values)} number{'' if len(values) == 1 else 's'}"
+        raise ValueError(f"{what} has {counted}, not the {len(names)} {', '.join(names)}")
+    # A sum is finite only if all are; where it is not, or something is no float, each is looked at.
+    if _FLOATS.issuperset(map(type, values)) and math.isfinite(sum(values)):
+        return values
+    return tuple(number(value, f"{what} {name}") for value, name in zip(values, names, strict=True))
+
+
+def number(value: float, name: str) -> float:
+    """Return a finite float.
+
+    Raises:
+        ValueError: If it is something else: a text, a bool, infinite, no number.
+    """
+    found: float | None = None
+    if not isinstance(value, (str, bytes, bytearray, bool)):
+        try:
+            found = float(value)
+        except (TypeError, ValueError):
+            pass
+        except OverflowError:
+            found = math.inf
+    if found is None:
+        raise ValueError(f"{name} is {_shown(value)}, not a number")
+    if not math.isfinite(found):
+        raise ValueError(f"{name} is {found}, not a finite number")
+    return found
+
+
+def positive(value: float, name: str) -> float:
+    """Return a finite float that is more than 0.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    found = number(value, name)
+    if found <= 0:
+        raise ValueError(f"{name} is {found:g}, not more than 0")
+    return found
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 40 else f"{shown[:37]}..."  # noqa: PLR2004
