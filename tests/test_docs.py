@@ -218,6 +218,33 @@ def test_every_extra_of_the_connection_is_documented() -> None:
     assert [row[0].strip("`") for row in _rows("connection.md", "Everything else is in")] == list(CONN_FIELDS)
 
 
+_PRINTING = r"```python\n(.*?)```\n\n```text\n(.*?)```"
+# Of the page on coordinates: to read it where tests are collected would hide it if it went away.
+PRINTING = 4
+
+
+@pytest.mark.parametrize("number", range(PRINTING))
+def test_the_examples_of_coordinates_print_what_is_below_them(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each can be pasted as it is."""
+    page = (ROOT / "docs" / "geometry.md").read_text(encoding="utf-8")
+    found = re.findall(_PRINTING, page, re.DOTALL)
+    assert len(found) == PRINTING
+    code, printed = found[number]
+    exec(code, {})
+    assert capsys.readouterr().out == printed
+
+
+def test_every_convention_is_in_the_tables_of_coordinates() -> None:
+    """The functions that they name are those there are."""
+    from airflow_provider_kognic.core import geometry
+
+    rows = _rows("geometry.md", "<!-- table of cuboids -->") + _rows("geometry.md", "<!-- table of boxes -->")
+    named = {name for row in rows for name in re.findall(r"`((?:box|cuboid)_\w+)`", row[1])}
+    assert named == {name for name in geometry.__all__ if name.startswith(("box_", "cuboid_"))}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link names a file that is there, and a heading in it where it names one."""

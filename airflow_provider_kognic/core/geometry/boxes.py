@@ -32,7 +32,7 @@ def box_from_coco(box: Iterable[float]) -> Box:
         ValueError: If a number is not finite, or a size not more than 0.
     """
     left, top, width, height = _sized(box, _LEFT_TOP)
-    return left + width / 2, top + height / 2, width, height
+    return _made(left + width / 2, top + height / 2, width, height)
 
 
 def box_to_coco(box: Iterable[float]) -> Box:
@@ -57,7 +57,7 @@ def box_from_corners(corners: Iterable[float]) -> Box:
         raise ValueError(f"box right is {right:g}, not more than its left, {left:g}")
     if bottom <= top:
         raise ValueError(f"box bottom is {bottom:g}, not more than its top, {top:g}")
-    return (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
+    return _made((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
 
 
 def box_to_corners(box: Iterable[float]) -> Box:
@@ -105,7 +105,7 @@ def box_from_yolo(box: Iterable[float], image_width: float, image_height: float)
     """
     x, y, width, height = _sized(box, _CENTER)
     across, down = positive(image_width, "the image's width"), positive(image_height, "the image's height")
-    return x * across, y * down, width * across, height * down
+    return _made(x * across, y * down, width * across, height * down)
 
 
 def box_to_yolo(box: Iterable[float], image_width: float, image_height: float) -> Box:
@@ -128,7 +128,7 @@ def box_from_mot(box: Iterable[float]) -> Box:
         ValueError: As `box_from_coco` does.
     """
     left, top, width, height = _sized(box, _LEFT_TOP)
-    return left - _FIRST_PIXEL + width / 2, top - _FIRST_PIXEL + height / 2, width, height
+    return _made(left - _FIRST_PIXEL + width / 2, top - _FIRST_PIXEL + height / 2, width, height)
 
 
 def box_to_mot(box: Iterable[float]) -> Box:
@@ -144,3 +144,8 @@ def box_to_mot(box: Iterable[float]) -> Box:
 def _sized(box: Iterable[float], names: tuple[str, str, str, str]) -> Box:
     x, y, width, height = numbers(box, "box", names)
     return x, y, positive(width, "box width"), positive(height, "box height")
+
+
+def _made(x: float, y: float, width: float, height: float) -> Box:
+    """Kognic's box, which is beyond what a float holds where the numbers were next to that."""
+    return _sized((x, y, width, height), _CENTER)

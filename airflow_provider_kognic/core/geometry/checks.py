@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING
 
@@ -9,29 +10,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _FLOATS = frozenset({float})
+_MOST_NAMED = 10
+_MOST_SHOWN = 40  # characters of what is no number
 
 
-def numbers(given: Iterable[float], what: str, names: Sequence[str]) -> tuple[float, ...]:
+def numbers(
+    given: Iterable[float], what: str, names: Sequence[str], *, more: bool = False
+) -> tuple[float, ...]:
     """Return finite floats, as many as there are names.
 
     Args:
         given: What should be numbers: a list or tuple, an array.
         what: What they are together: `size`.
         names: What each of them is: `("width", "length", "height")`.
+        more: Whether there may be more of them, which are not looked at.
 
     Raises:
         ValueError: If it is something else; the text says which number it is.
     """
-    values: tuple[float, ...] | None
-    try:
-        values = tuple(given)
-    except TypeError:
-        values = None
-    if values is None or isinstance(given, (str, bytes)):
-        raise ValueError(f"{what} is {_shown(given)}, not the {len(names)} numbers {', '.join(names)}")
+    values: tuple[float, ...] | None = None
+    if not isinstance(given, (str, bytes, bytearray)):
+        with contextlib.suppress(TypeError):
+            values = tuple(given)
+    if values is None:
+        raise ValueError(f"{what} is {_shown(given)}, not {_listed(names)}")
+    if more:
+        values = values[: len(names)]
     if len(values) != len(names):
-        counted = f"{len(values)} number{'' if len(values) == 1 else 's'}"
-        raise ValueError(f"{what} has {counted}, not the {len(names)} {', '.join(names)}")
+        raise ValueError(f"{what} has {_counted(len(values))}, not {_listed(names)}")
     # A sum is finite only if all are; where it is not, or something is no float, each is looked at.
     if _FLOATS.issuperset(map(type, values)) and math.isfinite(sum(values)):
         return values
@@ -71,6 +77,15 @@ def positive(value: float, name: str) -> float:
     return found
 
 
+def _counted(count: int) -> str:
+    return "1 number" if count == 1 else f"{count} numbers"
+
+
+def _listed(names: Sequence[str]) -> str:
+    listed = f": {', '.join(names)}" if len(names) <= _MOST_NAMED else ""
+    return f"{_counted(len(names))}{listed}"
+
+
 def _shown(value: object) -> str:
     shown = repr(value)
-    return shown if len(shown) <= 40 else f"{shown[:37]}..."  # noqa: PLR2004
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[: _MOST_SHOWN - 3]}..."

@@ -90,7 +90,7 @@ def cuboid_from_openpcdet(box: Iterable[float]) -> Cuboid:
         ValueError: As `Cuboid` does.
     """
     names = ("x", "y", "z", "length", "width", "height", "heading")
-    x, y, z, length, width, height, heading = numbers(tuple(box)[: len(names)], "box", names)
+    x, y, z, length, width, height, heading = numbers(box, "box", names, more=True)
     return Cuboid.from_yaw((x, y, z), heading, length, width, height)
 
 

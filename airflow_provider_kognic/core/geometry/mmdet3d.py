@@ -51,7 +51,7 @@ def cuboid_from_mmdet3d(
         ValueError: As `Cuboid` does, or for another kind; or for axes of a Camera, which are never in doubt.
     """
     _check(kind, axes)
-    x, y, z, x_size, y_size, z_size, yaw = numbers(tuple(box)[: len(_NAMES)], "box", _NAMES)
+    x, y, z, x_size, y_size, z_size, yaw = numbers(box, "box", _NAMES, more=True)
     if kind == "Camera":
         return cuboid_from_kitti((y_size, z_size, x_size), (x, y, z), yaw)
     if legacy and kind == "LiDAR":

@@ -43,7 +43,7 @@ def unit_quaternion(xyzw: Iterable[float], what: str = "quaternion") -> Quaterni
         ValueError: If these are no four finite numbers, or its length is not 1 within `UNIT_TOLERANCE`.
     """
     x, y, z, w = numbers(xyzw, what, ("x", "y", "z", "w"))
-    length = math.hypot(x, y, z, w)
+    length = math.sqrt(x * x + y * y + z * z + w * w)  # the same on every platform, which hypot is not
     if abs(length - 1) > UNIT_TOLERANCE:
         raise ValueError(
             f"{what} has the length {length:.6g}, not 1 (at most {UNIT_TOLERANCE:g} away): it is no rotation"
@@ -111,7 +111,7 @@ def quaternion_of(rotation: Matrix) -> Quaternion:
         found = (b + d, 1 - a + e - i, f + h, c - g)
     else:
         found = (c + g, f + h, 1 - a - e + i, d - b)
-    length = math.hypot(*found)
+    length = math.sqrt(sum(part * part for part in found))
     return found[0] / length, found[1] / length, found[2] / length, found[3] / length
 
 
@@ -148,7 +148,7 @@ class Rigid:
                 `RIGID_TOLERANCE`, or the last row is not 0 0 0 1. The text says which entry it is, and by how
                 much.
         """
-        m = numbers(matrix, "the transform's", _ENTRIES)
+        m = numbers(matrix, "the transform", _ENTRIES)
         if m[12:] != _LAST_ROW:
             index = next(i for i in range(4) if m[12 + i] != _LAST_ROW[i])
             advice = ""

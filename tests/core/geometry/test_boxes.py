@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from airflow_provider_kognic.core.geometry import (
     box_to_mot,
     box_to_yolo,
 )
-from tests.core.geometry.drawn import PATIENT
+from tests.core.geometry.drawn import ANYTHING, PATIENT, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,8 +67,8 @@ def test_there_and_back(box: Box, width: int, height: int) -> None:
         (lambda: box_from_coco([1, 2, 0, 4]), "box width is 0, not more than 0"),
         (lambda: box_from_coco([1, 2, 3, -4]), "box height is -4, not more than 0"),
         (lambda: box_from_coco([math.nan, 2, 3, 4]), "box left is nan, not a finite number"),
-        (lambda: box_from_coco([]), "box has 0 numbers, not the 4 left, top, width, height"),
-        (lambda: box_from_coco([1, 2, 3]), "box has 3 numbers, not the 4 left, top, width, height"),
+        (lambda: box_from_coco([]), "box has 0 numbers, not 4 numbers: left, top, width, height"),
+        (lambda: box_from_coco([1, 2, 3]), "box has 3 numbers, not 4 numbers: left, top, width, height"),
         (lambda: box_from_corners([5, 2, 5, 4]), "box right is 5, not more than its left, 5"),
         (lambda: box_from_kitti([1, 4, 5, 3]), "box bottom is 3, not more than its top, 4"),
         (lambda: box_from_mot([1, 2, math.inf, 3]), "box width is inf, not a finite number"),
@@ -80,6 +81,20 @@ def test_there_and_back(box: Box, width: int, height: int) -> None:
 def test_what_is_no_box_is_refused(make: Callable[[], Box], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         make()
+
+
+@PATIENT
+@given(st.lists(ANYTHING, min_size=4, max_size=4) | st.lists(ANYTHING), ANYTHING, ANYTHING)
+def test_whatever_stands_there_becomes_a_box_or_is_refused(box: Any, width: Any, height: Any) -> None:
+    def of_an_image(given: Any) -> Box:
+        return box_from_yolo(given, width, height)
+
+    for read in (*(read for read, _, _ in CASES), of_an_image):
+        found, refused = made(functools.partial(read, box))
+        assert len(refused) < 200
+        if found is not None:
+            assert all(type(number) is float and math.isfinite(number) for number in found)
+            assert min(found[2:]) > 0
 
 
 def test_numbers_of_other_kinds_are_taken() -> None:

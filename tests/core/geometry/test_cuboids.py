@@ -27,7 +27,7 @@ from airflow_provider_kognic.core.geometry import (
 )
 from airflow_provider_kognic.core.openlabel import check
 from tests.core.geometry.devkits import kognic_corners, worst
-from tests.core.geometry.drawn import PATIENT, POINTS, QUATERNIONS, RIGIDS
+from tests.core.geometry.drawn import ANYTHING, PATIENT, POINTS, QUATERNIONS, RIGIDS, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,8 +144,8 @@ GOOD: dict[str, Any] = {
     ("changes", "message"),
     [
         ({"center": (1, math.nan, 3)}, "centre y is nan, not a finite number"),
-        ({"center": (1, 2)}, "centre has 2 numbers, not the 3 x, y, z"),
-        ({"center": 5}, "centre is 5, not the 3 numbers x, y, z"),
+        ({"center": (1, 2)}, "centre has 2 numbers, not 3 numbers: x, y, z"),
+        ({"center": 5}, "centre is 5, not 3 numbers: x, y, z"),
         ({"orientation": (0, 0, 0, 0)}, "quaternion has the length 0, not 1"),
         ({"orientation": (0, 0, 0, 2)}, "quaternion has the length 2, not 1"),
         ({"orientation": (0, 0, "1", 0)}, "quaternion z is '1', not a number"),
@@ -173,10 +173,13 @@ def _any(value: Any) -> Any:
         (lambda: cuboid_from_nuscenes([1, 2, 3], [1, 2, 3], [9, 0, 0, 0]), "rotation has the length 9"),
         (
             lambda: cuboid_from_nuscenes([1, 2, 3], [1, 2], [1, 0, 0, 0]),
-            "size has 2 numbers, not the 3 width",
+            "size has 2 numbers, not 3 numbers: width",
         ),
         (lambda: cuboid_from_av2([1, 2, 3], [1, -2, 3], [1, 0, 0, 0]), "width is -2, not more than 0"),
-        (lambda: cuboid_from_openpcdet([1, 2, 3, 1, 1, 1]), "box has 6 numbers, not the 7 x, y, z, length"),
+        (
+            lambda: cuboid_from_openpcdet([1, 2, 3, 1, 1, 1]),
+            "box has 6 numbers, not 7 numbers: x, y, z, length",
+        ),
         (lambda: cuboid_from_openpcdet([1, 2, 3, 1, 1, 1, math.inf]), "box heading is inf"),
         (lambda: cuboid_from_waymo([1, 2, 3], [1, 1, 0], 0), "height is 0, not more than 0"),
         (lambda: cuboid_from_waymo([1, 2, 3], [1, 1, 1], math.nan), "yaw angle is nan"),
@@ -197,7 +200,7 @@ def _any(value: Any) -> Any:
         ),
         (
             lambda: Cuboid.from_kognic([1, 2, 3, 0, 0, 0, 1, 2, 4]),
-            "val has 9 numbers, not the 10 x, y, z, qx",
+            "val has 9 numbers, not 10 numbers: x, y, z, qx",
         ),
         (lambda: Cuboid.from_kognic([1, 2, 3, 0, 0, 0, 1, 2, 4, math.nan]), "val height is nan"),
     ],
@@ -205,6 +208,33 @@ def _any(value: Any) -> Any:
 def test_each_convention_says_what_is_wrong(make: Callable[[], Cuboid], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         make()
+
+
+@PATIENT
+@given(st.data())
+def test_whatever_stands_there_becomes_a_cuboid_or_is_refused(data: st.DataObject) -> None:
+    def some(count: int) -> Any:
+        good: st.SearchStrategy[Any] = st.just([0.5] * count)
+        return data.draw(good | st.lists(ANYTHING, min_size=count, max_size=count) | ANYTHING)
+
+    makes: list[Callable[[], Cuboid]] = [
+        lambda: cuboid_from_nuscenes(some(3), some(3), some(4)),
+        lambda: cuboid_from_av2(some(3), some(3), some(4)),
+        lambda: cuboid_from_kitti(some(3), some(3), data.draw(ANYTHING)),
+        lambda: cuboid_from_waymo(some(3), some(3), data.draw(ANYTHING)),
+        lambda: cuboid_from_openpcdet(some(7)),
+        lambda: cuboid_from_mmdet3d(some(7), data.draw(st.sampled_from(["LiDAR", "Camera", "Depth"]))),
+        lambda: Cuboid.from_kognic(some(10)),
+        lambda: Cuboid(**GOOD).moved_by(Rigid.from_matrix(some(16))),
+    ]
+    for make in makes:
+        found, refused = made(make)
+        assert len(refused) < 200
+        if found is not None:
+            val = found.to_kognic()
+            assert all(type(number) is float and math.isfinite(number) for number in val)
+            assert min(val[7:]) > 0
+            assert math.hypot(*val[3:7]) == pytest.approx(1, abs=1e-12)
 
 
 @pytest.mark.parametrize("numbers", [9, 8])

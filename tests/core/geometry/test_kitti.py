@@ -73,7 +73,7 @@ def test_a_file_of_the_devkits_is_read() -> None:
     [
         ("R0_rect", "R1_rect", "the calibration has neither a row R0_rect nor R_rect"),
         ("Tr_velo_to_cam", "Tr", "the calibration has neither a row Tr_velo_to_cam nor Tr_velo_cam"),
-        ("-0.125", "", "the calibration's Tr_velo_to_cam has 11 numbers, not the 12 number 1"),
+        ("-0.125", "", "the calibration's Tr_velo_to_cam has 11 numbers, not 12 numbers"),
         ("-0.125", "x", "the calibration's Tr_velo_to_cam holds what is no number: .*'x'"),
         ("-0.125", "nan", "the calibration's Tr_velo_to_cam number 12 is nan, not a finite number"),
         ("0 -1 0 0.5", "0 -2 0 0.5", "Tr_velo_to_cam scales or shears: its row 1 has the length 2, not 1"),

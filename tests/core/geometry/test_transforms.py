@@ -152,10 +152,10 @@ def test_what_is_no_rigid_transform_is_refused(changes: dict[int, float], messag
 @pytest.mark.parametrize(
     ("matrix", "message"),
     [
-        (IDENTITY[:12], "the transform's has 12 numbers, not the 16 entry 1"),
-        ([1.0], "has 1 number, not the 16"),
-        ("identity", "is 'identity', not the 16 numbers"),
-        (None, "is None, not the 16 numbers"),
+        (IDENTITY[:12], "the transform has 12 numbers, not 16 numbers"),
+        ([1.0], "has 1 number, not 16"),
+        ("identity", "is 'identity', not 16 numbers"),
+        (None, "is None, not 16 numbers"),
     ],
 )
 def test_what_is_no_sixteen_numbers_is_refused(matrix: list[float], message: str) -> None:
