@@ -8,6 +8,7 @@ right side minus the left.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeAlias
 
 from airflow_provider_kognic.core.geometry.checks import numbers, positive
@@ -148,4 +149,5 @@ def _sized(box: Iterable[float], names: tuple[str, str, str, str]) -> Box:
 
 def _made(x: float, y: float, width: float, height: float) -> Box:
     """Kognic's box, which is beyond what a float holds where the numbers were next to that."""
-    return _sized((x, y, width, height), _CENTER)
+    made = (x, y, width, height)
+    return made if math.isfinite(sum(made)) and width > 0 < height else _sized(made, _CENTER)

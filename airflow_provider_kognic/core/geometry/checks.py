@@ -71,6 +71,8 @@ def positive(value: float, name: str) -> float:
     Raises:
         ValueError: If it is something else.
     """
+    if type(value) is float and 0 < value < math.inf:
+        return value
     found = number(value, name)
     if found <= 0:
         raise ValueError(f"{name} is {found:g}, not more than 0")
