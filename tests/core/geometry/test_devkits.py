@@ -49,7 +49,7 @@ def test_axes_with_y_forward_become_axes_with_x_forward() -> None:
 
 
 def test_waymo_is_as_openpcdet() -> None:
-    """None of Waymo's devkits installs here; a box of theirs has its origin, sizes and heading as OpenPCDet's."""
+    """Waymo's own code made none of these: a box of theirs has its origin, sizes and heading as OpenPCDet's."""
     for case in cases("mmdet3d"):
         if case["kind"] == "true centre":
             box = case["given"]["box"]
