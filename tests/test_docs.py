@@ -91,8 +91,8 @@ def test_the_tables_of_rules_are_those_of_the_checker(start: str, name: str) -> 
 def test_the_limits_are_those_of_the_checker() -> None:
     """The page on validation has each limit, in the order of this list."""
     from airflow_provider_kognic.core import values
-    from airflow_provider_kognic.core.openlabel import issues
     from airflow_provider_kognic.core.geometry.png import MOST_PIXELS
+    from airflow_provider_kognic.core.openlabel import issues
     from airflow_provider_kognic.core.openlabel.decoding import limits
 
     expected = [

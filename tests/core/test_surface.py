@@ -83,6 +83,14 @@ PUBLIC: dict[str, str] = {
         "NotAFileError StoredPath check_writable create details exists is_local listed make_folder make_whole "
         "names open_to_read read remove replace sync_folder told_size write write_all"
     ),
+    "geometry.cityscapes": "LabelIds",
+    "geometry.id_images": "IdImage class_of_instance read_binary read_ids read_panoptic",
+    "geometry.masks": "Bitmap Canvas Instance checked_level classifications_of levels_of paint",
+    "geometry.png": "BrokenPng Header checked grey_png",
+    "geometry.polygons": "from_polygons from_segmentation",
+    "geometry.rle": (
+        "Rle check_size compressed decompressed from_coco from_rows from_spans listed shown union"
+    ),
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",
     "groups.lookup": "ListsGroups find_group of_name of_uuid uuids_of",

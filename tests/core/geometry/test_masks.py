@@ -66,7 +66,9 @@ def test_of_equal_scores_the_earlier_row_wins() -> None:
 @slowly
 @given(
     st.lists(
-        st.tuples(st.integers(0, 2**16), st.integers(0, 9), st.sampled_from([0.0, 0.25, 0.5, 1.0, -3.5, 130.0])),
+        st.tuples(
+            st.integers(0, 2**16), st.integers(0, 9), st.sampled_from([0.0, 0.25, 0.5, 1.0, -3.5, 130.0])
+        ),
         max_size=8,
     ),
     st.integers(1, 9),
@@ -75,14 +77,19 @@ def test_of_equal_scores_the_earlier_row_wins() -> None:
 def test_each_pixel_is_of_the_best_instance_that_covers_it(
     drawings: list[tuple[int, int, float]], height: int, width: int
 ) -> None:
-    instances = []
-    for seed, level, score in drawings:
+    drawn_pixels = []
+    for seed, _, _ in drawings:
         source = random.Random(seed)
-        pixels = bytes(source.random() < 0.4 for _ in range(height * width))
-        instances.append((pixels, level, score))
-    bitmap = paint([Instance(rle.from_rows(p, height, width), *rest) for p, *rest in instances], width, height)  # type: ignore[arg-type]
+        drawn_pixels.append(bytes(source.random() < 0.4 for _ in range(height * width)))
+    instances = [
+        Instance(rle.from_rows(pixels, height, width), level, score)
+        for pixels, (_, level, score) in zip(drawn_pixels, drawings, strict=True)
+    ]
+    bitmap = paint(instances, width, height)
     for place in range(height * width):
-        covering = [(-score, row, level) for row, (p, level, score) in enumerate(instances) if p[place]]
+        covering = [
+            (-score, row, level) for row, (_, level, score) in enumerate(drawings) if drawn_pixels[row][place]
+        ]
         assert bitmap.pixels[place] == (min(covering)[2] if covering else 0)
 
 
@@ -95,7 +102,9 @@ def test_a_later_mask_covers_those_before_on_a_canvas() -> None:
 
 def test_a_mask_of_another_size_is_refused_with_both() -> None:
     """Also one that has as many pixels: the other way round."""
-    with pytest.raises(KognicInputError, match=r"A mask of 3 x 5 pixels does not fit an image of 5 x 3 \(width x"):
+    with pytest.raises(
+        KognicInputError, match=r"A mask of 3 x 5 pixels does not fit an image of 5 x 3 \(width x"
+    ):
         paint([Instance(rectangle(0, 0, 1, 1, width=3, height=5), 1)], 5, 3)
     with pytest.raises(KognicInputError, match="A mask of 5 x 3 pixels does not fit an image of 10 x 6"):
         Bitmap(5, 3, bytes(15)).check_size(10, 6)
@@ -116,7 +125,7 @@ def test_a_score_is_a_number(score: Any) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(0, 3), (3, 0), (-1, 3), (10**6, 10**6), (2.0, 3), (True, 3)])
 def test_a_canvas_has_a_size(width: Any, height: Any) -> None:
-    with pytest.raises(KognicInputError, match="of a mask must be a whole|more than 80,000,000 pixels"):
+    with pytest.raises(KognicInputError, match=r"of a mask must be a whole|more than 80,000,000 pixels"):
         Canvas(width, height)
 
 
@@ -144,7 +153,10 @@ def test_scaled_each_pixel_comes_from_where_its_centre_lies(
     assert (scaled.width, scaled.height) == (wider, higher)
     for y in range(higher):
         for x in range(wider):
-            column, row = math.floor((x + 0.5) * width / wider + 1e-9), math.floor((y + 0.5) * height / higher + 1e-9)
+            column, row = (
+                math.floor((x + 0.5) * width / wider + 1e-9),
+                math.floor((y + 0.5) * height / higher + 1e-9),
+            )
             assert scaled.pixels[y * wider + x] == pixels[row * width + column]
 
 
@@ -208,10 +220,12 @@ def test_the_bytes_of_a_png_are_those_of_every_machine(name: str) -> None:
 def test_nothing_slow_is_imported() -> None:
     """Pillow only where a PNG is read; numpy and pycocotools never."""
     code = (
-        "import sys; from airflow_provider_kognic.core.geometry import cityscapes, id_images, masks, png, polygons, rle;"
+        "import sys; from airflow_provider_kognic.core.geometry import cityscapes, id_images, masks, polygons;"
         "png_ = masks.paint([masks.Instance(polygons.from_polygons([[0, 0, 4, 0, 4, 3]], 3, 5), 1)], 5, 3).png();"
         "assert 'PIL' not in sys.modules; id_images.read_ids(png_);"
         "assert not {'numpy', 'pycocotools'} & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -99,7 +99,7 @@ def test_polygons_of_the_size_of_cameras(corners: int, seed: int) -> None:
 
 
 def test_what_is_far_outside_takes_no_memory() -> None:
-    """pycocotools makes points of a whole way of a hundred million pixels; here only the image's columns count."""
+    """There are points all along the way in pycocotools; here only the columns of the image count."""
     tracemalloc.start()
     try:
         mask = from_polygons([[-1e8, -1e8, 1e8, -1e8, 1e8, 1e8, -1e8, 1e8]], 5, 7)
@@ -132,7 +132,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "polygon_of_text": (["1,1,8,2"], "must be a list of numbers"),
     "polygon_empty": ([[]], "6 or more; this one has 0"),
     "odd": ([[*TRIANGLE, 1.0]], "an even number of coordinates, 6 or more; this one has 7"),
-    "a_box": ([[1, 2, 3, 4]], r"this one has 4\. Four would be a box \[x, y, width, height\] for pycocotools"),
+    "a_box": (
+        [[1, 2, 3, 4]],
+        r"this one has 4\. Four would be a box \[x, y, width, height\] for pycocotools",
+    ),
     "places": ([[[1, 1], [8, 2], [3, 5], [1, 1], [1, 1], [1, 1]]], "must be numbers, not"),
     "text_inside": ([["1", 1, 8, 2, 3, 5]], "must be numbers, not '1'"),
     "truth": ([[True, 1, 8, 2, 3, 5]], "must be numbers, not True"),

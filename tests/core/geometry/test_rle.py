@@ -88,7 +88,12 @@ def test_a_size_read_the_wrong_way_round_would_be_noticed() -> None:
 
 
 @slowly
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32), st.sampled_from([0.0, 0.03, 0.5, 0.97, 1.0]))
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(0, 2**32),
+    st.sampled_from([0.0, 0.03, 0.5, 0.97, 1.0]),
+)
 def test_any_pixels_come_back(height: int, width: int, seed: int, density: float) -> None:
     source = random.Random(seed)
     pixels = bytes(source.random() < density for _ in range(height * width))
@@ -114,7 +119,12 @@ def test_empty_runs_do_not_matter(counts: list[int], height: int) -> None:
 
 
 @slowly
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=4), st.integers(1, 12), st.integers(13, 20), st.integers(0, 999))
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=4),
+    st.integers(1, 12),
+    st.integers(13, 20),
+    st.integers(0, 999),
+)
 def test_a_union_is_that_of_pycocotools(kinds: list[int], height: int, width: int, seed: int) -> None:
     source = random.Random(seed)
     masks = [
@@ -140,11 +150,17 @@ BAD: dict[str, tuple[Any, str]] = {
     "no_counts": (SIX, "must have size and counts"),
     "size_is_text": ({"size": "23", "counts": "06"}, r"must be \[height, width\], not '23'"),
     "size_of_three": ({"size": [2, 3, 1], "counts": "06"}, r"must be \[height, width\], not \[2, 3, 1\]"),
-    "size_of_0": ({"size": [0, 3], "counts": ""}, "height of a mask must be a whole number of pixels above 0, not 0"),
+    "size_of_0": (
+        {"size": [0, 3], "counts": ""},
+        "height of a mask must be a whole number of pixels above 0, not 0",
+    ),
     "size_of_fractions": ({"size": [2, 3.0], "counts": "06"}, r"width .* not 3\.0"),
     "size_of_truth": ({"size": [True, 6], "counts": "06"}, "height .* not True"),
     "size_of_a_bomb": ({"size": [1 << 20, 1 << 20], "counts": "0"}, "more than 80,000,000 pixels"),
-    "counts_missing_pixels": ({**SIX, "counts": [1, 4]}, r"fill 5 pixels, but its size .* \[2, 3\], which is 6"),
+    "counts_missing_pixels": (
+        {**SIX, "counts": [1, 4]},
+        r"fill 5 pixels, but its size .* \[2, 3\], which is 6",
+    ),
     "counts_of_too_many": ({**SIX, "counts": [1, 4, 2]}, "fill 7 pixels"),
     "counts_empty": ({**SIX, "counts": ""}, "fill 0 pixels"),
     "counts_negative": ({**SIX, "counts": [3, -1, 4]}, "from 0 to 6; -1 is none"),
@@ -157,7 +173,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "counts_of_other_letters": ({**SIX, "counts": "0 6"}, "number 2 is ' '"),
     "counts_of_other_bytes": ({**SIX, "counts": b"06\xff"}, "number 3 is b'.xff'"),
     "counts_not_ascii": ({**SIX, "counts": "0\N{SNOWMAN}"}, "number 2 is '\N{SNOWMAN}'"),
-    "counts_of_base64": ({**SIX, "counts": "0zY="}, "letters '0' to 'o' only; number 2 is 'z'. Is this encoded once"),
+    "counts_of_base64": (
+        {**SIX, "counts": "0zY="},
+        "letters '0' to 'o' only; number 2 is 'z'. Is this encoded once",
+    ),
     "counts_that_go_below_0": ({**SIX, "counts": "011N@"}, "a negative one"),
     "counts_of_a_long_number": ({**SIX, "counts": "o" * 40}, "more than 65 bits"),
 }
@@ -173,7 +192,9 @@ def test_what_is_wrong_is_named(name: str) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.binary(max_size=8),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(["size", "counts", "x"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(["size", "counts", "x"]), inner)
+    ),
     max_leaves=12,
 )
 LETTERS = st.text(st.characters(min_codepoint=44, max_codepoint=115), max_size=30)
@@ -214,7 +235,9 @@ def test_masks_of_different_sizes_have_no_union() -> None:
 
 
 def test_pixels_have_to_be_as_many_as_the_size_says() -> None:
-    with pytest.raises(KognicInputError, match="5 pixels are not a mask of height 2 and width 3, which has 6"):
+    with pytest.raises(
+        KognicInputError, match="5 pixels are not a mask of height 2 and width 3, which has 6"
+    ):
         rle.from_rows(bytes(5), 2, 3)
 
 
