@@ -4,8 +4,10 @@ import hashlib
 import io
 import math
 import random
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -229,3 +231,11 @@ def test_nothing_slow_is_imported() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_examples_in_the_docs_run() -> None:
+    page = Path(__file__).parents[3] / "docs" / "masks.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), {})
