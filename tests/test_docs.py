@@ -91,8 +91,9 @@ def test_the_tables_of_rules_are_those_of_the_checker(start: str, name: str) -> 
 def test_the_limits_are_those_of_the_checker() -> None:
     """The page on validation has each limit, in the order of this list."""
     from airflow_provider_kognic.core import values
+    from airflow_provider_kognic.core.geometry.masks.png import MOST_PIXELS
     from airflow_provider_kognic.core.openlabel import issues
-    from airflow_provider_kognic.core.openlabel.decoding import bitmaps, limits
+    from airflow_provider_kognic.core.openlabel.decoding import limits
 
     expected = [
         values.MOST_DOCUMENT_BYTES,
@@ -100,7 +101,7 @@ def test_the_limits_are_those_of_the_checker() -> None:
         limits.MOST_FRAGMENT_BYTES,
         limits.MOST_FRAGMENT_VALUES,
         limits.MOST_DEPTH,
-        bitmaps.MOST_PIXELS,
+        MOST_PIXELS,
         issues.MOST_COUNTED,
     ]
     assert [row[1] for row in _rows("validation.md", "<!-- table of limits -->")] == [

@@ -98,6 +98,14 @@ PUBLIC: dict[str, str] = {
     "geometry.transforms": (
         "Rigid matrix_of multiplied quaternion_of rotation_in scalar_last unit_quaternion"
     ),
+    "geometry.masks.cityscapes": "LabelIds",
+    "geometry.masks.id_images": "IdImage class_of_instance read_binary read_ids read_panoptic",
+    "geometry.masks.bitmaps": "Bitmap Canvas Instance checked_level classifications_of levels_of paint",
+    "geometry.masks.png": "BrokenPng Header checked grey_png",
+    "geometry.masks.polygons": "from_polygons from_segmentation",
+    "geometry.masks.rle": (
+        "Rle check_size compressed decompressed from_coco from_rows from_spans listed shown union"
+    ),
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",
     "groups.lookup": "ListsGroups find_group of_name of_uuid uuids_of",

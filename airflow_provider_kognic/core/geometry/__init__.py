@@ -11,9 +11,10 @@ table.
     boxes        boxes in images: COCO, corners, YOLO, MOTChallenge, KITTI
     transforms   from one frame of coordinates to another
     checks       what is wrong with a number is said by its name
+    masks        masks of instances, images of classes: COCO, panoptic, Cityscapes
 
-What is wrong is a ValueError that names the value; who reads a file adds where it stood. Pure Python: no numpy,
-and some microseconds for a cuboid. Imports the standard library alone.
+What is wrong is a ValueError that names the value (a KognicInputError in `masks`); who reads a file adds where it
+stood. Pure Python: no numpy, and some microseconds for a cuboid. All but `masks` import the standard library alone.
 """
 
 from airflow_provider_kognic.core.geometry.boxes import (
