@@ -224,7 +224,8 @@ def test_nothing_slow_is_imported() -> None:
     code = (
         "import sys; from airflow_provider_kognic.core.geometry.masks import bitmaps, cityscapes;"
         "from airflow_provider_kognic.core.geometry.masks import id_images, polygons;"
-        "png_ = bitmaps.paint([bitmaps.Instance(polygons.from_polygons([[0, 0, 4, 0, 4, 3]], 3, 5), 1)], 5, 3).png();"
+        "mask = polygons.from_polygons([[0, 0, 4, 0, 4, 3]], 3, 5);"
+        "png_ = bitmaps.paint([bitmaps.Instance(mask, 1)], 5, 3).png();"
         "assert 'PIL' not in sys.modules; id_images.read_ids(png_);"
         "assert not {'numpy', 'pycocotools'} & set(sys.modules)"
     )
