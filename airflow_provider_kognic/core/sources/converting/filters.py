@@ -144,40 +144,47 @@ def _filter_frame(
     frame: Any, types: Mapping[str, Any], filters: Filters, skipped: Counter[str], gone: set[str]
 ) -> None:
     objects = frame.get("objects") or {}
-    ranks: dict[str, list[tuple[float, int]]] = {}
-    found: list[tuple[str, str, Any]] = []
-    out: set[int] = set()
+    ranks: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    found = list(_geometries(objects))
+    out: list[int] = []
+    for number, (name, kind, geometry) in enumerate(found):
+        confidence = _attribute(geometry, "num", "confidence")
+        sure = 1.0 if confidence is None else confidence
+        threshold = filters.threshold(types.get(name) or "")
+        if sure < threshold:
+            skipped["classes_only" if threshold == math.inf else "min_confidence"] += 1
+            out.append(number)
+        else:
+            stream = (str(_attribute(geometry, "text", "stream")), kind)
+            ranks.setdefault(stream, []).append((-sure, number))
+    for ranked in ranks.values() if filters.max_per_frame is not None else ():
+        for _, number in sorted(ranked)[filters.max_per_frame :]:
+            skipped["max_per_frame"] += 1
+            out.append(number)
+    for number in out:
+        if _take_out(objects, *found[number]):
+            gone.add(found[number][0])
+
+
+def _geometries(objects: Any) -> Iterator[tuple[str, str, Any]]:
     for name, item in objects.items():
         data = item.get("object_data") or {}
         for kind in _GEOMETRIES:
             for geometry in data.get(kind) or ():
-                number = len(found)
-                found.append((name, kind, geometry))
-                confidence = _attribute(geometry, "num", "confidence")
-                sure = 1.0 if confidence is None else confidence
-                threshold = filters.threshold(types.get(name) or "")
-                if sure < threshold:
-                    skipped["classes_only" if threshold == math.inf else "min_confidence"] += 1
-                    out.add(number)
-                else:
-                    stream = str(_attribute(geometry, "text", "stream"))
-                    ranks.setdefault(stream, []).append((-sure, number))
-    if filters.max_per_frame is not None:
-        for ranked in ranks.values():
-            for _, number in sorted(ranked)[filters.max_per_frame :]:
-                skipped["max_per_frame"] += 1
-                out.add(number)
-    for number in out:
-        name, kind, geometry = found[number]
-        data = objects[name]["object_data"]
-        data[kind] = [one for one in data[kind] if one is not geometry]
-        if not data[kind]:
-            del data[kind]
-        if not data:
-            del objects[name]["object_data"]
-        if not objects[name]:
-            del objects[name]
-            gone.add(name)
+                yield name, kind, geometry
+
+
+def _take_out(objects: Any, name: str, kind: str, geometry: Any) -> bool:
+    """Take a geometry out of a frame; tells whether its object is not in it any more."""
+    data = objects[name]["object_data"]
+    data[kind] = [one for one in data[kind] if one is not geometry]
+    if not data[kind]:
+        del data[kind]
+    if not data:
+        del objects[name]["object_data"]
+    if not objects[name]:
+        del objects[name]
+    return name not in objects
 
 
 def _attribute(geometry: Any, kind: str, name: str) -> Any:

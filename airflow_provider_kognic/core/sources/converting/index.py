@@ -2,8 +2,8 @@
 
 Scenes are dealt out to buckets, neighbours to the same one. What comes is packed and collected in memory for each
 bucket; when that is too much together, all of it is appended to one file, each piece with the place of the piece of
-its bucket before it. To read a scene is to read its bucket, which the next scenes are in, too. That is written once,
-read once, and needs no sorting: a database with an index took three times as long for each detection.
+its bucket before it. To read a scene is to read its bucket, which the next scenes are in, too. That is written once
+and read once, and needs neither sorting nor a search for each detection.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Buckets, and bytes that wait in memory: a scattered file of 5 GB makes buckets of 2 MB.
 MOST_BUCKETS = 1024
-MOST_WAITING = 3 << 20
+MOST_WAITING = 2 << 20
 # Buckets that are kept as they were read last, for readers that are not in step.
 _KEPT = 2
 
@@ -30,6 +30,8 @@ _HEAD = struct.Struct("<IQHBBd")
 _BOX = struct.Struct("<IQHBBd4d")
 _CUBOID = struct.Struct("<IQHBBd10d")
 _MASK = struct.Struct("<IQHBBdI")
+# Both take what the head has, in its order, and then the numbers; what is none raises struct.error.
+pack_box, pack_cuboid = _BOX.pack, _CUBOID.pack
 _PIECE = struct.Struct("<qI")
 MOST_TRACK_BYTES = 255
 MOST_CLASSES = 1 << 16
@@ -75,7 +77,7 @@ class DetectionIndex:
         self._kept: OrderedDict[int, tuple[bytes, dict[int, list[int]]]] = OrderedDict()
 
     def add(self, scene: int, packed: bytes) -> None:
-        """Add a detection that was packed by `pack`; raises OSError where the disk is full."""
+        """Add a detection that was packed; raises OSError where the disk is full."""
         self._waiting[scene * self._count // self._scenes] += packed
         self._size += len(packed)
         if self._size > MOST_WAITING:
@@ -135,27 +137,14 @@ class DetectionIndex:
         return b"".join(reversed(pieces))
 
 
-def pack(
-    key: int,
-    kind: Kind,
-    row: int,
-    label: int,
-    confidence: float,
-    geometry: tuple[float, ...] | bytes,
-    track: bytes,
+def pack_mask(
+    key: int, row: int, label: int, confidence: float | None, geometry: object, track: bytes
 ) -> bytes:
-    """Return a detection as bytes.
-
-    Raises:
-        struct.error: A number is none, or there are too many or too few of them.
-        OverflowError: One is too large.
-    """
-    if kind == Kind.BOX:
-        return _BOX.pack(key, row, label, 0, len(track), confidence, *geometry) + track
-    if kind == Kind.CUBOID:
-        return _CUBOID.pack(key, row, label, 1, len(track), confidence, *geometry) + track
-    payload = bytes(geometry) if isinstance(geometry, bytes) else b""
-    return _MASK.pack(key, row, label, 2, len(track), confidence, len(payload)) + payload + track
+    """Return a mask as bytes; raises TypeError where it is none of them."""
+    if not isinstance(geometry, bytes):
+        raise TypeError(f"{type(geometry).__name__} is no mask")
+    head = _MASK.pack(key, row, label, Kind.MASK, len(track), confidence, len(geometry))
+    return head + geometry + track
 
 
 def _unpack(data: bytes, at: int) -> Stored:

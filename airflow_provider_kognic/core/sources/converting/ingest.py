@@ -14,7 +14,13 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.sources.converting.index import MOST_CLASSES, MOST_TRACK_BYTES, pack
+from airflow_provider_kognic.core.sources.converting.index import (
+    MOST_CLASSES,
+    MOST_TRACK_BYTES,
+    pack_box,
+    pack_cuboid,
+    pack_mask,
+)
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
 from airflow_provider_kognic.core.sources.converting.json_stream import BrokenJSONError
 from airflow_provider_kognic.core.sources.converting.rows import (
@@ -92,7 +98,7 @@ class Ingest:
         self._format = format_
         self._confidence = confidence
         self._progress = progress or (lambda rows, file: None)  # noqa: ARG005
-        self._thresholds: list[float] = []
+        self._classes_known: dict[str | int | None, tuple[int, float]] = {}
         self._file = ""
         self._said = time.monotonic()
         self.flags = bytearray(scenes.count)
@@ -130,22 +136,28 @@ class Ingest:
 
     def _take(self, row: Detection) -> None:
         key, kind, label, confidence, geometry, number, track = row
-        counts = self._counts
+        counts, scenes = self._counts, self._scenes
         counts.rows += 1
-        place = self._scenes.number_of(key)
+        place = scenes.number_of(key)
         if place is None:
             counts.refuse_unknown_key(self._file, number, key)
             return
         self.seen[place] = 1
         try:
-            self._check_taken(kind, self._scenes.uses[place])
-            class_ = self._class_of(label)
+            self._check_taken(kind, scenes.uses[place])
+            class_, threshold = self._classes_known.get(label) or self._class_of(label)
             sure = self._confidence_of(confidence)
-            if (1.0 if sure != sure else sure) < self._threshold(class_):  # noqa: PLR0124 - NaN: none counts as 1
-                raise _Left("classes_only" if self._threshold(class_) == math.inf else "min_confidence")
-            numbers = geometry if kind == Kind.MASK else self._checked(kind, geometry, place)
+            if sure < threshold:  # NaN, for none, is not below: it counts as 1
+                raise _Left("min_confidence")
             tracked = b"" if track is None else _track(track)
-            packed = pack(place, kind, number, class_, sure, numbers, tracked)
+            if kind == Kind.BOX:
+                packed = pack_box(place, number, class_, 0, len(tracked), sure, *geometry) + tracked
+                self._check_box(geometry, place)
+            elif kind == Kind.CUBOID:
+                numbers = _checked_cuboid(geometry)
+                packed = pack_cuboid(place, number, class_, 1, len(tracked), sure, *numbers) + tracked
+            else:
+                packed = pack_mask(place, number, class_, sure, geometry, tracked)
         except _Left as why:
             counts.skipped[why.reason] += 1
         except WrongDetectionError as error:
@@ -154,7 +166,7 @@ class Ingest:
             message = f"not the numbers of a {kind.name.lower()}: {error}"
             self._refuse_key("not_numbers", number, key, message)
         else:
-            scene = self._scenes.scene_of[place]
+            scene = scenes.scene_of[place]
             self._index.add(scene, packed)
             self.flags[scene] |= FOUND
             self.found[kind][place] += 1
@@ -174,39 +186,45 @@ class Ingest:
                 f"its row in the table of scenes has no 'transform', which this format needs. {how}".strip(),
             )
 
-    def _class_of(self, label: str | int | None) -> int:
+    def _class_of(self, label: str | int | None) -> tuple[int, float]:
+        """Return the number of a label's class, and the confidence that it needs."""
         resolved = self._classes.resolve(label)
-        if resolved.number is not None:
-            return resolved.number
-        if resolved.refused:
-            raise WrongDetectionError("unknown_class", resolved.message)
-        raise _Left("unknown_class")
+        if resolved.number is None:
+            if resolved.refused:
+                raise WrongDetectionError("unknown_class", resolved.message)
+            raise _Left("unknown_class")
+        if resolved.number >= MOST_CLASSES:
+            raise KognicInputError(f"{self._file} has more than {MOST_CLASSES:,} classes: are they ids?")
+        name = self._classes.names[resolved.number]
+        threshold = self._filters.threshold(name)
+        if threshold > 1:
+            raise _Left("classes_only")
+        found = self._classes_known[label] = (resolved.number, threshold)
+        return found
 
     def _confidence_of(self, confidence: Any) -> float:
         """Return the confidence that counts, NaN for none."""
+        if confidence.__class__ is float and 0.0 <= confidence <= 1.0:
+            return confidence  # type: ignore[no-any-return]
         if confidence is None:
             return _NONE
-        if confidence.__class__ is not float:
-            if confidence.__class__ is not int:
-                raise WrongDetectionError("confidence", f"the confidence is no number: {confidence!r}")
-            confidence = float(confidence)
-        if 0.0 <= confidence <= 1.0:
-            return confidence  # type: ignore[no-any-return]
+        if confidence.__class__ is not float and confidence.__class__ is not int:
+            raise WrongDetectionError("confidence", f"the confidence is no number: {confidence!r}")
+        if 0 <= confidence <= 1:
+            return float(confidence)
         if math.isnan(confidence) or self._confidence == REFUSE:
             raise WrongDetectionError(
                 "confidence",
-                f"the confidence is {confidence!r}, not from 0 to 1; confidence='drop' leaves those out, 'clip' makes"
-                " them 0 or 1",
+                f"the confidence is {confidence!r}, not from 0 to 1; confidence='drop' leaves those out, 'clip'"
+                " makes them 0 or 1",
             )
         if self._confidence == DROP:
             self._counts.adjusted["confidence dropped"] += 1
             return _NONE
         self._counts.adjusted["confidence clipped"] += 1
-        return min(max(confidence, 0.0), 1.0)
+        return 0.0 if confidence < 0 else 1.0
 
-    def _checked(self, kind: Kind, geometry: Any, place: int) -> tuple[float, ...]:
-        if kind == Kind.CUBOID:
-            return _checked_cuboid(geometry)
+    def _check_box(self, geometry: Any, place: int) -> None:
         x, y, width, height = geometry
         if not math.isfinite(x + y + width + height):
             raise WrongDetectionError(
@@ -217,17 +235,6 @@ class Ingest:
         size = self._scenes.size_of_number(place)
         if size is not None:
             check_inside(geometry, *size)
-        return geometry  # type: ignore[no-any-return]
-
-    def _threshold(self, number: int) -> float:
-        thresholds = self._thresholds
-        while number >= len(thresholds):
-            if len(thresholds) >= MOST_CLASSES - 1:
-                raise KognicInputError(
-                    f"{self._file} has more than {MOST_CLASSES - 1:,} classes: are they ids?"
-                )
-            thresholds.append(self._filters.threshold(self._classes.names[len(thresholds)]))
-        return thresholds[number]
 
     def _note(self, row: Row) -> None:
         if isinstance(row, BadRow):

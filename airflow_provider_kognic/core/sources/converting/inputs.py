@@ -205,38 +205,32 @@ class _Checked(io.RawIOBase):
         return len(data)
 
 
+_LIBRARIES = {
+    "gzip": ("gzip", "open"),
+    "bzip2": ("bz2", "open"),
+    "xz": ("lzma", "open"),
+    "zstd": ("compression.zstd", "open"),
+}
 _UNPACKERS = frozenset({"zlib", "_lzma", "lzma", "zstd", "_zstd", "compression", "zstandard"})
 
 
 def _unpacked(path: PathLike, raw: Any) -> IO[bytes]:
     name = compression_of(raw.peek(8)[:8] if hasattr(raw, "peek") else b"")
-    unpacker: Any
     if name is None:
         file: IO[bytes] = raw
         return file
-    if name == "gzip":
-        import gzip
-
-        unpacker = gzip.GzipFile(fileobj=raw)
-    elif name == "bzip2":
-        import bz2
-
-        unpacker = bz2.BZ2File(raw)
-    elif name == "xz":
-        import lzma
-
-        unpacker = lzma.LZMAFile(raw)
-    elif name == "zstd":
-        unpacker = _zstd(path, raw)
-    else:
+    module, unpack = _LIBRARIES.get(name, ("", ""))
+    if not module:
         raise KognicInputError(f"{path} is compressed ({name}): unpack it first.")
+    library = _zstd(path) if name == "zstd" else importlib.import_module(module)
+    unpacker = getattr(library, unpack)(raw)
     return io.BufferedReader(_Checked(unpacker, name), 1 << 16)
 
 
-def _zstd(path: PathLike, raw: Any) -> Any:
+def _zstd(path: PathLike) -> Any:
     for module in ("compression.zstd", "zstandard"):
         with contextlib.suppress(ImportError):
-            return importlib.import_module(module).open(raw, "rb")
+            return importlib.import_module(module)
     raise KognicInputError(
         f"{path} is compressed with zstd, which Python reads from 3.14 on, or with the package 'zstandard':"
         " install that, or unpack the file first."

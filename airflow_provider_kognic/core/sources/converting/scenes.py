@@ -24,7 +24,7 @@ from airflow_provider_kognic.core.sources.converting.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile
@@ -36,6 +36,8 @@ CAMERAS, CUBOIDS, UNPLACED = 1, 2, 4
 
 # Kibibytes of the database that are kept in memory.
 _CACHE_KIB = 1024
+# Scenes that are listed at a time.
+_PORTION = 256
 _TABLES = """
 CREATE TABLE scenes (number INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, key TEXT NOT NULL);
 CREATE TABLE keys (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, scene INTEGER NOT NULL);
@@ -44,7 +46,8 @@ CREATE TABLE frames (
     PRIMARY KEY (scene, frame), UNIQUE (scene, timestamp)
 ) WITHOUT ROWID;
 CREATE TABLE places (
-    scene INTEGER, frame INTEGER, stream TEXT, key INTEGER, width INTEGER, height INTEGER, transform BLOB,
+    scene INTEGER, frame INTEGER, stream TEXT, timestamp INTEGER, key INTEGER,
+    width INTEGER, height INTEGER, transform BLOB,
     PRIMARY KEY (scene, frame, stream)
 ) WITHOUT ROWID;
 """
@@ -109,6 +112,7 @@ class Scenes:
         self._numbers = array("I")
         self._same_hash: dict[str, int] = {}
         self._last: tuple[str, int | None] = ("", None)
+        self._last_scene = ("", 0)
 
     def close(self) -> None:
         """Close the database."""
@@ -172,6 +176,15 @@ class Scenes:
         (found,) = self._ask("SELECT uuid, key FROM scenes WHERE number = ?", number)
         return found[0], found[1]
 
+    def listed(self) -> Iterator[tuple[int, str, str]]:
+        """Yield the number of each scene, its uuid and the key of its first row."""
+        for start in range(0, self.count, _PORTION):
+            yield from self._ask(
+                "SELECT number, uuid, key FROM scenes WHERE number >= ? ORDER BY number LIMIT ?",
+                start,
+                _PORTION,
+            )
+
     def scene_named(self, uuid: str) -> int | None:
         """Return the number of a scene, or None where the table does not have it."""
         found = self._ask("SELECT number FROM scenes WHERE uuid = ?", uuid)
@@ -180,12 +193,23 @@ class Scenes:
     def places(self, scene: int) -> list[Place]:
         """Return the frames and streams of a scene: in the order of the frames' ids, then of the streams' names."""
         rows = self._ask(
-            "SELECT places.frame, timestamp, stream, key, keys.text, width, height, transform FROM places"
-            " JOIN frames USING (scene, frame) JOIN keys ON keys.number = places.key"
-            " WHERE places.scene = ? ORDER BY places.frame, stream",
+            "SELECT frame, timestamp, stream, key, keys.text, width, height, transform FROM places"
+            " JOIN keys ON keys.number = key WHERE places.scene = ? ORDER BY frame, stream",
             scene,
         )
-        return [Place(*row[:7], None if row[7] is None else tuple(array("d", row[7]))) for row in rows]
+        return [
+            Place(
+                frame,
+                stamp,
+                stream,
+                key,
+                text,
+                wide,
+                high,
+                None if moves is None else tuple(array("d", moves)),
+            )
+            for frame, stamp, stream, key, text, wide, high, moves in rows
+        ]
 
     def keyed_values(self, name: str) -> KeyedValues:
         """Return an empty map that is kept in the same database."""
@@ -206,48 +230,90 @@ class Scenes:
         counts.unknown_columns = tuple(str(name) for name in row if name not in COLUMNS)
 
     def _add(self, row: TableRow, *, places_cuboids: bool) -> None:
-        execute = self._database.execute
-        scene = self._number("scenes", "uuid", row.scene_uuid)
-        key = self._number("keys", "text", row.key)
-        number = self.count if scene is None else scene
-        frame = row.frame
+        scene, is_new_scene = self._scene_of(row)
+        key, is_new_key = self._key_of(row, scene)
         try:
-            found = execute(
-                "SELECT timestamp FROM frames WHERE scene = ? AND frame = ?", (number, frame)
-            ).fetchone()
-            if found is None:
-                execute("INSERT INTO frames VALUES (?, ?, ?)", (number, frame, row.timestamp))
-            elif found[0] != row.timestamp:
-                raise WrongRow(
-                    f"frame {row.frame} of scene {row.scene_uuid} has timestamp_ms {found[0]} in an earlier row, and"
-                    f" {row.timestamp} here"
-                )
-        except sqlite3.IntegrityError:
-            raise WrongRow(
-                f"an earlier row has another frame of scene {row.scene_uuid} with timestamp_ms {row.timestamp}: each"
-                " frame needs its own"
-            ) from None
-        try:
-            execute(
-                "INSERT INTO places VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(number, frame, row.stream, self.keys if key is None else key),
-                    *(row.width, row.height, row.transform),
-                ),
-            )
-        except sqlite3.IntegrityError:
-            raise WrongRow(self._taken_by(number, frame, row)) from None
-        if scene is None:
-            execute("INSERT INTO scenes VALUES (?, ?, ?)", (number, row.scene_uuid, row.key))
-            self.count += 1
-        self._add_key(key, row, number, places_cuboids=places_cuboids)
+            if not self._put("INSERT INTO frames VALUES (?, ?, ?)", scene, row.frame, row.timestamp):
+                self._check_frame(scene, row)
+            where = (scene, row.frame, row.stream, row.timestamp, key)
+            size = (row.width, row.height)
+            if not self._put(
+                "INSERT INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *where, *size, row.transform
+            ):
+                raise self._taken(scene, row)
+        except WrongRow:
+            self._forget(scene if is_new_scene else None, key if is_new_key else None)
+            raise
+        self.count += is_new_scene
+        self._note_key(key, scene, row, places_cuboids=places_cuboids)
 
-    def _add_key(self, key: int | None, row: TableRow, scene: int, *, places_cuboids: bool) -> None:
+    def _put(self, statement: str, *values: object) -> bool:
+        """Insert a row, or tell that there is one already."""
+        try:
+            self._database.execute(statement, values)
+        except sqlite3.IntegrityError:
+            return False
+        return True
+
+    def _scene_of(self, row: TableRow) -> tuple[int, bool]:
+        """Return the number of a row's scene, and whether it is a new one."""
+        if row.scene_uuid == self._last_scene[0]:
+            return self._last_scene[1], False
+        number, is_new = self.count, True
+        if not self._put("INSERT INTO scenes VALUES (?, ?, ?)", number, row.scene_uuid, row.key):
+            found = self._database.execute("SELECT number FROM scenes WHERE uuid = ?", (row.scene_uuid,))
+            number, is_new = found.fetchone()[0], False
+        self._last_scene = (row.scene_uuid, number)
+        return number, is_new
+
+    def _key_of(self, row: TableRow, scene: int) -> tuple[int, bool]:
+        """Return the number of a row's key, and whether it is a new one."""
+        if self._put("INSERT INTO keys VALUES (?, ?, ?)", self.keys, row.key, scene):
+            return self.keys, True
+        found = self._database.execute("SELECT number FROM keys WHERE text = ?", (row.key,))
+        return found.fetchone()[0], False
+
+    def _forget(self, scene: int | None, key: int | None) -> None:
+        """Take out again what was put in for a row that cannot be used."""
+        if key is not None:
+            self._database.execute("DELETE FROM keys WHERE number = ?", (key,))
+        if scene is not None:
+            self._database.execute("DELETE FROM scenes WHERE number = ?", (scene,))
+            self._database.execute("DELETE FROM frames WHERE scene = ?", (scene,))
+            self._last_scene = ("", 0)
+
+    def _check_frame(self, scene: int, row: TableRow) -> None:
+        """Check that a frame that could not be put in is there with the same timestamp."""
+        where = (scene, row.frame)
+        statement = "SELECT timestamp FROM frames WHERE scene = ? AND frame = ?"
+        found = self._database.execute(statement, where).fetchone()
+        if found is None:
+            raise WrongRow(
+                f"an earlier row has another frame of scene {row.scene_uuid} with timestamp_ms {row.timestamp}:"
+                " each frame needs its own"
+            )
+        if found[0] != row.timestamp:
+            raise WrongRow(
+                f"frame {row.frame} of scene {row.scene_uuid} has timestamp_ms {found[0]} in an earlier row,"
+                f" and {row.timestamp} here"
+            )
+
+    def _taken(self, scene: int, row: TableRow) -> WrongRow:
+        (other,) = self._database.execute(
+            "SELECT text FROM places JOIN keys ON keys.number = key"
+            " WHERE places.scene = ? AND frame = ? AND stream = ?",
+            (scene, row.frame, row.stream),
+        ).fetchone()
+        where = f"stream {row.stream} of frame {row.frame} of scene {row.scene_uuid}"
+        if other == row.key:
+            return WrongRow(f"the same row stands earlier: the key is {where} already")
+        return WrongRow(f"two keys for one frame: {where} is that of the key {other} already")
+
+    def _note_key(self, key: int, scene: int, row: TableRow, *, places_cuboids: bool) -> None:
         use = CAMERAS
         if row.stream == LIDAR:
             use = UNPLACED if places_cuboids and row.transform is None else CUBOIDS
-        if key is None:
-            self._database.execute("INSERT INTO keys VALUES (?, ?, ?)", (self.keys, row.key, scene))
+        if key == self.keys:
             self.keys += 1
             self.uses.append(use)
             self.scene_of.append(scene)
@@ -258,38 +324,25 @@ class Scenes:
         if not self._widths[key]:
             self._widths[key], self._heights[key] = row.width or 0, row.height or 0
 
-    def _number(self, table: str, column: str, text: str) -> int | None:
-        found = self._database.execute(
-            f"SELECT number FROM {table} WHERE {column} = ?",  # noqa: S608 - names of this module
-            (text,),
-        ).fetchone()
-        return None if found is None else found[0]
-
-    def _taken_by(self, scene: int, frame: int, row: TableRow) -> str:
-        (other,) = self._database.execute(
-            "SELECT text FROM places JOIN keys ON keys.number = key WHERE places.scene = ? AND frame = ? AND stream = ?",
-            (scene, frame, row.stream),
-        ).fetchone()
-        if other == row.key:
-            return f"the same row stands earlier: {row.key} is stream {row.stream} of that frame already"
-        return (
-            f"frame {row.frame}, stream {row.stream} of scene {row.scene_uuid} is that of the key {other} already: two"
-            " keys for one frame"
-        )
-
     def _index_keys(self) -> None:
-        """Make what finds keys: their hashes in order. Two of 64 bits are the same once in 10^9 tables of 100,000."""
+        """Make what finds keys: their hashes in order. Two are the same once in 10^9 tables of 100,000 keys."""
         rows = self._database.execute("SELECT text, number FROM keys")
-        found = sorted((hash(text), number) for text, number in rows)
-        for one, number in found:
-            self._hashes.append(one)
-            self._numbers.append(number)
-        same = [number for (one, a), (two, b) in pairwise(found) if one == two for number in (a, b)]
-        for number in same:
-            (text,) = self._database.execute("SELECT text FROM keys WHERE number = ?", (number,)).fetchone()
-            self._same_hash[text] = number
+        # One number for both, as that is half the memory of two in a tuple.
+        found = [(hash(text) << 32) + number for text, number in rows]
+        found.sort()
+        self._hashes.extend(one >> 32 for one in found)
+        self._numbers.extend(one & 0xFFFFFFFF for one in found)
+        del found
+        for at, (one, two) in enumerate(pairwise(self._hashes)):
+            if one == two:
+                for number in self._numbers[at : at + 2]:
+                    self._same_hash[self._text_of(number)] = number
         if not any(self._widths):
             self._widths, self._heights = array("I"), array("I")
+
+    def _text_of(self, number: int) -> str:
+        (found,) = self._ask("SELECT text FROM keys WHERE number = ?", number)
+        return str(found[0])
 
     def _look_up(self, key: str) -> int | None:
         wanted = hash(key)

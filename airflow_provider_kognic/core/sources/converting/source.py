@@ -84,10 +84,10 @@ class ModelSource:
         return self._total
 
     def __iter__(self) -> Iterator[Prediction | Result]:
-        for scene, flags in enumerate(self._flags):
+        for scene, uuid, key in self._store.scenes.listed():
+            flags = self._flags[scene]
             if self._is_empty(flags) and not self._send_empty:
                 continue
-            uuid, key = self._store.scenes.scene(scene)
             where = f"{self._where}#{key}"
             if flags & REFUSED and not flags & FOUND:
                 yield refusal(uuid, where, _nothing_left())

@@ -157,7 +157,7 @@ def _check_names(file: InputFile, what: str, names: Iterable[str]) -> None:
     twice = {name for name in names if name in seen or seen.add(name)}  # type: ignore[func-returns-value]
     if twice:
         raise KognicInputError(
-            f"{what} {file} has the column {' and '.join(map(repr, sorted(twice)))} more than once: which one counts?"
+            f"{what} {file} has the column {' and '.join(map(repr, sorted(twice)))} more than once: which counts?"
         )
 
 
@@ -245,6 +245,6 @@ def _check_rigid(matrix: array[float]) -> None:
     mirrored = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0
     if not turned or mirrored or list(matrix[12:]) != [0, 0, 0, 1]:
         raise WrongRow(
-            "'transform' is no rigid matrix, row by row: a turn without scale or mirror, a shift as its fourth column,"
-            " and 0, 0, 0, 1 as its last row"
+            "'transform' is no rigid matrix, row by row: a turn without scale or mirror, a shift as its fourth"
+            " column, and 0, 0, 0, 1 as its last row"
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 # The object of a camera's bitmaps, in all frames.
 BITMAP = "segmentation_bitmap"
-_NAMES = {Kind.BOX: "bbox", Kind.CUBOID: "cuboid"}
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class _Objects:
     """The objects of a scene, each named once."""
 
     def __init__(self, scene_uuid: str, names: Sequence[str]) -> None:
-        self._namespace = UUID(scene_uuid).bytes
         self._names = names
-        self._numbers: dict[str, int] = {}
+        self._scene = hashlib.sha1(UUID(scene_uuid).bytes, usedforsecurity=False)
+        self._numbers: dict[int, int] = {}
         self.roots: dict[str, str] = {}
 
     def named(self, key: str, one: Stored) -> str:
@@ -65,12 +65,13 @@ class _Objects:
 
         What has a track has the same id in every frame; all else one that is made of its key and row.
         """
-        name = self._names[one.label]
-        identifier = self._uuid(f"track:{one.track}:{name}" if one.track else f"row:{key}:{one.row}")
+        label, track = one.label, one.track
+        identifier = self._uuid(f"track:{track}:{self._names[label]}" if track else f"row:{key}:{one.row}")
         if identifier not in self.roots:
-            number = self._numbers[name] = self._numbers.get(name, 0) + 1
-            shown = f"{name} {one.track or number}"
-            self.roots[identifier] = f'{{"name":{_text(shown)},"type":{_text(name)}}}'
+            number = self._numbers[label] = self._numbers.get(label, 0) + 1
+            name = _within(self._names[label])
+            shown = _within(track) if track else number
+            self.roots[identifier] = f'{{"name":"{name} {shown}","type":"{name}"}}'
         return identifier
 
     def bitmap(self, stream: str) -> str:
@@ -81,7 +82,9 @@ class _Objects:
 
     def _uuid(self, name: str) -> str:
         """Return what `uuid.uuid5` does, of the scene and a name, in a third of its time."""
-        found = hashlib.sha1(self._namespace + name.encode(), usedforsecurity=False).hexdigest()
+        digest = self._scene.copy()
+        digest.update(name.encode())
+        found = digest.hexdigest()
         variant = "89ab"[int(found[16], 16) & 3]
         return f"{found[:8]}-{found[8:12]}-5{found[13:16]}-{variant}{found[17:20]}-{found[20:32]}"
 
@@ -104,26 +107,28 @@ def write_document(
         Refused: A mask cannot be painted.
     """
     objects = _Objects(scene_uuid, writing.names)
-    frames: dict[int, tuple[int, dict[str, dict[str, list[str]]]]] = {}
+    frames: dict[int, tuple[int, dict[str, str]]] = {}
     streams: dict[str, None] = {}
     segmentation = False
     for place in places:
         streams.setdefault(place.stream)
         frame = frames.setdefault(place.frame, (place.timestamp, {}))[1]
+        attributes = f'"attributes":{{"text":[{{"name":"stream","val":{_text(place.stream)}}}]'
         masks: list[Stored] = []
         for one in _surest(found(place), place.stream, writing.max_per_frame):
             if one.kind == Kind.MASK:
                 masks.append(one)
                 continue
-            data = frame.setdefault(objects.named(place.key_text, one), {})
-            data.setdefault(_NAMES[Kind(one.kind)], []).append(_geometry(one, place))
+            name = objects.named(place.key_text, one)
+            frame[name] = _with(frame.get(name), one, place, attributes)
         if masks:
             segmentation = True
-            frame[objects.bitmap(place.stream)] = {"image": [_bitmap(masks, place, writing)]}
+            frame[objects.bitmap(place.stream)] = _bitmap(masks, place, writing, attributes)
+    declared = ",".join([f'"{name}":{root}' for name, root in objects.roots.items()])
     parts = [
         f'"metadata":{{"schema_version":"1.0.0"}},"streams":{{{",".join(map(_stream, sorted(streams)))}}}',
-        f'"objects":{{{",".join(f"{_quoted(name)}:{root}" for name, root in objects.roots.items())}}}',
-        f'"frames":{{{",".join(_frame(number, *frame) for number, frame in frames.items())}}}',
+        f'"objects":{{{declared}}}',
+        f'"frames":{{{",".join([_frame(number, *frame) for number, frame in frames.items()])}}}',
     ]
     if segmentation:
         classes = json.dumps(writing.levels, ensure_ascii=False, separators=(",", ":"))
@@ -144,16 +149,25 @@ def _surest(found: Sequence[Stored], stream: str, most: int | None) -> list[Stor
 
 
 def _sure(one: Stored) -> float:
-    return one.confidence if one.confidence == one.confidence else 1.0
+    return 1.0 if math.isnan(one.confidence) else one.confidence
 
 
-def _geometry(one: Stored, place: Place) -> str:
+def _with(data: str | None, one: Stored, place: Place, attributes: str) -> str:
+    """Return what an object has in a frame, with one geometry more."""
     numbers: Sequence[float] = one.geometry
-    if one.kind == Kind.CUBOID and place.transform is not None:
-        numbers = moved(numbers, place.transform)
-    kind = _NAMES[Kind(one.kind)]
+    kind = "bbox"
+    if one.kind == Kind.CUBOID:
+        kind = "cuboid"
+        if place.transform is not None:
+            numbers = moved(numbers, place.transform)
+    confidence = one.confidence
+    sure = "" if math.isnan(confidence) else f',"num":[{{"name":"confidence","val":{confidence!r}}}]'
     values = ",".join(map(repr, numbers))
-    return f'{{"name":"{kind}","val":[{values}],"attributes":{_attributes(place.stream, one.confidence)}}}'
+    geometry = f'{{"name":"{kind}","val":[{values}],{attributes}{sure}}}}}'
+    if data is None:
+        return f'"{kind}":[{geometry}]'
+    # The streams' order brings all cuboids of an object before its boxes.
+    return f"{data[:-1]},{geometry}]" if f'"{kind}":' in data else f'{data},"{kind}":[{geometry}]'
 
 
 def moved(numbers: Sequence[float], transform: Sequence[float]) -> Sequence[float]:
@@ -167,14 +181,7 @@ def moved(numbers: Sequence[float], transform: Sequence[float]) -> Sequence[floa
     )
 
 
-def _attributes(stream: str, confidence: float) -> str:
-    text = f'"text":[{{"name":"stream","val":{_text(stream)}}}]'
-    if confidence != confidence:  # noqa: PLR0124 - NaN
-        return f"{{{text}}}"
-    return f'{{{text},"num":[{{"name":"confidence","val":{confidence!r}}}]}}'
-
-
-def _bitmap(masks: Sequence[Stored], place: Place, writing: Writing) -> str:
+def _bitmap(masks: Sequence[Stored], place: Place, writing: Writing, attributes: str) -> str:
     """Paint masks over each other: the surer cover the less sure; of the equally sure the earlier the later."""
     assert writing.paint is not None  # noqa: S101 - a format that yields masks says how they are painted
     level_of = {name: int(level) for level, name in writing.levels.items()}
@@ -191,30 +198,26 @@ def _bitmap(masks: Sequence[Stored], place: Place, writing: Writing) -> str:
     ]
     png = writing.paint(layers, Canvas(place.width, place.height, writing.resolve))
     value = base64.b64encode(png).decode()
-    return (
-        f'{{"name":"image","val":"{value}","mime_type":"image/png","encoding":"base64",'
-        f'"attributes":{{"text":[{{"name":"stream","val":{_text(place.stream)}}}]}}}}'
-    )
+    return f'"image":[{{"name":"image","val":"{value}","mime_type":"image/png","encoding":"base64",{attributes}}}}}]'
 
 
-def _frame(number: int, timestamp: int, objects: dict[str, dict[str, list[str]]]) -> str:
-    within = ",".join(f'"{name}":{{"object_data":{_data(data)}}}' for name, data in objects.items())
+def _frame(number: int, timestamp: int, objects: dict[str, str]) -> str:
+    within = ",".join([f'"{name}":{{"object_data":{{{data}}}}}' for name, data in objects.items()])
     properties = f'{{"timestamp":{timestamp},"external_id":"","streams":{{}}}}'
     return f'"{number}":{{"frame_properties":{properties},"objects":{{{within}}}}}'
-
-
-def _data(data: dict[str, list[str]]) -> str:
-    return "{" + ",".join(f'"{kind}":[{",".join(geometries)}]' for kind, geometries in data.items()) + "}"
 
 
 def _stream(name: str) -> str:
     return f'{_text(name)}:{{"type":"{"lidar" if name == LIDAR else "camera"}"}}'
 
 
-def _quoted(name: str) -> str:
-    return f'"{name}"'
+@lru_cache(maxsize=4096)
+def _text(text: str) -> str:
+    """Return text as JSON."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 @lru_cache(maxsize=4096)
-def _text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+def _within(text: str) -> str:
+    """Return text as it stands within the quotes of JSON."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
