@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow_provider_kognic.core.sources.converting.rows import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 # Buckets, and bytes that wait in memory: a scattered file of 5 GB makes buckets of 2 MB.
@@ -32,6 +33,9 @@ _CUBOID = struct.Struct("<IQHBBd10d")
 _MASK = struct.Struct("<IQHBBdI")
 # Both take what the head has, in its order, and then the numbers; what is none raises struct.error.
 pack_box, pack_cuboid = _BOX.pack, _CUBOID.pack
+# Where the kind stands in a head.
+_KIND = struct.calcsize("<IQH")
+_MASKS = int(Kind.MASK)
 _PIECE = struct.Struct("<qI")
 MOST_TRACK_BYTES = 255
 MOST_CLASSES = 1 << 16
@@ -53,7 +57,7 @@ class Stored(NamedTuple):
     row: int
     label: int
     confidence: float
-    geometry: tuple[float, ...] | bytes
+    geometry: Sequence[float] | bytes
     track: str
 
 
@@ -148,19 +152,20 @@ def pack_mask(
 
 
 def _unpack(data: bytes, at: int) -> Stored:
-    _, row, label, kind, tracked, confidence = _HEAD.unpack_from(data, at)
-    geometry: tuple[float, ...] | bytes
-    if kind == Kind.MASK:
-        size = _MASK.unpack_from(data, at)[-1]
+    kind = data[at + _KIND]
+    if kind == _MASKS:
+        _, row, label, _, tracked, confidence, size = _MASK.unpack_from(data, at)
         end = at + _MASK.size + size
-        geometry = data[end - size : end]
-    else:
-        form = _BOX if kind == Kind.BOX else _CUBOID
-        geometry = form.unpack_from(data, at)[6:]
-        end = at + form.size
+        return Stored(kind, row, label, confidence, data[end - size : end], _track(data, end, tracked))
+    form = _BOX if kind == 0 else _CUBOID
+    _, row, label, _, tracked, confidence, *numbers = form.unpack_from(data, at)
     return Stored(
-        kind, row, label, confidence, geometry, data[end : end + tracked].decode() if tracked else ""
+        kind, row, label, confidence, numbers, _track(data, at + form.size, tracked) if tracked else ""
     )
+
+
+def _track(data: bytes, at: int, size: int) -> str:
+    return data[at : at + size].decode()
 
 
 def _places(data: bytes) -> dict[int, list[int]]:
@@ -174,6 +179,6 @@ def _places(data: bytes) -> dict[int, list[int]]:
             found[key].append(at)
         else:
             found[key] = [at]
-        size = _MASK.size + _MASK.unpack_from(data, at)[-1] if kind == Kind.MASK else sizes[kind]
+        size = _MASK.size + _MASK.unpack_from(data, at)[-1] if kind == _MASKS else sizes[kind]
         at += size + tracked
     return found

@@ -11,7 +11,8 @@ import math
 import struct
 import time
 from array import array
-from typing import TYPE_CHECKING, Any
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.converting.index import (
@@ -51,9 +52,12 @@ FOUND, REFUSED, SEEN = 1, 2, 4
 REFUSE, DROP, CLIP = "refuse", "drop", "clip"
 
 _NONE = math.nan
+# What a key's rows have to take for a detection of each kind; these are asked for every detection.
+_BOX, _CUBOID = Kind.BOX, Kind.CUBOID
+_USES = {Kind.BOX: CAMERAS, Kind.CUBOID: CUBOIDS, Kind.MASK: CAMERAS}
 # A quaternion's length may be so far from 1, as in `openlabel.rules`; nearer ones are made units.
 _UNIT = 0.01
-_CUBOID = 10
+_NUMBERS = 10
 # Rows between two looks at the clock, and seconds between two lines in the log.
 _STRIDE = 20_000
 _EVERY = 10.0
@@ -135,7 +139,7 @@ class Ingest:
                 self._tell()
 
     def _take(self, row: Detection) -> None:
-        key, kind, label, confidence, geometry, number, track = row
+        key, kind, label, confidence, _, number, _ = row
         counts, scenes = self._counts, self._scenes
         counts.rows += 1
         place = scenes.number_of(key)
@@ -144,20 +148,15 @@ class Ingest:
             return
         self.seen[place] = 1
         try:
-            self._check_taken(kind, scenes.uses[place])
+            if not scenes.uses[place] & _USES[kind]:
+                self._check_taken(kind, scenes.uses[place])
             class_, threshold = self._classes_known.get(label) or self._class_of(label)
-            sure = self._confidence_of(confidence)
+            sure = confidence
+            if sure.__class__ is not float or not 0.0 <= sure <= 1.0:
+                sure = self._confidence_of(confidence)
             if sure < threshold:  # NaN, for none, is not below: it counts as 1
-                raise _Left("min_confidence")
-            tracked = b"" if track is None else _track(track)
-            if kind == Kind.BOX:
-                packed = pack_box(place, number, class_, 0, len(tracked), sure, *geometry) + tracked
-                self._check_box(geometry, place)
-            elif kind == Kind.CUBOID:
-                numbers = _checked_cuboid(geometry)
-                packed = pack_cuboid(place, number, class_, 1, len(tracked), sure, *numbers) + tracked
-            else:
-                packed = pack_mask(place, number, class_, sure, geometry, tracked)
+                self._leave("min_confidence")
+            packed = self._packed(row, place, class_, sure)
         except _Left as why:
             counts.skipped[why.reason] += 1
         except WrongDetectionError as error:
@@ -172,19 +171,36 @@ class Ingest:
             self.found[kind][place] += 1
             counts.taken += 1
 
+    def _packed(self, row: Detection, place: int, class_: int, sure: float) -> bytes:
+        """Return a detection as it is kept; raises where its geometry is none."""
+        _, kind, _, _, geometry, number, track = row
+        tracked = b"" if track is None else _track(track)
+        if kind == _BOX:
+            packed = pack_box(place, number, class_, 0, len(tracked), sure, *geometry)
+            x, y, width, height = geometry
+            if not (width > 0 and height > 0 and isfinite(x + y + width + height)):
+                check_box(geometry)
+            if self._scenes.knows_sizes:
+                self._check_inside(geometry, place)
+            return packed + tracked if tracked else packed
+        if kind == _CUBOID:
+            numbers = _checked_cuboid(geometry)
+            return pack_cuboid(place, number, class_, 1, len(tracked), sure, *numbers) + tracked
+        return pack_mask(place, number, class_, sure, geometry, tracked)
+
+    @staticmethod
+    def _leave(why: str) -> NoReturn:
+        raise _Left(why)
+
     def _check_taken(self, kind: Kind, uses: int) -> None:
-        """Check that a stream of the key takes what is found."""
-        if kind != Kind.CUBOID:
-            if not uses & CAMERAS:
-                raise _Left(f"no stream takes a {kind.name.lower()}")
-        elif not uses & CUBOIDS:
-            if not uses & UNPLACED:
-                raise _Left("no stream takes a cuboid")
+        """Say why no stream of the key takes what is found."""
+        if kind == _CUBOID and uses & UNPLACED:
             how = self._format.how_to_place
             raise WrongDetectionError(
                 "no_transform",
                 f"its row in the table of scenes has no 'transform', which this format needs. {how}".strip(),
             )
+        raise _Left(f"no stream takes a {kind.name.lower()}")
 
     def _class_of(self, label: str | int | None) -> tuple[int, float]:
         """Return the number of a label's class, and the confidence that it needs."""
@@ -204,8 +220,6 @@ class Ingest:
 
     def _confidence_of(self, confidence: Any) -> float:
         """Return the confidence that counts, NaN for none."""
-        if confidence.__class__ is float and 0.0 <= confidence <= 1.0:
-            return confidence  # type: ignore[no-any-return]
         if confidence is None:
             return _NONE
         if confidence.__class__ is not float and confidence.__class__ is not int:
@@ -224,14 +238,7 @@ class Ingest:
         self._counts.adjusted["confidence clipped"] += 1
         return 0.0 if confidence < 0 else 1.0
 
-    def _check_box(self, geometry: Any, place: int) -> None:
-        x, y, width, height = geometry
-        if not math.isfinite(x + y + width + height):
-            raise WrongDetectionError(
-                "not_finite", f"a box with a number that is not finite: {list(geometry)}"
-            )
-        if width <= 0 or height <= 0:
-            raise WrongDetectionError("bad_size", f"a box of {width:g} by {height:g} pixels")
+    def _check_inside(self, geometry: Any, place: int) -> None:
         size = self._scenes.size_of_number(place)
         if size is not None:
             check_inside(geometry, *size)
@@ -302,6 +309,14 @@ class _Left(Exception):  # noqa: N818 - no error
         self.reason = reason
 
 
+def check_box(box: Sequence[float]) -> None:
+    """Check that a box has finite numbers and a size; raises ValueError."""
+    if not all(map(math.isfinite, box)):
+        raise WrongDetectionError("not_finite", f"a box with a number that is not finite: {list(box)}")
+    if box[2] <= 0 or box[3] <= 0:
+        raise WrongDetectionError("bad_size", f"a box of {box[2]:g} by {box[3]:g} pixels")
+
+
 def check_inside(box: Sequence[float], width: float, height: float) -> None:
     """Check that a box is not wholly outside of its image; over an edge is taken as it is: models do that.
 
@@ -329,8 +344,8 @@ def _track(track: str) -> bytes:
 
 def _checked_cuboid(geometry: Any) -> tuple[float, ...]:
     numbers = tuple(map(float, geometry))
-    if len(numbers) != _CUBOID:
-        raise WrongDetectionError("not_numbers", f"a cuboid of {len(numbers)} numbers, not {_CUBOID}")
+    if len(numbers) != _NUMBERS:
+        raise WrongDetectionError("not_numbers", f"a cuboid of {len(numbers)} numbers, not {_NUMBERS}")
     if not all(map(math.isfinite, numbers)):
         raise WrongDetectionError("not_finite", f"a cuboid with a number that is not finite: {list(numbers)}")
     if min(numbers[7:]) <= 0:

@@ -88,6 +88,7 @@ class Scenes:
         keys: Number of keys; likewise.
         uses: For each key what its rows take: `CAMERAS`, `CUBOIDS`, or `UNPLACED` cuboids.
         scene_of: For each key the scene that its first row names.
+        knows_sizes: Whether the table says how large any image is.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -106,6 +107,7 @@ class Scenes:
         self.keys = 0
         self.uses = bytearray()
         self.scene_of = array("I")
+        self.knows_sizes = False
         self._widths = array("I")
         self._heights = array("I")
         self._hashes = array("q")
@@ -337,7 +339,8 @@ class Scenes:
             if one == two:
                 for number in self._numbers[at : at + 2]:
                     self._same_hash[self._text_of(number)] = number
-        if not any(self._widths):
+        self.knows_sizes = any(self._widths)
+        if not self.knows_sizes:
             self._widths, self._heights = array("I"), array("I")
 
     def _text_of(self, number: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,6 @@ from airflow_provider_kognic.core.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-logger = logging.getLogger(__name__)
 
 # Of each kind of refusal, so many are named.
 MOST_NAMED = 5
@@ -85,9 +82,7 @@ class Conversion:
         """Name an example, unless there are enough of its kind."""
         listed = self.named.setdefault(what, [])
         if len(listed) < MOST_NAMED:
-            text = masked(text)
-            listed.append(text)
-            logger.warning("%s: %s", what, text)
+            listed.append(masked(text))
 
     def lines(self) -> Iterator[str]:
         """Yield what to tell people, line by line."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # The object of a camera's bitmaps, in all frames.
 BITMAP = "segmentation_bitmap"
+_CUBOID, _MASK = int(Kind.CUBOID), int(Kind.MASK)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def write_document(
         attributes = f'"attributes":{{"text":[{{"name":"stream","val":{_text(place.stream)}}}]'
         masks: list[Stored] = []
         for one in _surest(found(place), place.stream, writing.max_per_frame):
-            if one.kind == Kind.MASK:
+            if one.kind == _MASK:
                 masks.append(one)
                 continue
             name = objects.named(place.key_text, one)
@@ -138,7 +139,11 @@ def write_document(
 
 def _surest(found: Sequence[Stored], stream: str, most: int | None) -> list[Stored]:
     """Return what a stream takes, in the order of the input; of each kind so many at most."""
-    taken = [one for one in found if (one.kind == Kind.CUBOID) == (stream == LIDAR)]
+    taken = (
+        [one for one in found if one.kind == _CUBOID]
+        if stream == LIDAR
+        else [one for one in found if one.kind != _CUBOID]
+    )
     if most is None or len(taken) <= most:
         return taken
     kept: set[int] = set()
@@ -156,7 +161,7 @@ def _with(data: str | None, one: Stored, place: Place, attributes: str) -> str:
     """Return what an object has in a frame, with one geometry more."""
     numbers: Sequence[float] = one.geometry
     kind = "bbox"
-    if one.kind == Kind.CUBOID:
+    if one.kind == _CUBOID:
         kind = "cuboid"
         if place.transform is not None:
             numbers = moved(numbers, place.transform)
@@ -198,7 +203,8 @@ def _bitmap(masks: Sequence[Stored], place: Place, writing: Writing, attributes:
     ]
     png = writing.paint(layers, Canvas(place.width, place.height, writing.resolve))
     value = base64.b64encode(png).decode()
-    return f'"image":[{{"name":"image","val":"{value}","mime_type":"image/png","encoding":"base64",{attributes}}}}}]'
+    form = '"mime_type":"image/png","encoding":"base64"'
+    return f'"image":[{{"name":"image","val":"{value}",{form},{attributes}}}}}]'
 
 
 def _frame(number: int, timestamp: int, objects: dict[str, str]) -> str:
