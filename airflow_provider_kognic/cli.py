@@ -1,6 +1,7 @@
-"""The command line: `python -m airflow_provider_kognic validate PATH...`, with no Airflow running or imported.
+"""The command line: `airflow-provider-kognic COMMAND`, with no Airflow running or imported.
 
-Exit code 0: everything is valid. 1: something is invalid. 2: something could not be checked.
+`validate` is here, `convert` in `convert_cli`. Exit code 0: everything is valid. 1: something is invalid. 2:
+something could not be checked.
 """
 
 from __future__ import annotations
@@ -69,13 +70,19 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 
 
 def _parser() -> argparse.ArgumentParser:
+    from airflow_provider_kognic import convert_cli
+
     parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_kognic", description="Tools of the Airflow provider for Kognic."
+        prog="airflow-provider-kognic", description="Tools of the Airflow provider for Kognic."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     validate = commands.add_parser("validate", help=HELP, description=DESCRIPTION)
     for flags, options in ARGUMENTS:
         validate.add_argument(*flags, **options)
+    validate.set_defaults(does=_validate)
+    convert = commands.add_parser("convert", help=convert_cli.HELP, description=convert_cli.DESCRIPTION)
+    convert_cli.add_arguments(convert)
+    convert.set_defaults(does=convert_cli.convert)
     return parser
 
 
@@ -85,14 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Check what the arguments name, write the report to stdout, and return the exit code."""
+    """Do what the command's name says, write the report to stdout, and return the exit code."""
     from airflow_provider_kognic.core.errors import KognicError
 
     # A document's key or a path may have what the encoding lacks. Python's stderr escapes that by itself.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _validate(given)
+        return int(getattr(given, "does", _validate)(given))  # Airflow's own parser knows one command
     except KognicError as error:
         sys.stderr.write(f"{error}\n")
     except BrokenPipeError:  # whoever read the report has seen enough

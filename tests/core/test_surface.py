@@ -173,7 +173,23 @@ PUBLIC: dict[str, str] = {
     "sources.bounded": (
         "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
     ),
-    "sources.folder": "FilesSource",
+    "sources.converting.classes": "Classes ClassesFile Resolved UnknownClass",
+    "sources.converting.filters": "FilteredSource Filters filter_document",
+    "sources.converting.index": "DetectionIndex Stored pack_mask",
+    "sources.converting.ingest": "Ingest WrongDetectionError check_box check_inside",
+    "sources.converting.inputs": "BrokenFileError InputFile Reading input_files unpacked_name",
+    "sources.converting.json_stream": "BrokenJSONError JSONStream Reads",
+    "sources.converting.rows": (
+        "Argument BadRow Canvas Detection EmptyKey Frame Kind Labels Layer ModelFormat Skipped"
+    ),
+    "sources.converting.scenes": "KeyedValues Place Scenes",
+    "sources.converting.source": "ModelSource Store finder",
+    "sources.converting.summary": "Conversion",
+    "sources.converting.tables": "TableRow WrongRow needed rows_of scene_row",
+    "sources.converting.writer": "Writing moved write_document",
+    "sources.folder": "FilesSource open_glob",
+    "sources.formats.opening": "open_model_source recognise",
+    "sources.formats.options": "Confidence EmptyScenes FormatOptions",
     "sources.json_lines": "JSONLinesSource",
     "sources.manifest": "Expected ManifestSource open_manifest",
     "sources.opening": "open_source",
@@ -205,6 +221,7 @@ PUBLIC: dict[str, str] = {
     "validation.class_coverage": "ClassCoverage Classes ListedGroup class_coverage",
     "validation.class_mapping": "class_mapping_rows identity_mapping shown_rows",
     "validation.class_survey": "classes_of",
+    "validation.converting": "Written write_documents",
     "validation.dataset": "DatasetCheck",
     "validation.documents": "Checks check_document",
     "validation.offline": "check_sources open_paths total_of",

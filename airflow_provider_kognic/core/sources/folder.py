@@ -75,7 +75,7 @@ def _open(given: Given) -> Source:
     if given.is_file:
         return FilesSource(path.parent, [path.name], most)
     if is_pattern(given.text):
-        return _open_glob(path, most)
+        return open_glob(path, most)
     return FilesSource(path, [], most)
 
 
@@ -113,7 +113,7 @@ def _is_folder(entry: Any) -> bool:
         return False
 
 
-def _open_glob(path: PathLike, most: int) -> Source:
+def open_glob(path: PathLike, most: int = MOST_DOCUMENT_BYTES) -> FilesSource:
     """Split a glob at its first magic part, so that an object store lists no more than it must.
 
     A folder that exists under such a name (`run[1]`) is no pattern.

@@ -64,19 +64,20 @@ class Pinned:
     Args:
         path: The file.
         patience: Asks its store again that does not answer: not at all if None.
+        packed: Whether it may be compressed: whoever reads it unpacks it.
 
     Raises:
-        KognicInputError: It cannot be opened, is no regular file, or is compressed.
+        KognicInputError: It cannot be opened, is no regular file, or is compressed and may not be.
         KognicStoreError: Its store does not answer.
     """
 
-    def __init__(self, path: PathLike, patience: Patience | None = None) -> None:
+    def __init__(self, path: PathLike, patience: Patience | None = None, *, packed: bool = False) -> None:
         self.patience = patience or Patience(0)
         self._path = path
         self._said = False
         self._left_out = 0
         self._first, self._tail, start = self.patience.call(self._look)
-        if (name := compression_of(start)) is not None:
+        if not packed and (name := compression_of(start)) is not None:
             raise KognicInputError(f"{path} is compressed ({name}): decompress it first.")
 
     @contextlib.contextmanager

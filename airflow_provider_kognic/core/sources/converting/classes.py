@@ -1,0 +1,189 @@
+"""A model's classes and what Kognic calls them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_kognic.core.sources.converting.inputs import InputFile
+
+# What stands for all classes that are not named, and for those of a format without any.
+ANY = "*"
+BACKGROUND = "_background"
+MOST_LEVELS = 256
+
+
+class UnknownClass(str, Enum):
+    """What to do about a class that the classes file does not have.
+
+    `error` refuses the row, `skip` leaves it out, `keep` takes the model's own name.
+    """
+
+    ERROR = "error"
+    SKIP = "skip"
+    KEEP = "keep"
+
+
+class Resolved(NamedTuple):
+    """What a label comes to.
+
+    Attributes:
+        number: Of the class, in `Classes.names`; None where the row is left out.
+        refused: Whether it is left out because something is wrong.
+        message: What, for people.
+    """
+
+    number: int | None
+    refused: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class ClassesFile:
+    """The classes file: id or name -> name in Kognic, in its order."""
+
+    mapping: Mapping[str, str]
+
+    @classmethod
+    def of(cls, value: object, where: str) -> ClassesFile:
+        """Check a mapping.
+
+        Raises:
+            KognicInputError: It is none of names to names.
+        """
+        if not isinstance(value, dict) or not value:
+            raise KognicInputError(
+                f'{where} is no object of classes: expected {{"<id or name>": "<class>"}}.'
+            )
+        for label, name in value.items():
+            if not isinstance(name, str) or not name.strip():
+                raise KognicInputError(f"{where}: the class of {label!r} is no name: {name!r}.")
+        return cls({str(label).strip(): name.strip() for label, name in value.items()})
+
+    @classmethod
+    def read(cls, file: InputFile) -> ClassesFile:
+        """Read it.
+
+        Raises:
+            KognicInputError: It cannot be read, or is none.
+        """
+        try:
+            with file.opened() as opened:
+                value = json.loads(opened.read(), object_pairs_hook=_once)
+        except (BrokenFileError, UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
+            raise KognicInputError(f"the classes file {file} is no JSON: {error}.") from error
+        except _TwiceError as error:
+            raise KognicInputError(
+                f"the classes file {file} has {error} more than once: which one counts?"
+            ) from error
+        return cls.of(value, f"the classes file {file}")
+
+
+class _TwiceError(ValueError):
+    """A key stands in an object more than once."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _TwiceError(repr(key))
+        found[key] = value
+    return found
+
+
+class Classes:
+    """Names classes, and numbers them.
+
+    A label is looked up as it stands, then by the name that the format's own files give it, then as `"*"`. Without
+    a classes file each class is called what the model calls it, as long as that is a name.
+
+    Args:
+        file: The classes file, or None.
+        unknown: What to do about a class that it does not have.
+        named: Names of classes that the format's files call by numbers.
+        are_names: Whether the format's labels are names already.
+
+    Attributes:
+        names: The classes in Kognic, by number: those of the classes file first, in its order.
+    """
+
+    def __init__(
+        self,
+        file: ClassesFile | None,
+        unknown: UnknownClass,
+        named: Mapping[str, str],
+        *,
+        are_names: bool,
+    ) -> None:
+        self._mapping = None if file is None else file.mapping
+        self._unknown = unknown
+        self._named = named
+        self._are_names = are_names
+        self.names: list[str] = []
+        self._numbers: dict[str, int] = {}
+        self._resolved: dict[str | int | None, Resolved] = {}
+        for name in (named if self._mapping is None else self._mapping).values():
+            self._number(name)
+
+    def resolve(self, label: str | int | None) -> Resolved:
+        """Return the class of a label, or what becomes of its row."""
+        found = self._resolved.get(label)
+        if found is None:
+            found = self._resolved[label] = self._resolve(label)
+        return found
+
+    def levels(self) -> dict[str, str]:
+        """Return the grey levels of a segmentation: `_background` and the classes, in their order.
+
+        Raises:
+            KognicInputError: There are more than a bitmap can tell apart.
+        """
+        names = [BACKGROUND, *(name for name in self.names if name != BACKGROUND)]
+        if len(names) > MOST_LEVELS:
+            raise KognicInputError(
+                f"there are {len(names):,} classes, with {BACKGROUND!r}; a segmentation bitmap tells {MOST_LEVELS}"
+                " apart. Map several to one name in the classes file."
+            )
+        return {str(level): name for level, name in enumerate(names)}
+
+    def _resolve(self, label: str | int | None) -> Resolved:
+        text = ANY if label is None else str(label).strip()
+        own = self._named.get(text)
+        if self._mapping is not None:
+            for candidate in (text, own, ANY):
+                if candidate is not None and candidate in self._mapping:
+                    return Resolved(self._number(self._mapping[candidate]))
+        shown = text if own is None else f"{text} ({own})"
+        if label is None:
+            return Resolved(
+                None, refused=True, message='the format has no classes: name one as "*" in the classes'
+            )
+        kept = own or text
+        if self._mapping is None:
+            if own or (self._are_names and text):
+                return Resolved(self._number(kept))
+            if self._unknown is not UnknownClass.KEEP:
+                message = (
+                    f"class {shown} has no name: give the classes, id -> name, or the file that names them"
+                )
+                return Resolved(None, refused=self._unknown is UnknownClass.ERROR, message=message)
+        if self._unknown is UnknownClass.KEEP and kept:
+            return Resolved(self._number(kept))
+        message = f"class {shown or 'without a name'} is not in the classes file, which has no '*' either"
+        return Resolved(None, refused=self._unknown is UnknownClass.ERROR, message=message)
+
+    def _number(self, name: str) -> int:
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._numbers[name] = len(self.names)
+            self.names.append(name)
+        return number

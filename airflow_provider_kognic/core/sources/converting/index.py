@@ -1,0 +1,184 @@
+"""Detections in scattered order, put on disk and found again by their scenes, in bounded memory.
+
+Scenes are dealt out to buckets, neighbours to the same one. What comes is packed and collected in memory for each
+bucket; when that is too much together, all of it is appended to one file, each piece with the place of the piece of
+its bucket before it. To read a scene is to read its bucket, which the next scenes are in, too. That is written once
+and read once, and needs neither sorting nor a search for each detection.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+from airflow_provider_kognic.core.sources.converting.rows import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+# Buckets, and bytes that wait in memory: a scattered file of 5 GB makes buckets of 2 MB.
+MOST_BUCKETS = 1024
+MOST_WAITING = 2 << 20
+# Buckets that are kept as they were read last, for readers that are not in step.
+_KEPT = 2
+
+# Key, row, class, kind, bytes of the track, confidence (NaN for none); then the numbers, or the bytes of a mask.
+_HEAD = struct.Struct("<IQHBBd")
+_BOX = struct.Struct("<IQHBBd4d")
+_CUBOID = struct.Struct("<IQHBBd10d")
+_MASK = struct.Struct("<IQHBBdI")
+# Both take what the head has, in its order, and then the numbers; what is none raises struct.error.
+pack_box, pack_cuboid = _BOX.pack, _CUBOID.pack
+# Where the kind stands in a head.
+_KIND = struct.calcsize("<IQH")
+_MASKS = int(Kind.MASK)
+_PIECE = struct.Struct("<qI")
+MOST_TRACK_BYTES = 255
+MOST_CLASSES = 1 << 16
+
+
+class Stored(NamedTuple):
+    """A detection as it is kept.
+
+    Attributes:
+        kind: See `Detection`.
+        row: See `Detection`.
+        label: The number of its class.
+        confidence: NaN for none.
+        geometry: See `Detection`.
+        track: Its text; empty for none.
+    """
+
+    kind: int
+    row: int
+    label: int
+    confidence: float
+    geometry: Sequence[float] | bytes
+    track: str
+
+
+class DetectionIndex:
+    """The detections of one input: first they are added, then read; reading is safe in threads.
+
+    Args:
+        folder: Where the file lies; the caller removes it.
+        scenes: Number of scenes.
+    """
+
+    def __init__(self, folder: Path, scenes: int) -> None:
+        self._file = os.open(folder / "detections", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        self._scenes = max(scenes, 1)
+        self._count = min(self._scenes, MOST_BUCKETS)
+        self._waiting = [bytearray() for _ in range(self._count)]
+        self._size = 0
+        self._end = 0
+        self._last = [-1] * self._count
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, tuple[bytes, dict[int, list[int]]]] = OrderedDict()
+
+    def add(self, scene: int, packed: bytes) -> None:
+        """Add a detection that was packed; raises OSError where the disk is full."""
+        self._waiting[scene * self._count // self._scenes] += packed
+        self._size += len(packed)
+        if self._size > MOST_WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits in memory."""
+        pieces: list[bytes | bytearray] = []
+        at = self._end
+        for bucket, data in enumerate(self._waiting):
+            if data:
+                pieces += (_PIECE.pack(self._last[bucket], len(data)), data)
+                self._last[bucket] = at
+                at += _PIECE.size + len(data)
+                self._waiting[bucket] = bytearray()
+        left = memoryview(b"".join(pieces))
+        while left:
+            written = os.pwrite(self._file, left, self._end)
+            self._end += written
+            left = left[written:]
+        self._size = 0
+
+    def of_key(self, scene: int, key: int) -> list[Stored]:
+        """Return what was found in one image, sample or frame, in the order in which it was added.
+
+        Args:
+            scene: The scene that the first row of the key names, under which it was added.
+            key: Its number.
+        """
+        data, found = self._bucket(scene * self._count // self._scenes)
+        return [_unpack(data, at) for at in found.get(key, ())]
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            os.close(self._file)
+            self._kept.clear()
+
+    def _bucket(self, bucket: int) -> tuple[bytes, dict[int, list[int]]]:
+        with self._lock:
+            if (kept := self._kept.get(bucket)) is not None:
+                self._kept.move_to_end(bucket)
+                return kept
+            while len(self._kept) >= _KEPT:
+                self._kept.popitem(last=False)
+            data = self._read(bucket)
+            made = self._kept[bucket] = (data, _places(data))
+            return made
+
+    def _read(self, bucket: int) -> bytes:
+        pieces = []
+        at = self._last[bucket]
+        while at >= 0:
+            before, size = _PIECE.unpack(os.pread(self._file, _PIECE.size, at))
+            pieces.append(os.pread(self._file, size, at + _PIECE.size))
+            at = before
+        return b"".join(reversed(pieces))
+
+
+def pack_mask(
+    key: int, row: int, label: int, confidence: float | None, geometry: object, track: bytes
+) -> bytes:
+    """Return a mask as bytes; raises TypeError where it is none of them."""
+    if not isinstance(geometry, bytes):
+        raise TypeError(f"{type(geometry).__name__} is no mask")
+    head = _MASK.pack(key, row, label, Kind.MASK, len(track), confidence, len(geometry))
+    return head + geometry + track
+
+
+def _unpack(data: bytes, at: int) -> Stored:
+    kind = data[at + _KIND]
+    if kind == _MASKS:
+        _, row, label, _, tracked, confidence, size = _MASK.unpack_from(data, at)
+        end = at + _MASK.size + size
+        return Stored(kind, row, label, confidence, data[end - size : end], _track(data, end, tracked))
+    form = _BOX if kind == 0 else _CUBOID
+    _, row, label, _, tracked, confidence, *numbers = form.unpack_from(data, at)
+    return Stored(
+        kind, row, label, confidence, numbers, _track(data, at + form.size, tracked) if tracked else ""
+    )
+
+
+def _track(data: bytes, at: int, size: int) -> str:
+    return data[at : at + size].decode()
+
+
+def _places(data: bytes) -> dict[int, list[int]]:
+    """Return where the detections of each key are."""
+    found: dict[int, list[int]] = {}
+    at, end = 0, len(data)
+    unpack, sizes = _HEAD.unpack_from, (_BOX.size, _CUBOID.size)
+    while at < end:
+        key, _, _, kind, tracked, _ = unpack(data, at)
+        if key in found:
+            found[key].append(at)
+        else:
+            found[key] = [at]
+        size = _MASK.size + _MASK.unpack_from(data, at)[-1] if kind == _MASKS else sizes[kind]
+        at += size + tracked
+    return found

@@ -1,0 +1,358 @@
+"""One pass through a model's files: every row finds its scene, gets its class, and is checked, filtered and kept.
+
+All that is decided about a row before its document is written is decided here, for all formats alike. So what is
+refused is known, counted and named before anything is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import struct
+import time
+from array import array
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.sources.converting.index import (
+    MOST_CLASSES,
+    MOST_TRACK_BYTES,
+    pack_box,
+    pack_cuboid,
+    pack_mask,
+)
+from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
+from airflow_provider_kognic.core.sources.converting.json_stream import BrokenJSONError
+from airflow_provider_kognic.core.sources.converting.rows import (
+    BadRow,
+    Detection,
+    EmptyKey,
+    Kind,
+    Skipped,
+)
+from airflow_provider_kognic.core.sources.converting.scenes import CAMERAS, CUBOIDS, UNPLACED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from airflow_provider_kognic.core.sources.converting.classes import Classes
+    from airflow_provider_kognic.core.sources.converting.filters import Filters
+    from airflow_provider_kognic.core.sources.converting.index import DetectionIndex
+    from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading
+    from airflow_provider_kognic.core.sources.converting.rows import ModelFormat, Row
+    from airflow_provider_kognic.core.sources.converting.scenes import Scenes
+    from airflow_provider_kognic.core.sources.converting.summary import Conversion
+
+logger = logging.getLogger(__name__)
+
+# What of a scene is known when all is read.
+FOUND, REFUSED, SEEN = 1, 2, 4
+# Confidences out of range: what `confidence` says is done about them.
+REFUSE, DROP, CLIP = "refuse", "drop", "clip"
+
+_NONE = math.nan
+# What a key's rows have to take for a detection of each kind; these are asked for every detection.
+_BOX, _CUBOID = Kind.BOX, Kind.CUBOID
+_USES = {Kind.BOX: CAMERAS, Kind.CUBOID: CUBOIDS, Kind.MASK: CAMERAS}
+# A quaternion's length may be so far from 1, as in `openlabel.rules`; nearer ones are made units.
+_UNIT = 0.01
+_NUMBERS = 10
+# Rows between two looks at the clock, and seconds between two lines in the log.
+_STRIDE = 20_000
+_EVERY = 10.0
+
+
+class Ingest:
+    """Takes the rows of one input.
+
+    Args:
+        scenes: The table.
+        classes: Names the classes.
+        filters: What is left out. `max_per_frame` is applied when a document is written, and counted here.
+        index: Where detections are kept.
+        counts: Where everything is counted.
+        format_: The format.
+        confidence: What to do about a confidence that is not from 0 to 1: `refuse`, `drop` or `clip`.
+        progress: Called now and then with the number of rows, and the file that is read; may raise.
+
+    Attributes:
+        flags: For each scene whether something was found, refused, or its key was there at all.
+        seen: For each key whether it was there at all.
+        found: Of each kind, for each key how many detections are kept.
+    """
+
+    def __init__(
+        self,
+        scenes: Scenes,
+        classes: Classes,
+        filters: Filters,
+        index: DetectionIndex,
+        counts: Conversion,
+        format_: ModelFormat,
+        *,
+        confidence: str = REFUSE,
+        progress: Callable[[int, str], None] | None = None,
+    ) -> None:
+        self._scenes = scenes
+        self._classes = classes
+        self._filters = filters
+        self._index = index
+        self._counts = counts
+        self._format = format_
+        self._confidence = confidence
+        self._progress = progress or (lambda rows, file: None)  # noqa: ARG005
+        self._classes_known: dict[str | int | None, tuple[int, float]] = {}
+        self._file = ""
+        self._said = time.monotonic()
+        self.flags = bytearray(scenes.count)
+        self.seen = bytearray(scenes.keys)
+        self.found = {kind: array("I", bytes(4 * scenes.keys)) for kind in format_.kinds}
+
+    def run(self, reading: Reading, files: Sequence[InputFile]) -> None:
+        """Go through all files; what is wrong with one ends that one.
+
+        Raises:
+            KognicError: A store does not answer, or a file cannot be opened.
+        """
+        for file in files:
+            self._file = str(file)
+            try:
+                self._take_all(self._format.read(reading, file))
+            except (BrokenFileError, BrokenJSONError) as error:
+                ended = isinstance(error, BrokenJSONError) and error.ended
+                self._refuse_file("truncated" if ended else "broken_file", str(error))
+            except KognicInputError as error:
+                if len(files) == 1:
+                    raise
+                self._refuse_file("unreadable", str(error))
+        self._index.flush()
+        self._finish()
+
+    def _take_all(self, rows: Iterator[Row]) -> None:
+        for count, row in enumerate(rows, 1):
+            if row.__class__ is Detection:
+                self._take(row)
+            else:
+                self._note(row)
+            if count % _STRIDE == 0:
+                self._tell()
+
+    def _take(self, row: Detection) -> None:
+        key, kind, label, confidence, _, number, _ = row
+        counts, scenes = self._counts, self._scenes
+        counts.rows += 1
+        place = scenes.number_of(key)
+        if place is None:
+            counts.refuse_unknown_key(self._file, number, key)
+            return
+        self.seen[place] = 1
+        try:
+            if not scenes.uses[place] & _USES[kind]:
+                self._check_taken(kind, scenes.uses[place])
+            class_, threshold = self._classes_known.get(label) or self._class_of(label)
+            sure = confidence
+            if sure.__class__ is not float or not 0.0 <= sure <= 1.0:
+                sure = self._confidence_of(confidence)
+            if sure < threshold:  # NaN, for none, is not below: it counts as 1
+                self._leave("min_confidence")
+            packed = self._packed(row, place, class_, sure)
+        except _Left as why:
+            counts.skipped[why.reason] += 1
+        except WrongDetectionError as error:
+            self._refuse_key(error.reason, number, key, str(error))
+        except (TypeError, ValueError, OverflowError, struct.error) as error:
+            message = f"not the numbers of a {kind.name.lower()}: {error}"
+            self._refuse_key("not_numbers", number, key, message)
+        else:
+            scene = scenes.scene_of[place]
+            self._index.add(scene, packed)
+            self.flags[scene] |= FOUND
+            self.found[kind][place] += 1
+            counts.taken += 1
+
+    def _packed(self, row: Detection, place: int, class_: int, sure: float) -> bytes:
+        """Return a detection as it is kept; raises where its geometry is none."""
+        _, kind, _, _, geometry, number, track = row
+        tracked = b"" if track is None else _track(track)
+        if kind == _BOX:
+            packed = pack_box(place, number, class_, 0, len(tracked), sure, *geometry)
+            x, y, width, height = geometry
+            if not (width > 0 and height > 0 and isfinite(x + y + width + height)):
+                check_box(geometry)
+            if self._scenes.knows_sizes:
+                self._check_inside(geometry, place)
+            return packed + tracked if tracked else packed
+        if kind == _CUBOID:
+            numbers = _checked_cuboid(geometry)
+            return pack_cuboid(place, number, class_, 1, len(tracked), sure, *numbers) + tracked
+        return pack_mask(place, number, class_, sure, geometry, tracked)
+
+    @staticmethod
+    def _leave(why: str) -> NoReturn:
+        raise _Left(why)
+
+    def _check_taken(self, kind: Kind, uses: int) -> None:
+        """Say why no stream of the key takes what is found."""
+        if kind == _CUBOID and uses & UNPLACED:
+            how = self._format.how_to_place
+            raise WrongDetectionError(
+                "no_transform",
+                f"its row in the table of scenes has no 'transform', which this format needs. {how}".strip(),
+            )
+        raise _Left(f"no stream takes a {kind.name.lower()}")
+
+    def _class_of(self, label: str | int | None) -> tuple[int, float]:
+        """Return the number of a label's class, and the confidence that it needs."""
+        resolved = self._classes.resolve(label)
+        if resolved.number is None:
+            if resolved.refused:
+                raise WrongDetectionError("unknown_class", resolved.message)
+            raise _Left("unknown_class")
+        if resolved.number >= MOST_CLASSES:
+            raise KognicInputError(f"{self._file} has more than {MOST_CLASSES:,} classes: are they ids?")
+        name = self._classes.names[resolved.number]
+        threshold = self._filters.threshold(name)
+        if threshold > 1:
+            raise _Left("classes_only")
+        found = self._classes_known[label] = (resolved.number, threshold)
+        return found
+
+    def _confidence_of(self, confidence: Any) -> float:
+        """Return the confidence that counts, NaN for none."""
+        if confidence is None:
+            return _NONE
+        if confidence.__class__ is not float and confidence.__class__ is not int:
+            raise WrongDetectionError("confidence", f"the confidence is no number: {confidence!r}")
+        if 0 <= confidence <= 1:
+            return float(confidence)
+        if math.isnan(confidence) or self._confidence == REFUSE:
+            raise WrongDetectionError(
+                "confidence",
+                f"the confidence is {confidence!r}, not from 0 to 1; confidence='drop' leaves those out, 'clip'"
+                " makes them 0 or 1",
+            )
+        if self._confidence == DROP:
+            self._counts.adjusted["confidence dropped"] += 1
+            return _NONE
+        self._counts.adjusted["confidence clipped"] += 1
+        return 0.0 if confidence < 0 else 1.0
+
+    def _check_inside(self, geometry: Any, place: int) -> None:
+        size = self._scenes.size_of_number(place)
+        if size is not None:
+            check_inside(geometry, *size)
+
+    def _note(self, row: Row) -> None:
+        if isinstance(row, BadRow):
+            self._refuse_key(row.reason, row.row, row.key, row.message)
+        elif isinstance(row, Skipped):
+            self._counts.skipped[row.reason] += 1
+            self._see(row.key, row.row)
+        elif isinstance(row, EmptyKey):
+            self._see(row.key, 0)
+
+    def _see(self, key: str, row: int) -> None:
+        place = self._scenes.number_of(key)
+        if place is None:
+            self._counts.refuse_unknown_key(self._file, row, key)
+        else:
+            self.seen[place] = 1
+
+    def _refuse_key(self, reason: str, row: int, key: str | None, message: str) -> None:
+        self._counts.refuse(reason, self._file, row, key, message)
+        if key is not None and (place := self._scenes.number_of(key)) is not None:
+            self.seen[place] = 1
+            self.flags[self._scenes.scene_of[place]] |= REFUSED
+
+    def _refuse_file(self, reason: str, message: str) -> None:
+        self._counts.refuse(reason, self._file, 0, None, message)
+
+    def _tell(self) -> None:
+        self._progress(self._counts.rows, self._file)
+        if time.monotonic() - self._said > _EVERY:
+            self._said = time.monotonic()
+            logger.info("%s detections read, in %s", f"{self._counts.rows:,}", self._file)
+
+    def _finish(self) -> None:
+        """Count what can be counted only now."""
+        counts = self._counts
+        most = self._filters.max_per_frame
+        if most is not None:
+            beyond = sum(max(0, count - most) for found in self.found.values() for count in found)
+            if beyond:
+                counts.skipped["max_per_frame"] += beyond
+                counts.taken -= beyond
+        counts.unseen_keys = self.seen.count(0)
+        for place, scene in enumerate(self._scenes.scene_of):
+            if self.seen[place]:
+                self.flags[scene] |= SEEN
+
+
+class WrongDetectionError(ValueError):
+    """A detection that cannot be one.
+
+    Attributes:
+        reason: In a word.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class _Left(Exception):  # noqa: N818 - no error
+    """A detection that is left out on purpose."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def check_box(box: Sequence[float]) -> None:
+    """Check that a box has finite numbers and a size; raises ValueError."""
+    if not all(map(math.isfinite, box)):
+        raise WrongDetectionError("not_finite", f"a box with a number that is not finite: {list(box)}")
+    if box[2] <= 0 or box[3] <= 0:
+        raise WrongDetectionError("bad_size", f"a box of {box[2]:g} by {box[3]:g} pixels")
+
+
+def check_inside(box: Sequence[float], width: float, height: float) -> None:
+    """Check that a box is not wholly outside of its image; over an edge is taken as it is: models do that.
+
+    Args:
+        box: Centre x, centre y, width and height.
+        width: Of the image.
+        height: Likewise.
+
+    Raises:
+        ValueError: It is outside.
+    """
+    x, y, w, h = box
+    if x + w / 2 <= 0 or y + h / 2 <= 0 or x - w / 2 >= width or y - h / 2 >= height:
+        raise WrongDetectionError(
+            "outside", f"a box wholly outside of its image of {width:g} by {height:g} pixels: {list(box)}"
+        )
+
+
+def _track(track: str) -> bytes:
+    text = track.encode()
+    if len(text) > MOST_TRACK_BYTES:
+        raise WrongDetectionError("track", f"a track's id of {len(text):,} bytes")
+    return text
+
+
+def _checked_cuboid(geometry: Any) -> tuple[float, ...]:
+    numbers = tuple(map(float, geometry))
+    if len(numbers) != _NUMBERS:
+        raise WrongDetectionError("not_numbers", f"a cuboid of {len(numbers)} numbers, not {_NUMBERS}")
+    if not all(map(math.isfinite, numbers)):
+        raise WrongDetectionError("not_finite", f"a cuboid with a number that is not finite: {list(numbers)}")
+    if min(numbers[7:]) <= 0:
+        raise WrongDetectionError(
+            "bad_size", f"a cuboid of {' by '.join(f'{size:g}' for size in numbers[7:])} m"
+        )
+    length = math.sqrt(sum(value * value for value in numbers[3:7]))
+    if abs(length - 1) > _UNIT:
+        raise WrongDetectionError("bad_rotation", f"a quaternion of length {length:g}, not 1")
+    return numbers

@@ -1,0 +1,237 @@
+"""The files of a model's results: found, opened, unpacked and read, wherever they lie."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.files import is_local, told_size
+from airflow_provider_kognic.core.sources.bounded import compression_of
+from airflow_provider_kognic.core.sources.converting.json_stream import JSONStream
+from airflow_provider_kognic.core.sources.folder import open_glob
+from airflow_provider_kognic.core.sources.listing import files_in, is_pattern
+from airflow_provider_kognic.core.sources.pinned import Pinned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_provider_kognic.core.sources.base import Given, PathLike
+    from airflow_provider_kognic.core.sources.converting.scenes import KeyedValues, Scenes
+    from airflow_provider_kognic.core.stores.patience import Patience
+
+PACKED = (".gz", ".bz2", ".xz", ".zst")
+# Characters of a line of text.
+MOST_LINE = 1 << 20
+# Bytes by which a format recognises a file.
+HEAD = 4096
+
+
+class BrokenFileError(ValueError):
+    """A file that cannot be unpacked any further, or is no text."""
+
+
+@dataclass
+class Reading:
+    """What the reader of a format is given beside a file.
+
+    Attributes:
+        arguments: The format's own, by name, checked; paths are paths.
+        scenes: Knows which keys there are, and the sizes of their images.
+        resolve: Makes a path of text.
+        patience: Asks a store again that does not answer.
+        named: Gets the names of classes that the format's files call by numbers.
+        kept: What `prepare` leaves for `read`, by any name.
+    """
+
+    arguments: Mapping[str, Any]
+    scenes: Scenes
+    resolve: Callable[[str], PathLike]
+    patience: Patience
+    named: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def file(self, path: PathLike) -> InputFile:
+        """Return a file beside the input, such as that of an argument."""
+        return InputFile(path, self.patience)
+
+    def values(self, name: str) -> KeyedValues:
+        """Return an empty map from keys to values that is kept on disk, however many there are."""
+        return self.scenes.keyed_values(name)
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file of an input, or beside it; compressed ones are unpacked as they are read.
+
+    Attributes:
+        path: Where it is.
+        patience: Asks its store again that does not answer.
+    """
+
+    path: PathLike
+    patience: Patience | None = None
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def stem(self) -> str:
+        """Its name without the endings: `000008` of `000008.txt.gz`."""
+        return unpacked_name(self.path.name).rpartition(".")[0] or self.path.name
+
+    @property
+    def size(self) -> int | None:
+        """Its bytes as it is stored, where that is known."""
+        return told_size(self.path)
+
+    @cached_property
+    def _pinned(self) -> Pinned:
+        return Pinned(self.path, self.patience, packed=True)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """Open it as bytes, unpacked; as it is, while others may write to it.
+
+        Raises:
+            KognicInputError: It cannot be read, is replaced meanwhile, or is packed in a way that is not known.
+            KognicStoreError: Its store does not answer.
+            BrokenFileError: From a read: it cannot be unpacked any further.
+        """
+        with self._pinned.opened() as raw:
+            yield _unpacked(self.path, raw)
+
+    @contextlib.contextmanager
+    def json(self) -> Iterator[JSONStream]:
+        """Open it as JSON of any size."""
+        with self.opened() as file:
+            yield JSONStream(file)
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Yield the number of each line, and the line without its end.
+
+        Raises:
+            BrokenFileError: It is no text of UTF-8, or a line is too long to be one.
+        """
+        with self.opened() as file:
+            text = io.TextIOWrapper(file, encoding="utf-8-sig")
+            number = 0
+            try:
+                while line := text.readline(MOST_LINE + 1):
+                    number += 1
+                    if len(line) > MOST_LINE:
+                        raise BrokenFileError(f"line {number} has more than {MOST_LINE:,} characters")
+                    yield number, line.rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise BrokenFileError(f"not UTF-8 after line {number}: {error.reason}") from None
+            finally:
+                text.detach()
+
+    def head(self) -> bytes:
+        """Return how it begins; nothing where it cannot be unpacked."""
+        with contextlib.suppress(BrokenFileError), self.opened() as file:
+            return file.read(HEAD)
+        return b""
+
+
+def unpacked_name(name: str) -> str:
+    """Return a file's name without the ending of what it is packed with."""
+    stem, dot, ending = name.rpartition(".")
+    return stem if dot and f".{ending.lower()}" in PACKED else name
+
+
+def input_files(given: Given, endings: tuple[str, ...]) -> list[InputFile]:
+    """Return the files of an input, in the order of their names.
+
+    Args:
+        given: A file, a folder or a glob.
+        endings: Of a folder, those that end so, packed or not.
+
+    Raises:
+        KognicInputError: There are none.
+    """
+    if given.is_folder:
+        names = [name for name in _listed(given.path) if unpacked_name(name).lower().endswith(endings)]
+        paths: list[PathLike] = [given.path / name for name in sorted(names)]
+        what = f"has no file that ends with {' or '.join(endings)}"
+    elif given.is_file:
+        paths, what = [given.path], ""
+    elif is_pattern(given.text):
+        found = open_glob(given.path)
+        paths, what = [found.folder / name for name in found.names], "matches no file"
+    else:
+        paths, what = [], "does not exist; is it visible from the worker?"
+    if not paths:
+        raise KognicInputError(f"'predictions' {what}: {given.text}")
+    return [InputFile(path, given.patience) for path in paths]
+
+
+def _listed(folder: Any) -> list[str]:
+    if isinstance(folder, Path) and is_local(folder):
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if not entry.is_dir()]
+    return list(files_in(folder))
+
+
+class _Checked(io.RawIOBase):
+    """What unpacks a file, with one error for all that it may find."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        self._file = file
+        self._name = name
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        view: Any = memoryview(buffer)
+        try:
+            data = self._file.read(len(view))
+        except KognicError:  # of the store that it lies in
+            raise
+        except (EOFError, OSError, ValueError) as error:
+            raise BrokenFileError(f"cannot be unpacked any further ({self._name}): {error}") from None
+        except Exception as error:  # zlib, lzma and zstd have errors of their own, of no common kind
+            if type(error).__module__.partition(".")[0] not in _UNPACKERS:
+                raise
+            raise BrokenFileError(f"cannot be unpacked any further ({self._name}): {error}") from None
+        view[: len(data)] = data
+        return len(data)
+
+
+_LIBRARIES = {
+    "gzip": ("gzip", "open"),
+    "bzip2": ("bz2", "open"),
+    "xz": ("lzma", "open"),
+    "zstd": ("compression.zstd", "open"),
+}
+_UNPACKERS = frozenset({"zlib", "_lzma", "lzma", "zstd", "_zstd", "compression", "zstandard"})
+
+
+def _unpacked(path: PathLike, raw: Any) -> IO[bytes]:
+    name = compression_of(raw.peek(8)[:8] if hasattr(raw, "peek") else b"")
+    if name is None:
+        file: IO[bytes] = raw
+        return file
+    module, unpack = _LIBRARIES.get(name, ("", ""))
+    if not module:
+        raise KognicInputError(f"{path} is compressed ({name}): unpack it first.")
+    library = _zstd(path) if name == "zstd" else importlib.import_module(module)
+    unpacker = getattr(library, unpack)(raw)
+    return io.BufferedReader(_Checked(unpacker, name), 1 << 16)
+
+
+def _zstd(path: PathLike) -> Any:
+    for module in ("compression.zstd", "zstandard"):
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(module)
+    raise KognicInputError(
+        f"{path} is compressed with zstd, which Python reads from 3.14 on, or with the package 'zstandard':"
+        " install that, or unpack the file first."
+    )

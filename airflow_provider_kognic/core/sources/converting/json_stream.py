@@ -1,0 +1,195 @@
+"""Reading JSON of any size, value by value: a list of millions of rows, or an object of as many.
+
+Each value is decoded by the standard library's own decoder, at its speed, out of a window of the text. That was
+chosen over ijson, which is faster still, for what it does about `NaN`: Python writes it into results, ijson ends
+there, and here it is a number that is not finite, in a row that can be named while the rest goes on.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BLOCK = 1 << 18
+# Characters of one value: of one row of a list, or of one key's value.
+MOST_CHARACTERS = 64 << 20
+_SPACE = re.compile(r"[ \t\r\n]*")
+_COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
+# So near to the end of the window, an error may be only that the rest has not been read yet.
+_NEAR = 32
+
+
+class Reads(Protocol):
+    """What is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read at most so many bytes; none at the end."""
+
+
+class BrokenJSONError(ValueError):
+    """The text is no JSON from here on.
+
+    Attributes:
+        ended: Whether it just ends: the file is truncated.
+    """
+
+    def __init__(self, message: str, *, ended: bool = False) -> None:
+        super().__init__(message)
+        self.ended = ended
+
+
+class JSONStream:
+    """A text of JSON, gone through once from its beginning to its end.
+
+    Args:
+        file: Where it is read from, UTF-8, with or without a byte order mark.
+    """
+
+    def __init__(self, file: Reads) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._decode = json.JSONDecoder().raw_decode
+        self._text = ""
+        self._at = 0
+        self._before = 0
+        self._over = False
+
+    def next_is(self) -> str:
+        """Return the character with which the next value begins; empty at the end of the text."""
+        while True:
+            found = _SPACE.match(self._text, self._at)
+            self._at = found.end() if found else self._at
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def value(self) -> Any:
+        """Return the next value; NaN and infinities are floats.
+
+        Raises:
+            BrokenJSONError: There is none, or none that is whole and not too large.
+        """
+        self.next_is()
+        while True:
+            try:
+                value, end = self._decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if not self._may_go_on(error) or not self._more():
+                    raise self._broken(error.msg, error.pos) from None
+            except RecursionError:
+                raise self._broken("nested too deeply", self._at) from None
+            except ValueError as error:  # a number of thousands of digits
+                raise self._broken(str(error), self._at) from None
+            else:
+                if end < len(self._text) or not self._more():  # a number may go on
+                    self._at = end
+                    return value
+
+    def skip(self) -> None:
+        """Go past the next value, however large it is."""
+        begins = self.next_is()
+        if begins == "[":
+            for _ in self.elements():
+                self.skip()
+        elif begins == "{":
+            for _ in self.members():
+                self.skip()
+        else:
+            self.value()
+
+    def values(self) -> Iterator[Any]:
+        """Yield the values of the list that is next; raises BrokenJSONError where it breaks off."""
+        decode = self._decode
+        for _ in self.elements():
+            yield self.value()
+            # The same for as long as the window reaches, at the decoder's own speed.
+            while (found := _COMMA.match(self._text, self._at)) is not None:
+                try:
+                    value, end = decode(self._text, found.end())
+                except (ValueError, RecursionError):
+                    break
+                if end >= len(self._text):
+                    break
+                self._at = end
+                yield value
+
+    def elements(self) -> Iterator[None]:
+        """Stop at each value of the list that is next: whoever iterates takes it, in whichever way."""
+        self._take("[")
+        if self.next_is() == "]":
+            self._take("]")
+            return
+        while True:
+            yield
+            if self._take(",", "]") == "]":
+                return
+
+    def members(self) -> Iterator[str]:
+        """Yield each key of the object that is next, and stop at its value, which is to be taken."""
+        self._take("{")
+        if self.next_is() == "}":
+            self._take("}")
+            return
+        while True:
+            if self.next_is() != '"':
+                raise self._broken("expected a key", self._at)
+            key = self.value()
+            self._take(":")
+            yield key
+            if self._take(",", "}") == "}":
+                return
+
+    def end(self) -> None:
+        """Check that there is nothing more; raises BrokenJSONError if there is."""
+        if self.next_is():
+            raise self._broken("more after its end", self._at)
+
+    def _take(self, *wanted: str) -> str:
+        found = self.next_is()
+        if found not in wanted:
+            raise self._broken(f"expected {' or '.join(map(repr, wanted))}", self._at)
+        self._at += 1
+        return found
+
+    def _may_go_on(self, error: json.JSONDecodeError) -> bool:
+        """Tell whether an error may be only that the window ends in the middle of a value."""
+        return error.pos > len(self._text) - _NEAR or error.msg.startswith("Unterminated string")
+
+    def _more(self) -> bool:
+        """Lengthen the window; as much again, so that a large value is not decoded too often."""
+        if self._over:
+            return False
+        if len(self._text) - self._at > MOST_CHARACTERS:
+            raise BrokenJSONError(f"one value has more than {MOST_CHARACTERS:,} characters")
+        self._before += self._at
+        kept = self._text[self._at :]
+        wanted = max(_BLOCK, len(kept))
+        pieces = [kept]
+        while wanted > 0:
+            raw = self._file.read(min(wanted, _BLOCK))
+            self._over = not raw
+            try:
+                piece = self._decoder.decode(raw, final=self._over)
+            except UnicodeDecodeError as error:
+                raise BrokenJSONError(f"not UTF-8 after character {self._before:,}: {error.reason}") from None
+            pieces.append(piece)
+            wanted -= len(raw)
+            if self._over:
+                break
+        self._text, self._at = "".join(pieces), 0
+        return len(self._text) > len(kept) or not self._over
+
+    def _broken(self, what: str, position: int) -> BrokenJSONError:
+        if (self._over and position > len(self._text) - _NEAR) or (
+            self._over and what.startswith("Untermin")
+        ):
+            return BrokenJSONError(f"it ends in the middle ({what[:1].lower()}{what[1:]})", ended=True)
+        return BrokenJSONError(
+            f"no JSON at character {self._before + position:,}: {what[:1].lower()}{what[1:]}"
+        )

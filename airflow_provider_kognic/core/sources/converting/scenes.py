@@ -1,0 +1,386 @@
+"""The table of scenes: which image, sample or frame of a model's input is which frame and stream of which scene.
+
+A table may have as many rows as there are images. It is read once, into a database in the task's own temporary
+folder. In memory are some twenty bytes for each key, so that a detection finds its place without asking the disk.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from array import array
+from bisect import bisect_left
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.sources.converting.tables import (
+    COLUMNS,
+    LIDAR,
+    REQUIRED,
+    WrongRow,
+    rows_of,
+    scene_row,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from airflow_provider_kognic.core.sources.converting.inputs import InputFile
+    from airflow_provider_kognic.core.sources.converting.summary import Conversion
+    from airflow_provider_kognic.core.sources.converting.tables import TableRow
+
+# What the rows of a key take.
+CAMERAS, CUBOIDS, UNPLACED = 1, 2, 4
+
+# Kibibytes of the database that are kept in memory.
+_CACHE_KIB = 1024
+# Scenes that are listed at a time.
+_PORTION = 256
+_TABLES = """
+CREATE TABLE scenes (number INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, key TEXT NOT NULL);
+CREATE TABLE keys (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, scene INTEGER NOT NULL);
+CREATE TABLE frames (
+    scene INTEGER, frame INTEGER, timestamp INTEGER,
+    PRIMARY KEY (scene, frame), UNIQUE (scene, timestamp)
+) WITHOUT ROWID;
+CREATE TABLE places (
+    scene INTEGER, frame INTEGER, stream TEXT, timestamp INTEGER, key INTEGER,
+    width INTEGER, height INTEGER, transform BLOB,
+    PRIMARY KEY (scene, frame, stream)
+) WITHOUT ROWID;
+"""
+
+
+class Place(NamedTuple):
+    """A row of the table, as a document needs it: one stream of one frame.
+
+    Attributes:
+        frame: The frame's id.
+        timestamp: Milliseconds.
+        stream: A camera's name, or `@lidar`.
+        key: The number of the key.
+        key_text: The key.
+        width: Of the image, in pixels; None where the table does not say.
+        height: Likewise.
+        transform: Takes a point of the format's 3D frame to the scene's, row by row; None where there is none.
+    """
+
+    frame: int
+    timestamp: int
+    stream: str
+    key: int
+    key_text: str
+    width: int | None
+    height: int | None
+    transform: tuple[float, ...] | None
+
+
+class Scenes:
+    """The table, read into a folder; safe in threads once `read` is through.
+
+    Args:
+        folder: Where the database lies; the caller removes it.
+
+    Attributes:
+        count: Number of scenes; they are numbered from 0, in the order of the table.
+        keys: Number of keys; likewise.
+        uses: For each key what its rows take: `CAMERAS`, `CUBOIDS`, or `UNPLACED` cuboids.
+        scene_of: For each key the scene that its first row names.
+        knows_sizes: Whether the table says how large any image is.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._database = sqlite3.connect(folder / "scenes.db", check_same_thread=False, isolation_level=None)
+        # What is written here ends with the task: nothing needs to survive it.
+        for pragma in (
+            "journal_mode=OFF",
+            "synchronous=OFF",
+            f"cache_size=-{_CACHE_KIB}",
+            "locking_mode=EXCLUSIVE",
+        ):
+            self._database.execute(f"PRAGMA {pragma}").close()
+        self._database.executescript(_TABLES)
+        self._lock = threading.Lock()
+        self.count = 0
+        self.keys = 0
+        self.uses = bytearray()
+        self.scene_of = array("I")
+        self.knows_sizes = False
+        self._widths = array("I")
+        self._heights = array("I")
+        self._hashes = array("q")
+        self._numbers = array("I")
+        self._same_hash: dict[str, int] = {}
+        self._last: tuple[str, int | None] = ("", None)
+        self._last_scene = ("", 0)
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._database.close()
+
+    def read(self, table: InputFile, counts: Conversion, *, places_cuboids: bool, needs_size: bool) -> None:
+        """Read the table.
+
+        Args:
+            table: The file.
+            counts: Gets the rows that cannot be used.
+            places_cuboids: Whether cuboids need a `transform`, as the format's frame is none of a scene's.
+            needs_size: Whether cameras need the size of their images.
+
+        Raises:
+            KognicInputError: It is no such table.
+        """
+        known = False
+        self._database.execute("BEGIN")
+        for line, row in rows_of(table, "the table of scenes"):
+            if isinstance(row, str):
+                counts.refuse_row_of_table(str(table), line, row)
+                continue
+            if not known:
+                self._check_columns(table, row, counts)
+                known = True
+            try:
+                self._add(scene_row(row, needs_size=needs_size), places_cuboids=places_cuboids)
+            except WrongRow as error:
+                shown = row.get("key")
+                counts.refuse_row_of_table(
+                    str(table), line, str(error), None if shown is None else str(shown)
+                )
+        self._database.execute("COMMIT")
+        self._index_keys()
+        counts.scenes, counts.keys = self.count, self.keys
+
+    def number_of(self, key: str) -> int | None:
+        """Return the number of a key, or None where the table does not have it."""
+        last, number = self._last
+        if key == last:
+            return number
+        number = self._look_up(key)
+        self._last = (key, number)
+        return number
+
+    def size_of(self, key: str) -> tuple[int, int] | None:
+        """Return width and height of a key's image, or None where the table does not say."""
+        number = self.number_of(key)
+        return None if number is None else self.size_of_number(number)
+
+    def size_of_number(self, number: int) -> tuple[int, int] | None:
+        """Likewise, by the key's number."""
+        if not self._widths or not self._widths[number]:
+            return None
+        return self._widths[number], self._heights[number]
+
+    def scene(self, number: int) -> tuple[str, str]:
+        """Return the uuid of a scene, and the key of its first row."""
+        (found,) = self._ask("SELECT uuid, key FROM scenes WHERE number = ?", number)
+        return found[0], found[1]
+
+    def listed(self) -> Iterator[tuple[int, str, str]]:
+        """Yield the number of each scene, its uuid and the key of its first row."""
+        for start in range(0, self.count, _PORTION):
+            yield from self._ask(
+                "SELECT number, uuid, key FROM scenes WHERE number >= ? ORDER BY number LIMIT ?",
+                start,
+                _PORTION,
+            )
+
+    def scene_named(self, uuid: str) -> int | None:
+        """Return the number of a scene, or None where the table does not have it."""
+        found = self._ask("SELECT number FROM scenes WHERE uuid = ?", uuid)
+        return found[0][0] if found else None
+
+    def places(self, scene: int) -> list[Place]:
+        """Return the frames and streams of a scene: in the order of the frames' ids, then of the streams' names."""
+        rows = self._ask(
+            "SELECT frame, timestamp, stream, key, keys.text, width, height, transform FROM places"
+            " JOIN keys ON keys.number = key WHERE places.scene = ? ORDER BY frame, stream",
+            scene,
+        )
+        return [
+            Place(
+                frame,
+                stamp,
+                stream,
+                key,
+                text,
+                wide,
+                high,
+                None if moves is None else tuple(array("d", moves)),
+            )
+            for frame, stamp, stream, key, text, wide, high, moves in rows
+        ]
+
+    def keyed_values(self, name: str) -> KeyedValues:
+        """Return an empty map that is kept in the same database."""
+        return KeyedValues(self._database, self._lock, name)
+
+    def _ask(self, statement: str, *values: object) -> list[Any]:
+        with self._lock:
+            return self._database.execute(statement, values).fetchall()
+
+    @staticmethod
+    def _check_columns(table: InputFile, row: Mapping[str, Any], counts: Conversion) -> None:
+        if missing := [name for name in REQUIRED if name not in row]:
+            raise KognicInputError(
+                f"the table of scenes {table} has no column {' and '.join(map(repr, missing))}; it has"
+                f" {', '.join(map(repr, row)) or 'none'}. Expected {', '.join(map(repr, COLUMNS))}, of which the"
+                f" first two and 'stream' are needed."
+            )
+        counts.unknown_columns = tuple(str(name) for name in row if name not in COLUMNS)
+
+    def _add(self, row: TableRow, *, places_cuboids: bool) -> None:
+        scene, is_new_scene = self._scene_of(row)
+        key, is_new_key = self._key_of(row, scene)
+        try:
+            if not self._put("INSERT INTO frames VALUES (?, ?, ?)", scene, row.frame, row.timestamp):
+                self._check_frame(scene, row)
+            where = (scene, row.frame, row.stream, row.timestamp, key)
+            size = (row.width, row.height)
+            if not self._put(
+                "INSERT INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *where, *size, row.transform
+            ):
+                raise self._taken(scene, row)
+        except WrongRow:
+            self._forget(scene if is_new_scene else None, key if is_new_key else None)
+            raise
+        self.count += is_new_scene
+        self._note_key(key, scene, row, places_cuboids=places_cuboids)
+
+    def _put(self, statement: str, *values: object) -> bool:
+        """Insert a row, or tell that there is one already."""
+        try:
+            self._database.execute(statement, values)
+        except sqlite3.IntegrityError:
+            return False
+        return True
+
+    def _scene_of(self, row: TableRow) -> tuple[int, bool]:
+        """Return the number of a row's scene, and whether it is a new one."""
+        if row.scene_uuid == self._last_scene[0]:
+            return self._last_scene[1], False
+        number, is_new = self.count, True
+        if not self._put("INSERT INTO scenes VALUES (?, ?, ?)", number, row.scene_uuid, row.key):
+            found = self._database.execute("SELECT number FROM scenes WHERE uuid = ?", (row.scene_uuid,))
+            number, is_new = found.fetchone()[0], False
+        self._last_scene = (row.scene_uuid, number)
+        return number, is_new
+
+    def _key_of(self, row: TableRow, scene: int) -> tuple[int, bool]:
+        """Return the number of a row's key, and whether it is a new one."""
+        if self._put("INSERT INTO keys VALUES (?, ?, ?)", self.keys, row.key, scene):
+            return self.keys, True
+        found = self._database.execute("SELECT number FROM keys WHERE text = ?", (row.key,))
+        return found.fetchone()[0], False
+
+    def _forget(self, scene: int | None, key: int | None) -> None:
+        """Take out again what was put in for a row that cannot be used."""
+        if key is not None:
+            self._database.execute("DELETE FROM keys WHERE number = ?", (key,))
+        if scene is not None:
+            self._database.execute("DELETE FROM scenes WHERE number = ?", (scene,))
+            self._database.execute("DELETE FROM frames WHERE scene = ?", (scene,))
+            self._last_scene = ("", 0)
+
+    def _check_frame(self, scene: int, row: TableRow) -> None:
+        """Check that a frame that could not be put in is there with the same timestamp."""
+        where = (scene, row.frame)
+        statement = "SELECT timestamp FROM frames WHERE scene = ? AND frame = ?"
+        found = self._database.execute(statement, where).fetchone()
+        if found is None:
+            raise WrongRow(
+                f"an earlier row has another frame of scene {row.scene_uuid} with timestamp_ms {row.timestamp}:"
+                " each frame needs its own"
+            )
+        if found[0] != row.timestamp:
+            raise WrongRow(
+                f"frame {row.frame} of scene {row.scene_uuid} has timestamp_ms {found[0]} in an earlier row,"
+                f" and {row.timestamp} here"
+            )
+
+    def _taken(self, scene: int, row: TableRow) -> WrongRow:
+        (other,) = self._database.execute(
+            "SELECT text FROM places JOIN keys ON keys.number = key"
+            " WHERE places.scene = ? AND frame = ? AND stream = ?",
+            (scene, row.frame, row.stream),
+        ).fetchone()
+        where = f"stream {row.stream} of frame {row.frame} of scene {row.scene_uuid}"
+        if other == row.key:
+            return WrongRow(f"the same row stands earlier: the key is {where} already")
+        return WrongRow(f"two keys for one frame: {where} is that of the key {other} already")
+
+    def _note_key(self, key: int, scene: int, row: TableRow, *, places_cuboids: bool) -> None:
+        use = CAMERAS
+        if row.stream == LIDAR:
+            use = UNPLACED if places_cuboids and row.transform is None else CUBOIDS
+        if key == self.keys:
+            self.keys += 1
+            self.uses.append(use)
+            self.scene_of.append(scene)
+            self._widths.append(row.width or 0)
+            self._heights.append(row.height or 0)
+            return
+        self.uses[key] |= use
+        if not self._widths[key]:
+            self._widths[key], self._heights[key] = row.width or 0, row.height or 0
+
+    def _index_keys(self) -> None:
+        """Make what finds keys: their hashes in order. Two are the same once in 10^9 tables of 100,000 keys."""
+        rows = self._database.execute("SELECT text, number FROM keys")
+        # One number for both, as that is half the memory of two in a tuple.
+        found = [(hash(text) << 32) + number for text, number in rows]
+        found.sort()
+        self._hashes.extend(one >> 32 for one in found)
+        self._numbers.extend(one & 0xFFFFFFFF for one in found)
+        del found
+        for at, (one, two) in enumerate(pairwise(self._hashes)):
+            if one == two:
+                for number in self._numbers[at : at + 2]:
+                    self._same_hash[self._text_of(number)] = number
+        self.knows_sizes = any(self._widths)
+        if not self.knows_sizes:
+            self._widths, self._heights = array("I"), array("I")
+
+    def _text_of(self, number: int) -> str:
+        (found,) = self._ask("SELECT text FROM keys WHERE number = ?", number)
+        return str(found[0])
+
+    def _look_up(self, key: str) -> int | None:
+        wanted = hash(key)
+        at = bisect_left(self._hashes, wanted)
+        if at == len(self._hashes) or self._hashes[at] != wanted:
+            return None
+        return self._same_hash.get(key, self._numbers[at]) if self._same_hash else self._numbers[at]
+
+
+class KeyedValues:
+    """A map from text to small values on disk; only the last answer is in memory."""
+
+    def __init__(self, database: sqlite3.Connection, lock: threading.Lock, name: str) -> None:
+        self._database = database
+        self._lock = lock
+        self._name = f'"values of {name}"'
+        self._last: tuple[str, Any] | None = None
+        with lock:
+            database.execute(f"CREATE TABLE {self._name} (key TEXT PRIMARY KEY, value) WITHOUT ROWID")
+
+    def update(self, items: Iterable[tuple[str, str | int | float | bytes]]) -> None:
+        """Put items in; a later one replaces an earlier one."""
+        statement = f"INSERT OR REPLACE INTO {self._name} VALUES (?, ?)"  # noqa: S608 - names of this package
+        with self._lock:
+            self._database.execute("BEGIN")
+            self._database.executemany(statement, items)
+            self._database.execute("COMMIT")
+
+    def get(self, key: str) -> Any:
+        """Return the value of a key, or None."""
+        if self._last is not None and self._last[0] == key:
+            return self._last[1]
+        statement = f"SELECT value FROM {self._name} WHERE key = ?"  # noqa: S608 - names of this package
+        with self._lock:
+            found = self._database.execute(statement, (key,)).fetchone()
+        value = None if found is None else found[0]
+        self._last = (key, value)
+        return value

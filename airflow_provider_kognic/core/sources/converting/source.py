@@ -1,0 +1,184 @@
+"""A model's results as a source: a document for each scene of the table, made when it is read."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.masking import masked
+from airflow_provider_kognic.core.models import Prediction, Refused
+from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.sources.base import Found, folded, prediction_of, refusal
+from airflow_provider_kognic.core.sources.bounded import check_size
+from airflow_provider_kognic.core.sources.converting.ingest import FOUND, REFUSED
+from airflow_provider_kognic.core.sources.converting.writer import write_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from airflow_provider_kognic.core.models import Result
+    from airflow_provider_kognic.core.sources.base import Find
+    from airflow_provider_kognic.core.sources.converting.index import DetectionIndex, Stored
+    from airflow_provider_kognic.core.sources.converting.scenes import Place, Scenes
+    from airflow_provider_kognic.core.sources.converting.summary import Conversion
+    from airflow_provider_kognic.core.sources.converting.writer import Writing
+
+
+@dataclass(frozen=True)
+class Store:
+    """What a source reads from: the table and the detections, in a folder that goes with it."""
+
+    scenes: Scenes
+    index: DetectionIndex
+    remove: Callable[[], None]
+
+    def close(self) -> None:
+        """Close all of it, and remove the folder."""
+        self.index.close()
+        self.scenes.close()
+        self.remove()
+
+
+class ModelSource:
+    """A document for each scene in which something was found; where these are asked for, also for the empty ones.
+
+    Args:
+        where: What was given as the predictions, as receipts call it.
+        store: The table and the detections; closed when nobody has the source or a prediction of it any more.
+        flags: For each scene what is known of it, see `ingest`.
+        writing: What all documents have in common.
+        counts: What became of the rows.
+        send_empty: Whether scenes in which nothing was found are sent.
+        max_bytes: Larger documents are refused.
+
+    Attributes:
+        counts: What became of the rows.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        store: Store,
+        flags: bytearray,
+        writing: Writing,
+        counts: Conversion,
+        *,
+        send_empty: bool,
+        max_bytes: int,
+    ) -> None:
+        self.counts = counts
+        self._where = masked(where)
+        self._store = store
+        self._flags = flags
+        self._writing = writing
+        self._send_empty = send_empty
+        self._max_bytes = max_bytes
+        self._total = self._count()
+        weakref.finalize(self, store.close)
+
+    @property
+    def total(self) -> int:
+        """Number of scenes of which there is a document, or of which all that there was is refused."""
+        return self._total
+
+    def __iter__(self) -> Iterator[Prediction | Result]:
+        for scene, uuid, key in self._store.scenes.listed():
+            flags = self._flags[scene]
+            if self._is_empty(flags) and not self._send_empty:
+                continue
+            where = f"{self._where}#{key}"
+            if flags & REFUSED and not flags & FOUND:
+                yield refusal(uuid, where, _nothing_left())
+            else:
+                yield prediction_of(uuid, where, partial(self._read, scene, uuid), "'scene_uuid'")
+
+    def find(self, key: str, scene_uuid: object) -> Callable[[], bytes]:
+        """Find a document again.
+
+        Args:
+            key: As its receipt has it: that of the first row of the scene.
+            scene_uuid: The scene.
+
+        Raises:
+            Refused: It is not there any more, or is of another scene.
+        """
+        scenes = self._store.scenes
+        uuid = str(folded(scene_uuid))
+        scene = scenes.scene_named(uuid)
+        if scene is None or scenes.scene(scene)[1] != key:
+            raise Refused(
+                Reason.UNREADABLE,
+                f"the table of scenes has no row of the key {key} as the first one of scene {scene_uuid}: give the"
+                " arguments of the run that wrote the receipt.",
+            )
+        flags = self._flags[scene]
+        if flags & REFUSED and not flags & FOUND:
+            raise _nothing_left()
+        if self._is_empty(flags) and not self._send_empty:
+            raise Refused(Reason.UNREADABLE, "nothing was found in this scene, and empty ones are not sent.")
+        return partial(self._read, scene, uuid)
+
+    def _read(self, scene: int, uuid: str) -> bytes:
+        document = write_document(uuid, self._store.scenes.places(scene), self._found, self._writing)
+        check_size(len(document), self._max_bytes)
+        return document
+
+    def _found(self, place: Place) -> Sequence[Stored]:
+        return self._store.index.of_key(self._store.scenes.scene_of[place.key], place.key)
+
+    @staticmethod
+    def _is_empty(flags: int) -> bool:
+        return not flags & (FOUND | REFUSED)
+
+    def _count(self) -> int:
+        """Count the scenes, and name some of those without a detection."""
+        counts = self.counts
+        empty = 0
+        for scene, flags in enumerate(self._flags):
+            if self._is_empty(flags):
+                if not empty:
+                    uuid, key = self._store.scenes.scene(scene)
+                    text = f"nothing was found in scene {uuid}, key {key}; there may be more such scenes"
+                    counts.named.setdefault("empty_scenes", []).append(text)
+                empty += 1
+        counts.empty_scenes = empty
+        refused = sum(1 for flags in self._flags if flags & REFUSED and not flags & FOUND)
+        counts.documents = len(self._flags) - refused - (0 if self._send_empty else empty)
+        return counts.documents + refused
+
+
+def finder(open_input: Callable[[str], ModelSource]) -> Find:
+    """Return what finds documents by `<file>#<key>`, for one pass over a manifest.
+
+    Args:
+        open_input: Opens what was given as the predictions, by its text; raises Refused where it cannot be.
+    """
+    opened: dict[str, ModelSource] = {}
+
+    def find(source: str, scene: object) -> Found | None:
+        if "#" not in source:
+            return None
+        text, key = _split(source, opened)
+        if text not in opened:
+            opened[text] = open_input(text)
+        return Found(source, opened[text].find(key, scene))
+
+    return find
+
+
+def _split(source: str, opened: dict[str, ModelSource]) -> tuple[str, str]:
+    """Split at the `#` before the key: of several, at that after an input which is known."""
+    for text in opened:
+        if source.startswith(f"{text}#"):
+            return text, source[len(text) + 1 :]
+    text, _, key = source.partition("#")
+    return text, key
+
+
+def _nothing_left() -> Refused:
+    return Refused(
+        Reason.BAD_ROW,
+        "nothing is left to be sent: each of its rows was refused, as the summary of the conversion says.",
+    )

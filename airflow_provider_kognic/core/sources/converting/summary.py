@@ -1,0 +1,126 @@
+"""What became of a model's results: what was not taken is counted, and the first of each kind are named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_kognic.core.masking import masked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Of each kind of refusal, so many are named.
+MOST_NAMED = 5
+# Keys without a scene that are told apart; further ones count as rows only.
+_MOST_KEYS = 10_000
+
+
+@dataclass
+class Conversion:
+    """Counts over one input.
+
+    Attributes:
+        rows: Detections that were read.
+        taken: Those that stand in documents; more than that where a key has several streams that take it.
+        skipped: Left out on purpose, by why: a filter, the classes file, the format, no stream that takes them.
+        refused: Left out because something is wrong, by why; so a table's rows.
+        adjusted: Confidences that were dropped or clipped.
+        named: The first of each kind of refusal, and of what else is to be named, for people.
+        scenes: Scenes of the table.
+        keys: Keys of the table.
+        unseen_keys: Those of them that the input does not have.
+        empty_scenes: Scenes in which nothing was found.
+        documents: Scenes of which there is a document; they include the empty ones, if these are sent.
+        unknown_columns: Columns of the table that are not read.
+    """
+
+    rows: int = 0
+    taken: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    adjusted: Counter[str] = field(default_factory=Counter)
+    named: dict[str, list[str]] = field(default_factory=dict)
+    scenes: int = 0
+    keys: int = 0
+    unseen_keys: int = 0
+    empty_scenes: int = 0
+    documents: int = 0
+    unknown_columns: tuple[str, ...] = ()
+    _without_scene: set[int] = field(default_factory=set, repr=False)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was refused."""
+        return not self.refused
+
+    @property
+    def keys_without_scene(self) -> int:
+        """Keys of the input that the table does not have; so many at least."""
+        return len(self._without_scene)
+
+    def refuse(self, reason: str, file: str, row: int, key: str | None, message: str) -> None:
+        """Count a row of the input that is left out because something is wrong with it."""
+        self.refused[reason] += 1
+        where = f"{file}, row {row}" if row else file
+        of = "" if key is None else f", key {key}"
+        self.name(reason, f"{where}{of}: {message}")
+
+    def refuse_row_of_table(self, table: str, line: int, message: str, key: str | None = None) -> None:
+        """Count a row of the table of scenes that cannot be used."""
+        self.refuse("bad_scene_row", table, line, key, message)
+
+    def refuse_unknown_key(self, file: str, row: int, key: str) -> None:
+        """Count a row whose key the table does not have; each such key is named once."""
+        self.refused["no_scene"] += 1
+        if len(self._without_scene) < _MOST_KEYS and (found := hash(key)) not in self._without_scene:
+            self._without_scene.add(found)
+            self.name("no_scene", f"{file}, row {row}, key {key}: the table of scenes has no such key")
+
+    def name(self, what: str, text: str) -> None:
+        """Name an example, unless there are enough of its kind."""
+        listed = self.named.setdefault(what, [])
+        if len(listed) < MOST_NAMED:
+            listed.append(masked(text))
+
+    def lines(self) -> Iterator[str]:
+        """Yield what to tell people, line by line."""
+        yield (
+            f"{self.rows:,} detections read, {self.taken:,} taken; {self.scenes:,} scenes in the table,"
+            f" {self.documents:,} documents, {self.empty_scenes:,} scenes in which nothing was found"
+        )
+        if self.unseen_keys:
+            yield f"  {self.unseen_keys:,} of {self.keys:,} keys of the table are not in the input"
+        if self.keys_without_scene:
+            yield f"  {self.keys_without_scene:,} keys of the input have no scene in the table"
+        if self.unknown_columns:
+            yield f"  columns of the table that are not read: {', '.join(self.unknown_columns)}"
+        for what, counts in (
+            ("skipped", self.skipped),
+            ("adjusted", self.adjusted),
+            ("refused", self.refused),
+        ):
+            for reason, count in sorted(counts.items()):
+                yield f"  {what}: {reason} ({count:,})"
+                yield from (f"    {text}" for text in self.named.get(reason, ()))
+        for what in ("empty_scenes", "unseen_keys"):
+            yield from (f"  {text}" for text in self.named.get(what, ()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts, and what is named, as plain values."""
+        return {
+            "rows": self.rows,
+            "taken": self.taken,
+            "skipped": dict(self.skipped),
+            "refused": dict(self.refused),
+            "adjusted": dict(self.adjusted),
+            "named": {what: list(texts) for what, texts in self.named.items()},
+            "scenes": self.scenes,
+            "keys": self.keys,
+            "unseen_keys": self.unseen_keys,
+            "keys_without_scene": self.keys_without_scene,
+            "empty_scenes": self.empty_scenes,
+            "documents": self.documents,
+            "unknown_columns": list(self.unknown_columns),
+        }

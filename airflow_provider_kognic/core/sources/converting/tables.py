@@ -1,0 +1,250 @@
+"""Rows of a table: CSV, JSON lines or parquet, told by its name; and what a row of the table of scenes is."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import math
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.models import is_uuid
+from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, InputFile, unpacked_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+COLUMNS = (
+    "key",
+    "scene_uuid",
+    "frame_id",
+    "timestamp_ms",
+    "stream",
+    "image_width",
+    "image_height",
+    "transform",
+)
+REQUIRED = ("key", "scene_uuid", "stream")
+LIDAR = "@lidar"
+
+_MOST_TIMESTAMP = 2**53 - 1
+_MOST_PIXELS = 1 << 20
+_MATRIX = 16
+# A turn's columns may be so far from unit length and from right angles: what rounding to four decimals does.
+_RIGID = 1e-3
+# Rows of a parquet file that are decoded at a time.
+_BATCH = 1024
+
+
+class WrongRow(ValueError):  # noqa: N818 - a row is wrong, and no error of the program
+    """A row of the table that cannot be used."""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row of the table of scenes; see `scenes.Place`."""
+
+    key: str
+    scene_uuid: str
+    frame: int
+    timestamp: int
+    stream: str
+    width: int | None
+    height: int | None
+    transform: bytes | None
+
+
+def rows_of(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+    """Yield the line, or row from 1 on, and the row; in place of one that is none, why.
+
+    Args:
+        file: The table.
+        what: What it is, for messages: `the table of scenes`.
+
+    Raises:
+        KognicInputError: It cannot be read as such a table, or its columns are named twice.
+    """
+    name = unpacked_name(file.path.name).lower()
+    try:
+        if name.endswith(".parquet"):
+            yield from _parquet(file, what)
+        elif name.endswith((".jsonl", ".ndjson")):
+            yield from _json_lines(file)
+        else:
+            yield from _csv(file, what)
+    except BrokenFileError as error:
+        raise KognicInputError(f"{what} {file} cannot be read: {error}.") from error
+
+
+def _csv(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+    # Lines keep their ends, as a field in quotes may have some.
+    reader = csv.reader((f"{line}\n" for _, line in file.lines()), strict=True)
+    names: list[str] | None = None
+    try:
+        for fields in reader:
+            if not any(field.strip() for field in fields):
+                continue
+            if names is None:
+                names = [field.strip() for field in fields]
+                _check_names(file, what, names)
+            elif len(fields) > len(names):
+                yield (
+                    reader.line_num,
+                    f"{len(fields)} fields, where the first line names {len(names)} columns",
+                )
+            else:
+                yield reader.line_num, dict(itertools.zip_longest(names, fields))
+    except csv.Error as error:
+        raise KognicInputError(
+            f"{what} {file} cannot be read as CSV from line {reader.line_num} on: {error}. Is a quote not closed?"
+        ) from error
+
+
+def _json_lines(file: InputFile) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+    for number, line in file.lines():
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield number, f"no JSON: {error}"
+            continue
+        yield number, row if isinstance(row, dict) else "no JSON object"
+
+
+def _parquet(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+    parquet = needed("pyarrow.parquet", "parquet", f"to read {file}")
+    try:
+        with file.opened() as opened:
+            table = parquet.ParquetFile(opened)
+            _check_names(file, what, list(table.schema_arrow.names))
+            number = 0
+            for batch in table.iter_batches(batch_size=_BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except needed("pyarrow", "parquet", "").lib.ArrowException as error:
+        raise KognicInputError(f"{what} {file} cannot be read as parquet: {error}") from error
+
+
+def needed(module: str, extra: str, why: str) -> Any:
+    """Import a library that not everybody needs.
+
+    Args:
+        module: The library.
+        extra: The extra of this package that brings it.
+        why: What it is needed for, for the message.
+
+    Raises:
+        KognicInputError: It is not installed.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        library = module.partition(".")[0]
+        raise KognicInputError(
+            f"{library} is needed {why}, and is not installed: pip install 'airflow-provider-kognic[{extra}]'."
+        ) from error
+
+
+def _check_names(file: InputFile, what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    twice = {name for name in names if name in seen or seen.add(name)}  # type: ignore[func-returns-value]
+    if twice:
+        raise KognicInputError(
+            f"{what} {file} has the column {' and '.join(map(repr, sorted(twice)))} more than once: which counts?"
+        )
+
+
+def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:
+    """Return a row of the table of scenes, checked.
+
+    Args:
+        row: As it was read.
+        needs_size: Whether a camera's row has to say how large its image is.
+
+    Raises:
+        WrongRow: It cannot be used.
+    """
+    key, stream = _text(row, "key"), _text(row, "stream")
+    scene_uuid = _text(row, "scene_uuid").lower()
+    if not is_uuid(scene_uuid):
+        raise WrongRow(f"'scene_uuid' is no uuid: {scene_uuid!r}")
+    width, height = _number(row, "image_width", _MOST_PIXELS), _number(row, "image_height", _MOST_PIXELS)
+    if (width is None) != (height is None) or width == 0 or height == 0:
+        raise WrongRow("'image_width' and 'image_height' belong together, and are above 0")
+    if needs_size and width is None and stream != LIDAR:
+        raise WrongRow(
+            "'image_width' and 'image_height' are needed: the format's numbers are parts of the image"
+        )
+    return TableRow(
+        key,
+        scene_uuid,
+        _number(row, "frame_id", _MOST_TIMESTAMP) or 0,
+        _number(row, "timestamp_ms", _MOST_TIMESTAMP) or 0,
+        stream,
+        width,
+        height,
+        _transform(row.get("transform")),
+    )
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if isinstance(value, (int, str)) and not isinstance(value, bool):
+        text = str(value).strip()
+        if text:
+            return text
+    raise WrongRow(f"{name!r} is empty" if value in (None, "") else f"{name!r} is no text: {value!r}")
+
+
+def _number(row: Mapping[str, Any], name: str, most: int) -> int | None:
+    value = row.get(name)
+    if value is None or (isinstance(value, str) and not value.strip()) or value != value:  # noqa: PLR0124 - NaN
+        return None
+    number: int | None = None
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
+        number = int(value.strip()[:20])
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, float) and value.is_integer():  # pandas makes them of a column with a gap
+        number = int(value)
+    if number is None or not 0 <= number <= most:
+        raise WrongRow(f"{name!r} is no whole number from 0 to {most:,}: {value!r}")
+    return number
+
+
+def _transform(value: Any) -> bytes | None:
+    if value is None or (isinstance(value, str) and not value.strip()) or value != value:  # noqa: PLR0124 - NaN
+        return None
+    try:
+        numbers = json.loads(value) if isinstance(value, str) else list(value)
+        matrix = array("d", numbers)
+    except (TypeError, ValueError, RecursionError, OverflowError):
+        raise WrongRow(f"'transform' is no list of {_MATRIX} numbers: {value!r}") from None
+    if len(matrix) != _MATRIX:
+        raise WrongRow(f"'transform' has {len(matrix)} numbers, not {_MATRIX}")
+    _check_rigid(matrix)
+    return matrix.tobytes()
+
+
+def _check_rigid(matrix: array[float]) -> None:
+    if not all(map(math.isfinite, matrix)):
+        raise WrongRow("'transform' has a number that is not finite")
+    rows = [matrix[at : at + 3] for at in (0, 4, 8)]
+    products = [
+        (a, b, sum(x * y for x, y in zip(rows[a], rows[b], strict=True))) for a in range(3) for b in range(3)
+    ]
+    turned = all(abs(product - (a == b)) <= _RIGID for a, b, product in products)
+    (a, b, c), (d, e, f), (g, h, i) = rows
+    mirrored = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0
+    if not turned or mirrored or list(matrix[12:]) != [0, 0, 0, 1]:
+        raise WrongRow(
+            "'transform' is no rigid matrix, row by row: a turn without scale or mirror, a shift as its fourth"
+            " column, and 0, 0, 0, 1 as its last row"
+        )

@@ -1,0 +1,229 @@
+"""The OpenLABEL document of one scene, as bytes: the same detections are the same bytes, always.
+
+What is written here is a contract. Other bytes for the same input would make every finished upload a changed one,
+so whatever changes them is a change that users have to be told of; tests hold them to golden files.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from airflow_provider_kognic.core.models import Refused
+from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.sources.converting.rows import Canvas, Kind, Layer
+from airflow_provider_kognic.core.sources.converting.tables import LIDAR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airflow_provider_kognic.core.sources.base import PathLike
+    from airflow_provider_kognic.core.sources.converting.index import Stored
+    from airflow_provider_kognic.core.sources.converting.rows import Paint
+    from airflow_provider_kognic.core.sources.converting.scenes import Place
+
+# The object of a camera's bitmaps, in all frames.
+BITMAP = "segmentation_bitmap"
+_CUBOID, _MASK = int(Kind.CUBOID), int(Kind.MASK)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What all documents of an input have in common.
+
+    Attributes:
+        names: The classes, by their numbers.
+        levels: Grey levels and their classes; none where there are no masks.
+        resolve: Makes a path of text, for masks that are files.
+        max_per_frame: See `Filters`.
+        paint: The format's; None where it has no masks.
+    """
+
+    names: Sequence[str]
+    levels: Mapping[str, str]
+    resolve: Callable[[str], PathLike]
+    max_per_frame: int | None = None
+    paint: Paint | None = None
+
+
+class _Objects:
+    """The objects of a scene, each named once."""
+
+    def __init__(self, scene_uuid: str, names: Sequence[str]) -> None:
+        self._names = names
+        self._scene = hashlib.sha1(UUID(scene_uuid).bytes, usedforsecurity=False)
+        self._numbers: dict[int, int] = {}
+        self.roots: dict[str, str] = {}
+
+    def named(self, key: str, one: Stored) -> str:
+        """Return the id of what was found, and declare it if it is new.
+
+        What has a track has the same id in every frame; all else one that is made of its key and row.
+        """
+        label, track = one.label, one.track
+        identifier = self._uuid(f"track:{track}:{self._names[label]}" if track else f"row:{key}:{one.row}")
+        if identifier not in self.roots:
+            number = self._numbers[label] = self._numbers.get(label, 0) + 1
+            name = _within(self._names[label])
+            shown = _within(track) if track else number
+            self.roots[identifier] = f'{{"name":"{name} {shown}","type":"{name}"}}'
+        return identifier
+
+    def bitmap(self, stream: str) -> str:
+        """Return the id of a camera's bitmaps."""
+        identifier = self._uuid(f"bitmap:{stream}")
+        self.roots.setdefault(identifier, f'{{"name":{_text(f"{BITMAP} {stream}")},"type":"{BITMAP}"}}')
+        return identifier
+
+    def _uuid(self, name: str) -> str:
+        """Return what `uuid.uuid5` does, of the scene and a name, in a third of its time."""
+        digest = self._scene.copy()
+        digest.update(name.encode())
+        found = digest.hexdigest()
+        variant = "89ab"[int(found[16], 16) & 3]
+        return f"{found[:8]}-{found[8:12]}-5{found[13:16]}-{variant}{found[17:20]}-{found[20:32]}"
+
+
+def write_document(
+    scene_uuid: str,
+    places: Sequence[Place],
+    found: Callable[[Place], Sequence[Stored]],
+    writing: Writing,
+) -> bytes:
+    """Return the document of a scene.
+
+    Args:
+        scene_uuid: The scene.
+        places: Its frames and streams, in order.
+        found: Returns what was found in one of them, in the order of the input.
+        writing: What all documents have in common.
+
+    Raises:
+        Refused: A mask cannot be painted.
+    """
+    objects = _Objects(scene_uuid, writing.names)
+    frames: dict[int, tuple[int, dict[str, str]]] = {}
+    streams: dict[str, None] = {}
+    segmentation = False
+    for place in places:
+        streams.setdefault(place.stream)
+        frame = frames.setdefault(place.frame, (place.timestamp, {}))[1]
+        attributes = f'"attributes":{{"text":[{{"name":"stream","val":{_text(place.stream)}}}]'
+        masks: list[Stored] = []
+        for one in _surest(found(place), place.stream, writing.max_per_frame):
+            if one.kind == _MASK:
+                masks.append(one)
+                continue
+            name = objects.named(place.key_text, one)
+            frame[name] = _with(frame.get(name), one, place, attributes)
+        if masks:
+            segmentation = True
+            frame[objects.bitmap(place.stream)] = _bitmap(masks, place, writing, attributes)
+    declared = ",".join([f'"{name}":{root}' for name, root in objects.roots.items()])
+    parts = [
+        f'"metadata":{{"schema_version":"1.0.0"}},"streams":{{{",".join(map(_stream, sorted(streams)))}}}',
+        f'"objects":{{{declared}}}',
+        f'"frames":{{{",".join([_frame(number, *frame) for number, frame in frames.items()])}}}',
+    ]
+    if segmentation:
+        classes = json.dumps(writing.levels, ensure_ascii=False, separators=(",", ":"))
+        parts.insert(1, f'"ontologies":{{"0":{{"uri":"","classifications":{classes}}}}}')
+    return f'{{"openlabel":{{{",".join(parts)}}}}}'.encode()
+
+
+def _surest(found: Sequence[Stored], stream: str, most: int | None) -> list[Stored]:
+    """Return what a stream takes, in the order of the input; of each kind so many at most."""
+    taken = (
+        [one for one in found if one.kind == _CUBOID]
+        if stream == LIDAR
+        else [one for one in found if one.kind != _CUBOID]
+    )
+    if most is None or len(taken) <= most:
+        return taken
+    kept: set[int] = set()
+    for kind in Kind:
+        of_kind = [number for number, one in enumerate(taken) if one.kind == kind]
+        kept.update(sorted(of_kind, key=lambda number: -_sure(taken[number]))[:most])
+    return [one for number, one in enumerate(taken) if number in kept]
+
+
+def _sure(one: Stored) -> float:
+    return 1.0 if math.isnan(one.confidence) else one.confidence
+
+
+def _with(data: str | None, one: Stored, place: Place, attributes: str) -> str:
+    """Return what an object has in a frame, with one geometry more."""
+    numbers: Sequence[float] = one.geometry
+    kind = "bbox"
+    if one.kind == _CUBOID:
+        kind = "cuboid"
+        if place.transform is not None:
+            numbers = moved(numbers, place.transform)
+    confidence = one.confidence
+    sure = "" if math.isnan(confidence) else f',"num":[{{"name":"confidence","val":{confidence!r}}}]'
+    values = ",".join(map(repr, numbers))
+    geometry = f'{{"name":"{kind}","val":[{values}],{attributes}{sure}}}}}'
+    if data is None:
+        return f'"{kind}":[{geometry}]'
+    # The streams' order brings all cuboids of an object before its boxes.
+    return f"{data[:-1]},{geometry}]" if f'"{kind}":' in data else f'{data},"{kind}":[{geometry}]'
+
+
+def moved(numbers: Sequence[float], transform: Sequence[float]) -> Sequence[float]:
+    """Return a cuboid's ten numbers in the frame to which a rigid matrix leads.
+
+    Raises:
+        Refused: Always: no format has cuboids yet.
+    """
+    raise Refused(
+        Reason.INVALID, f"a cuboid of {len(numbers)} numbers cannot be moved by {list(transform)} yet."
+    )
+
+
+def _bitmap(masks: Sequence[Stored], place: Place, writing: Writing, attributes: str) -> str:
+    """Paint masks over each other: the surer cover the less sure; of the equally sure the earlier the later."""
+    assert writing.paint is not None  # noqa: S101 - a format that yields masks says how they are painted
+    level_of = {name: int(level) for level, name in writing.levels.items()}
+    in_order = sorted(enumerate(masks), key=lambda numbered: (_sure(numbered[1]), -numbered[0]))
+    layers = [
+        Layer(
+            one.geometry if isinstance(one.geometry, bytes) else b"",
+            level_of[writing.names[one.label]],
+            _sure(one),
+            one.row,
+            place.key_text,
+        )
+        for _, one in in_order
+    ]
+    png = writing.paint(layers, Canvas(place.width, place.height, writing.resolve))
+    value = base64.b64encode(png).decode()
+    form = '"mime_type":"image/png","encoding":"base64"'
+    return f'"image":[{{"name":"image","val":"{value}",{form},{attributes}}}}}]'
+
+
+def _frame(number: int, timestamp: int, objects: dict[str, str]) -> str:
+    within = ",".join([f'"{name}":{{"object_data":{{{data}}}}}' for name, data in objects.items()])
+    properties = f'{{"timestamp":{timestamp},"external_id":"","streams":{{}}}}'
+    return f'"{number}":{{"frame_properties":{properties},"objects":{{{within}}}}}'
+
+
+def _stream(name: str) -> str:
+    return f'{_text(name)}:{{"type":"{"lidar" if name == LIDAR else "camera"}"}}'
+
+
+@lru_cache(maxsize=4096)
+def _text(text: str) -> str:
+    """Return text as JSON."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+@lru_cache(maxsize=4096)
+def _within(text: str) -> str:
+    """Return text as it stands within the quotes of JSON."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]

@@ -1,0 +1,235 @@
+"""Opening what a task is given, whatever wrote it: the way in for uploads, dry runs, sensors and command line."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.models import Refused
+from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.sources.base import Format, Given
+from airflow_provider_kognic.core.sources.converting.classes import Classes, ClassesFile
+from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
+from airflow_provider_kognic.core.sources.converting.index import DetectionIndex
+from airflow_provider_kognic.core.sources.converting.ingest import Ingest
+from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading, input_files
+from airflow_provider_kognic.core.sources.converting.rows import Frame, Kind, Labels
+from airflow_provider_kognic.core.sources.converting.scenes import Scenes
+from airflow_provider_kognic.core.sources.converting.source import ModelSource, Store, finder
+from airflow_provider_kognic.core.sources.converting.summary import Conversion
+from airflow_provider_kognic.core.sources.converting.writer import Writing
+from airflow_provider_kognic.core.sources.formats.options import EmptyScenes, FormatOptions
+from airflow_provider_kognic.core.sources.formats.registry import BY_NAME, FORMATS
+from airflow_provider_kognic.core.sources.opening import open_source
+from airflow_provider_kognic.core.stores.patience import Patience
+from airflow_provider_kognic.core.stores.troubles import error_of
+from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from airflow_provider_kognic.core.sources.base import Find, PathLike, Resolve, Source
+    from airflow_provider_kognic.core.sources.converting.rows import ModelFormat
+    from airflow_provider_kognic.core.sources.manifest import Expected
+
+
+def open_model_source(
+    predictions: PathLike | Sequence[Any] | None,
+    manifest: PathLike | None,
+    options: FormatOptions,
+    *,
+    resolve: Callable[[str], PathLike],
+    expected: Expected | None = None,
+    max_document_bytes: int = MOST_DOCUMENT_BYTES,
+    patience: Patience | None = None,
+    folder: Path | None = None,
+    progress: Callable[[int, str], None] | None = None,
+) -> Source:
+    """Open what a task is given, in whichever format it is.
+
+    Files of a model are read here, all of them, once: what is wrong with them is known and counted before anything
+    is sent. Documents are made as they are read.
+
+    Args:
+        predictions: A file, folder or glob of the format; or whatever `open_source` takes.
+        manifest: A manifest instead; its receipts of a model's results are found again with the same options.
+        options: The format, and how it is read.
+        resolve: See `open_source`.
+        expected: See `open_source`.
+        max_document_bytes: See `open_source`.
+        patience: See `open_source`.
+        folder: Where temporary files go: a little less than the unpacked input has; None for the system's place.
+        progress: Called now and then with the number of detections read, and the file; may raise to end it.
+
+    Returns:
+        A source; a `ModelSource` of a model's results, whose `counts` say what became of every row.
+
+    Raises:
+        KognicInputError: What is given cannot be read as that, or the table of scenes or the classes cannot.
+        KognicStoreError: A store does not answer.
+    """
+    opening = _Opening(options, resolve, max_document_bytes, patience or Patience(0), folder, progress)
+    formats = () if options.is_openlabel else (opening.as_format(),)
+    if predictions is not None and manifest is None and formats:
+        return opening.open(Given(predictions, max_document_bytes, opening.patience))
+    source = open_source(
+        predictions,
+        manifest,
+        resolve=resolve,
+        expected=expected,
+        max_document_bytes=max_document_bytes,
+        patience=patience,
+        formats=formats,
+    )
+    # What a model's results become is filtered already.
+    return source if options.filters.are_none or formats else FilteredSource(source, options.filters)
+
+
+def recognise(file: InputFile) -> ModelFormat | None:
+    """Return the format that a file certainly is of, or None: nothing is guessed."""
+    start = file.head()
+    found = [known for known in FORMATS if known.recognises(file.path.name, start)]
+    return found[0] if len(found) == 1 else None
+
+
+class _Opening:
+    """Opens inputs with the same options."""
+
+    def __init__(
+        self,
+        options: FormatOptions,
+        resolve: Callable[[str], PathLike],
+        max_bytes: int,
+        patience: Patience,
+        folder: Path | None,
+        progress: Callable[[int, str], None] | None,
+    ) -> None:
+        self._options = options
+        self._resolve = resolve
+        self._max_bytes = max_bytes
+        self.patience = patience
+        self._folder = folder
+        self._progress = progress
+
+    def as_format(self) -> Format:
+        """Return what finds documents of receipts again, beside the other formats of a source."""
+        return Format(lambda given: False, self.open, self._finder)  # noqa: ARG005 - it is opened by name
+
+    def open(self, given: Given) -> ModelSource:
+        """Read all of an input."""
+        if given.rows is not None:
+            raise KognicInputError(
+                "'predictions' is a list; the results of a model are a file, a folder or a glob."
+            )
+        try:
+            format_ = self._format_of(given)
+            files = self.patience.call(lambda: input_files(given, format_.endings))
+        except KognicError:
+            raise
+        except Exception as error:
+            raise error_of(error, f"'predictions' cannot be read: {given.text}") from error
+        place = Path(tempfile.mkdtemp(prefix="kognic-", dir=self._folder))
+        remove = partial(shutil.rmtree, place, ignore_errors=True)
+        try:
+            return self._read(given.text, format_, files, place, remove)
+        except BaseException:
+            remove()
+            raise
+
+    def _read(
+        self,
+        where: str,
+        format_: ModelFormat,
+        files: Sequence[InputFile],
+        place: Path,
+        remove: Callable[[], None],
+    ) -> ModelSource:
+        options, counts, scenes = self._options, Conversion(), Scenes(place)
+        arguments = self._arguments(format_)
+        assert options.scenes is not None  # noqa: S101 - the options have seen to it
+        scenes.read(
+            InputFile(options.scenes, self.patience),
+            counts,
+            places_cuboids=format_.frame(arguments) not in {Frame.LIDAR, Frame.NONE},
+            needs_size=format_.needs_size,
+        )
+        reading = Reading(arguments, scenes, self._resolve, self.patience)
+        format_.prepare(reading)
+        classes = Classes(
+            self._classes(), options.unknown_class, reading.named, are_names=format_.labels is Labels.NAMES
+        )
+        index = DetectionIndex(place, scenes.count)
+        store = Store(scenes, index, remove)
+        try:
+            ingest = Ingest(
+                scenes,
+                classes,
+                options.filters,
+                index,
+                counts,
+                format_,
+                confidence=options.confidence.value,
+                progress=self._progress,
+            )
+            ingest.run(reading, files)
+            writing = Writing(
+                classes.names,
+                classes.levels() if Kind.MASK in format_.kinds else {},
+                self._resolve,
+                options.max_per_frame,
+                format_.paint,
+            )
+        except BaseException:
+            store.close()
+            raise
+        return ModelSource(
+            where,
+            store,
+            ingest.flags,
+            writing,
+            counts,
+            send_empty=options.empty_scenes is EmptyScenes.SEND,
+            max_bytes=self._max_bytes,
+        )
+
+    def _format_of(self, given: Given) -> ModelFormat:
+        if self._options.format is not None:
+            return BY_NAME[self._options.format]
+        found = recognise(InputFile(given.path, self.patience)) if given.is_file else None
+        if found is None:
+            raise KognicInputError(
+                f"which format {given.text} is of cannot be told for certain: name it as predictions_format, one of"
+                f" {', '.join(map(repr, BY_NAME))}."
+            )
+        return found
+
+    def _arguments(self, format_: ModelFormat) -> Mapping[str, Any]:
+        given = self._options.arguments_of(format_)
+        paths = {argument.name for argument in format_.arguments if argument.is_path}
+        return {
+            name: self._resolve(value) if name in paths and isinstance(value, str) else value
+            for name, value in given.items()
+        }
+
+    def _classes(self) -> ClassesFile | None:
+        classes = self._options.classes
+        if classes is None:
+            return None
+        if isinstance(classes, Mapping):
+            return ClassesFile.of(dict(classes), "classes")
+        return ClassesFile.read(InputFile(classes, self.patience))
+
+    def _finder(self, resolve: Resolve, max_bytes: int) -> Find:
+        def open_input(text: str) -> ModelSource:
+            given = Given(resolve(text), max_bytes, self.patience)
+            try:
+                return self.open(given)
+            except KognicInputError as error:
+                raise Refused(Reason.UNREADABLE, str(error)) from error
+
+        return finder(open_input)

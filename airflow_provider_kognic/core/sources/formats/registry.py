@@ -1,0 +1,14 @@
+"""The formats in which models write their results. The only place that knows which there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.sources.formats.coco import COCO
+
+if TYPE_CHECKING:
+    from airflow_provider_kognic.core.sources.converting.rows import ModelFormat
+
+FORMATS: tuple[ModelFormat, ...] = (COCO,)
+
+BY_NAME = {known.name: known for known in FORMATS}

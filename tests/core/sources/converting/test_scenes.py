@@ -1,0 +1,163 @@
+"""The table of scenes: its columns, its forms, and what is wrong with a row."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.sources.converting.inputs import InputFile
+from airflow_provider_kognic.core.sources.converting.scenes import Scenes
+from airflow_provider_kognic.core.sources.converting.summary import Conversion
+from tests.core.sources.converting.support import scene, write_scenes
+
+UNIT = [1, 0, 0, 5, 0, 1, 0, 6, 0, 0, 1, 7, 0, 0, 0, 1]
+
+
+def read(table: Path, **needs: bool) -> tuple[Scenes, Conversion]:
+    place = table.parent / "database"
+    place.mkdir(exist_ok=True)
+    scenes, counts = Scenes(place), Conversion()
+    wanted = {"places_cuboids": False, "needs_size": False} | needs
+    scenes.read(InputFile(table), counts, **wanted)
+    return scenes, counts
+
+
+def row(key: object, number: int = 0, **more: Any) -> dict[str, Any]:
+    return {"key": key, "scene_uuid": scene(number), "stream": "CAM"} | more
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "ndjson", "csv.gz", "jsonl.xz", "csv.bz2"])
+def test_a_table_says_frames_and_streams(tmp_path: Path, form: str) -> None:
+    rows = [
+        row("a", 1, frame_id=1, timestamp_ms=100, transform=json.dumps(UNIT), image_width=640, image_height=480),
+        row("b", 1),
+        row("a", 1, frame_id=1, timestamp_ms=100, stream="@lidar", transform=json.dumps(UNIT)),
+    ]
+    table = tmp_path / f"scenes.{form}"
+    if "json" in form:
+        plain = "".join(json.dumps(one) + "\n" for one in rows).encode()
+    else:
+        plain = write_scenes(tmp_path / "plain.csv", rows).read_bytes()
+    if form.endswith(".gz"):
+        import gzip
+
+        plain = gzip.compress(plain)
+    elif form.endswith(".xz"):
+        import lzma
+
+        plain = lzma.compress(plain)
+    elif form.endswith(".bz2"):
+        import bz2
+
+        plain = bz2.compress(plain)
+    table.write_bytes(plain)
+    scenes, counts = read(table)
+    assert counts.is_clean
+    assert (scenes.count, scenes.keys) == (1, 2)
+    assert scenes.scene(0) == (scene(1), "a")
+    found = [(p.frame, p.timestamp, p.stream, p.key_text, p.width, p.height) for p in scenes.places(0)]
+    assert found == [
+        (0, 0, "CAM", "b", None, None),
+        (1, 100, "@lidar", "a", None, None),
+        (1, 100, "CAM", "a", 640, 480),
+    ]
+    assert scenes.places(0)[1].transform == tuple(map(float, UNIT))
+    assert scenes.size_of("a") == (640, 480)
+    assert scenes.size_of("b") is None
+    assert scenes.number_of("c") is None
+    scenes.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"scene_uuid": "nonsense"}, "no uuid"),
+        ({"key": ""}, "'key' is empty"),
+        ({"stream": " "}, "'stream' is empty"),
+        ({"frame_id": "-1"}, "'frame_id'"),
+        ({"frame_id": "first"}, "'frame_id'"),
+        ({"timestamp_ms": "1.5"}, "'timestamp_ms'"),
+        ({"timestamp_ms": str(10**18)}, "'timestamp_ms'"),
+        ({"image_width": "640"}, "belong together"),
+        ({"image_width": "0", "image_height": "0"}, "above 0"),
+        ({"transform": "[1, 2]"}, "has 2 numbers"),
+        ({"transform": "no"}, "no list of 16"),
+        ({"transform": json.dumps([2, *UNIT[1:]])}, "no rigid matrix"),
+        ({"transform": json.dumps([-1, *UNIT[1:]])}, "no rigid matrix"),
+        ({"transform": json.dumps([*UNIT[:15], 2])}, "no rigid matrix"),
+        ({"transform": json.dumps(UNIT).replace("5", "NaN")}, "not finite"),
+        ({"key": "b", "scene_uuid": scene(0)}, "two keys for one frame"),
+        ({"key": "a", "scene_uuid": scene(0)}, "the same row stands earlier"),
+        ({"key": "c", "scene_uuid": scene(0), "stream": "B", "timestamp_ms": 7}, "in an earlier row"),
+        ({"key": "c", "scene_uuid": scene(0), "frame_id": 3}, "another frame"),
+    ],
+)
+def test_a_wrong_row_is_named_and_left_out(tmp_path: Path, wrong: dict[str, Any], says: str) -> None:
+    """With its line; the rows around it are taken."""
+    names = ("frame_id", "timestamp_ms", "image_width", "image_height", "transform")
+    blank = dict.fromkeys(names, "")
+    table = write_scenes(tmp_path / "s.csv", [row("a") | blank, row("x", 1) | blank | wrong, row("z", 2) | blank])
+    scenes, counts = read(table)
+    assert counts.refused == {"bad_scene_row": 1}
+    (text,) = counts.named["bad_scene_row"]
+    assert f"{table}, row 3" in text
+    assert says in text
+    assert (scenes.count, scenes.keys) == (2, 2)
+    assert [scenes.number_of(key) for key in "axz"] == [0, None, 1]
+    assert [uuid for _, uuid, _ in scenes.listed()] == [scene(0), scene(2)]
+    scenes.close()
+
+
+def test_broken_lines_are_named(tmp_path: Path) -> None:
+    table = tmp_path / "s.jsonl"
+    table.write_text(f'{json.dumps(row("a"))}\n{{broken\n\n[1]\n{json.dumps(row("b", 1))}\n')
+    scenes, counts = read(table)
+    assert counts.refused == {"bad_scene_row": 2}
+    assert [text.partition("row ")[2][0] for text in counts.named["bad_scene_row"]] == ["2", "4"]
+    assert scenes.count == 2
+    scenes.close()
+
+
+def test_columns_that_are_not_read_are_named(tmp_path: Path) -> None:
+    scenes, counts = read(write_scenes(tmp_path / "s.csv", [row("a", sequence="7", timestamp=5)]))
+    assert counts.unknown_columns == ("sequence", "timestamp")
+    assert "sequence, timestamp" in "\n".join(counts.lines())
+    scenes.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("key,scene\n1,2\n", "no column 'scene_uuid' and 'stream'"),
+        ("key,key,scene_uuid,stream\n1,1,2,3\n", "more than once"),
+        ('key,scene_uuid,stream\n"1,2,3\n', "quote not closed"),
+    ],
+)
+def test_what_is_no_table_says_so(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "s.csv").write_text(text)
+    with pytest.raises(KognicInputError, match=says):
+        read(tmp_path / "s.csv")
+
+
+def test_sizes_are_asked_for_where_the_format_needs_them(tmp_path: Path) -> None:
+    table = write_scenes(tmp_path / "s.csv", [row("a"), row("a", stream="@lidar")])
+    scenes, counts = read(table, needs_size=True)
+    assert "image_width" in counts.named["bad_scene_row"][0]
+    assert scenes.keys == 1
+    scenes.close()
+
+
+def test_a_key_may_be_a_frame_of_two_scenes(tmp_path: Path) -> None:
+    scenes, counts = read(write_scenes(tmp_path / "s.csv", [row("a"), row("a", 1, frame_id=4)]))
+    assert counts.is_clean
+    assert [scenes.places(number)[0].key for number in (0, 1)] == [0, 0]
+    scenes.close()
+
+
+def test_parquet_needs_a_library_that_is_named(tmp_path: Path) -> None:
+    """Where it is there, it says what is wrong with the file."""
+    (tmp_path / "s.parquet").write_bytes(b"PAR1")
+    with pytest.raises(KognicInputError, match=r"airflow-provider-kognic\[parquet\]|cannot be read as parquet"):
+        read(tmp_path / "s.parquet")
