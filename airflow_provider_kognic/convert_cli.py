@@ -129,7 +129,7 @@ def _options(given: argparse.Namespace) -> Any:
     from airflow_provider_kognic.core.sources.formats.registry import FORMATS
 
     names = {argument.name for known in FORMATS for argument in known.arguments}
-    return FormatOptions(
+    return FormatOptions.of(
         format=given.format,
         scenes=given.scenes,
         classes=given.classes,

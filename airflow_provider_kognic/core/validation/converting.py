@@ -12,6 +12,7 @@ from airflow_provider_kognic.core.models import Refused, Result
 from airflow_provider_kognic.core.openlabel import check
 from airflow_provider_kognic.core.openlabel.rules import Severity
 from airflow_provider_kognic.core.sources.base import unique
+from airflow_provider_kognic.core.sources.converting.source import ModelSource
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def write_documents(
     written = Written()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for entry in unique(source):
+        # Each scene of a model's results is one entry already: to remember them all would be of no use.
+        for entry in source if isinstance(source, ModelSource) else unique(source):
             if isinstance(entry, Result):
                 written.refuse(str(entry.reason), entry.source, str(entry.message))
             else:

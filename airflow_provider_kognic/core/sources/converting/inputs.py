@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.stores.patience import Patience
 
 PACKED = (".gz", ".bz2", ".xz", ".zst")
-# Characters of a line of text.
+# Bytes of a line of text.
 MOST_LINE = 1 << 20
 # Bytes by which a format recognises a file.
 HEAD = 4096
@@ -120,18 +120,16 @@ class InputFile:
             BrokenFileError: It is no text of UTF-8, or a line is too long to be one.
         """
         with self.opened() as file:
-            text = io.TextIOWrapper(file, encoding="utf-8-sig")
             number = 0
-            try:
-                while line := text.readline(MOST_LINE + 1):
-                    number += 1
-                    if len(line) > MOST_LINE:
-                        raise BrokenFileError(f"line {number} has more than {MOST_LINE:,} characters")
-                    yield number, line.rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                raise BrokenFileError(f"not UTF-8 after line {number}: {error.reason}") from None
-            finally:
-                text.detach()
+            while raw := file.readline(MOST_LINE + 1):
+                number += 1
+                if len(raw) > MOST_LINE:
+                    raise BrokenFileError(f"line {number} has more than {MOST_LINE:,} bytes")
+                try:
+                    line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    raise BrokenFileError(f"line {number} is not UTF-8: {error.reason}") from None
+                yield number, line.rstrip("\r\n")
 
     def head(self) -> bytes:
         """Return how it begins; nothing where it cannot be unpacked."""

@@ -19,6 +19,9 @@ _BLOCK = 1 << 18
 # Characters of one value: of one row of a list, or of one key's value.
 MOST_CHARACTERS = 64 << 20
 _SPACE = re.compile(r"[ \t\r\n]*")
+# A number is one without what is still to come of it, up to so many characters: of `1e-5` that are the last three.
+_CUT = 3
+_WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
 _COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
 # So near to the end of the window, an error may be only that the rest has not been read yet.
 _NEAR = 32
@@ -87,7 +90,7 @@ class JSONStream:
             except ValueError as error:  # a number of thousands of digits
                 raise self._broken(str(error), self._at) from None
             else:
-                if end < len(self._text) or not self._more():  # a number may go on
+                if end < len(self._text) - _CUT or not self._more():
                     self._at = end
                     return value
 
@@ -114,7 +117,7 @@ class JSONStream:
                     value, end = decode(self._text, found.end())
                 except (ValueError, RecursionError):
                     break
-                if end >= len(self._text):
+                if end >= len(self._text) - _CUT:
                     break
                 self._at = end
                 yield value
@@ -167,29 +170,32 @@ class JSONStream:
             return False
         if len(self._text) - self._at > MOST_CHARACTERS:
             raise BrokenJSONError(f"one value has more than {MOST_CHARACTERS:,} characters")
-        self._before += self._at
         kept = self._text[self._at :]
-        wanted = max(_BLOCK, len(kept))
+        wanted, come = max(_BLOCK, len(kept)), 0
         pieces = [kept]
-        while wanted > 0:
+        while come < wanted and not self._over:
             raw = self._file.read(min(wanted, _BLOCK))
             self._over = not raw
             try:
                 piece = self._decoder.decode(raw, final=self._over)
             except UnicodeDecodeError as error:
-                raise BrokenJSONError(f"not UTF-8 after character {self._before:,}: {error.reason}") from None
+                at = self._before + self._at
+                raise BrokenJSONError(f"not UTF-8 after character {at:,}: {error.reason}") from None
             pieces.append(piece)
-            wanted -= len(raw)
-            if self._over:
-                break
+            come += len(piece)
+        if not come:
+            return False  # the window is left as it is: there are places in it that are still known
+        self._before += self._at
         self._text, self._at = "".join(pieces), 0
-        return len(self._text) > len(kept) or not self._over
+        return True
 
     def _broken(self, what: str, position: int) -> BrokenJSONError:
-        if (self._over and position > len(self._text) - _NEAR) or (
-            self._over and what.startswith("Untermin")
-        ):
-            return BrokenJSONError(f"it ends in the middle ({what[:1].lower()}{what[1:]})", ended=True)
-        return BrokenJSONError(
-            f"no JSON at character {self._before + position:,}: {what[:1].lower()}{what[1:]}"
-        )
+        said = f"{what[:1].lower()}{what[1:]}"
+        if self._over and (what.startswith("Unterminated") or self._is_cut_at(position)):
+            return BrokenJSONError(f"it ends in the middle ({said})", ended=True)
+        return BrokenJSONError(f"no JSON at character {self._before + position:,}: {said}")
+
+    def _is_cut_at(self, position: int) -> bool:
+        """Tell whether the text ends there, or in the middle of a word of JSON."""
+        rest = self._text[position:].strip()
+        return any(word.startswith(rest) for word in _WORDS)

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from array import array
 from bisect import bisect_left
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_kognic.core.errors import KognicInputError
@@ -36,6 +36,8 @@ CAMERAS, CUBOIDS, UNPLACED = 1, 2, 4
 
 # Kibibytes of the database that are kept in memory.
 _CACHE_KIB = 1024
+# Of a hash, with its sign.
+_BITS = 64
 # Scenes that are listed at a time.
 _PORTION = 256
 _TABLES = """
@@ -113,7 +115,10 @@ class Scenes:
         self._hashes = array("q")
         self._numbers = array("I")
         self._same_hash: dict[str, int] = {}
-        self._last: tuple[str, int | None] = ("", None)
+        self._starts = array("I", (0, 0, 0))
+        self._shift, self._offset = _BITS, 1
+        self._last_key = ""
+        self._last_number: int | None = None
         self._last_scene = ("", 0)
 
     def close(self) -> None:
@@ -155,11 +160,19 @@ class Scenes:
 
     def number_of(self, key: str) -> int | None:
         """Return the number of a key, or None where the table does not have it."""
-        last, number = self._last
-        if key == last:
-            return number
-        number = self._look_up(key)
-        self._last = (key, number)
+        if key == self._last_key:
+            return self._last_number
+        wanted = hash(key)
+        # Where the hashes with the same first bits are: one or two, mostly.
+        first = (wanted >> self._shift) + self._offset
+        start, end = self._starts[first], self._starts[first + 1]
+        at = bisect_left(self._hashes, wanted, start, end)
+        number: int | None = None
+        if at < end and self._hashes[at] == wanted:
+            number = self._numbers[at]
+            if self._same_hash:
+                number = self._same_hash.get(key, number)
+        self._last_key, self._last_number = key, number
         return number
 
     def size_of(self, key: str) -> tuple[int, int] | None:
@@ -335,6 +348,13 @@ class Scenes:
         self._hashes.extend(one >> 32 for one in found)
         self._numbers.extend(one & 0xFFFFFFFF for one in found)
         del found
+        # As many parts as there are keys, or up to twice as many.
+        bits = max(1, self.keys.bit_length())
+        self._shift, self._offset = _BITS - bits, 1 << (bits - 1)
+        parts = array("I", bytes(4 * ((1 << bits) + 1)))
+        for one in self._hashes:
+            parts[(one >> self._shift) + self._offset + 1] += 1
+        self._starts = array("I", accumulate(parts))
         for at, (one, two) in enumerate(pairwise(self._hashes)):
             if one == two:
                 for number in self._numbers[at : at + 2]:
@@ -346,13 +366,6 @@ class Scenes:
     def _text_of(self, number: int) -> str:
         (found,) = self._ask("SELECT text FROM keys WHERE number = ?", number)
         return str(found[0])
-
-    def _look_up(self, key: str) -> int | None:
-        wanted = hash(key)
-        at = bisect_left(self._hashes, wanted)
-        if at == len(self._hashes) or self._hashes[at] != wanted:
-            return None
-        return self._same_hash.get(key, self._numbers[at]) if self._same_hash else self._numbers[at]
 
 
 class KeyedValues:

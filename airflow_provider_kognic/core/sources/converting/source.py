@@ -158,23 +158,20 @@ def finder(open_input: Callable[[str], ModelSource]) -> Find:
     opened: dict[str, ModelSource] = {}
 
     def find(source: str, scene: object) -> Found | None:
-        if "#" not in source:
-            return None
-        text, key = _split(source, opened)
-        if text not in opened:
-            opened[text] = open_input(text)
-        return Found(source, opened[text].find(key, scene))
+        parts = source.split("#")
+        for at in range(1, len(parts)):
+            text, key = "#".join(parts[:at]), "#".join(parts[at:])
+            if text not in opened:
+                try:
+                    opened[text] = open_input(text)
+                except Refused:
+                    if at < len(parts) - 1:  # a path may have the character, and so may a key
+                        continue
+                    raise
+            return Found(source, opened[text].find(key, scene))
+        return None
 
     return find
-
-
-def _split(source: str, opened: dict[str, ModelSource]) -> tuple[str, str]:
-    """Split at the `#` before the key: of several, at that after an input which is known."""
-    for text in opened:
-        if source.startswith(f"{text}#"):
-            return text, source[len(text) + 1 :]
-    text, _, key = source.partition("#")
-    return text, key
 
 
 def _nothing_left() -> Refused:

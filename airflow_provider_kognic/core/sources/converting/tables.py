@@ -197,10 +197,10 @@ def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:
 def _text(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
     if isinstance(value, (int, str)) and not isinstance(value, bool):
-        text = str(value).strip()
-        if text:
+        if text := str(value).strip():
             return text
-    raise WrongRow(f"{name!r} is empty" if value in (None, "") else f"{name!r} is no text: {value!r}")
+        value = None
+    raise WrongRow(f"{name!r} is empty" if value is None else f"{name!r} is no text: {value!r}")
 
 
 def _number(row: Mapping[str, Any], name: str, most: int) -> int | None:

@@ -61,13 +61,18 @@ class _Objects:
         self._numbers: dict[int, int] = {}
         self.roots: dict[str, str] = {}
 
-    def named(self, key: str, one: Stored) -> str:
+    def of_key(self, key: str) -> str:
+        """Return how the ids begin of what has no track: the row follows, in twelve digits."""
+        return self._uuid(f"key:{key}")[:-12]
+
+    def named(self, start: str, one: Stored) -> str:
         """Return the id of what was found, and declare it if it is new.
 
-        What has a track has the same id in every frame; all else one that is made of its key and row.
+        What has a track has the same id in every frame; all else one that is made of its key and row. To hash each
+        row would take as long as all the rest that is written of it.
         """
         label, track = one.label, one.track
-        identifier = self._uuid(f"track:{track}:{self._names[label]}" if track else f"row:{key}:{one.row}")
+        identifier = self._uuid(f"track:{track}:{self._names[label]}") if track else f"{start}{one.row:012d}"
         if identifier not in self.roots:
             number = self._numbers[label] = self._numbers.get(label, 0) + 1
             name = _within(self._names[label])
@@ -82,12 +87,11 @@ class _Objects:
         return identifier
 
     def _uuid(self, name: str) -> str:
-        """Return what `uuid.uuid5` does, of the scene and a name, in a third of its time."""
+        """Return a uuid of the scene and a name; of version 8, in which everybody may put what they like."""
         digest = self._scene.copy()
         digest.update(name.encode())
         found = digest.hexdigest()
-        variant = "89ab"[int(found[16], 16) & 3]
-        return f"{found[:8]}-{found[8:12]}-5{found[13:16]}-{variant}{found[17:20]}-{found[20:32]}"
+        return f"{found[:8]}-{found[8:12]}-8{found[13:16]}-8{found[17:20]}-{found[20:32]}"
 
 
 def write_document(
@@ -115,12 +119,13 @@ def write_document(
         streams.setdefault(place.stream)
         frame = frames.setdefault(place.frame, (place.timestamp, {}))[1]
         attributes = f'"attributes":{{"text":[{{"name":"stream","val":{_text(place.stream)}}}]'
+        start = objects.of_key(place.key_text)
         masks: list[Stored] = []
         for one in _surest(found(place), place.stream, writing.max_per_frame):
             if one.kind == _MASK:
                 masks.append(one)
                 continue
-            name = objects.named(place.key_text, one)
+            name = objects.named(start, one)
             frame[name] = _with(frame.get(name), one, place, attributes)
         if masks:
             segmentation = True

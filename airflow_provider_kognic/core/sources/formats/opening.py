@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Mapping
 from functools import partial
@@ -133,13 +135,18 @@ class _Opening:
             raise
         except Exception as error:
             raise error_of(error, f"'predictions' cannot be read: {given.text}") from error
-        place = Path(tempfile.mkdtemp(prefix="kognic-", dir=self._folder))
-        remove = partial(shutil.rmtree, place, ignore_errors=True)
         try:
-            return self._read(given.text, format_, files, place, remove)
-        except BaseException:
-            remove()
-            raise
+            place = Path(tempfile.mkdtemp(prefix="kognic-", dir=self._folder))
+            with contextlib.ExitStack() as undo:
+                undo.callback(shutil.rmtree, place, ignore_errors=True)
+                source = self._read(given.text, format_, files, place, undo)
+                undo.pop_all()
+                return source
+        except (OSError, sqlite3.Error) as error:
+            raise KognicInputError(
+                f"temporary files cannot be written to {self._folder or tempfile.gettempdir()}: {error}. They need"
+                " a little less room than the unpacked input has."
+            ) from error
 
     def _read(
         self,
@@ -147,9 +154,10 @@ class _Opening:
         format_: ModelFormat,
         files: Sequence[InputFile],
         place: Path,
-        remove: Callable[[], None],
+        undo: contextlib.ExitStack,
     ) -> ModelSource:
         options, counts, scenes = self._options, Conversion(), Scenes(place)
+        undo.callback(scenes.close)
         arguments = self._arguments(format_)
         assert options.scenes is not None  # noqa: S101 - the options have seen to it
         scenes.read(
@@ -164,32 +172,28 @@ class _Opening:
             self._classes(), options.unknown_class, reading.named, are_names=format_.labels is Labels.NAMES
         )
         index = DetectionIndex(place, scenes.count)
-        store = Store(scenes, index, remove)
-        try:
-            ingest = Ingest(
-                scenes,
-                classes,
-                options.filters,
-                index,
-                counts,
-                format_,
-                confidence=options.confidence.value,
-                progress=self._progress,
-            )
-            ingest.run(reading, files)
-            writing = Writing(
-                classes.names,
-                classes.levels() if Kind.MASK in format_.kinds else {},
-                self._resolve,
-                options.max_per_frame,
-                format_.paint,
-            )
-        except BaseException:
-            store.close()
-            raise
+        undo.callback(index.close)
+        ingest = Ingest(
+            scenes,
+            classes,
+            options.filters,
+            index,
+            counts,
+            format_,
+            confidence=options.confidence.value,
+            progress=self._progress,
+        )
+        ingest.run(reading, files)
+        writing = Writing(
+            classes.names,
+            classes.levels() if Kind.MASK in format_.kinds else {},
+            self._resolve,
+            options.max_per_frame,
+            format_.paint,
+        )
         return ModelSource(
             where,
-            store,
+            Store(scenes, index, partial(shutil.rmtree, place, ignore_errors=True)),
             ingest.flags,
             writing,
             counts,

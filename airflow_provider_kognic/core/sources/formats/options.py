@@ -102,10 +102,19 @@ class FormatOptions:
                     f" predictions_format is {self.format!r}."
                 )
 
+    @classmethod
+    def of(cls, **given: object) -> FormatOptions:
+        """Make the record of values as people write them: `empty_scenes="send"`.
+
+        Raises:
+            KognicInputError: A value is out of its range, or does not go with the others.
+        """
+        return cls(**given)  # type: ignore[arg-type]  # this is where they are checked
+
     @property
     def filters(self) -> Filters:
         """What is left out."""
-        return Filters(self.min_confidence, self.max_per_frame, tuple(self.classes_only))
+        return Filters(self.min_confidence, self.max_per_frame, self.classes_only)
 
     @property
     def is_openlabel(self) -> bool:

@@ -50,7 +50,7 @@ def write_json(path: Path, value: Any) -> Path:
 def opened(predictions: Path, scenes: Path, **options: Any) -> ModelSource:
     """Open COCO results; all classes are Car unless something else is said."""
     given = {"format": "coco", "scenes": scenes, "classes": {"*": "Car"}} | options
-    source = open_model_source(predictions, None, FormatOptions(**given), resolve=Path, folder=scenes.parent)
+    source = open_model_source(predictions, None, FormatOptions.of(**given), resolve=Path)
     assert isinstance(source, ModelSource)
     return source
 

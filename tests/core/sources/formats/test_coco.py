@@ -1,0 +1,199 @@
+"""COCO results: boxes, with and without the file of images and categories."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.models import Prediction, Refused, Result
+from airflow_provider_kognic.core.sources.formats.opening import open_model_source
+from airflow_provider_kognic.core.sources.formats.options import FormatOptions
+from tests.core.sources.converting.support import (
+    box,
+    boxes,
+    documents,
+    one_scene_each,
+    opened,
+    scene,
+    write_json,
+    write_scenes,
+)
+
+DATA = Path(__file__).parent / "data"
+# Real files and what independent devkits say of them, which cannot be passed on: where somebody has put them.
+REAL = Path(os.environ.get("REAL_MODEL_FILES", "nowhere"))
+ANNOTATIONS = {
+    "info": {"year": 2026},
+    "annotations": [{"id": 1, "segmentation": {"counts": [1, 2], "size": [1, 3]}}],
+    "images": [
+        {"id": 7, "file_name": "day/seven.png", "width": 100, "height": 80},
+        {"id": 9, "file_name": "nine.png"},
+    ],
+    "categories": [{"id": 3, "name": "car"}, {"id": 90, "name": "person"}],
+}
+
+
+def test_the_corner_becomes_the_centre(tmp_path: Path) -> None:
+    results = write_json(tmp_path / "r.json", [box(1, bbox=(10, 20, 30, 40), score=0.25), box(2, score=1)])
+    found = documents(opened(results, one_scene_each(tmp_path, (1, 2))))
+    assert boxes(found[scene(0)]) == [("Car", [25.0, 40.0, 30.0, 40.0], 0.25)]
+    assert boxes(found[scene(1)]) == [("Car", [25.0, 40.0, 30.0, 40.0], 1.0)]
+
+
+def test_scattered_rows_are_put_together(tmp_path: Path) -> None:
+    """Also of several frames and cameras of a scene; in the order of the file."""
+    rows = [box(n % 3, bbox=(n, 0, 2, 2)) for n in range(9)]
+    table = write_scenes(
+        tmp_path / "s.csv",
+        [
+            {"key": 0, "scene_uuid": scene(0), "frame_id": 0, "timestamp_ms": 0, "stream": "FRONT"},
+            {"key": 1, "scene_uuid": scene(0), "frame_id": 0, "timestamp_ms": 0, "stream": "BACK"},
+            {"key": 2, "scene_uuid": scene(0), "frame_id": 1, "timestamp_ms": 50, "stream": "FRONT"},
+        ],
+    )
+    (document,) = documents(opened(write_json(tmp_path / "r.json", rows), table)).values()
+    assert [values[0] for _, values, _ in boxes(document)] == [2, 5, 8, 1, 4, 7]
+    assert [values[0] for _, values, _ in boxes(document, "1")] == [3, 6, 9]
+    assert document["streams"] == {"BACK": {"type": "camera"}, "FRONT": {"type": "camera"}}
+    assert document["frames"]["1"]["frame_properties"]["timestamp"] == 50
+    assert len(document["objects"]) == 9
+
+
+def test_annotations_name_files_and_classes(tmp_path: Path) -> None:
+    """Keys are names of files then, and the classes file may have ids or names."""
+    results = write_json(tmp_path / "r.json", [box(7, category=3), box(9, category=90), box(8, category=3)])
+    annotations = write_json(tmp_path / "images.json", ANNOTATIONS)
+    table = one_scene_each(tmp_path, ("day/seven.png", "nine.png"))
+    source = opened(
+        results,
+        table,
+        classes={"car": "PassengerCar", "90": "Person"},
+        arguments={"annotations": str(annotations)},
+    )
+    found = documents(source)
+    assert [kind for kind, _, _ in boxes(found[scene(0)])] == ["PassengerCar"]
+    assert [kind for kind, _, _ in boxes(found[scene(1)])] == ["Person"]
+    assert source.counts.refused == {"unknown_image": 1}
+    assert source.counts.named["unknown_image"] == [
+        f"{results}, row 3, key 8: 'annotations' has no such image"
+    ]
+
+
+def test_without_a_classes_file_the_names_of_the_annotations_are_taken(tmp_path: Path) -> None:
+    results = write_json(tmp_path / "r.json", [box(7, category=3), box(9, category=4)])
+    annotations = write_json(tmp_path / "images.json", ANNOTATIONS)
+    table = one_scene_each(tmp_path, (7, 9))
+    source = opened(results, table, classes=None, arguments={"annotations": annotations})
+    assert [kind for kind, _, _ in boxes(documents(source)[scene(0)])] == ["car"]
+    assert source.counts.refused == {"unknown_class": 1}
+
+
+def test_a_box_is_held_against_the_size_of_its_image(tmp_path: Path) -> None:
+    """Over an edge is taken as it is; wholly outside is refused. The table's size counts, or the annotations'."""
+    given = [(95, 0, 10, 10), (-4, -4, 5, 5), (100, 0, 10, 10), (0, -10, 10, 10)]
+    results = write_json(tmp_path / "r.json", [box(7, bbox=one) for one in given])
+    by_table = opened(results, one_scene_each(tmp_path, (7,), image_width=100, image_height=80))
+    annotations = write_json(tmp_path / "images.json", ANNOTATIONS)
+    by_images = opened(results, one_scene_each(tmp_path, (7,)), arguments={"annotations": annotations})
+    for source in (by_table, by_images):
+        assert len(boxes(documents(source)[scene(0)])) == 2
+        assert source.counts.refused == {"outside": 2}
+        assert "row 3, key 7: a box wholly outside" in source.counts.named["outside"][0]
+
+
+@pytest.mark.parametrize("raw", [b"[]", b"{", b'{"images": [{"id": 1}]}', b'{"categories": [3]}'])
+def test_annotations_that_are_none_end_it(tmp_path: Path, raw: bytes) -> None:
+    results = write_json(tmp_path / "r.json", [box(7)])
+    (tmp_path / "images.json").write_bytes(raw)
+    with pytest.raises(KognicInputError, match="'annotations' is no JSON of images and categories"):
+        opened(results, one_scene_each(tmp_path, (7,)), arguments={"annotations": tmp_path / "images.json"})
+
+
+def test_it_is_recognised_for_certain(tmp_path: Path) -> None:
+    results = write_json(tmp_path / "r.json", [box(7)])
+    assert len(documents(opened(results, one_scene_each(tmp_path, (7,)), format=None))) == 1
+    others: list[Any] = [[{"image_id": 7, "file_name": "x"}], {"annotations": []}, []]
+    for other in others:
+        write_json(results, other)
+        with pytest.raises(KognicInputError, match="cannot be told for certain"):
+            opened(results, one_scene_each(tmp_path, (7,)), format=None)
+
+
+def test_compressed_results_are_unpacked(tmp_path: Path) -> None:
+    raw = json.dumps([box(7)]).encode()
+    (tmp_path / "r.json.gz").write_bytes(gzip.compress(raw))
+    assert len(documents(opened(tmp_path / "r.json.gz", one_scene_each(tmp_path, (7,))))) == 1
+
+
+def test_the_bytes_of_documents_are_kept() -> None:
+    """Other bytes for the same input would make every finished upload a changed one."""
+    source = opened(DATA / "coco.json", DATA / "scenes.csv", classes=DATA / "classes.json")
+    found = {entry.scene_uuid: entry.read() for entry in source if isinstance(entry, Prediction)}
+    kept = {path.stem: path.read_bytes() for path in (DATA / "coco").glob("*.json")}
+    assert found == kept
+
+
+def test_receipts_are_found_again(tmp_path: Path) -> None:
+    """As a manifest, with the same options: just those scenes, byte for byte."""
+    results = write_json(tmp_path / "r#1.json", [box(n) for n in (3, 1, 2)])
+    table = one_scene_each(tmp_path, (1, 2, 3))
+    entries = [entry for entry in opened(results, table) if isinstance(entry, Prediction)]
+    assert [entry.source for entry in entries] == [f"{results}#{key}" for key in (1, 2, 3)]
+    rows = [
+        {"scene_uuid": entries[2].scene_uuid, "source": entries[2].source},
+        {"scene_uuid": scene(9), "source": f"{results}#2"},
+        {"scene_uuid": scene(0), "source": f"{tmp_path}/gone.json#1"},
+        {"scene_uuid": entries[0].scene_uuid, "source": entries[0].source},
+    ]
+    manifest = tmp_path / "failed.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = FormatOptions(format="coco", scenes=table, classes={"*": "Car"})
+    again: list[Any] = list(open_model_source(None, manifest, options, resolve=Path))
+    assert [entry.source for entry in again] == [row["source"] for row in rows]
+    assert isinstance(again[0], Prediction)
+    assert again[0].read() == entries[2].read()
+    assert isinstance(again[1], Result)
+    assert "the table of scenes has no row of the key 2" in str(again[1].message)
+    assert isinstance(again[2], Result)
+    assert again[2].reason == "unreadable"
+    assert isinstance(again[3], Prediction)
+    assert again[3].read() == entries[0].read()
+
+
+def test_a_document_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    results = write_json(tmp_path / "r.json", [box(1)] * 100 + [box(2)])
+    options = FormatOptions(format="coco", scenes=one_scene_each(tmp_path, (1, 2)), classes={"*": "Car"})
+    source = open_model_source(results, None, options, resolve=Path, max_document_bytes=2000)
+    first, second = (entry for entry in source if isinstance(entry, Prediction))
+    with pytest.raises(Refused, match="larger than max_document_bytes"):
+        first.read()
+    assert second.read()
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not here")
+def test_real_results_are_where_the_reference_says(tmp_path: Path) -> None:
+    """Every box of the sample results that COCO publishes, against pycocotools."""
+    results = REAL / "handed" / "coco" / "instances_val2014_fakebbox_first25images.json"
+    expected = json.loads((REAL / "oracles" / "expected" / "coco_handed.json").read_text())
+    rows = json.loads(results.read_text())
+    keys = list(dict.fromkeys(row["image_id"] for row in rows))
+    source = opened(
+        results, one_scene_each(tmp_path, keys), classes={str(n): f"class {n}" for n in range(1, 91)}
+    )
+    found = documents(source)
+    assert source.counts.is_clean
+    assert source.counts.taken == len(rows)
+    by_image = {key: boxes(found[scene(number)]) for number, key in enumerate(keys)}
+    of_image: dict[int, list[Any]] = {}
+    for one in expected:
+        of_image.setdefault(one["image_id"], []).append(one)
+    assert len(expected) == 40
+    for image, wanted in of_image.items():
+        for (kind, values, score), one in zip(by_image[image], wanted, strict=False):
+            assert kind == f"class {one['category_id']}"
+            assert score == one["score"]
+            assert values == pytest.approx(one["kognic_bbox"], abs=1e-6)

@@ -1,0 +1,79 @@
+"""The command `convert`, run as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from airflow_provider_kognic.core.openlabel import check
+from tests.core.sources.converting.support import box, one_scene_each, scene, write_json
+
+ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, "-W", "error", "-m", "airflow_provider_kognic", "convert"]
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_documents_are_written_and_counted(tmp_path: Path) -> None:
+    results = write_json(tmp_path / "r.json", [box(1, score=0.9), box(2, score=0.1)])
+    table = one_scene_each(tmp_path, (1, 2))
+    classes = write_json(tmp_path / "classes.json", {"1": "Car"})
+    given = ("--scenes", table, "--out", tmp_path / "out", "--classes", classes)
+    done = run("coco", results, *given, "--min-confidence", "0.5")
+    assert (done.returncode, done.stderr) == (0, "")
+    (written,) = (tmp_path / "out").iterdir()
+    assert written.name == f"{scene(0)}.json"
+    assert check(written.read_bytes()).valid
+    assert "2 detections read, 1 taken" in done.stdout
+    assert "skipped: min_confidence (1)" in done.stdout
+    assert f"1 documents written to {tmp_path / 'out'}, 0 not written" in done.stdout
+    done = run("coco", results, *given, "--min-confidence", "Car=0.5", "--empty-scenes", "send")
+    assert done.returncode == 0
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_a_refused_row_exits_with_1_and_the_others_are_written(tmp_path: Path) -> None:
+    results = write_json(tmp_path / "r.json", [box(1), box(1, bbox=(1, 2, 0, 4)), box(3)])
+    table = one_scene_each(tmp_path, (1, 2))
+    classes = write_json(tmp_path / "classes.json", {"*": "Car"})
+    done = run("coco", results, "--scenes", table, "--out", tmp_path / "out", "--classes", classes)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{scene(0)}.json"]
+    assert f"refused: bad_size (1)\n    {results}, row 2, key 1: a box of 0 by 4 pixels" in done.stdout
+    assert f"{results}, row 3, key 3: the table of scenes has no such key" in done.stdout
+
+
+def test_what_cannot_be_read_at_all_exits_with_2(tmp_path: Path) -> None:
+    table = one_scene_each(tmp_path, (1,))
+    done = run("coco", tmp_path / "nothing.json", "--scenes", table, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "'predictions' does not exist" in done.stderr
+    done = run("coco", table, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "needs 'scenes'" in done.stderr
+    done = run("nonsense", table, "--out", tmp_path / "out")
+    assert done.returncode == 2
+
+
+def test_openlabel_is_filtered_too(tmp_path: Path) -> None:
+    results = write_json(tmp_path / "r.json", [box(1, score=0.9), box(1, score=0.2)])
+    table = one_scene_each(tmp_path, (1,))
+    classes = write_json(tmp_path / "classes.json", {"*": "Car"})
+    assert (
+        run("coco", results, "--scenes", table, "--out", tmp_path / "a", "--classes", classes).returncode == 0
+    )
+    done = run("openlabel", tmp_path / "a", "--out", tmp_path / "b", "--min-confidence", "0.5")
+    assert done.returncode == 0
+    assert "skipped: min_confidence (1)" in done.stdout
+    (written,) = (tmp_path / "b").iterdir()
+    assert len(json.loads(written.read_bytes())["openlabel"]["objects"]) == 1
