@@ -85,7 +85,8 @@ def table_of_nuscenes(
     used: set[str] = set()
     groups: dict[str, list[_Sample]] = {}
     without: dict[str, None] = {}
-    for sample in sorted(samples, key=lambda one: (one.scene, one.timestamp)):
+    order = {token: number for number, token in enumerate(names)}
+    for sample in sorted(samples, key=lambda one: (order.get(one.scene, len(order)), one.timestamp)):
         name = names.get(sample.scene, sample.scene)
         known = [key for key in (sample.token, sample.scene, name) if scenes is None or key in scenes]
         if sample.pose not in poses:

@@ -26,7 +26,11 @@ class Dripping(io.BytesIO):
 
 
 _values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=12,
 )
@@ -48,7 +52,9 @@ def test_a_list_is_what_the_whole_text_is(values: list[Any], step: int, indent: 
 
 
 def test_members_and_elements_are_stepped_into() -> None:
-    text = JSONStream(io.BytesIO(b'\xef\xbb\xbf {"meta": {"a": [1, {}]}, "results": {"x": [1], "y": []}, "n": 1} '))
+    text = JSONStream(
+        io.BytesIO(b'\xef\xbb\xbf {"meta": {"a": [1, {}]}, "results": {"x": [1], "y": []}, "n": 1} ')
+    )
     found = {}
     for name in text.members():
         if name == "results":

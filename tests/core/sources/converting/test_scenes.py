@@ -31,7 +31,15 @@ def row(key: object, number: int = 0, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("form", ["csv", "jsonl", "ndjson", "csv.gz", "jsonl.xz", "csv.bz2"])
 def test_a_table_says_frames_and_streams(tmp_path: Path, form: str) -> None:
     rows = [
-        row("a", 1, frame_id=1, timestamp_ms=100, transform=json.dumps(UNIT), image_width=640, image_height=480),
+        row(
+            "a",
+            1,
+            frame_id=1,
+            timestamp_ms=100,
+            transform=json.dumps(UNIT),
+            image_width=640,
+            image_height=480,
+        ),
         row("b", 1),
         row("a", 1, frame_id=1, timestamp_ms=100, stream="@lidar", transform=json.dumps(UNIT)),
     ]
@@ -98,7 +106,9 @@ def test_a_wrong_row_is_named_and_left_out(tmp_path: Path, wrong: dict[str, Any]
     """With its line; the rows around it are taken."""
     names = ("frame_id", "timestamp_ms", "image_width", "image_height", "transform")
     blank = dict.fromkeys(names, "")
-    table = write_scenes(tmp_path / "s.csv", [row("a") | blank, row("x", 1) | blank | wrong, row("z", 2) | blank])
+    table = write_scenes(
+        tmp_path / "s.csv", [row("a") | blank, row("x", 1) | blank | wrong, row("z", 2) | blank]
+    )
     scenes, counts = read(table)
     assert counts.refused == {"bad_scene_row": 1}
     (text,) = counts.named["bad_scene_row"]
@@ -112,7 +122,7 @@ def test_a_wrong_row_is_named_and_left_out(tmp_path: Path, wrong: dict[str, Any]
 
 def test_broken_lines_are_named(tmp_path: Path) -> None:
     table = tmp_path / "s.jsonl"
-    table.write_text(f'{json.dumps(row("a"))}\n{{broken\n\n[1]\n{json.dumps(row("b", 1))}\n')
+    table.write_text(f"{json.dumps(row('a'))}\n{{broken\n\n[1]\n{json.dumps(row('b', 1))}\n")
     scenes, counts = read(table)
     assert counts.refused == {"bad_scene_row": 2}
     assert [text.partition("row ")[2][0] for text in counts.named["bad_scene_row"]] == ["2", "4"]
@@ -159,5 +169,7 @@ def test_a_key_may_be_a_frame_of_two_scenes(tmp_path: Path) -> None:
 def test_parquet_needs_a_library_that_is_named(tmp_path: Path) -> None:
     """Where it is there, it says what is wrong with the file."""
     (tmp_path / "s.parquet").write_bytes(b"PAR1")
-    with pytest.raises(KognicInputError, match=r"airflow-provider-kognic\[parquet\]|cannot be read as parquet"):
+    with pytest.raises(
+        KognicInputError, match=r"airflow-provider-kognic\[parquet\]|cannot be read as parquet"
+    ):
         read(tmp_path / "s.parquet")
