@@ -9,9 +9,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+NOT_FINITE, BAD_SIZE, BAD_ROTATION = "not_finite", "bad_size", "bad_rotation"
 _FLOATS = frozenset({float})
 _MOST_NAMED = 10
 _MOST_SHOWN = 40  # characters of what is no number
+
+
+class WrongNumberError(ValueError):
+    """A number that is one, and cannot be what it should be.
+
+    Attributes:
+        reason: In a word, for counting.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def numbers(
@@ -61,7 +74,7 @@ def number(value: float, name: str) -> float:
     if found is None:
         raise ValueError(f"{name} is {_shown(value)}, not a number")
     if not math.isfinite(found):
-        raise ValueError(f"{name} is {found}, not a finite number")
+        raise WrongNumberError(NOT_FINITE, f"{name} is {found}, not a finite number")
     return found
 
 
@@ -75,7 +88,7 @@ def positive(value: float, name: str) -> float:
         return value
     found = number(value, name)
     if found <= 0:
-        raise ValueError(f"{name} is {found:g}, not more than 0")
+        raise WrongNumberError(BAD_SIZE, f"{name} is {found:g}, not more than 0")
     return found
 
 

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from airflow_provider_kognic.core.geometry.checks import numbers
+from airflow_provider_kognic.core.geometry.checks import BAD_ROTATION, WrongNumberError, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,8 +45,9 @@ def unit_quaternion(xyzw: Iterable[float], what: str = "quaternion") -> Quaterni
     x, y, z, w = numbers(xyzw, what, ("x", "y", "z", "w"))
     length = math.sqrt(x * x + y * y + z * z + w * w)  # the same on every platform, which hypot is not
     if abs(length - 1) > UNIT_TOLERANCE:
-        raise ValueError(
-            f"{what} has the length {length:.6g}, not 1 (at most {UNIT_TOLERANCE:g} away): it is no rotation"
+        raise WrongNumberError(
+            BAD_ROTATION,
+            f"{what} has the length {length:.6g}, not 1 (at most {UNIT_TOLERANCE:g} away): it is no rotation",
         )
     return x / length, y / length, z / length, w / length
 

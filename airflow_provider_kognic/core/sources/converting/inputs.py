@@ -31,6 +31,8 @@ PACKED = (".gz", ".bz2", ".xz", ".zst")
 MOST_LINE = 1 << 20
 # Bytes by which a format recognises a file.
 HEAD = 4096
+# What follows the first byte of a pickle.
+_PICKLE_PROTOCOLS = (b"\x02", b"\x03", b"\x04", b"\x05")
 
 
 class BrokenFileError(ValueError):
@@ -136,6 +138,24 @@ class InputFile:
         with contextlib.suppress(BrokenFileError), self.opened() as file:
             return file.read(HEAD)
         return b""
+
+
+def check_no_pickle(file: InputFile, instead: str) -> None:
+    """Refuse a pickle before anything opens it: whoever loads one runs what it says.
+
+    Args:
+        file: What was given.
+        instead: What to do, for people.
+
+    Raises:
+        KognicInputError: It is one, by its name or by how it begins.
+    """
+    start = file.head()[:2]
+    by_name = unpacked_name(file.path.name).lower().endswith((".pkl", ".pickle"))
+    if by_name or (start[:1] == b"\x80" and start[1:] in _PICKLE_PROTOCOLS):
+        raise KognicInputError(
+            f"{file} is a pickle, which is not read: loading one runs the code that it names. {instead}."
+        )
 
 
 def unpacked_name(name: str) -> str:

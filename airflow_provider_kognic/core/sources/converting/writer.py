@@ -15,8 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from airflow_provider_kognic.core.models import Refused
-from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.geometry.transforms import Rigid, multiplied
 from airflow_provider_kognic.core.sources.converting.rows import Canvas, Kind, Layer
 from airflow_provider_kognic.core.sources.converting.tables import LIDAR
 
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 # The object of a camera's bitmaps, in all frames.
 BITMAP = "segmentation_bitmap"
 _CUBOID, _MASK = int(Kind.CUBOID), int(Kind.MASK)
+# Each frame has its own; the cuboids of a frame come one after the other.
+_rigid = lru_cache(maxsize=16)(Rigid.from_matrix)
 
 
 @dataclass(frozen=True)
@@ -180,15 +181,12 @@ def _with(data: str | None, one: Stored, place: Place, attributes: str) -> str:
     return f"{data[:-1]},{geometry}]" if f'"{kind}":' in data else f'{data},"{kind}":[{geometry}]'
 
 
-def moved(numbers: Sequence[float], transform: Sequence[float]) -> Sequence[float]:
-    """Return a cuboid's ten numbers in the frame to which a rigid matrix leads.
-
-    Raises:
-        Refused: Always: no format has cuboids yet.
-    """
-    raise Refused(
-        Reason.INVALID, f"a cuboid of {len(numbers)} numbers cannot be moved by {list(transform)} yet."
-    )
+def moved(numbers: Sequence[float], transform: tuple[float, ...]) -> Sequence[float]:
+    """Return a cuboid's ten numbers in the frame to which a rigid matrix leads: all of its rotation is kept."""
+    rigid = _rigid(transform)
+    x, y, z, qx, qy, qz, qw, width, length, height = numbers
+    turned = multiplied(rigid.orientation, (qx, qy, qz, qw))
+    return (*rigid.apply((x, y, z)), *turned, width, length, height)
 
 
 def _bitmap(masks: Sequence[Stored], place: Place, writing: Writing, attributes: str) -> str:

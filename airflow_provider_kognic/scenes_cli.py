@@ -1,0 +1,91 @@
+"""The command `scenes`: the table of scenes is made of what people have, poses and calibrations included.
+
+Exit code 0: the table was written. 1: it was, and something that should be in it is not. 2: nothing was written.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.errors import KognicInputError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from airflow_provider_kognic.core.sources.scene_tables.table import MadeTable
+
+MADE, INCOMPLETE = 0, 1
+
+HELP = "make the table of scenes that 'convert' and uploads need"
+DESCRIPTION = (
+    "Make the table of scenes of a data set's own files. Exit code 0: it was written; 1: it was, and"
+)
+DESCRIPTION += " something that should be in it is not; 2: nothing was written."
+# Of what is left out, so many are named.
+_MOST_NAMED = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the commands: one for each kind of data set."""
+    from airflow_provider_kognic.core.sources.scene_tables.nuscenes import LIDAR_TOP, Milliseconds
+
+    commands = parser.add_subparsers(required=True, metavar="FROM")
+    says = "a row for each sample, with the way from the map to its lidar, of a data set in nuScenes' layout"
+    nuscenes = commands.add_parser("from-nuscenes", help=says, description=f"Write {says}.")
+    nuscenes.add_argument("root", metavar="DATAROOT", type=Path, help="the folder with VERSION/sample.json")
+    nuscenes.add_argument("--version", metavar="VERSION", help="such as v1.0-mini (default: the only one)")
+    nuscenes.add_argument(
+        "--scenes-of",
+        metavar="FILE",
+        type=Path,
+        help="CSV with the columns name and scene_uuid: names or tokens of scenes, or tokens of samples, and the"
+        " scenes in Kognic; without it that column is left empty",
+    )
+    nuscenes.add_argument("--lidar", metavar="CHANNEL", default=LIDAR_TOP, help=f"(default: {LIDAR_TOP})")
+    nuscenes.add_argument(
+        "--milliseconds",
+        choices=[choice.value for choice in Milliseconds],
+        default=Milliseconds.NEAREST.value,
+        help="how timestamps are made of microseconds; they have to be the scene's own (default: nearest)",
+    )
+    nuscenes.add_argument("--out", metavar="TABLE", required=True, type=Path, help="a .csv or .jsonl file")
+    nuscenes.set_defaults(does=_from_nuscenes)
+
+
+def _from_nuscenes(given: argparse.Namespace) -> int:
+    from airflow_provider_kognic.core.sources.converting.inputs import InputFile
+    from airflow_provider_kognic.core.sources.scene_tables.nuscenes import Milliseconds, table_of_nuscenes
+    from airflow_provider_kognic.core.sources.scene_tables.table import read_scene_names
+
+    names = None if given.scenes_of is None else read_scene_names(InputFile(given.scenes_of))
+    made = table_of_nuscenes(
+        given.root,
+        given.version,
+        scenes=names,
+        channel=given.lidar,
+        milliseconds=Milliseconds(given.milliseconds),
+    )
+    return _write(made, given.out, named=names is not None)
+
+
+def _write(made: MadeTable, path: Path, *, named: bool) -> int:
+    from airflow_provider_kognic.core.sources.scene_tables.table import write_table
+
+    said = [*made.left[:_MOST_NAMED], *(["..."] if len(made.left) > _MOST_NAMED else [])]
+    if not made.rows:
+        raise KognicInputError("\n".join(["nothing was written: there is no row to write.", *said]))
+    write_table(path, made.rows)
+    scenes = len({row.scene_uuid or row.scene_name for row in made.rows})
+    lines = [f"{len(made.rows):,} rows of {scenes:,} scenes written to {path}"]
+    if not named:
+        lines.append(
+            "  scene_uuid is empty: fill it in (scene_name says which scene it is), or give --scenes-of"
+        )
+    if made.without_uuid:
+        lines.append(f"  left out, as --scenes-of does not name them: {len(made.without_uuid):,} scenes,")
+        lines.append(f"    {', '.join(made.without_uuid[:_MOST_NAMED])}")
+    lines += [f"  not in the table: {text}" for text in said]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return INCOMPLETE if made.left else MADE
