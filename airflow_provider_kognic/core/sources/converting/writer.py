@@ -15,8 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from airflow_provider_kognic.core.models import Refused
-from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.geometry.transforms import Rigid, multiplied
 from airflow_provider_kognic.core.sources.converting.rows import Canvas, Kind, Layer
 from airflow_provider_kognic.core.sources.converting.tables import LIDAR
 
@@ -171,19 +170,20 @@ def _with(data: str | None, one: Stored, place: Place, attributes: str) -> str:
     geometry = f'{{"name":"{kind}","val":[{values}],{attributes}{sure}}}}}'
     if data is None:
         return f'"{kind}":[{geometry}]'
-    # The streams' order brings all cuboids of an object before its boxes.
+    # The lidar is the first of the streams, which brings all cuboids of an object before its boxes.
     return f"{data[:-1]},{geometry}]" if f'"{kind}":' in data else f'{data},"{kind}":[{geometry}]'
 
 
-def moved(numbers: Sequence[float], transform: Sequence[float]) -> Sequence[float]:
-    """Return a cuboid's ten numbers in the frame to which a rigid matrix leads.
+def moved(numbers: Sequence[float], transform: tuple[float, ...]) -> Sequence[float]:
+    """Return a cuboid's ten numbers in the frame to which a rigid matrix leads: all of its rotation is kept."""
+    rigid = _rigid(transform)
+    x, y, z, qx, qy, qz, qw, width, length, height = numbers
+    turned = multiplied(rigid.orientation, (qx, qy, qz, qw))
+    return (*rigid.apply((x, y, z)), *turned, width, length, height)
 
-    Raises:
-        Refused: Always: no format has cuboids yet.
-    """
-    raise Refused(
-        Reason.INVALID, f"a cuboid of {len(numbers)} numbers cannot be moved by {list(transform)} yet."
-    )
+
+# Each frame has its own; the cuboids of a frame come one after the other.
+_rigid = lru_cache(maxsize=16)(Rigid.from_matrix)
 
 
 def _bitmap(masks: Sequence[Stored], place: Place, writing: Writing, attributes: str) -> str:

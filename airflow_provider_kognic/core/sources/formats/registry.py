@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.sources.formats.coco import COCO
+from airflow_provider_kognic.core.sources.formats.kitti import KITTI
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.rows import ModelFormat
 
-FORMATS: tuple[ModelFormat, ...] = (COCO,)
+FORMATS: tuple[ModelFormat, ...] = (COCO, KITTI)
 
 BY_NAME = {known.name: known for known in FORMATS}
