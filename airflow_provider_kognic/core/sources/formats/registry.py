@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.sources.formats.coco import COCO
 from airflow_provider_kognic.core.sources.formats.kitti import KITTI
+from airflow_provider_kognic.core.sources.formats.mot import MOT
+from airflow_provider_kognic.core.sources.formats.yolo import YOLO
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.rows import ModelFormat
 
-FORMATS: tuple[ModelFormat, ...] = (COCO, KITTI)
+FORMATS: tuple[ModelFormat, ...] = (COCO, KITTI, MOT, YOLO)
 
 BY_NAME = {known.name: known for known in FORMATS}

@@ -1,5 +1,6 @@
 """Files of text in columns, taken the whole way to documents by the command `convert`."""
 
+import gzip
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from airflow_provider_kognic.core.sources.converting.inputs import InputFile
 from airflow_provider_kognic.core.sources.formats.opening import recognise
 from tests.core.sources.converting.support import opened
 
-# A folder with real files of models, `kitti/`, `mot/` and `yolo/`, whose licences do not let them be here; beside it
+# A folder with real files of models: `kitti`, `mot`, `yolo`. Their licences do not let them be here. Beside it is
 # `oracles/expected`, which is what devkits of others make of them.
 REAL = Path(os.environ.get("TESTS_MODEL_FILES", "nowhere"))
 
@@ -61,3 +62,16 @@ def recognised(text: str, path: Path, table: Path) -> bool:
 def text_of(rows: Iterable[Sequence[object]], between: str = " ") -> str:
     """Rows as a file has them, each number with all of its digits."""
     return "".join(between.join(map(str, row)) + "\n" for row in rows)
+
+
+def made(name: str) -> dict[str, Any]:
+    """What a library of others made of texts (scripts/make-box-texts): `files`, `boxes` and more."""
+    path = Path(__file__).parent / "data" / f"{name}.json.gz"
+    found: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+    return found
+
+
+def middle(sides: Sequence[float]) -> list[float]:
+    """Left, top, right and bottom as a document has them."""
+    left, top, right, bottom = sides
+    return [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
