@@ -206,11 +206,12 @@ class Scenes:
         return found[0][0] if found else None
 
     def places(self, scene: int) -> list[Place]:
-        """Return the frames and streams of a scene: in the order of the frames' ids, then of the streams' names."""
+        """Return the frames and streams of a scene, by the frames' ids: the lidar, then cameras by name."""
         rows = self._ask(
             "SELECT frame, timestamp, stream, key, keys.text, width, height, transform FROM places"
-            " JOIN keys ON keys.number = key WHERE places.scene = ? ORDER BY frame, stream",
+            " JOIN keys ON keys.number = key WHERE places.scene = ? ORDER BY frame, stream != ?, stream",
             scene,
+            LIDAR,
         )
         return [
             Place(
@@ -336,6 +337,8 @@ class Scenes:
             self._heights.append(row.height or 0)
             return
         self.uses[key] |= use
+        if self.uses[key] & UNPLACED:  # in one of its scenes: then in none, as they would be elsewhere there
+            self.uses[key] &= ~CUBOIDS
         if not self._widths[key]:
             self._widths[key], self._heights[key] = row.width or 0, row.height or 0
 

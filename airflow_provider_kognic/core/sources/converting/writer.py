@@ -177,7 +177,7 @@ def _with(data: str | None, one: Stored, place: Place, attributes: str) -> str:
     geometry = f'{{"name":"{kind}","val":[{values}],{attributes}{sure}}}}}'
     if data is None:
         return f'"{kind}":[{geometry}]'
-    # The streams' order brings all cuboids of an object before its boxes.
+    # The lidar is the first of the streams, which brings all cuboids of an object before its boxes.
     return f"{data[:-1]},{geometry}]" if f'"{kind}":' in data else f'{data},"{kind}":[{geometry}]'
 
 

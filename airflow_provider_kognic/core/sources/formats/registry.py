@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.sources.formats.coco import COCO
+from airflow_provider_kognic.core.sources.formats.kitti import KITTI
+from airflow_provider_kognic.core.sources.formats.mot import MOT
 from airflow_provider_kognic.core.sources.formats.nuscenes import NUSCENES
+from airflow_provider_kognic.core.sources.formats.yolo import YOLO
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.rows import ModelFormat
 
 FORMATS: tuple[ModelFormat, ...] = (
     COCO,
+    KITTI,
+    MOT,
     NUSCENES,
+    YOLO,
 )
 
 BY_NAME = {known.name: known for known in FORMATS}

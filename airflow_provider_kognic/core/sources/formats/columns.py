@@ -1,0 +1,115 @@
+"""What formats of text in columns have in common: a line for each object, numbers in its columns."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
+from airflow_provider_kognic.core.sources.converting.rows import BadRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_kognic.core.sources.converting.inputs import Reading
+    from airflow_provider_kognic.core.sources.converting.scenes import Scenes
+
+# A confidence that stands for none: the columns of a line are all there, whether or not they say something.
+NO_CONFIDENCE = -1.0
+_MOST_SHOWN = 200
+_OWNERS = "owners"
+
+
+def whole_number(text: str, what: str) -> int:
+    """Return a whole number, which may be written as `3.0` or `3e0`: numpy writes them so.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return _whole(float(text))
+    except (ValueError, OverflowError):
+        raise WrongDetectionError("not_numbers", f"{what} is no whole number: {text!r}") from None
+
+
+def _whole(value: float) -> int:
+    if not value.is_integer():
+        raise ValueError
+    return int(value)
+
+
+def bad_row(row: int, error: ValueError, columns: Sequence[str], key: str | None) -> BadRow:
+    """Return the row that a line is refused as."""
+    shown = " ".join(columns)
+    if len(shown) > _MOST_SHOWN:
+        shown = f"{shown[:_MOST_SHOWN]}..."
+    return BadRow(row, getattr(error, "reason", "not_numbers"), f"{error}; in {shown!r}", key)
+
+
+class Tracks:
+    """Names tracks; an id that stands twice in one frame is none.
+
+    Ids start again with every sequence, and a scene may have several, such as one for each camera: so a track's
+    name has its sequence in it. Only the ids of the frame that was read last are in memory.
+    """
+
+    def __init__(self) -> None:
+        self._frame = ""
+        self._seen: set[int] = set()
+
+    def name(self, sequence: str, frame: str, number: int) -> str | None:
+        """Return the name of a track, or None for the number of no track, which is negative.
+
+        Raises:
+            ValueError: The frame has the track already.
+        """
+        if number < 0:
+            return None
+        if frame != self._frame:
+            self._frame = frame
+            self._seen.clear()
+        if number in self._seen:
+            raise WrongDetectionError("duplicate_track", f"an earlier line has track {number} in this frame")
+        self._seen.add(number)
+        return f"{sequence}/{number}"
+
+
+class Owners:
+    """Knows of each key the file that had it first: files of one name in several folders are not one file."""
+
+    def __init__(self, scenes: Scenes) -> None:
+        self._scenes = scenes
+        self._files = array("I", bytes(4 * scenes.keys))
+        self._file = 0
+
+    @classmethod
+    def prepare(cls, reading: Reading) -> None:
+        """Make one for an input."""
+        reading.kept[_OWNERS] = cls(reading.scenes)
+
+    @classmethod
+    def at_next_file(cls, reading: Reading) -> Owners:
+        """Return that of the input, as another file begins."""
+        owners: Owners = reading.kept[_OWNERS]
+        owners._file += 1
+        return owners
+
+    def check(self, key: str) -> None:
+        """Check that no earlier file has had a key.
+
+        Raises:
+            ValueError: One has.
+        """
+        place = self._scenes.number_of(key)
+        if place is None:
+            return
+        if not self._files[place]:
+            self._files[place] = self._file
+        elif self._files[place] != self._file:
+            raise WrongDetectionError(
+                "duplicate_key", "an earlier file has this key already; the first one counts"
+            )

@@ -1,0 +1,104 @@
+"""YOLO: a text file for each image, a line for each box in parts of the image's size.
+
+A line is `class x y width height`, then perhaps a confidence, and after it perhaps the id of a track. x and y are
+the box's centre already. Outlines, turned boxes and key points are written into files of the same names, and told apart
+only by how many columns they have. They are refused: an upright box around an outline is not the one that the model
+found.
+"""
+
+from __future__ import annotations
+
+import string
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
+from airflow_provider_kognic.core.sources.converting.rows import (
+    Detection,
+    EmptyKey,
+    Kind,
+    Labels,
+    ModelFormat,
+)
+from airflow_provider_kognic.core.sources.formats.columns import Owners, Tracks, bad_row, whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading
+    from airflow_provider_kognic.core.sources.converting.rows import Row
+
+BOX = 5
+WITH_CONFIDENCE = BOX + 1
+WITH_TRACK = BOX + 2
+_TURNED = 9
+# A box of a file in pixels has such a size; one of a model that looks over its image's edge has not.
+_MOST_PART = 2.0
+
+
+def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
+    key, tracks, owners = file.stem, Tracks(), Owners.at_next_file(reading)
+    # What trackers write is called `<sequence>_<frame>`: ids hold within a sequence.
+    sequence = key.rstrip(string.digits).rstrip("_-. ") or "track"
+    across, down = reading.scenes.size_of(key) or (1, 1)  # without a size no camera takes it
+    is_empty = True
+    for row, line in file.lines():
+        columns = line.split()
+        if not columns:
+            continue
+        is_empty = False
+        try:
+            owners.check(key)
+            x, y, width, height, confidence, track = _numbers(columns)
+            box = (x * across, y * down, width * across, height * down)
+            named = None if track is None else tracks.name(sequence, key, track)
+            label = str(whole_number(columns[0], "the class"))
+            yield Detection(key, Kind.BOX, label, confidence, box, row, named)
+        except ValueError as error:
+            yield bad_row(row, error, columns, key)
+    if is_empty:
+        yield EmptyKey(key)
+
+
+def _numbers(columns: Sequence[str]) -> tuple[float, float, float, float, float | None, int | None]:
+    count = len(columns)
+    if not BOX <= count <= WITH_TRACK or (count == WITH_TRACK and not _is_whole(columns[-1])):
+        raise _no_box(count)
+    x, y, width, height = map(float, columns[1:BOX])
+    if width > _MOST_PART or height > _MOST_PART:
+        raise WrongDetectionError(
+            "not_normalised",
+            f"a box of {width:g} by {height:g} images: are these pixels?",
+        )
+    confidence = float(columns[BOX]) if count >= WITH_CONFIDENCE else None
+    return x, y, width, height, confidence, int(columns[-1]) if count == WITH_TRACK else None
+
+
+def _is_whole(text: str) -> bool:
+    """Tell whether a seventh column is a track's id. It may be the last coordinate of an outline of three points."""
+    return text.removeprefix("-").isdecimal()
+
+
+def _no_box(count: int) -> WrongDetectionError:
+    if count < BOX:
+        return WrongDetectionError("bad_columns", f"{count} columns, not {BOX} to {WITH_TRACK}")
+    if count == _TURNED:
+        what = f"{count} columns are a turned box (OBB), or an outline of four points: the file does not say which"
+    elif count == WITH_TRACK:
+        what = f"{count} columns whose last is no track's id are an outline of three points"
+    else:
+        what = f"{count} columns are an outline, key points, or a turned box with more to it"
+    return WrongDetectionError(
+        "no_box", f"{what}; that is no upright box. Write boxes, or masks as PNG or COCO results"
+    )
+
+
+YOLO = ModelFormat(
+    name="yolo",
+    keys="the file's name without its ending: that of its image",
+    kinds=frozenset({Kind.BOX}),
+    labels=Labels.IDS,
+    read=_read,
+    prepare=Owners.prepare,
+    endings=(".txt",),
+    needs_size=True,
+)
