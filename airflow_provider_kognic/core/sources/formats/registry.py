@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.sources.formats.coco import COCO
+from airflow_provider_kognic.core.sources.formats.masks import MASKS
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.rows import ModelFormat
 
-FORMATS: tuple[ModelFormat, ...] = (COCO,)
+FORMATS: tuple[ModelFormat, ...] = (
+    COCO,
+    MASKS,
+)
 
 BY_NAME = {known.name: known for known in FORMATS}
