@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.sources.formats.coco import COCO
 from airflow_provider_kognic.core.sources.formats.masks import MASKS
+from airflow_provider_kognic.core.sources.formats.panoptic import PANOPTIC
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.rows import ModelFormat
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 FORMATS: tuple[ModelFormat, ...] = (
     COCO,
     MASKS,
+    PANOPTIC,
 )
 
 BY_NAME = {known.name: known for known in FORMATS}
