@@ -11,7 +11,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile
 
@@ -103,14 +103,16 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 class Classes:
     """Names classes, and numbers them.
 
-    A label is looked up as it stands, then by the name that the format's own files give it, then as `"*"`. Without
-    a classes file each class is called what the model calls it, as long as that is a name.
+    A label is looked up as it stands, then by the name that the format's own files give it, then as `"*"`; what the
+    format itself says is background is that before `"*"`. Without a classes file each class is called what the
+    model calls it, as long as that is a name.
 
     Args:
         file: The classes file, or None.
         unknown: What to do about a class that it does not have.
         named: Names of classes that the format's files call by numbers.
         are_names: Whether the format's labels are names already.
+        background: Labels, as text, that are `_background` unless the classes file names them.
 
     Attributes:
         names: The classes in Kognic, by number: those of the classes file first, in its order.
@@ -123,11 +125,13 @@ class Classes:
         named: Mapping[str, str],
         *,
         are_names: bool,
+        background: Collection[str] = (),
     ) -> None:
         self._mapping = None if file is None else file.mapping
         self._unknown = unknown
         self._named = named
         self._are_names = are_names
+        self._background = background
         self.names: list[str] = []
         self._numbers: dict[str, int] = {}
         self._resolved: dict[str | int | None, Resolved] = {}
@@ -158,10 +162,16 @@ class Classes:
     def _resolve(self, label: str | int | None) -> Resolved:
         text = ANY if label is None else str(label).strip()
         own = self._named.get(text)
-        if self._mapping is not None:
-            for candidate in (text, own, ANY):
-                if candidate is not None and candidate in self._mapping:
-                    return Resolved(self._number(self._mapping[candidate]))
+        mapping = self._mapping or {}
+        for candidate in (text, own, BACKGROUND if text in self._background else ANY):
+            if candidate is not None and candidate in mapping:
+                return Resolved(self._number(mapping[candidate]))
+        if text in self._background:
+            return Resolved(self._number(BACKGROUND))
+        return self._unnamed(label, text, own)
+
+    def _unnamed(self, label: str | int | None, text: str, own: str | None) -> Resolved:
+        """Return what becomes of a label that the classes file does not name."""
         shown = text if own is None else f"{text} ({own})"
         if label is None:
             return Resolved(

@@ -15,6 +15,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.sources.converting.classes import BACKGROUND
 from airflow_provider_kognic.core.sources.converting.index import (
     MOST_CLASSES,
     MOST_TRACK_BYTES,
@@ -212,6 +213,8 @@ class Ingest:
         if resolved.number >= MOST_CLASSES:
             raise KognicInputError(f"{self._file} has more than {MOST_CLASSES:,} classes: are they ids?")
         name = self._classes.names[resolved.number]
+        if name == BACKGROUND:
+            raise _Left("background")
         threshold = self._filters.threshold(name)
         if threshold > 1:
             raise _Left("classes_only")

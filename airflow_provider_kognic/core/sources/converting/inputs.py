@@ -20,7 +20,7 @@ from airflow_provider_kognic.core.sources.listing import files_in, is_pattern
 from airflow_provider_kognic.core.sources.pinned import Pinned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.sources.base import Given, PathLike
     from airflow_provider_kognic.core.sources.converting.scenes import KeyedValues, Scenes
@@ -48,7 +48,9 @@ class Reading:
         scenes: Knows which keys there are, and the sizes of their images.
         resolve: Makes a path of text.
         patience: Asks a store again that does not answer.
+        files: The input, for what `prepare` has to know of it.
         named: Gets the names of classes that the format's files call by numbers.
+        background: Gets the labels that are `_background` unless the classes file names them.
         kept: What `prepare` leaves for `read`, by any name.
     """
 
@@ -56,7 +58,9 @@ class Reading:
     scenes: Scenes
     resolve: Callable[[str], PathLike]
     patience: Patience
+    files: Sequence[InputFile] = ()
     named: dict[str, str] = field(default_factory=dict)
+    background: set[str] = field(default_factory=set)
     kept: dict[str, Any] = field(default_factory=dict)
 
     def file(self, path: PathLike) -> InputFile:

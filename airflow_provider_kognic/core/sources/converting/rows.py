@@ -13,7 +13,6 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from airflow_provider_kognic.core.sources.base import PathLike
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading
 
 
@@ -124,12 +123,12 @@ class Canvas(NamedTuple):
     Attributes:
         width: Pixels, as the table of scenes says; None where it does not, and the masks have to agree.
         height: Likewise.
-        resolve: Makes a path of text, for masks that are files.
+        reading: What the reader was given: the arguments, and what `prepare` and `read` kept.
     """
 
     width: int | None
     height: int | None
-    resolve: Callable[[str], PathLike]
+    reading: Reading
 
 
 # Paints masks into one 8-bit grey PNG and returns its bytes. The layers come in the order in which they are to be

@@ -22,8 +22,8 @@ from airflow_provider_kognic.core.sources.converting.tables import LIDAR
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airflow_provider_kognic.core.sources.base import PathLike
     from airflow_provider_kognic.core.sources.converting.index import Stored
+    from airflow_provider_kognic.core.sources.converting.inputs import Reading
     from airflow_provider_kognic.core.sources.converting.rows import Paint
     from airflow_provider_kognic.core.sources.converting.scenes import Place
 
@@ -41,16 +41,16 @@ class Writing:
     Attributes:
         names: The classes, by their numbers.
         levels: Grey levels and their classes; none where there are no masks.
-        resolve: Makes a path of text, for masks that are files.
         max_per_frame: See `Filters`.
         paint: The format's; None where it has no masks.
+        reading: What its reader was given; goes with `paint`.
     """
 
     names: Sequence[str]
     levels: Mapping[str, str]
-    resolve: Callable[[str], PathLike]
     max_per_frame: int | None = None
     paint: Paint | None = None
+    reading: Reading | None = None
 
 
 class _Objects:
@@ -191,7 +191,9 @@ def moved(numbers: Sequence[float], transform: tuple[float, ...]) -> Sequence[fl
 
 def _bitmap(masks: Sequence[Stored], place: Place, writing: Writing, attributes: str) -> str:
     """Paint masks over each other: the surer cover the less sure; of the equally sure the earlier the later."""
-    assert writing.paint is not None  # noqa: S101 - a format that yields masks says how they are painted
+    # A format that yields masks says how they are painted.
+    assert writing.paint is not None  # noqa: S101
+    assert writing.reading is not None  # noqa: S101
     level_of = {name: int(level) for level, name in writing.levels.items()}
     in_order = sorted(enumerate(masks), key=lambda numbered: (_sure(numbered[1]), -numbered[0]))
     layers = [
@@ -204,7 +206,7 @@ def _bitmap(masks: Sequence[Stored], place: Place, writing: Writing, attributes:
         )
         for _, one in in_order
     ]
-    png = writing.paint(layers, Canvas(place.width, place.height, writing.resolve))
+    png = writing.paint(layers, Canvas(place.width, place.height, writing.reading))
     value = base64.b64encode(png).decode()
     form = '"mime_type":"image/png","encoding":"base64"'
     return f'"image":[{{"name":"image","val":"{value}",{form},{attributes}}}}}]'

@@ -1,17 +1,27 @@
-"""COCO results: a JSON list of `{image_id, category_id, bbox, score}`.
+"""COCO results: a JSON list of `{image_id, category_id, bbox, segmentation, score}`, with one of the two or both.
 
 A box is `[x, y, width, height]` in pixels, from the upper left corner of the image to that of the box; Kognic wants
 the box's centre. A results file has no names of files or classes and no sizes of images: these are in the file of
 images and categories (`annotations`), whose ids of categories have gaps.
+
+A mask is run-length encoded, compressed or not, or polygons, which need the size of the image. What its pixels are
+is in `core.geometry.masks`. Where a row has a box and a mask, both are taken, as they stand there: neither is made
+of the other.
 """
 
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.sources.converting.ingest import check_inside
+from airflow_provider_kognic.core.geometry.masks import bitmaps
+from airflow_provider_kognic.core.geometry.masks.polygons import from_polygons
+from airflow_provider_kognic.core.geometry.masks.rle import Rle, compressed, decompressed, from_coco
+from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError, check_inside
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
 from airflow_provider_kognic.core.sources.converting.json_stream import BrokenJSONError
 from airflow_provider_kognic.core.sources.converting.rows import (
@@ -22,20 +32,32 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Labels,
     ModelFormat,
 )
+from airflow_provider_kognic.core.sources.painting.canvases import SCALE, MaskSizes, finished, refusing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading
     from airflow_provider_kognic.core.sources.converting.json_stream import JSONStream
-    from airflow_provider_kognic.core.sources.converting.rows import Row
+    from airflow_provider_kognic.core.sources.converting.rows import Canvas, Layer, Row
 
 _START = re.compile(rb'\s*\[\s*\{(?=[^{}]*"image_id"\s*:)(?=[^{}]*"category_id"\s*:)')
-_IMAGES = "images"
+# What `prepare` leaves.
+_IMAGES, _SIZES = "images", "sizes"
+_BOXES, _MASKS, _BOTH = "boxes", "masks", "both"
+_SHAPES = Argument(
+    "shapes",
+    "what is taken of rows that may have boxes and masks",
+    choices=(_BOXES, _MASKS, _BOTH),
+    default=_BOTH,
+)
+# Of a mask: height and width; then its counts, compressed.
+_SIZE = struct.Struct("<II")
 
 
 def _prepare(reading: Reading) -> None:
     """Read the images and categories, if they are given; a file with all annotations of a data set will do."""
+    reading.kept[_SIZES] = MaskSizes(reading)
     path = reading.arguments["annotations"]
     if path is None:
         return
@@ -63,48 +85,110 @@ def _images(text: JSONStream) -> Iterator[tuple[str, str]]:
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
-    images = reading.kept.get(_IMAGES)
+    images, shapes = reading.kept.get(_IMAGES), reading.arguments[_SHAPES.name]
     with file.json() as text:
         if text.next_is() != "[":
             yield BadRow(0, "not_results", "COCO results are a list; this is none")
             return
         for number, row in enumerate(text.values(), 1):
             try:
-                yield _detection(row, number) if images is None else _named(row, number, images, reading)
-            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                if shapes != _BOXES and (shapes == _MASKS or row.get("segmentation")):
+                    yield from _with_mask(row, number, reading, shapes)
+                else:
+                    yield _detection(row, number) if images is None else _boxed(row, number, reading)
+            except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
                 yield _bad(row, number, error)
         text.end()
 
 
 def _detection(row: dict[str, Any], number: int, key: str | None = None) -> Detection:
     x, y, width, height = row["bbox"]
-    image = row["image_id"]
     if key is None:
-        if image.__class__ is not int and image.__class__ is not str:
-            raise TypeError(f"'image_id' is {image!r}")
-        key = str(image)
+        key = _image(row)
     # The corner becomes the centre; what is no number raises.
     box = (x + width / 2, y + height / 2, width, height)
     return Detection(key, Kind.BOX, row["category_id"], row.get("score"), box, number)
 
 
-def _named(row: dict[str, Any], number: int, images: Any, reading: Reading) -> Row:
-    """Return a row whose image is named, and whose box is held against the image's size."""
-    image = str(row["image_id"])
+def _image(row: dict[str, Any]) -> str:
+    image = row["image_id"]
+    if image.__class__ is not int and image.__class__ is not str:
+        raise TypeError(f"'image_id' is {image!r}")
+    return str(image)
+
+
+def _named(row: dict[str, Any], reading: Reading) -> tuple[str, tuple[int, int] | None]:
+    """Return the key of a row, and the size of its image, where that is known."""
+    images = reading.kept.get(_IMAGES)
+    image = _image(row)
+    if images is None:
+        return image, None
     known = images.get(image)
     if known is None:
-        return BadRow(number, "unknown_image", "'annotations' has no such image", image)
+        raise WrongDetectionError("unknown_image", "'annotations' has no such image")
     width, height, name = known.split(" ", 2)
     # The table may have the ids all the same.
-    key = (
-        image
-        if reading.scenes.number_of(name) is None and reading.scenes.number_of(image) is not None
-        else name
-    )
+    number_of = reading.scenes.number_of
+    key = image if number_of(name) is None and number_of(image) is not None else name
+    return key, (int(width), int(height)) if width != "0" and height != "0" else None
+
+
+def _boxed(row: dict[str, Any], number: int, reading: Reading) -> Detection:
+    """Return the box of a row whose image is named, held against the image's size."""
+    key, size = _named(row, reading)
     found = _detection(row, number, key)
-    if width != "0" and height != "0":
-        check_inside(found.geometry, int(width), int(height))
+    if size is not None:
+        check_inside(found.geometry, *size)
     return found
+
+
+def _with_mask(row: dict[str, Any], number: int, reading: Reading, shapes: str) -> Iterator[Row]:
+    """Yield the mask of a row, and before it the box, where it has one and that is asked for."""
+    key, size = _named(row, reading)
+    label, segmentation = row["category_id"], row.get("segmentation")
+    if not segmentation:
+        raise WrongDetectionError("no_mask", "it has no 'segmentation'")
+    if shapes == _BOTH and row.get("bbox"):
+        try:
+            yield _boxed(row, number, reading)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            yield _bad(row, number, error)
+    # Nobody wants what has no scene, so its pixels are not looked at.
+    mask = b"" if reading.scenes.number_of(key) is None else _mask(segmentation, key, size, reading)
+    yield Detection(key, Kind.MASK, label, row.get("score"), mask, number)
+
+
+def _mask(segmentation: Any, key: str, size: tuple[int, int] | None, reading: Reading) -> bytes:
+    """Return what is kept of a mask: its size and its runs."""
+    try:
+        if isinstance(segmentation, Mapping):
+            mask = from_coco(segmentation)
+        else:
+            width, height = size or reading.scenes.size_of(key) or _unknown()
+            mask = from_polygons(segmentation, height, width)
+    except KognicInputError as error:
+        raise WrongDetectionError("bad_mask", str(error)) from None
+    reading.kept[_SIZES].check(key, mask.width, mask.height, said=size)
+    return _SIZE.pack(mask.height, mask.width) + compressed(mask.counts).encode()
+
+
+def _unknown() -> tuple[int, int]:
+    raise WrongDetectionError(
+        "no_size",
+        "polygons need the size of their image: 'image_width' and 'image_height' in the table of scenes, or"
+        " 'annotations'",
+    )
+
+
+def _paint(layers: Sequence[Layer], canvas: Canvas) -> bytes:
+    height, width = _SIZE.unpack_from(layers[0].geometry)
+    painted = bitmaps.Canvas(width, height)
+    for layer in layers:
+        with refusing(Reason.INVALID):
+            size = _SIZE.unpack_from(layer.geometry)
+            counts = decompressed(layer.geometry[_SIZE.size :])
+            painted.paint(Rle(size[0], size[1], tuple(counts)), layer.level)
+    return finished(painted.bitmap(), canvas)
 
 
 def _bad(row: Any, number: int, error: Exception) -> BadRow:
@@ -112,17 +196,19 @@ def _bad(row: Any, number: int, error: Exception) -> BadRow:
         return BadRow(number, "bad_row", f"no object, but {row!r:.80}")
     image = row.get("image_id")
     key = str(image) if isinstance(image, (int, str)) else None
+    if isinstance(error, WrongDetectionError):
+        return BadRow(number, error.reason, str(error), key)
     if isinstance(error, KeyError):
-        if "segmentation" in row and "bbox" not in row:
+        if error.args == ("bbox",) and "segmentation" in row:
             return BadRow(number, "no_box", "it has a mask, and no 'bbox'", key)
         return BadRow(number, "bad_row", f"it has no {error}", key)
-    return BadRow(number, getattr(error, "reason", "not_numbers"), f"{error} in {row!r:.200}", key)
+    return BadRow(number, "not_numbers", f"{error} in {row!r:.200}", key)
 
 
 COCO = ModelFormat(
     name="coco",
     keys="image_id, or the file name where 'annotations' is given",
-    kinds=frozenset({Kind.BOX}),
+    kinds=frozenset({Kind.BOX, Kind.MASK}),
     labels=Labels.IDS,
     read=_read,
     prepare=_prepare,
@@ -132,5 +218,8 @@ COCO = ModelFormat(
         Argument(
             "annotations", "a JSON of images and categories, for names of files and classes", is_path=True
         ),
+        _SHAPES,
+        SCALE,
     ),
+    paint=_paint,
 )

@@ -166,10 +166,14 @@ class _Opening:
             places_cuboids=format_.frame(arguments) not in {Frame.LIDAR, Frame.NONE},
             needs_size=format_.needs_size,
         )
-        reading = Reading(arguments, scenes, self._resolve, self.patience)
+        reading = Reading(arguments, scenes, self._resolve, self.patience, files)
         format_.prepare(reading)
         classes = Classes(
-            self._classes(), options.unknown_class, reading.named, are_names=format_.labels is Labels.NAMES
+            self._classes(),
+            options.unknown_class,
+            reading.named,
+            are_names=format_.labels is Labels.NAMES,
+            background=reading.background,
         )
         index = DetectionIndex(place, scenes.count)
         undo.callback(index.close)
@@ -186,10 +190,11 @@ class _Opening:
         ingest.run(reading, files)
         writing = Writing(
             classes.names,
-            classes.levels() if Kind.MASK in format_.kinds else {},
-            self._resolve,
+            # More classes than a bitmap can tell apart do no harm where there are boxes only.
+            classes.levels() if any(ingest.found.get(Kind.MASK, ())) else {},
             options.max_per_frame,
             format_.paint,
+            reading,
         )
         return ModelSource(
             where,

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.sources.formats.coco import COCO
 from airflow_provider_kognic.core.sources.formats.kitti import KITTI
+from airflow_provider_kognic.core.sources.formats.masks import MASKS
 from airflow_provider_kognic.core.sources.formats.mot import MOT
 from airflow_provider_kognic.core.sources.formats.nuscenes import NUSCENES
+from airflow_provider_kognic.core.sources.formats.panoptic import PANOPTIC
 from airflow_provider_kognic.core.sources.formats.yolo import YOLO
 
 if TYPE_CHECKING:
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
 FORMATS: tuple[ModelFormat, ...] = (
     COCO,
     KITTI,
+    MASKS,
     MOT,
     NUSCENES,
+    PANOPTIC,
     YOLO,
 )
 
