@@ -19,8 +19,9 @@ from typing import IO, Any, Protocol
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 # To open a pipe waits for its writer, and to open a terminal may make it ours, unless one asks for neither.
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-# Bytes that are read ahead of an object: s3fs would ask for 50 MB with every few that are wanted.
-_AHEAD = 1 << 20
+# Bytes that are read ahead of an object: s3fs would ask for 50 MB with every few that are wanted, which a slow link
+# does not bring in the time that these few may take.
+_AHEAD = 1 << 22
 _KINDS = (
     (stat.S_ISFIFO, "a pipe (FIFO)"),
     (stat.S_ISSOCK, "a socket"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _STORED = re.compile(
-    r"(?P<bucket>(?P<scheme>[^:/]+)://(?:(?P<connection>[^/@]*)@)?[^/]*)(?:/(?P<key>.*))?", re.DOTALL
+    r"(?P<bucket>(?P<scheme>[^:/]+)://(?:(?P<connection>[^/@]*)@)?(?P<name>[^/]*))(?:/(?P<key>.*))?",
+    re.DOTALL,
 )
 # What ObjectStoragePath, given the text of a whole path, takes for the end of a URL, for two URLs, or leaves out.
 _READ_AS_URL = re.compile(r"[?#\s]|::|(?<=/)\.{1,2}(?=/)|^\.")
@@ -44,6 +46,7 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
     Raises:
         KognicInputError: It is empty or no path, Airflow knows no store of that scheme or no such connection, or
             the text cannot be a path in it.
+        KognicStoreError: Whoever gives out the credentials of its store does not answer.
     """
     if not is_path(value):
         raise KognicInputError(f"{what} must be a path, not {type(value).__name__}.")
@@ -58,6 +61,7 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
     ):  # universal-pathlib 0.2: object stores are a Path, too
         return value.absolute()
     if not isinstance(value, str):
+        _check_key(text, what)
         return cast("PathLike", value)
     if not _SCHEME.match(text):
         return Path(text).expanduser().absolute()
@@ -66,28 +70,79 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
 
 def _stored(text: str, what: str) -> Any:
     """Return the ObjectStoragePath of text with a scheme; raises as `to_path` does."""
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from airflow_provider_kognic.core.stores.limited import seconds_for, within
+    from airflow_provider_kognic.core.stores.troubles import (
+        Trouble,
+        advice_of,
+        error_of,
+        is_outage,
+        trouble_of,
+    )
 
+    _check_key(text, what)
     parts = _STORED.fullmatch(text)
     if parts is not None and parts["connection"]:
         _check_connection(parts["scheme"], parts["connection"], what, text)
     try:
-        if parts is None or not (key := parts["key"] or "") or not _READ_AS_URL.search(key):
-            path = ObjectStoragePath(text)
-        else:
-            path = ObjectStoragePath(f"{parts['bucket']}/") / key
-            _check_held(path, key.rstrip("/"), what, text)
-        _ = path.fs  # Airflow 3.0 looks for the store only when it is used
+        if parts is not None and _is_in_use(parts["scheme"], parts["connection"]):
+            return _made(text, parts, what)
+        # Its hook may ask elsewhere for the store's credentials.
+        return within(seconds_for(0), lambda: _made(text, parts, what))
     except KognicInputError:
         raise
-    except Exception as error:  # noqa: BLE001 - stores raise errors of many libraries
+    except Exception as error:
+        if is_outage(error) or trouble_of(error) is Trouble.EXPIRED:
+            raise error_of(error, f"{text} cannot be opened") from error
         said = masked_as(f"{type(error).__name__}: {error}", text)
         # What a library quotes would stand in the task's log with it, as the error's cause.
         cause = error if said.endswith(f": {error}") else None
-        raise KognicInputError(
-            f"{text} cannot be opened: {sentence(said)} Is the provider of that store installed?"
-        ) from cause
+        advice = "Is the provider of that store installed?"
+        if not isinstance(error, ImportError):
+            advice = advice_of(error) or advice
+        raise KognicInputError(f"{text} cannot be opened: {sentence(said)} {advice}") from cause
+
+
+def _made(text: str, parts: re.Match[str] | None, what: str) -> Any:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    if parts is None or not (key := parts["key"] or "") or not _READ_AS_URL.search(key):
+        path = ObjectStoragePath(text)
+    else:
+        path = ObjectStoragePath(f"{parts['bucket']}/") / key
+        _check_held(path, key.rstrip("/"), what, text)
+    _ = path.fs  # Airflow 3.0 looks for the store only when it is used
     return path
+
+
+def _is_in_use(scheme: str, connection: str | None) -> bool:
+    """Tell whether the store has been made ready in this process."""
+    from airflow.sdk.io import attach
+
+    return "fs" in vars(attach(scheme.lower(), connection or None))
+
+
+def _check_key(text: str, what: str) -> None:
+    """Check that text names a bucket, and no key or prefix by which nothing would be found.
+
+    Raises:
+        KognicInputError: It does not, or does.
+    """
+    from airflow_provider_kognic.core.sources.listing import container, has_keys, wrong_with
+
+    parts = _STORED.fullmatch(text)
+    if parts is None or not has_keys(parts["scheme"]):
+        return
+    if not parts["name"]:
+        what_is_missing = container(parts["scheme"])
+        raise KognicInputError(
+            f"{what} cannot be {text}: the {what_is_missing}'s name is missing. Write it as"
+            f" {parts['scheme']}://<connection>@<{what_is_missing}>/<folder>/."
+        )
+    if (wrong := wrong_with(parts["key"] or "", parts["scheme"])) is not None:
+        raise KognicInputError(
+            f"{what} cannot be {text}: {wrong}. Correct the path; objects whose keys really are so have to be"
+            " renamed."
+        )
 
 
 def _check_held(path: Any, key: str, what: str, text: str) -> None:
@@ -119,9 +174,8 @@ def _check_connection(scheme: str, connection: str, what: str, text: str) -> Non
             " Airflow connection belongs. Define a connection that has them."
         )
     from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
-    from airflow.sdk.io import attach
 
-    if "fs" in vars(attach(scheme.lower(), connection)):
+    if _is_in_use(scheme, connection):
         return
     try:
         BaseHook.get_connection(connection)
@@ -160,16 +214,18 @@ def to_source(
     """
     from airflow_provider_kognic.core.sources.manifest import Expected
     from airflow_provider_kognic.core.sources.opening import open_source
+    from airflow_provider_kognic.core.stores.patience import Patience
 
+    asked = patience or Patience(0)
     given: Any = predictions
     if isinstance(predictions, Sequence) and not isinstance(predictions, (str, bytes)):
         given = list(predictions)
     elif predictions is not None:
-        given = to_path(predictions, "'predictions'")
+        given = asked.call(lambda: to_path(predictions, "'predictions'"))
     return open_source(
         given,
-        None if manifest is None else to_path(manifest, "'manifest'"),
-        resolve=to_path,
+        None if manifest is None else asked.call(lambda: to_path(manifest, "'manifest'")),
+        resolve=partial(to_path, what="its path"),
         expected=Expected(host, predictions_group_uuid),
         max_document_bytes=max_document_bytes,
         patience=patience,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedError
+from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedError, KognicStoreError
 from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.reporting.judgement import Failure, judge
+from airflow_provider_kognic.core.sources.folder import FilesSource
 from airflow_provider_kognic.core.stores.asking import Asking
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.upload import upload
@@ -89,6 +90,8 @@ class UploadJob:
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
             failed = receipts.failed if unwritten is None else None
         failure = judge(report, asked.options, receipts=failed)
+        if failure is not None and report.stopped is None and not report.summary.total:
+            failure = self._with_what_is_there(failure)
         return Ended(
             {**report.summary.to_dict(), "reasons": report.reasons},
             failure
@@ -144,7 +147,16 @@ class UploadJob:
             plan = asyncio.run(self._plan(report, deadline))
             report.write(plan)
         message = plan.failure(asked.options)
-        return Ended(plan.to_dict(), None if message is None else Failure(message, retry=False))
+        failure = None if message is None else Failure(message, retry=False)
+        if failure is not None and not plan.total:
+            failure = self._with_what_is_there(failure)
+        return Ended(plan.to_dict(), failure)
+
+    def _with_what_is_there(self, failure: Failure) -> Failure:
+        """Return why an empty source fails the task, and what is there instead, if that is known."""
+        if not isinstance(self.source, FilesSource):
+            return failure
+        return replace(failure, message=f"{failure.message} {self.source.nothing}".rstrip())
 
     async def _plan(self, report: TaskPlanReport, deadline: Deadline) -> Plan:
         deadline.set_alarm()
@@ -175,17 +187,25 @@ def prepare(
 
     Raises:
         KognicError: Something is not there, or Kognic cannot be asked for it; nothing was sent.
+        KognicStoppedError: Asked to stop while a store was asked for the source.
     """
     group, host, options = arguments.group, hook.settings.host, arguments.options
     patience = Patience(options.outage_timeout, options.backoff, ended=lambda: stop.reason is not None)
-    source = to_source(
-        arguments.predictions,
-        arguments.manifest,
-        host=host,
-        predictions_group_uuid=group,
-        max_document_bytes=options.max_document_bytes,
-        patience=patience,
-    )
+    try:
+        source = to_source(
+            arguments.predictions,
+            arguments.manifest,
+            host=host,
+            predictions_group_uuid=group,
+            max_document_bytes=options.max_document_bytes,
+            patience=patience,
+        )
+    except KognicStoreError as error:
+        if stop.reason is None:
+            raise
+        raise KognicStoppedError(
+            f"{stop.reason}, while the source was looked for: nothing was sent."
+        ) from error
     journal = choose_journal(
         arguments,
         context,

@@ -200,9 +200,11 @@ PUBLIC: dict[str, str] = {
     "sources.rows": "RowsSource",
     "sources.walk": "T walk",
     "stores.asking": "Asking T",
-    "stores.limited": "T in_time seconds_for within",
+    "stores.limited": "T heard in_time seconds_for within",
     "stores.patience": "Patience T",
-    "stores.troubles": "Facts Row Trouble advice_of error_of has_no_words is_outage trouble_of",
+    "stores.troubles": (
+        "Facts Row Trouble advice_of error_of has_no_bucket has_no_words is_of_another_version is_outage trouble_of"
+    ),
     "upload": "upload",
     "upload.dry_run": "make_plan",
     "upload.ending": "CutOff Ending",

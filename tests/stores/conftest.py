@@ -1,12 +1,18 @@
 """An S3 for each test, empty but for its bucket, that Airflow knows as the connection `ml`."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from s3fs import S3FileSystem
 
+from airflow_provider_kognic.emulator import demo
+from tests.core.support import content
 from tests.stores.s3 import S3, running_s3
+
+# Predictions in the folder of `day`.
+COUNT = 30
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +35,13 @@ def s3(shared_s3: S3, airflow_database: Path, monkeypatch: pytest.MonkeyPatch) -
         client.invalidate_cache()  # what it has listed in another test
     yield shared_s3
     shared_s3.proxy.clear()
+
+
+@pytest.fixture
+def day(s3: S3) -> S3:
+    """A folder with a prediction of each of `COUNT` scenes."""
+    s3.put_all({f"day/{demo.scene_uuid(i)}.json": json.dumps(content(i)) for i in range(COUNT)})
+    return s3
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

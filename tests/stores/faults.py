@@ -61,7 +61,18 @@ class Does:
     what: Callable[[], object]
 
 
-Trouble = Says | Breaks | Does
+@dataclass(frozen=True)
+class Drips:
+    """The body comes slowly.
+
+    Args:
+        rate: So many bytes a second.
+    """
+
+    rate: int
+
+
+Trouble = Says | Breaks | Does | Drips
 
 SLOW_DOWN = Says(503, "SlowDown", "Please reduce your request rate.")
 UNAVAILABLE = Says(503, "ServiceUnavailable", "Service is unable to handle request.")

@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.stores.faults import Breaks, Does, Fault, Operation, Request, Says, Trouble
+from tests.stores.faults import Breaks, Does, Drips, Fault, Operation, Request, Says, Trouble
 
 _OPERATIONS: dict[str, Operation] = {"GET": "read", "HEAD": "head", "PUT": "write", "DELETE": "delete"}
 _NOT_PASSED_ON = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "expect"})
@@ -91,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(trouble, Breaks) and trouble.after == "nothing":
             self._break(trouble)
         else:
-            self._pass_on(body, trouble if isinstance(trouble, Breaks) else None)
+            self._pass_on(body, trouble if isinstance(trouble, (Breaks, Drips)) else None)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = _serve  # noqa: N815 - http.server's names
 
@@ -106,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         return body
 
-    def _pass_on(self, body: bytes, trouble: Breaks | None) -> None:
+    def _pass_on(self, body: bytes, trouble: Breaks | Drips | None) -> None:
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_PASSED_ON}
         store = HTTPConnection("127.0.0.1", self.proxy.store_port)
         try:
@@ -118,6 +119,10 @@ class _Handler(BaseHTTPRequestHandler):
         told = [(name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED_ON]
         # To HEAD belongs the length of what GET would answer.
         length = answer.headers.get("content-length") if self.command == "HEAD" else None
+        if isinstance(trouble, Drips):
+            self._head(answer.status, dict(told), length or str(len(content)))
+            self._drip(content, trouble.rate)
+            return
         if trouble is not None and trouble.after == "done":
             self._break(trouble)
             return
@@ -134,6 +139,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._head(status, headers, length or str(len(body)))
             if self.command != "HEAD":
                 self.wfile.write(body)
+
+    def _drip(self, content: bytes, rate: int) -> None:
+        piece = max(1, rate // 20)
+        with suppress(OSError):  # who asked may be gone
+            for start in range(0, len(content), piece):
+                self.wfile.write(content[start : start + piece])
+                time.sleep(0.05)
 
     def _head(self, status: int, headers: dict[str, str], length: str) -> None:
         self.send_response_only(status)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.models import Prediction, Result
 from airflow_provider_kognic.core.sources.base import scenes_of
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
@@ -119,3 +120,23 @@ def test_fresh_listings(bucket: str) -> None:
         other.pipe_file(f"{bucket}/day/{SCENES[count]}.json", CONTENT.encode())
         for given in ("day/", "day/*.json", "*/*.json", "**/*.json"):
             assert scenes_of(to_source(f"gs://google@{bucket}/{given}")) == SCENES[1 : count + 1]
+
+
+def test_keys_in_a_folder_without_a_name(bucket: str) -> None:
+    """They are not taken for others, nor left out."""
+    put(bucket, f"day/{SCENES[0]}.json")
+    day: Any = to_path(f"gs://google@{bucket}/day/")
+    day.fs.pipe_file(f"{bucket}/day//{SCENES[1]}.json", CONTENT.encode())
+    for given in ("day/", "day/*.json", "day/**/*.json"):
+        found = {entry.source: entry for entry in to_source(f"gs://google@{bucket}/{given}")}
+        assert set(found) == {
+            f"gs://google@{bucket}/day/{SCENES[0]}.json",
+            f"gs://google@{bucket}/day//{SCENES[1]}.json",
+        }, given
+        first, second = (found[name] for name in sorted(found, reverse=True))
+        assert isinstance(first, Prediction)
+        assert first.read() == CONTENT.encode()
+        assert isinstance(second, Result)
+        assert "Rename the object" in str(second.message)
+    with pytest.raises(KognicInputError, match="a folder in it has no name"):
+        to_path(f"gs://google@{bucket}/day//{SCENES[1]}.json")

@@ -88,6 +88,9 @@ def test_an_empty_day(
             "there is no such bucket, 'nowhere'" if bucket == "nowhere" else "the source holds no predictions"
         )
         assert said in result.output
+        if bucket == BUCKET:
+            assert f"There is nothing in s3://ml@{BUCKET}/" in result.output
+            assert ": no object has that prefix." in result.output
         assert "does not exist" not in result.output
 
 

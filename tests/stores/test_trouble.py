@@ -28,9 +28,9 @@ from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.task.paths import to_source
 from tests.core.support import QUICK, Run, check_truth, content, settings_for, upload_all
 from tests.stores import faults
+from tests.stores.conftest import COUNT
 from tests.stores.s3 import S3
 
-COUNT = 30
 FOLDER = "s3://ml@preds/day/"
 # Of whom is asked for long enough to be sure on a busy machine, and whom nobody waits for.
 LONG, SHORT = 120.0, 0.3
@@ -40,13 +40,6 @@ FIRST = demo.scene_uuid(0)
 @pytest.fixture
 def group(emulator: Emulator) -> str:
     return emulator.create_group()
-
-
-@pytest.fixture
-def day(s3: S3) -> S3:
-    """A folder with a prediction of each of 30 scenes."""
-    s3.put_all({f"day/{demo.scene_uuid(i)}.json": json.dumps(content(i)) for i in range(COUNT)})
-    return s3
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """UploadPredictionsOperator on a real S3 that is in trouble, from one try of a real Airflow to the next."""
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,15 +11,14 @@ import pytest
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
-from tests.core.support import content
 from tests.stores import faults
+from tests.stores.conftest import COUNT
 from tests.stores.s3 import S3
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 RunDag = Callable[..., Any]
-COUNT = 30
 COUNTS = ("uploaded", "skipped", "refused", "in_doubt", "unsent")
 FIRST = demo.scene_uuid(0)
 
@@ -28,13 +26,6 @@ FIRST = demo.scene_uuid(0)
 @pytest.fixture
 def group(server: Emulator) -> str:
     return server.create_group()
-
-
-@pytest.fixture
-def day(s3: S3) -> S3:
-    """A folder with a prediction of each of 30 scenes."""
-    s3.put_all({f"day/{demo.scene_uuid(i)}.json": json.dumps(content(i)) for i in range(COUNT)})
-    return s3
 
 
 def upload(dag: "DAG", group: str, **more: Any) -> None:

@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.errors import (
     KognicStoreError,
 )
 from airflow_provider_kognic.core.stores.troubles import Trouble, advice_of, trouble_of
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,11 +107,11 @@ def journal_error(error: Exception, folder: StoredPath, doing: str) -> KognicErr
     local = files.is_local(folder)
     # A folder of this machine that is gone, or is something else, was removed or is not mounted on this worker now.
     passes = local and not isinstance(error, (PermissionError, files.NotAFileError))
-    said = f"the journal in {folder} cannot be {doing}: {type(error).__name__}: {error}".rstrip(". ")
+    said = sentence(f"the journal in {folder} cannot be {doing}: {type(error).__name__}: {error}")
     if passes or trouble_of(error) not in {Trouble.OF_THE_STORE, Trouble.OF_THE_PATH}:
         return KognicJournalError(
-            f"{said}. Is the folder there to be read and written for this worker, and is there room?"
+            f"{said} Is the folder there to be read and written for this worker, and is there room?"
         )
     ours = "Is the folder there to be read and written for this worker?"
     theirs = "The store's Airflow connection must be allowed to list, read and write below that path."
-    return KognicJournalAccessError(f"{said}. {advice_of(error) or (ours if local else theirs)}")
+    return KognicJournalAccessError(f"{said} {advice_of(error) or (ours if local else theirs)}")

@@ -99,10 +99,11 @@ def _about_reasons(report: Report) -> Iterator[str]:
     if reasons:
         shown = ", ".join(f"{reason} ({n:,})" for reason, n in reasons[:_SHOWN_REASONS])
         yield f"Reasons: {shown}{', …' if len(reasons) > _SHOWN_REASONS else '.'}"
-    if report.uncounted:
-        how_many = f"{report.uncounted:,}" if report.uncounted > 0 else "Some"
-        yield f"{how_many} of these could not be gone through in time: they are counted as unsent, though an"
+    if report.uncounted > 0:
+        yield f"{report.uncounted:,} of these could not be gone through: they are counted as unsent, though an"
         yield "earlier run may have sent them, and have no receipt."
+    elif report.uncounted:
+        yield "The source has more, as it could not be gone through to its end: these are counted nowhere."
 
 
 def _about_doubt(

@@ -17,7 +17,7 @@ from airflow_provider_kognic.core.models import (
     unknown_size,
 )
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources.listing import Kind, is_stored, look
+from airflow_provider_kognic.core.sources.listing import Kind, Listing, is_stored
 from airflow_provider_kognic.core.stores.troubles import error_of
 
 if TYPE_CHECKING:
@@ -102,21 +102,21 @@ class Given:
     @cached_property
     def is_folder(self) -> bool:
         """Whether the path is a folder's; may raise errors of any store's library."""
-        if self._stored is not None:
-            return self._stored is Kind.FOLDER
+        if self.listing is not None:
+            return self.listing.kind is Kind.FOLDER
         return self.rows is None and self.path.is_dir()
 
     @cached_property
     def is_file(self) -> bool:
         """Whether there is anything else at the path; may raise errors of any store's library."""
-        if self._stored is not None:
-            return self._stored is Kind.FILE
+        if self.listing is not None:
+            return self.listing.kind is Kind.FILE
         return self.rows is None and not self.is_folder and self.path.exists()
 
     @cached_property
-    def _stored(self) -> Kind | None:
-        """What is at the path now if it is an object store's, else None."""
-        return look(self.path) if self.rows is None and is_stored(self.path) else None
+    def listing(self) -> Listing | None:
+        """What its store says now of the path if that is an object store's, else None."""
+        return Listing(self.path) if self.rows is None and is_stored(self.path) else None
 
 
 @dataclass(frozen=True)

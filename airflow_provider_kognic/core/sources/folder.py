@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,18 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.files import is_local, told_size
-from airflow_provider_kognic.core.models import unknown_size
-from airflow_provider_kognic.core.sources.base import Format, Found, prediction_of
+from airflow_provider_kognic.core.models import Refused, unknown_size
+from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.sources.base import Format, Found, prediction_of, refusal
 from airflow_provider_kognic.core.sources.bounded import read_document
-from airflow_provider_kognic.core.sources.listing import (
-    Kind,
-    files_in,
-    files_matching,
-    is_pattern,
-    is_stored,
-    look,
-    may_be_empty,
-)
+from airflow_provider_kognic.core.sources.listing import Names, is_pattern, is_stored, may_be_empty
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -28,6 +22,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.models import Prediction, Result
     from airflow_provider_kognic.core.sources.base import Find, Given, PathLike, Resolve, Source
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,29 +36,40 @@ class FilesSource:
         names: The files, relative to it, in the order of the upload.
         max_bytes: Larger ones are refused unread.
         sizes: The bytes of those whose store told them with their names.
+        refused: Of further ones, which cannot be read by their names, why not.
+        nothing: Where there is none, what there is instead, as a sentence.
     """
 
     folder: PathLike
     names: Sequence[str]
     max_bytes: int = MOST_DOCUMENT_BYTES
     sizes: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    nothing: str = ""
 
     @property
     def total(self) -> int:
         """Number of files."""
-        return len(self.names)
+        return len(self.names) + len(self.refused)
 
     def __iter__(self) -> Iterator[Prediction | Result]:
         for name in self.names:
             path = self.folder / name
-            stem = name.rpartition("/")[2].removesuffix(".json")
+            stem = _stem(name)
             read = partial(read_document, path, self.max_bytes)
             yield prediction_of(stem, str(path), read, "the file's name", self._size_of(name, path))
+        for name, why in self.refused.items():
+            where = f"{str(self.folder).rstrip('/')}/{name}"
+            yield refusal(_stem(name), where, Refused(Reason.UNREADABLE, f"is not read: {why}"))
 
     def _size_of(self, name: str, path: PathLike) -> Callable[[], int | None]:
         if is_local(path):
             return partial(told_size, path)
         return partial(self.sizes.get, name) if name in self.sizes else unknown_size
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2].removesuffix(".json")
 
 
 def _recognises(given: Given) -> bool:
@@ -71,38 +79,56 @@ def _recognises(given: Given) -> bool:
 def _open(given: Given) -> Source:
     path, most = given.path, given.max_bytes
     if given.is_folder:
-        return _source_of(path, _listed(path), most)
+        found = given.listing.files() if given.listing is not None else _listed(path)
+        return _source_of(path, found, most)
     if given.is_file:
-        return FilesSource(path.parent, [path.name], most)
-    if is_pattern(given.text):
-        return open_glob(path, most)
-    return FilesSource(path, [], most)
+        folder = path.parent
+        # Of the name `day//x.json` in an object store, `name` and `parent` leave a slash out.
+        name = str(path).removeprefix(f"{str(folder).rstrip('/')}/")
+        return FilesSource(folder, [path.name if name == str(path) else name], most)
+    if not is_pattern(given.text):
+        return _source_of(path, Names(), most)
+    return open_glob(given)
 
 
-def _source_of(folder: PathLike, found: Mapping[str, int | None], most: int) -> FilesSource:
+def _source_of(folder: PathLike, found: Names, most: int) -> FilesSource:
+    nothing = "" if found.sizes or found.refused else _nothing_in(folder, found)
+    if nothing:
+        logger.info("%s", nothing)
     # Below a folder with these at its end some versions of Airflow's paths leave them out.
+    above = ""
     while is_stored(folder) and folder.name.endswith(("?", "#")):
-        found = {f"{folder.name}/{name}": size for name, size in found.items()}
+        above = f"{folder.name}/{above}"
         folder = folder.parent
-    sizes = {name: size for name, size in found.items() if size is not None}
-    return FilesSource(folder, sorted(found), most, sizes)
+    names = {f"{above}{name}": size for name, size in found.sizes.items()}
+    refused = {f"{above}{name}": found.refused[name] for name in sorted(found.refused)}
+    sizes = {name: size for name, size in names.items() if size is not None}
+    return FilesSource(folder, sorted(names), most, sizes, refused, nothing)
 
 
-def _listed(folder: Any) -> dict[str, int | None]:
-    """Return the `.json` names in a folder that are none of folders, with sizes where the store tells them besides.
+def _nothing_in(folder: PathLike, found: Names) -> str:
+    """Return what there is where no file fits."""
+    if not found.others:
+        why = "no object has that prefix" if is_stored(folder) else "it is empty"
+        return f"There is nothing in {folder}: {why}."
+    files = "one other file" if found.others == 1 else f"{found.others:,} other files"
+    return f"In {folder} there {'is' if found.others == 1 else 'are'} {files}, such as {found.other!r}."
 
-    An object store lists a marker `x.json/` as a folder; on a disk folders may have such names, too.
-    """
+
+def _listed(folder: Any) -> Names:
+    """Return the `.json` names in a folder that is none of a store's, and are none of folders."""
     if isinstance(folder, Path) and is_local(folder):
         with os.scandir(folder) as entries:
             return _documents_of(entries)
-    if not is_stored(folder):
-        return _documents_of(folder.iterdir())
-    return {name: size for name, size in files_in(folder).items() if name.endswith(".json")}
+    return _documents_of(folder.iterdir())
 
 
-def _documents_of(entries: Iterable[Any]) -> dict[str, int | None]:
-    return {entry.name: None for entry in entries if entry.name.endswith(".json") and not _is_folder(entry)}
+def _documents_of(entries: Iterable[Any]) -> Names:
+    found = Names()
+    for entry in entries:
+        if not _is_folder(entry):
+            found.add(entry.name, None, fits=entry.name.endswith(".json"))
+    return found
 
 
 def _is_folder(entry: Any) -> bool:
@@ -113,25 +139,37 @@ def _is_folder(entry: Any) -> bool:
         return False
 
 
-def open_glob(path: PathLike, most: int = MOST_DOCUMENT_BYTES) -> FilesSource:
-    """Split a glob at its first magic part, so that an object store lists no more than it must.
+def open_glob(given: Given) -> FilesSource:
+    """Open the files that match a pattern, whatever they are.
+
+    A folder that exists under such a name (`run[1]`) is no pattern.
+
+    Args:
+        given: A path that is a pattern.
+
+    Raises:
+        Exception: As the store's library does.
+    """
+    if given.listing is not None:
+        return _source_of(*given.listing.matching(), given.max_bytes)
+    return _open_local_glob(given.path, given.max_bytes)
+
+
+def _open_local_glob(path: PathLike, most: int) -> FilesSource:
+    """Split a glob at its first magic part.
 
     A folder that exists under such a name (`run[1]`) is no pattern.
     """
     pattern: list[str] = []
     base: Any = path
-    while is_pattern(str(base)) and base.name and not (pattern and _is_there(base)):
+    while is_pattern(str(base)) and base.name and not (pattern and base.is_dir()):
         pattern.insert(0, base.name)
         base = base.parent
-    if is_stored(base):
-        return _source_of(base, files_matching(base, pattern), most)
     root = str(base).rstrip("/") + "/"
-    names = (str(entry) for entry in base.glob("/".join(pattern)) if not _is_folder(entry))
-    return FilesSource(base, sorted(name.removeprefix(root) for name in names), most)
-
-
-def _is_there(folder: Any) -> bool:
-    return look(folder) is Kind.FOLDER if is_stored(folder) else bool(folder.is_dir())
+    text = "/".join(pattern)
+    names = sorted(str(entry).removeprefix(root) for entry in base.glob(text) if not _is_folder(entry))
+    nothing = "" if names else f"Nothing below {base} has a name that matches {text!r}."
+    return FilesSource(base, names, most, nothing=nothing)
 
 
 def _finder(resolve: Resolve, max_bytes: int) -> Find:

@@ -264,7 +264,7 @@ class _Row:
     def _bytes(self, skip: int = 0) -> bytes:
         """Read the line from the file, without so many of its first bytes; raises what `not_readable` does."""
         try:
-            return in_time(self.path, lambda: self._read(skip), self.length)
+            return in_time(self.path, lambda: self._read(skip), self.length, part=f":{self.number}")
         except Exception as error:  # noqa: BLE001 - stores raise errors of many libraries
             not_readable(self.path, error)
 

@@ -11,19 +11,27 @@ wrong nor missing: a bucket may be.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.stores.limited import within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+# Seconds after which a store counts as silent that was asked what there is. A listing comes in requests of a
+# thousand keys, of which one sees nothing before the last: a million keys take some minutes, and five a quarter of
+# an hour. Whoever stops the task is heard at once.
+LISTING = 1800.0
 _MAGIC = frozenset("*?[")
 # What fsspec calls the file systems of stores in which folders are no more than prefixes of keys.
 _CONTAINERS = frozenset({"abfs", "abfss", "az", "wasb", "wasbs"})
-_OF_KEYS = _CONTAINERS | {"s3", "s3a", "s3n", "gs", "gcs", "oss"}
+_S3 = frozenset({"s3", "s3a", "s3n"})
+_OF_KEYS = _CONTAINERS | _S3 | {"gs", "gcs", "oss"}
 
 
 class Kind(Enum):
@@ -32,6 +40,31 @@ class Kind(Enum):
     FOLDER = "a folder, or keys below it"
     FILE = "a file"
     NOTHING = "neither"
+
+
+@dataclass
+class Names:
+    """The files that were found, by their paths relative to a folder.
+
+    Attributes:
+        sizes: Their bytes, where the store says.
+        refused: Of those that cannot be read from there, why not.
+        others: How many files are there besides that do not fit.
+        other: One of these.
+    """
+
+    sizes: dict[str, int | None] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    others: int = 0
+    other: str = ""
+
+    def add(self, name: str, size: int | None, *, fits: bool) -> None:
+        """Add a file."""
+        if fits:
+            self.sizes[name] = size
+        else:
+            self.others += 1
+            self.other = self.other or name
 
 
 def is_pattern(text: str) -> bool:
@@ -50,80 +83,223 @@ def forget(path: Any) -> None:
         path.fs.invalidate_cache()
 
 
-def look(path: Any) -> Kind:
-    """Ask a store what is at a path now.
+def has_keys(scheme: str) -> bool:
+    """Tell whether the stores of a scheme know keys and no folders."""
+    return scheme.lower() in _OF_KEYS
 
-    Raises:
-        KognicInputError: The path's bucket is not there.
-        Exception: As the store's library does, where it cannot tell.
+
+def container(scheme: str) -> str:
+    """Return what the stores of a scheme call what keys are in."""
+    return "container" if scheme.lower() in _CONTAINERS else "bucket"
+
+
+def is_of_keys(path: object) -> bool:
+    """Tell whether a path is in a store that knows keys and no folders."""
+    return is_stored(path) and has_keys(scheme_of(path))
+
+
+def wrong_with(key: str, scheme: str) -> str | None:
+    """Return why nothing can be found by an object's key, or the prefix of a folder; None where it can.
+
+    The libraries of stores take a slash at either end for their own, and a folder above for a name like any other.
     """
-    forget(path)
-    store, text = path.fs, str(path.path)
-    # For s3fs that is the listing of the folder, which it keeps for whoever lists it next.
-    if store.isdir(text):
-        return Kind.FOLDER
-    try:
-        # Some take trouble for a no above: here it shows.
-        told = store.info(text)
-    except FileNotFoundError:
-        if _is_of_keys(store):
-            _check_bucket(path)
-        return Kind.NOTHING
-    return Kind.FOLDER if told.get("type") == "directory" else Kind.FILE
+    parts = key.split("/")
+    for name in (".", ".."):
+        if name in parts:
+            return f"it has the part {name!r}, which in an object store is a name and no other folder"
+    if key.startswith("/"):
+        return "it begins with a slash too many, so that the first folder would have no name"
+    if key.endswith("//"):
+        return "it ends with a slash too many, so that the last folder would have no name"
+    if "//" in key and scheme.lower() not in _S3:  # gcsfs reads nothing there
+        return "a folder in it has no name ('//'), which only the library of S3 can hold"
+    return None
+
+
+class Listing:
+    """What a store says now of one path, and of what is below it; each folder is asked for once.
+
+    Each of these may raise what the store's library does, TimeoutError where that took more than `LISTING` seconds
+    or nobody waits any more, and KognicInputError where the path's bucket is not there.
+
+    Args:
+        path: The path.
+    """
+
+    def __init__(self, path: Any) -> None:
+        self._path = path
+        self._store = path.fs
+        self._text = str(path.path).rstrip("/") or "/"
+        self._has_keys = is_of_keys(path)
+        self._listed: dict[str, list[Any]] = {}
+        self._seen = False
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What is at the path."""
+        return within(LISTING, self._look)
+
+    def files(self, pattern: str = "*.json") -> Names:
+        """Return the files in the folder at the path whose names match a pattern, as those of documents do."""
+        return within(LISTING, lambda: self._collected(self._text, [pattern]))
+
+    def matching(self) -> tuple[Any, Names]:
+        """Return a folder, and the files below it that match what is left of the path as a pattern.
+
+        In a part `*`, `?` and `[...]` stand for what they do in a shell; the part `**` for any number of folders,
+        and at the end for all that is below. A folder that exists under such a name (`run[1]`) is no pattern.
+
+        Raises:
+            KognicInputError: A folder in it has no name.
+        """
+        return within(LISTING, self._match)
+
+    def _look(self) -> Kind:
+        forget(self._path)
+        base, pattern = self._split if is_pattern(self._text) else (self._text, [])
+        if not pattern and is_pattern(base.rpartition("/")[2]):
+            return Kind.FOLDER
+        if pattern:
+            # A file of just that name shows in the listing that the pattern is compared with, too.
+            return Kind.FILE if len(pattern) == 1 and self._entries(self._text) else Kind.NOTHING
+        # For s3fs that is the listing of the folder, which it keeps for whoever lists it next.
+        if self._store.isdir(self._text):
+            return Kind.FOLDER
+        try:
+            # Some take trouble for a no above: here it shows.
+            told = self._store.info(self._text)
+        except FileNotFoundError:
+            self._check_bucket()
+            return Kind.NOTHING
+        return Kind.FOLDER if told.get("type") == "directory" else Kind.FILE
+
+    @cached_property
+    def _split(self) -> tuple[str, list[str]]:
+        """The path's text up to its first part that is a pattern, and the parts from there on."""
+        parts = self._text.split("/")
+        for number, part in enumerate(parts):
+            if is_pattern(part) and not self._is_folder("/".join(parts[: number + 1])):
+                return "/".join(parts[:number]), parts[number:]
+        return self._text, []
+
+    def _match(self) -> tuple[Any, Names]:
+        text, pattern = self._split
+        if self._has_keys and (text.endswith("/") or "" in pattern):
+            raise KognicInputError(
+                f"{self._path} is no pattern that keys can be compared with: a folder in it has no name ('//')."
+                " Rename the objects, or name them in a manifest."
+            )
+        base = self._path
+        for _ in pattern:
+            base = base.parent
+        found = self._collected(text, pattern)
+        if not self._seen:
+            self._check_bucket()
+        return base, found
+
+    def _collected(self, folder: str, pattern: Sequence[str]) -> Names:
+        found = Names()
+        for name, size, fits in self._below(folder, pattern):
+            key = f"{folder}/{name}".partition("/")[2]
+            if self._has_keys and (wrong := wrong_with(key, scheme_of(self._path))) is not None:
+                if fits or _fits(_named_parts(name), pattern):
+                    found.refused[name] = f"its key is not used as a path: {wrong}. Rename the object."
+            elif not fits and self._has_keys and "//" in f"/{name}" and _fits(_named_parts(name), pattern):
+                found.refused[name] = (
+                    "it is not in this folder, but in one without a name below it ('//'). Rename the object."
+                )
+            else:
+                found.add(name, size, fits=fits)
+        return found
+
+    def _below(self, folder: str, pattern: Sequence[str]) -> Iterator[tuple[str, int | None, bool]]:
+        """Yield the files of where those are that match: relative path, bytes, and whether it matches."""
+        first, rest = pattern[0], pattern[1:]
+        if first == "**":
+            for name, size in self._all_below(folder).items():
+                yield name, size, _fits(name.split("/"), pattern)
+            return
+        entries = self._entries(folder)
+        if not rest:
+            for name, size in _files(entries, folder).items():
+                yield name, size, fnmatchcase(name, first)
+        if self._has_keys and any(_may_be_unnamed(entry, folder) for entry in entries):
+            for name, size in self._found_below(folder, prefix="/").items():
+                yield name, size, False
+        if not rest:
+            return
+        within_it = [name for name in _folders(entries, folder) if fnmatchcase(name, first)]
+        for name in within_it if is_pattern(first) else [first]:
+            for deeper, size, fits in self._below(f"{folder.rstrip('/')}/{name}", rest):
+                yield f"{name}/{deeper}", size, fits
+
+    def _all_below(self, folder: str) -> dict[str, int | None]:
+        """Return all files below a folder, by their paths relative to it."""
+        if self._has_keys:  # at once, and not folder by folder
+            found = self._found_below(folder)
+            self._seen = self._seen or bool(found)
+            return found
+        entries = self._entries(folder)
+        found = _files(entries, folder)
+        for name in _folders(entries, folder):
+            for deeper, size in self._all_below(f"{folder.rstrip('/')}/{name}").items():
+                found[f"{name}/{deeper}"] = size
+        return found
+
+    def _found_below(self, folder: str, **more: str) -> dict[str, int | None]:
+        try:
+            return _files(self._store.find(folder, detail=True, **more).values(), folder)
+        except FileNotFoundError:
+            return {}
+
+    def _is_folder(self, text: str) -> bool:
+        """Tell whether there is a folder of just that name, whatever is in it."""
+        if not self._has_keys:
+            return bool(self._store.isdir(text))
+        # Not by `isdir`, which takes trouble for a no.
+        return any(_is_folder(entry) or _relative(entry, text) for entry in self._entries(text))
+
+    def _entries(self, text: str) -> list[Any]:
+        """Return what a store says is in a folder, or that a file is one; nothing where there is none."""
+        if text not in self._listed:
+            try:
+                self._listed[text] = list(self._store.ls(text, detail=True))
+            except FileNotFoundError:
+                self._listed[text] = []
+            self._seen = self._seen or bool(self._listed[text])
+        return self._listed[text]
+
+    def _check_bucket(self) -> None:
+        """Check that the bucket is there of a path at which there is nothing.
+
+        It is asked for the keys below the path, and not for the bucket's own properties: these not everybody may
+        see.
+
+        Raises:
+            KognicInputError: It is not there.
+        """
+        if not self._has_keys:
+            return
+        try:
+            self._store.find(self._text)
+        except FileNotFoundError as error:
+            what = container(scheme_of(self._path))
+            name = self._text.strip("/").partition("/")[0]
+            raise KognicInputError(
+                f"there is no such {what}, {name!r}: {self._path} cannot be read. Look at the {what}'s name, and"
+                " whether the Airflow connection before the '@' is of the account that has it."
+            ) from error
 
 
 def may_be_empty(path: Any) -> bool:
     """Tell whether a path at which there is nothing is an empty folder: any prefix of keys is."""
-    if not is_stored(path) or not _is_of_keys(path.fs):
-        return False
-    return not str(path.name).lower().endswith((".json", ".jsonl", ".ndjson", ".csv"))
+    return is_of_keys(path) and not str(path.name).lower().endswith((".json", ".jsonl", ".ndjson", ".csv"))
 
 
-def files_in(folder: Any) -> dict[str, int | None]:
-    """Return the names of the files in a folder, with their bytes where the store says.
-
-    Raises:
-        Exception: As the store's library does.
-    """
-    text = str(folder.path)
-    return _files(folder.fs.ls(text, detail=True), text)
-
-
-def files_matching(base: Any, parts: Sequence[str]) -> dict[str, int | None]:
-    """Return the files below a folder whose names match a pattern, by their paths relative to it.
-
-    Args:
-        base: The folder. Whatever its own name is, it is no pattern.
-        parts: The pattern, split at its slashes. In a part `*`, `?` and `[...]` stand for what they do in a shell;
-            the part `**` for any number of folders, and at the end for all that is below.
-
-    Raises:
-        Exception: As the store's library does.
-    """
-    if look(base) is not Kind.FOLDER:
-        return {}
-    return dict(_matching(base.fs, str(base.path), parts))
-
-
-def _matching(store: Any, folder: str, parts: Sequence[str]) -> Iterator[tuple[str, int | None]]:
-    first, rest = parts[0], parts[1:]
-    if first == "**":
-        for name, size in _below(store, folder).items():
-            if _fits(name.split("/"), parts):
-                yield name, size
-        return
-    if not rest:
-        for name, size in _files(_entries(store, folder), folder).items():
-            if fnmatchcase(name, first):
-                yield name, size
-        return
-    if is_pattern(first):
-        within = [name for name in _folders(_entries(store, folder), folder) if fnmatchcase(name, first)]
-    else:
-        within = [first]
-    for name in within:
-        for found, size in _matching(store, f"{folder.rstrip('/')}/{name}", rest):
-            yield f"{name}/{found}", size
+def scheme_of(path: Any) -> str:
+    """Return the scheme of a path in a store, as its library calls it."""
+    names = path.fs.protocol
+    return str(names if isinstance(names, str) else names[0])
 
 
 def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
@@ -132,30 +308,15 @@ def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
         return not names and not parts
     if parts[0] == "**":
         return len(parts) == 1 or any(_fits(names[skip:], parts[1:]) for skip in range(len(names)))
-    return fnmatchcase(names[0], parts[0]) and _fits(names[1:], parts[1:])
+    return bool(names[0]) and fnmatchcase(names[0], parts[0]) and _fits(names[1:], parts[1:])
 
 
-def _below(store: Any, folder: str) -> dict[str, int | None]:
-    """Return all files below a folder, by their paths relative to it."""
-    if _is_of_keys(store):  # at once, and not folder by folder
-        return _files(store.find(folder, detail=True).values(), folder)
-    entries = _entries(store, folder)
-    found = _files(entries, folder)
-    for name in _folders(entries, folder):
-        for deeper, size in _below(store, f"{folder.rstrip('/')}/{name}").items():
-            found[f"{name}/{deeper}"] = size
-    return found
+def _named_parts(name: str) -> list[str]:
+    """Return the parts of a path that have a name."""
+    return [part for part in name.split("/") if part not in {"", ".", ".."}]
 
 
-def _entries(store: Any, folder: str) -> list[Any]:
-    """Return what a store says is in a folder; nothing where there is none, or none any more."""
-    try:
-        return list(store.ls(folder, detail=True))
-    except FileNotFoundError:
-        return []
-
-
-def _files(entries: Any, folder: str) -> dict[str, int | None]:
+def _files(entries: Iterable[Any], folder: str) -> dict[str, int | None]:
     """Return those of a store's entries that are files, as paths relative to a folder."""
     found: dict[str, int | None] = {}
     for entry in entries:
@@ -165,8 +326,10 @@ def _files(entries: Any, folder: str) -> dict[str, int | None]:
     return found
 
 
-def _folders(entries: Any, folder: str) -> list[str]:
-    return [name for entry in entries if _is_folder(entry) and (name := _relative(entry, folder))]
+def _folders(entries: Iterable[Any], folder: str) -> list[str]:
+    """Return those that are folders with a name, likewise."""
+    found = [_relative(entry, folder).rstrip("/") for entry in entries if _is_folder(entry)]
+    return [name for name in dict.fromkeys(found) if name]
 
 
 def _is_folder(entry: Any) -> bool:
@@ -174,32 +337,17 @@ def _is_folder(entry: Any) -> bool:
     return entry.get("type") == "directory" or str(entry["name"]).endswith("/")
 
 
+def _may_be_unnamed(entry: Any, folder: str) -> bool:
+    """Tell whether an entry may be a folder without a name below another one, `day//`.
+
+    s3fs names it so; for gcsfs it looks as the folder itself does, where there is a key to show that.
+    """
+    return entry.get("type") == "directory" and str(entry["name"]).strip("/") == folder.strip("/")
+
+
 def _relative(entry: Any, folder: str) -> str:
     """Return an entry's path relative to a folder; nothing for the folder itself, which some stores name, too."""
-    return str(entry["name"]).strip("/").removeprefix(folder.strip("/")).strip("/")
-
-
-def _is_of_keys(store: Any) -> bool:
-    protocols = store.protocol
-    return not _OF_KEYS.isdisjoint([protocols] if isinstance(protocols, str) else protocols)
-
-
-def _check_bucket(path: Any) -> None:
-    """Check that the bucket is there of a path at which there is nothing.
-
-    It is asked for the keys below the path, and not for the bucket's own properties: these not everybody may see.
-
-    Raises:
-        KognicInputError: It is not there.
-        Exception: As the store's library does.
-    """
-    text = str(path.path)
-    try:
-        path.fs.find(text)
-    except FileNotFoundError as error:
-        protocol = str(getattr(path, "protocol", ""))
-        what = "container" if protocol in _CONTAINERS else "bucket"
-        raise KognicInputError(
-            f"there is no such {what}, {text.strip('/').partition('/')[0]!r}: {path} cannot be read. Look at the"
-            f" {what}'s name, and whether the Airflow connection before the '@' is of the account that has it."
-        ) from error
+    name, above = str(entry["name"]).lstrip("/"), folder.strip("/")
+    if name.rstrip("/") == above:
+        return ""
+    return name.removeprefix(f"{above}/") if above else name

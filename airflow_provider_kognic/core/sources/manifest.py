@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicInputError, KognicStoreError
 from airflow_provider_kognic.core.files import told_size
 from airflow_provider_kognic.core.hosts import is_same_host
 from airflow_provider_kognic.core.masking import is_masked, masked_as
@@ -29,7 +29,9 @@ from airflow_provider_kognic.core.sources.base import (
     refusal,
 )
 from airflow_provider_kognic.core.sources.bounded import is_json_lines, read_document
+from airflow_provider_kognic.core.sources.listing import is_of_keys, scheme_of, wrong_with
 from airflow_provider_kognic.core.sources.pinned import Pinned
+from airflow_provider_kognic.core.stores.troubles import has_no_bucket
 from airflow_provider_kognic.core.texts import sentence
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
@@ -89,14 +91,15 @@ class ManifestSource:
                     # The source as it was, or the next receipts could not tell any more what it had been.
                     yield refusal(named, source, Refused(why.reason, f"{where}: {why.message}"))
                     continue
-                yield prediction_of(scene, found.source, found.read, what, found.size)
+                read = partial(_read_of_row, found.read, where)
+                yield prediction_of(scene, found.source, read, what, found.size)
                 continue
             try:
                 document = self._document(target)
             except Refused as why:
                 yield refusal(named, where, why)
             else:
-                read = partial(read_document, document, self.max_bytes)
+                read = partial(_read_of_row, partial(read_document, document, self.max_bytes), where)
                 yield prediction_of(scene, str(document), read, what, partial(told_size, document))
 
     def _document(self, target: Any) -> PathLike:
@@ -104,16 +107,48 @@ class ManifestSource:
             raise Refused(Reason.BAD_ROW, "a row without 'scene_uuid' or 'path'.")
         target = target.strip()
         if "://" not in target:
+            if is_of_keys(self.path) and (wrong := wrong_with(target, scheme_of(self.path))) is not None:
+                raise Refused(
+                    Reason.UNREADABLE,
+                    f"{target!r} is no path below the manifest's own folder: {wrong}. Write all of the document's"
+                    " path, with its scheme and bucket.",
+                )
             document: PathLike = self.path.parent / target
             return document
         return self._resolved(target)
 
     def _resolved(self, text: str) -> PathLike:
         try:
-            return self.resolve(text)
+            try:
+                return self.resolve(text)
+            except KognicStoreError:  # who gives out its store's credentials did not answer
+                return self.pinned.patience.call(lambda: self.resolve(text))
+        except KognicStoreError:
+            raise
+        except KognicInputError as error:  # which says of what
+            raise Refused(Reason.UNREADABLE, masked_as(str(error), text)) from error
         except Exception as error:  # an unknown scheme, a provider that is not installed
             said = masked_as(f"no path can be made of {text}: {error}", text)
             raise Refused(Reason.UNREADABLE, said) from error
+
+
+def _read_of_row(read: Callable[[], bytes], where: str) -> bytes:
+    """Read the document of a row.
+
+    Raises:
+        Refused: It cannot be read. Also where its bucket is not there: that of other rows may be another one.
+        KognicError: As `read_document` does.
+    """
+    try:
+        return read()
+    except KognicInputError as error:
+        if error.__cause__ is None or not has_no_bucket(error.__cause__):
+            raise
+        raise Refused(
+            Reason.UNREADABLE,
+            f"cannot be read: there is no such bucket or container in the account of its connection. {where} names"
+            " it.",
+        ) from error
 
 
 def _find_again(source: str, scene: object, reason: object, finders: Sequence[Find]) -> Found:

@@ -75,7 +75,10 @@ def _open(given: Given) -> Source:
             if known.recognises(given):
                 return known.open(given)
     except Exception as error:
-        raise error_of(error, f"'predictions' cannot be read: {given.text}") from error
+        # Some libraries name the path, others do not.
+        named = str(getattr(given.path, "path", given.text)).strip("/") in str(error)
+        what = "'predictions' cannot be read"
+        raise error_of(error, what if named else f"{what}: {given.text}") from error
     raise KognicInputError(
         f"'predictions' does not exist: {given.text}. Expected a folder or glob of <scene-uuid>.json, or a .jsonl"
         " file; is it visible from the worker?"

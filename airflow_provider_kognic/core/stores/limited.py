@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_kognic.core.files import is_local
 
@@ -27,22 +27,40 @@ def seconds_for(size: int) -> float:
     return SILENCE + size / _SLOWEST
 
 
-def in_time(path: object, call: Callable[[], T], size: int = 0) -> T:
+# Calls that were left alone and have not come back, by what they are about.
+_hanging: dict[str, Future[Any]] = {}
+
+
+def in_time(path: object, call: Callable[[], T], size: int = 0, *, part: str = "") -> T:
     """Call what reads or writes a file, for so long as that may take; on this machine as long as it takes.
 
     A disk of this machine answers, or the kernel says that it does not; a process that waits for one that hangs
-    could not end anyway.
+    could not end anyway. Where a call about the same hangs, nothing is asked before that has come back: each would
+    hold a thread and one of the few connections that a store's library has.
 
     Args:
         path: The file.
         call: Reads or writes it.
         size: Bytes that are to be read or written.
+        part: What of the file, where several parts of it are read at the same time.
 
     Raises:
         TimeoutError: It took longer.
         Exception: As the call does.
     """
-    return call() if is_local(path) else within(seconds_for(size), call)
+    if is_local(path):
+        return call()
+    seconds, name, ended = seconds_for(size), f"{path}{part}", _waiting.ended
+    if (before := _hanging.get(name)) is not None:
+        _wait_for(before, seconds, ended)
+    done = _begin(call)
+    try:
+        _wait_for(done, seconds, ended)
+    except TimeoutError:
+        _hanging[name] = done
+        done.add_done_callback(lambda _: _hanging.pop(name, None))
+        raise
+    return done.result()
 
 
 class _Waiting(threading.local):
@@ -84,6 +102,13 @@ def within(seconds: float, call: Callable[[], T], *, ended: Callable[[], bool] |
     ended = ended or _waiting.ended
     if ended():
         raise TimeoutError("not asked, as nobody waits for the answer any more")
+    done = _begin(call)
+    _wait_for(done, seconds, ended)
+    return done.result()
+
+
+def _begin(call: Callable[[], T]) -> Future[T]:
+    """Call in a thread of its own, which ends no program."""
     done: Future[T] = Future()
 
     def run() -> None:
@@ -92,11 +117,15 @@ def within(seconds: float, call: Callable[[], T], *, ended: Callable[[], bool] |
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             done.set_exception(error)
 
-    began = time.monotonic()
     threading.Thread(target=run, name="kognic-store", daemon=True).start()
+    return done
+
+
+def _wait_for(done: Future[Any], seconds: float, ended: Callable[[], bool]) -> None:
+    """Wait for a call; raises TimeoutError where it does not come back in time, or nobody waits any more."""
+    began = time.monotonic()
     while (left := began + seconds - time.monotonic()) > 0 and not ended():
         if wait({done}, min(left, _STEP)).done:
-            break
-    if done.done():
-        return done.result()
-    raise TimeoutError(f"no answer in {time.monotonic() - began:.0f} s")
+            return
+    if not done.done():
+        raise TimeoutError(f"no answer in {time.monotonic() - began:.0f} s")

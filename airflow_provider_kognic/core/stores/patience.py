@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-# Calls that are given up one after the other, without an answer to anybody: then the store is out of order.
+# Calls that are given up one after the other, without an answer to anybody: then the store is out of order. So many
+# of them, or these few where nobody was answered for so many times the time.
 _MOST_IN_A_ROW = 40
-# Where a call was given up before, and others were answered since, this part of the time has to do: many documents
-# that do not come must not take a day.
-_LATER = 0.1
+_FEW_IN_A_ROW = 5
+_LONG = 4.0
 # Seconds after which whoever pauses looks whether the run has ended.
 _STEP = 0.2
 
@@ -31,15 +31,17 @@ _STEP = 0.2
 class Patience:
     """Asks a store again that did not answer. All who use it share what they learn. Safe in threads.
 
-        answering --a call is given up after `timeout`--> in question --40 calls in a row are--> over
-            ^                                                 |
-            +------------------an answer to anybody-----------+
+        answering --a call is given up--> in question --many in a row are, and none is answered--> over
+            ^                                  |
+            +-------an answer to anybody-------+
 
-    That one call gets no answer says nothing of the others: while the store is in question each is made once, and
-    the first answer clears it. Only where none of many gets one it is `over`, and nobody tries again.
+    That one call gets no answer says nothing of the others: only where none of many gets one the store is `over`,
+    and nobody tries again. To find out which it is, and as neither an outage nor many documents that do not come
+    may take a day, only the first call that is given up is waited for `timeout`; the n-th for its n-th part, and
+    the n-th in a row for no more than the square of that part.
 
     Args:
-        timeout: Seconds without an answer after which a call is given up.
+        timeout: Seconds without an answer after which the first call is given up.
         backoff: The pauses between two tries.
         ended: Tells whether nobody waits for an answer any more; asked in pauses.
     """
@@ -126,13 +128,15 @@ class Patience:
         """Tell whether a call is not made again, and note what follows for the store."""
         if self._is_of_no_use():
             return True
+        now = time.monotonic()
         with self._lock:
-            allowed = self._timeout * _LATER if self._given_up else self._timeout
-            if not self._in_a_row and time.monotonic() - began < allowed:
+            if now - began < self._timeout / max(1 + self._given_up, (1 + self._in_a_row) ** 2):
                 return False
             self._given_up += 1
             self._in_a_row += 1
-            self.over = self._in_a_row >= _MOST_IN_A_ROW
+            silent = 0.0 if self._silent_since is None else now - self._silent_since
+            if self._in_a_row >= (_FEW_IN_A_ROW if silent >= _LONG * self._timeout else _MOST_IN_A_ROW):
+                self.over = True
         return True
 
     def _pause(self, seconds: float) -> None:

@@ -19,6 +19,7 @@ from airflow_provider_kognic.core.errors import (
     KognicStoreCredentialsError,
     KognicStoreError,
 )
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,7 @@ class Row:
         statuses: HTTP statuses.
         classes: Names of classes of errors; their subclasses count, too.
         errnos: Numbers of `errno`.
+        phrases: What stands in the texts of errors that have no class or code of their own.
         advice: What to do about it, for people.
     """
 
@@ -51,6 +53,7 @@ class Row:
     statuses: frozenset[int] = frozenset()
     classes: frozenset[str] = frozenset()
     errnos: frozenset[int] = frozenset()
+    phrases: tuple[str, ...] = ()
     advice: str = ""
 
     def names(self, facts: Facts) -> bool:
@@ -58,9 +61,12 @@ class Row:
         return bool(self.codes & facts.codes)
 
     def fits(self, facts: Facts) -> bool:
-        """Tell whether the row is about an error by its status, class or number."""
+        """Tell whether the row is about an error by its status, class, number or text."""
         return bool(
-            self.statuses & facts.statuses or self.classes & facts.classes or self.errnos & facts.errnos
+            self.statuses & facts.statuses
+            or self.classes & facts.classes
+            or self.errnos & facts.errnos
+            or any(phrase in facts.text for phrase in self.phrases)
         )
 
 
@@ -109,7 +115,8 @@ ROWS = (
         _words(
             "InvalidAccessKeyId SignatureDoesNotMatch RequestTimeTooSkewed AccountProblem AllAccessDisabled"
             " NotSignedUp InvalidSecurity CredentialsNotSupported AuthenticationFailed AccountIsDisabled"
-            " InvalidAuthenticationInfo NoAuthenticationInformation"
+            " InvalidAuthenticationInfo NoAuthenticationInformation InvalidClientTokenId"
+            " UnrecognizedClientException"
         ),
         classes=_words(
             "NoCredentialsError PartialCredentialsError ProfileNotFound DefaultCredentialsError"
@@ -119,17 +126,20 @@ ROWS = (
     ),
     Row(
         Trouble.OF_THE_STORE,
-        _words("InvalidClientTokenId UnrecognizedClientException InvalidURI InvalidRequest"),
+        _words("InvalidURI"),
         # What no request is made with: of botocore's, and of Python where a library is not there or called wrongly.
+        # Not every TypeError: some libraries raise one where a connection is lost at a bad moment.
         classes=_words(
             "ParamValidationError UnknownSignatureVersionError ConfigNotFound ConfigParseError InvalidConfigError"
-            " ImportError NotImplementedError TypeError AttributeError"
+            " ImportError NotImplementedError"
         ),
+        phrases=("Invalid endpoint", "nexpected keyword argument"),
         advice="No request can be made so: look at the path, and at the extra of the store's Airflow connection",
     ),
     Row(
         Trouble.OF_THE_STORE,
         classes=_words("SSLCertVerificationError ClientConnectorCertificateError"),
+        phrases=("CERTIFICATE_VERIFY_FAILED", "certificate verify failed"),
         advice="The store's certificate does not hold: look at its host and at 'verify' of its Airflow connection",
     ),
     Row(
@@ -164,6 +174,7 @@ ROWS = (
 )  # fmt: skip
 
 _OTHER_VERSION = frozenset({"PreconditionFailed", "ConditionNotMet", "InvalidRange", "412", "416"})
+_NO_BUCKET = next(row for row in ROWS if "NoSuchBucket" in row.codes)
 _UNKNOWN = Row(Trouble.NO_ANSWER)
 _THERE_ALREADY = Row(Trouble.OF_THE_PATH)
 
@@ -176,6 +187,7 @@ class Facts:
     statuses: frozenset[int]
     classes: frozenset[str]
     errnos: frozenset[int]
+    text: str
 
 
 def trouble_of(error: BaseException) -> Trouble:
@@ -205,12 +217,23 @@ def is_outage(error: BaseException) -> bool:
 
 
 def has_no_words(error: BaseException) -> bool:
-    """Tell whether a store said no more than an HTTP status: S3 does so where it answers a HEAD (400, 403, 404)."""
-    return bool(_facts_of(error).codes & {"400", "403", "404"})
+    """Tell whether a store said no more than that something is not there, or not to be had.
+
+    S3 has no words where it answers a HEAD (400, 403, 404), and s3fs none where it makes an error of its own of it.
+    """
+    codes = _facts_of(error).codes
+    return bool(codes & {"400", "403", "404"}) or (isinstance(error, FileNotFoundError) and not codes)
+
+
+def has_no_bucket(error: BaseException) -> bool:
+    """Tell whether an error says that there is no such bucket or container: others of the store may be there."""
+    return _row_of(error) is _NO_BUCKET
 
 
 def is_of_another_version(error: BaseException) -> bool:
     """Tell whether an object may be another one than the store's library had listed: gone, replaced or cut."""
+    if trouble_of(error) in {Trouble.OF_THE_STORE, Trouble.EXPIRED}:
+        return False
     if isinstance(error, (FileNotFoundError, KognicStoreError)):
         return True
     facts = _facts_of(error)
@@ -233,14 +256,16 @@ def error_of(error: Exception, where: str) -> KognicError:
         return error
     row = _row_of(error)
     advice = f" {row.advice}." if row.advice else ""
-    said = f"{type(error).__name__}: {error}".rstrip(". ")
+    said = sentence(f"{type(error).__name__}: {error}")
+    if row is _NO_BUCKET:  # which the services say in other words, or not at all
+        return KognicInputError(f"{where}.{advice}")
     if row is _UNKNOWN:
-        return KognicStoreError(f"{where}: {said}.")
+        return KognicStoreError(f"{where}: {said}")
     if row.trouble is Trouble.NO_ANSWER:
-        return KognicStoreError(f"{where}: the store did not answer: {said}.")
+        return KognicStoreError(f"{where}: the store did not answer: {said}")
     if row.trouble is Trouble.EXPIRED:
-        return KognicStoreCredentialsError(f"{where}: the store's credentials have expired: {said}.{advice}")
-    return KognicInputError(f"{where}: {said}.{advice}")
+        return KognicStoreCredentialsError(f"{where}: the store's credentials have expired: {said}{advice}")
+    return KognicInputError(f"{where}: {said}{advice}")
 
 
 def _row_of(error: BaseException) -> Row:
@@ -259,21 +284,26 @@ def _facts_of(error: BaseException) -> Facts:
     statuses: set[int] = set()
     classes: set[str] = set()
     errnos: set[int] = set()
+    texts: list[str] = []
     for one in _chain(error):
         classes |= {kind.__name__ for kind in type(one).__mro__}
+        texts.append(str(one))
         response = getattr(one, "response", None)
         if isinstance(response, dict):  # botocore.exceptions.ClientError
-            codes.add(str(response.get("Error", {}).get("Code")))
+            codes.add(str(response.get("Error", {}).get("Code", "")))
             statuses |= _numbers(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
         # azure.core: error_code, status_code; gcsfs and google.api_core: code; aiohttp: status.
-        codes.add(str(getattr(one, "error_code", None)))
+        if (code := getattr(one, "error_code", None)) is not None:
+            codes.add(str(code))
         for name in ("status_code", "code", "status"):
             statuses |= _numbers(getattr(one, name, None))
         if isinstance(one, OSError):
             errnos |= _numbers(one.errno)
             if str(one).startswith("Forbidden: "):  # gcsfs has no other sign of a 403
                 statuses.add(403)
-    return Facts(frozenset(codes), frozenset(statuses), frozenset(classes), frozenset(errnos))
+    return Facts(
+        frozenset(codes), frozenset(statuses), frozenset(classes), frozenset(errnos), "\n".join(texts)
+    )
 
 
 def _numbers(value: Any) -> set[int]:

@@ -129,7 +129,7 @@ class _Planner:
                         if isinstance(one, ToSend):
                             self._intake.release(one)
                         if isinstance(one, Result) and one.outcome is Outcome.UNSENT:
-                            raise KognicStoreError(f"{one.source} {one.message}")
+                            raise KognicStoreError(_named_once(one))
                         self._note(_planned(one))
                         del one  # no document is held while the next one is awaited
         except CutOff:
@@ -152,6 +152,12 @@ class _Planner:
             if len(self._first) == _SHOWN:
                 logger.warning("Further ones are counted, not shown.")
         self._told.emit(PlannedEvent(planned))
+
+
+def _named_once(unsent: Result) -> str:
+    """Return why a document could not be read: its path may stand there already."""
+    said = str(unsent.message)
+    return said if unsent.source in said else f"{unsent.source} {said}"
 
 
 def _planned(found: Found) -> Planned:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError
@@ -14,6 +15,7 @@ from airflow_provider_kognic.core.reporting.observers import Observers
 from airflow_provider_kognic.core.reporting.progress import Progress
 from airflow_provider_kognic.core.reporting.tally import Tally
 from airflow_provider_kognic.core.upload.ending import CutOff, Ending
+from airflow_provider_kognic.core.upload.reading.entries import STEP
 from airflow_provider_kognic.core.upload.reading.intake import Intake
 from airflow_provider_kognic.core.upload.reconciliation.listing import Listing, ListingClient
 from airflow_provider_kognic.core.upload.reconciliation.rounds import Reconciler
@@ -215,7 +217,11 @@ class Run:
     async def close_journal(self) -> None:
         """Make durable what was noted; a store that hangs must not hold up the end for long."""
         closing = asyncio.create_task(self.journal.close())
-        await asyncio.wait({closing}, timeout=self._patience())
+        until = time.monotonic() + _CLOSING
+        while not closing.done() and (left := until - time.monotonic()) > 0:
+            if self.ending.asked and left > _CLOSING_WHEN_STOPPED:
+                until = time.monotonic() + _CLOSING_WHEN_STOPPED
+            await asyncio.wait({closing}, timeout=min(left, STEP))
         if not closing.done():
             closing.cancel()
             self.ending.broken(

@@ -63,7 +63,9 @@ def test_the_limit_is_what_a_document_may_have() -> None:
 
 
 class StoreError(Exception):
-    """An error that only its library knows."""
+    """An error that only its library knows, but for the status that it may have."""
+
+    status_code: int | None = None
 
 
 class Broken:
@@ -87,7 +89,7 @@ class Broken:
         (
             StoreError("?"),
             KognicStoreError,
-            r"^s3://bucket/x cannot be read: StoreError: \?\.$",
+            r"^s3://bucket/x cannot be read: StoreError: \?$",
         ),
         (OSError(errno.EBUSY, "slow down"), KognicStoreError, r"^s3://bucket/x cannot .*slow down\.$"),
     ],
@@ -302,12 +304,14 @@ class Versioned:
     def invalidate_cache(self) -> None:
         self.listed = self.versions[0]
 
-    def open(self, mode: str) -> io.BytesIO:
+    def open(self, mode: str, **_: object) -> io.BytesIO:
         self.opened += 1
         if len(self.versions) > 1:
             self.versions.pop(0)
         if self.listed != self.versions[0]:
-            raise StoreError("412: the object was modified")
+            error = StoreError("the object was modified")
+            error.status_code = 412
+            raise error
         return io.BytesIO(self.listed)
 
 
@@ -316,6 +320,6 @@ def test_an_object_that_was_rewritten_since_the_listing_is_read_as_it_is_now() -
     path: Any = Versioned(b"[1]", b"[22]")
     assert read_document(path, 100) == b"[22]"
     path = Versioned(b"[1]", b"[2]", b"[3]", b"[4]")
-    with pytest.raises(KognicStoreError, match="StoreError: 412"):
+    with pytest.raises(KognicStoreError, match="StoreError: the object was modified"):
         read_document(path, 100)
     assert path.opened == 2

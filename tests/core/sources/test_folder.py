@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_kognic.core.models import Outcome, Refused
 from airflow_provider_kognic.core.sources.base import scenes_of
+from airflow_provider_kognic.core.sources.folder import FilesSource
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.sources.support import open_, predictions, reasons, store_in_memory, write
@@ -235,3 +236,21 @@ def test_links_that_lead_nowhere(emulator: Emulator, group: str, tmp_path: Path)
     run = upload_all(open_(tmp_path), settings_for(emulator), group)
     assert run.scenes(Outcome.CREATED) == set(good)
     assert [(one.scene_uuid, one.reason) for one in run.report.first] == [(scene, "unreadable")]
+
+
+def test_what_there_is_in_place_of_predictions(tmp_path: Path) -> None:
+    def said(path: Path) -> str:
+        source = open_(path)
+        assert isinstance(source, FilesSource)
+        return source.nothing
+
+    empty, other = tmp_path / "empty", tmp_path / "other"
+    for folder in (empty, other / "deep"):
+        folder.mkdir(parents=True)
+    assert said(empty) == f"There is nothing in {empty}: it is empty."
+    for name in ("b.JSON", "a.txt"):
+        (other / name).touch()
+    assert said(other).startswith(f"In {other} there are 2 other files, such as ")
+    assert said(other / "*.json") == f"Nothing below {other} has a name that matches '*.json'."
+    write(other, 1)
+    assert said(other) == ""

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from airflow_provider_kognic.core.stores.limited import in_time, seconds_for, wi
 from airflow_provider_kognic.core.stores.patience import Patience
 
 QUICK = Backoff(first=0.001, most=0.002)
+AT_ONCE = Backoff(first=0.0, most=0.0)
 LONG = 120.0
 
 
@@ -46,36 +48,106 @@ def test_it_asks_until_the_store_answers(caplog: pytest.LogCaptureFixture) -> No
     assert (last.levelname, last.message) == ("INFO", "The store answers again, after 0 s.")
 
 
-def test_it_gives_up_after_the_time() -> None:
-    """Then the store is over for everybody, where nobody else was answered."""
+def test_it_gives_up_a_call_after_the_time() -> None:
+    """That says nothing of the store: others are asked for as before."""
     patience = Patience(0.05, QUICK)
-    with pytest.raises(KognicStoreError, match=r"^silent\. Asked \d+ times? in 0 s\.$"):
+    with pytest.raises(KognicStoreError, match=r"^silent\. Asked \d+ times? in 0 s\.$") as caught:
         patience.call(silent)
-    assert patience.over
-    asked = []
+    assert caught.value.given_up
+    assert not patience.over
+    assert patience.call(lambda: "answer") == "answer"
 
+
+def stopped(patched: pytest.MonkeyPatch) -> list[float]:
+    """Return the clock by which the time is told from now on: it goes only where somebody turns it."""
+    clock = [0.0]
+    told = SimpleNamespace(monotonic=lambda: clock[0])
+    patched.setattr("airflow_provider_kognic.core.stores.patience.time", told)
+    return clock
+
+
+def given_up_until_over(patience: Patience, ask: Callable[[], str] = silent) -> int:
+    """Let call after call be given up, and return how many it takes until the store is out of order."""
+    for number in range(1, 1000):
+        with pytest.raises(KognicStoreError):
+            patience.call(ask)
+        if patience.over:
+            return number
+    raise AssertionError("never")
+
+
+def test_a_store_is_over_where_many_calls_in_a_row_are_given_up() -> None:
+    """Few, where nobody was answered for four times the time; and nobody is asked for twice any more then."""
+    patience = Patience(LONG, AT_ONCE)
+    with pytest.MonkeyPatch.context() as patched:
+        clock = stopped(patched)
+
+        def slowly(seconds: float) -> Callable[[], str]:
+            def ask() -> str:
+                clock[0] += seconds
+                return silent()
+
+            return ask
+
+        # Each call takes longer than anyone waits for it.
+        assert given_up_until_over(patience, slowly(LONG)) == 5
+        asked = clock[0]
+        with pytest.raises(KognicStoreError, match=r"Asked 1 time in"):
+            patience.call(slowly(1))
+        assert clock[0] == asked + 1
+        clock[0] = 0.0
+        # Many at once, as ten readers have them: no time has to pass.
+        many = Patience(LONG, AT_ONCE)
+        began = threading.Barrier(39)
+        threads = [threading.Thread(target=_given_up_with, args=(many, began, clock)) for _ in range(39)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not many.over
+        with pytest.raises(KognicStoreError):
+            many.call(slowly(LONG))
+        assert many.over
+
+
+def _given_up_with(patience: Patience, began: threading.Barrier, clock: list[float]) -> None:
     def ask() -> str:
-        asked.append(1)
+        began.wait(60)
+        clock[0] = LONG
         return silent()
 
     with pytest.raises(KognicStoreError):
         patience.call(ask)
-    assert asked == [1]
 
 
-def test_one_call_is_given_up_alone_where_others_are_answered() -> None:
-    """The tenth of these makes it over: they must not take a day, one after the other."""
+def test_an_answer_to_anybody_shows_that_the_store_is_there() -> None:
+    """However many are given up by and by: each after less time than the one before."""
+    patience = Patience(LONG, AT_ONCE)
+    with pytest.MonkeyPatch.context() as patched:
+        clock = stopped(patched)
+
+        def ask() -> str:
+            clock[0] += 1.0
+            return silent()
+
+        took = []
+        for _ in range(100):
+            began = clock[0]
+            with pytest.raises(KognicStoreError):
+                patience.call(ask)
+            took.append(clock[0] - began)
+            patience.call(lambda: "answer")
+        assert not patience.over
+        assert took[:4] == [120.0, 60.0, 40.0, 30.0]
+        assert took[-1] == 2.0
+        assert sum(took) < 10 * LONG
+
+
+def test_who_gives_up_within_another_call_is_not_asked_again() -> None:
+    """Nor is it said twice how often it was asked."""
     patience = Patience(0.0, QUICK)
-
-    def others_are_answered() -> str:
-        patience.call(lambda: "answer")
-        return silent()
-
-    for number in range(10):
-        assert not patience.over, number
-        with pytest.raises(KognicStoreError):
-            patience.call(others_are_answered)
-    assert patience.over
+    with pytest.raises(KognicStoreError, match=r"^silent\. Asked 1 time in 0 s\.$"):
+        patience.call(lambda: Patience(0.0, QUICK).call(silent))
 
 
 @pytest.mark.parametrize(
@@ -156,6 +228,53 @@ def test_a_call_that_never_comes_back_is_left_alone() -> None:
 
 def _library_timed_out() -> None:
     raise TimeoutError("the library's own")
+
+
+def test_what_hangs_is_not_asked_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would hold a thread, and one of the few connections of the store's library; others are asked for."""
+    monkeypatch.setattr("airflow_provider_kognic.core.stores.limited.SILENCE", 0.05)
+    comes = threading.Event()
+    asked: list[str] = []
+
+    def ask() -> str:
+        asked.append("x")
+        comes.wait(60)
+        return "answer"
+
+    for _ in range(3):
+        with pytest.raises(TimeoutError, match="no answer in"):
+            in_time("s3://b/x", ask)
+    assert asked == ["x"]
+    monkeypatch.setattr("airflow_provider_kognic.core.stores.limited.SILENCE", LONG)
+    assert in_time("s3://b/y", lambda: "other") == "other"
+    assert in_time("s3://b/x", lambda: "other part", part=":7") == "other part"
+    comes.set()
+    assert in_time("s3://b/x", ask) == "answer"
+    assert asked == ["x", "x"]
+
+
+def test_who_waits_within_a_call_hears_that_nobody_does_any_more() -> None:
+    ended, begun, forever = threading.Event(), threading.Event(), threading.Event()
+    patience = Patience(LONG, QUICK, ended=ended.is_set)
+    caught: list[Exception] = []
+
+    def ask() -> None:
+        begun.set()
+        forever.wait(LONG)
+
+    def wait() -> None:
+        try:
+            patience.ask(lambda: in_time("s3://b/z", ask), "s3://b/z")
+        except KognicStoreError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert begun.wait(30)
+    ended.set()
+    thread.join(60)
+    assert caught
+    forever.set()
 
 
 def test_a_disk_of_this_machine_is_waited_for_in_the_same_thread(tmp_path: object) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicPermissionError, KognicStoppedError
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.upload.stop import Stop
@@ -21,6 +22,7 @@ from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.support import (
     Listed,
+    MemoryLog,
     Request,
     check_truth,
     content,
@@ -310,3 +312,33 @@ def test_stop_after_another_end_still_cuts_off(emulator: Emulator, group: str) -
     assert created == 0
     assert in_doubt + unsent == 30
     assert 8 <= in_doubt <= 9
+
+
+def test_stop_while_the_journal_is_closed(
+    emulator: Emulator, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its store may take long to say goodbye; who is asked to stop meanwhile does not wait for that."""
+    monkeypatch.setattr("airflow_provider_kognic.core.upload.run._CLOSING", 600.0)
+    stop, closing, goes_on = Stop(), threading.Event(), threading.Event()
+
+    class SlowToClose(MemoryLog):
+        def close(self) -> None:
+            closing.set()
+            goes_on.wait(SOON)
+
+    def ask() -> None:
+        assert closing.wait(PATIENCE)
+        stop.request("killed")
+
+    run = upload_all(
+        rows(5),
+        settings_for(emulator),
+        group,
+        journal=Journal(SlowToClose()),
+        stop=stop,
+        alongside=ask,
+    )
+    assert not goes_on.is_set()
+    goes_on.set()
+    assert run.counts() == (5, 0, 0, 0)
+    check_truth(run, emulator, group)

@@ -16,7 +16,7 @@ from airflow_provider_kognic.core.files import is_local, told_size
 from airflow_provider_kognic.core.sources.bounded import compression_of
 from airflow_provider_kognic.core.sources.converting.json_stream import JSONStream
 from airflow_provider_kognic.core.sources.folder import open_glob
-from airflow_provider_kognic.core.sources.listing import files_in, is_pattern
+from airflow_provider_kognic.core.sources.listing import is_pattern
 from airflow_provider_kognic.core.sources.pinned import Pinned
 
 if TYPE_CHECKING:
@@ -179,13 +179,13 @@ def input_files(given: Given, endings: tuple[str, ...]) -> list[InputFile]:
         KognicInputError: There are none.
     """
     if given.is_folder:
-        names = [name for name in _listed(given.path) if unpacked_name(name).lower().endswith(endings)]
+        names = [name for name in _listed(given) if unpacked_name(name).lower().endswith(endings)]
         paths: list[PathLike] = [given.path / name for name in sorted(names)]
         what = f"has no file that ends with {' or '.join(endings)}"
     elif given.is_file:
         paths, what = [given.path], ""
     elif is_pattern(given.text):
-        found = open_glob(given.path)
+        found = open_glob(given)
         paths, what = [found.folder / name for name in found.names], "matches no file"
     else:
         paths, what = [], "does not exist; is it visible from the worker?"
@@ -194,11 +194,14 @@ def input_files(given: Given, endings: tuple[str, ...]) -> list[InputFile]:
     return [InputFile(path, given.patience) for path in paths]
 
 
-def _listed(folder: Any) -> list[str]:
+def _listed(given: Given) -> list[str]:
+    if given.listing is not None:
+        return list(given.listing.files("*").sizes)
+    folder = given.path
     if isinstance(folder, Path) and is_local(folder):
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if not entry.is_dir()]
-    return list(files_in(folder))
+    return [entry.name for entry in folder.iterdir() if not entry.is_dir()]
 
 
 class _Checked(io.RawIOBase):

@@ -73,7 +73,7 @@ def test_the_rest_comes_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_rest_that_breaks_off_is_over() -> None:
-    """What came before counts, and it is not asked again for ever."""
+    """What came before counts; nobody knows what would have come, and and to ask again would only say: the end."""
 
     def breaking() -> Iterator[Prediction]:
         yield from predictions(2)
@@ -82,7 +82,8 @@ def test_a_rest_that_breaks_off_is_over() -> None:
     entries = Entries(breaking(), never)
     first, over = entries.take_rest()
     assert ([entry.source for entry in first], over) == (["0", "1"], False)
-    assert entries.take_rest() == ([], True)
+    assert entries.broken
+    assert entries.take_rest() == ([], False)
 
 
 def test_a_reader_that_hangs_in_the_source_keeps_nobody() -> None:
