@@ -21,8 +21,8 @@ MADE, INCOMPLETE = 0, 1
 HELP = "make the table of scenes that 'convert' and uploads need"
 DESCRIPTION = (
     "Make the table of scenes of a data set's own files. Exit code 0: it was written; 1: it was, and"
+    " something that should be in it is not; 2: nothing was written."
 )
-DESCRIPTION += " something that should be in it is not; 2: nothing was written."
 # Of what is left out, so many are named.
 _MOST_NAMED = 10
 
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from airflow_provider_kognic.core.sources.scene_tables.nuscenes import LIDAR_TOP, Milliseconds
 
     commands = parser.add_subparsers(required=True, metavar="FROM")
+    _add_kitti(commands)
     says = "a row for each sample, with the way from the map to its lidar, of a data set in nuScenes' layout"
     nuscenes = commands.add_parser("from-nuscenes", help=says, description=f"Write {says}.")
     nuscenes.add_argument("root", metavar="DATAROOT", type=Path, help="the folder with VERSION/sample.json")
@@ -54,6 +55,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     nuscenes.set_defaults(does=_from_nuscenes)
 
 
+def _add_kitti(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from airflow_provider_kognic.core.sources.scene_tables.kitti import CAMERA
+
+    says = "rows for each frame's camera and lidar, with the way from the rectified camera, of KITTI's calibrations"
+    kitti = commands.add_parser("from-kitti", help=says, description=f"Write {says}.")
+    kitti.add_argument(
+        "calibrations",
+        metavar="CALIB_DIR",
+        type=Path,
+        help="the folder with 000008.txt, or 0001.txt of a sequence",
+    )
+    kitti.add_argument(
+        "--scene-uuids",
+        metavar="FILE",
+        type=Path,
+        help="CSV with the columns name and scene_uuid: frames' keys or names of sequences, and the scenes in"
+        " Kognic; without it that column is left empty",
+    )
+    kitti.add_argument(
+        "--images",
+        metavar="DIR",
+        type=Path,
+        help="the camera's images, 000008.png or 0001/000000.png: their sizes, and the frames of sequences",
+    )
+    kitti.add_argument(
+        "--camera", metavar="STREAM", default=CAMERA, help=f"what Kognic calls the camera (default: {CAMERA})"
+    )
+    kitti.add_argument("--out", metavar="TABLE", required=True, type=Path, help="a .csv or .jsonl file")
+    kitti.set_defaults(does=_from_kitti)
+
+
 def _from_nuscenes(given: argparse.Namespace) -> int:
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile
     from airflow_provider_kognic.core.sources.scene_tables.nuscenes import Milliseconds, table_of_nuscenes
@@ -67,10 +99,20 @@ def _from_nuscenes(given: argparse.Namespace) -> int:
         channel=given.lidar,
         milliseconds=Milliseconds(given.milliseconds),
     )
-    return _write(made, given.out, named=names is not None)
+    return _write(made, given.out, "--scenes-of", named=names is not None)
 
 
-def _write(made: MadeTable, path: Path, *, named: bool) -> int:
+def _from_kitti(given: argparse.Namespace) -> int:
+    from airflow_provider_kognic.core.sources.converting.inputs import InputFile
+    from airflow_provider_kognic.core.sources.scene_tables.kitti import table_of_kitti
+    from airflow_provider_kognic.core.sources.scene_tables.table import read_scene_names
+
+    names = None if given.scene_uuids is None else read_scene_names(InputFile(given.scene_uuids))
+    made = table_of_kitti(given.calibrations, scenes=names, images=given.images, camera=given.camera)
+    return _write(made, given.out, "--scene-uuids", named=names is not None)
+
+
+def _write(made: MadeTable, path: Path, option: str, *, named: bool) -> int:
     from airflow_provider_kognic.core.sources.scene_tables.table import write_table
 
     said = [*made.left[:_MOST_NAMED], *(["..."] if len(made.left) > _MOST_NAMED else [])]
@@ -81,10 +123,10 @@ def _write(made: MadeTable, path: Path, *, named: bool) -> int:
     lines = [f"{len(made.rows):,} rows of {scenes:,} scenes written to {path}"]
     if not named:
         lines.append(
-            "  scene_uuid is empty: fill it in (scene_name says which scene it is), or give --scenes-of"
+            f"  scene_uuid is empty: fill it in (scene_name says which scene it is), or give {option}"
         )
     if made.without_uuid:
-        lines.append(f"  left out, as --scenes-of does not name them: {len(made.without_uuid):,} scenes,")
+        lines.append(f"  left out, as {option} does not name them: {len(made.without_uuid):,} scenes,")
         lines.append(f"    {', '.join(made.without_uuid[:_MOST_NAMED])}")
     lines += [f"  not in the table: {text}" for text in said]
     sys.stdout.write("".join(f"{line}\n" for line in lines))

@@ -199,6 +199,8 @@ PUBLIC: dict[str, str] = {
     "sources.room": "Room RoomClosedError",
     "sources.rows": "RowsSource",
     "sources.walk": "T walk",
+    "sources.scene_tables.kitti": "table_of_kitti",
+    "sources.scene_tables.table": "MadeRow MadeTable read_scene_names write_table",
     "stores.asking": "Asking T",
     "stores.limited": "T heard in_time seconds_for within",
     "stores.patience": "Patience T",

@@ -1,7 +1,7 @@
 """YOLO: a text file for each image, a line for each box in parts of the image's size.
 
-A line is `class x y width height`, then perhaps a confidence, and after it perhaps the id of a track. x and y are
-the box's centre already. Outlines, turned boxes and key points are written into files of the same names, and told apart
+A line is `class x y width height`, then perhaps a confidence, and after it perhaps a track's id. x and y are the
+box's centre already. Outlines, turned boxes and key points are written into files of the same names, and told apart
 only by how many columns they have. They are refused: an upright box around an outline is not the one that the model
 found.
 """
@@ -74,7 +74,7 @@ def _numbers(columns: Sequence[str]) -> tuple[float, float, float, float, float 
 
 
 def _is_whole(text: str) -> bool:
-    """Tell whether a seventh column is a track's id. It may be the last coordinate of an outline of three points."""
+    """Tell whether a seventh column is a track's id: it may be the last coordinate of an outline instead."""
     return text.removeprefix("-").isdecimal()
 
 

@@ -36,6 +36,8 @@ class MadeRow:
         stream: See there.
         transform: See there.
         scene_name: What the data set calls its scene.
+        image_width: See there.
+        image_height: See there.
     """
 
     key: str
@@ -43,8 +45,10 @@ class MadeRow:
     frame_id: int
     timestamp_ms: int
     stream: str
-    transform: tuple[float, ...]
+    transform: tuple[float, ...] | None
     scene_name: str
+    image_width: int | None = None
+    image_height: int | None = None
 
 
 @dataclass
@@ -101,9 +105,13 @@ def write_table(path: Path, rows: Sequence[MadeRow]) -> None:
     if as_lines:
         text.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in listed)
     elif listed:
-        writer = csv.DictWriter(text, list(listed[0]), lineterminator="\n")
+        writer = csv.DictWriter(
+            text, list(dict.fromkeys(name for row in listed for name in row)), lineterminator="\n"
+        )
         writer.writeheader()
-        writer.writerows(row | {"transform": json.dumps(row["transform"])} for row in listed)
+        writer.writerows(
+            row | {"transform": json.dumps(row["transform"])} if "transform" in row else row for row in listed
+        )
     try:
         path.write_text(text.getvalue(), encoding="utf-8", newline="")
     except OSError as error:
@@ -117,7 +125,10 @@ def _columns(row: MadeRow) -> dict[str, object]:
         "frame_id": row.frame_id,
         "timestamp_ms": row.timestamp_ms,
         "stream": row.stream,
-        "transform": list(row.transform),
     }
+    if row.image_width is not None:
+        found |= {"image_width": row.image_width, "image_height": row.image_height}
+    if row.transform is not None:
+        found["transform"] = list(row.transform)
     # Who has to fill in a uuid wants to know whose.
     return found if row.scene_uuid else {**found, SCENE: row.scene_name}
