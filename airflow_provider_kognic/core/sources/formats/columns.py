@@ -6,12 +6,13 @@ from array import array
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
+from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
 from airflow_provider_kognic.core.sources.converting.rows import BadRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from airflow_provider_kognic.core.sources.converting.inputs import Reading
+    from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading
     from airflow_provider_kognic.core.sources.converting.scenes import Scenes
 
 # A confidence that stands for none: the columns of a line are all there, whether or not they say something.
@@ -40,6 +41,17 @@ def _whole(value: float) -> int:
     if not value.is_integer():
         raise ValueError
     return int(value)
+
+
+def lines_of(file: InputFile) -> Iterator[tuple[int, str | BadRow]]:
+    """Yield the lines of a file that is a frame of its own; where it cannot be read on, why, with the frame's key.
+
+    So its scene is known to be none in which nothing was found.
+    """
+    try:
+        yield from file.lines()
+    except BrokenFileError as error:
+        yield 0, BadRow(0, "broken_file", str(error), file.stem)
 
 
 def bad_row(row: int, error: ValueError, columns: Sequence[str], key: str | None) -> BadRow:

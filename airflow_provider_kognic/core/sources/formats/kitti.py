@@ -8,12 +8,14 @@ other.
 
 from __future__ import annotations
 
+import contextlib
 from math import isfinite
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.geometry import cuboid_from_kitti
 from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.rows import (
+    BadRow,
     Detection,
     EmptyKey,
     Frame,
@@ -28,6 +30,7 @@ from airflow_provider_kognic.core.sources.formats.columns import (
     Owners,
     Tracks,
     bad_row,
+    lines_of,
     whole_number,
 )
 
@@ -51,7 +54,11 @@ _NO_SIZE = "no cuboid: a size of 0 or less"
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
     stem, scenes, tracks, owners = file.stem, reading.scenes, Tracks(), Owners.at_next_file(reading)
     is_empty = True
-    for row, line in file.lines():
+    for row, line in lines_of(file):
+        if isinstance(line, BadRow):
+            is_empty = False
+            yield line
+            continue
         columns = line.split()
         if not columns:
             continue
@@ -60,9 +67,11 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
         try:
             track = None
             if len(columns) in (OBJECT, OBJECT + 1):
-                owners.check(key := stem)
+                key = stem
+                owners.check(key)
             elif len(columns) in (TRACKED, TRACKED + 1):
-                owners.check(key := f"{stem}/{whole_number(columns[0], 'the frame')}")
+                key = f"{stem}/{whole_number(columns[0], 'the frame')}"
+                owners.check(key)
                 track = tracks.name(stem, key, whole_number(columns[1], "the track's id"))
                 columns = columns[2:]
             else:
@@ -72,7 +81,7 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
                 )
             yield from _found(columns, key, row, track, scenes)
         except ValueError as error:
-            yield bad_row(row, error, columns, key)
+            yield bad_row(row, error, columns, key or _key_of(stem, columns, scenes))
     if is_empty and not _is_sequence(stem, scenes):
         yield EmptyKey(stem)
 
@@ -107,6 +116,15 @@ def _found(
         cuboid = cuboid_from_kitti(numbers[_SIZES:_PLACE], numbers[_PLACE:_ANGLE], numbers[_ANGLE])
         found.append(Detection(key, Kind.CUBOID, label, score, cuboid.to_kognic(), row, track))
     return found
+
+
+def _key_of(stem: str, columns: Sequence[str], scenes: Scenes) -> str | None:
+    """Return the key of a line that cannot be read: its scene is not one in which nothing was found."""
+    if scenes.number_of(stem) is not None:
+        return stem
+    with contextlib.suppress(ValueError):
+        return f"{stem}/{whole_number(columns[0], 'the frame')}"
+    return None
 
 
 def _is_sequence(stem: str, scenes: Scenes) -> bool:

@@ -13,13 +13,20 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.rows import (
+    BadRow,
     Detection,
     EmptyKey,
     Kind,
     Labels,
     ModelFormat,
 )
-from airflow_provider_kognic.core.sources.formats.columns import Owners, Tracks, bad_row, whole_number
+from airflow_provider_kognic.core.sources.formats.columns import (
+    Owners,
+    Tracks,
+    bad_row,
+    lines_of,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +48,11 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
     sequence = key.rstrip(string.digits).rstrip("_-. ") or "track"
     across, down = reading.scenes.size_of(key) or (1, 1)  # without a size no camera takes it
     is_empty = True
-    for row, line in file.lines():
+    for row, line in lines_of(file):
+        if isinstance(line, BadRow):
+            is_empty = False
+            yield line
+            continue
         columns = line.split()
         if not columns:
             continue
