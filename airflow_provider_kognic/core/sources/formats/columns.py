@@ -97,6 +97,7 @@ class Owners:
         self._scenes = scenes
         self._files = array("I", bytes(4 * scenes.keys))
         self._file = 0
+        self._checked = ""
 
     @classmethod
     def prepare(cls, reading: Reading) -> None:
@@ -108,6 +109,7 @@ class Owners:
         """Return that of the input, as another file begins."""
         owners: Owners = reading.kept[_OWNERS]
         owners._file += 1
+        owners._checked = ""
         return owners
 
     def check(self, key: str) -> None:
@@ -116,12 +118,13 @@ class Owners:
         Raises:
             ValueError: One has.
         """
-        place = self._scenes.number_of(key)
-        if place is None:
+        if key == self._checked:
             return
-        if not self._files[place]:
+        place = self._scenes.number_of(key)
+        if place is not None and not self._files[place]:
             self._files[place] = self._file
-        elif self._files[place] != self._file:
+        elif place is not None and self._files[place] != self._file:
             raise WrongDetectionError(
                 "duplicate_key", "an earlier file has this key already; the first one counts"
             )
+        self._checked = key

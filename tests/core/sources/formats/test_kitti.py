@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_kognic.core.geometry import Rigid, cuboid_from_kitti
 from airflow_provider_kognic.core.models import Prediction
 from tests.core.geometry.devkits import calibrations, cases, kognic_corners, seen_corners, worst
 from tests.core.sources.converting.support import boxes, documents, opened, scene, write_scenes
@@ -64,6 +65,15 @@ def test_corners_are_the_devkits(tmp_path: Path) -> None:
             compared += 1
         assert geometries(found[scene(number)]) == [[2.5, 5.0, 3.0, 6.0]] * len(of_one)
     assert compared == len(cases("kitti")) >= 600
+
+
+def test_cuboids_are_those_of_the_geometry(tmp_path: Path) -> None:
+    """The reader has a shorter way to the same numbers."""
+    document, _ = one_frame(tmp_path, text_of(map(line, cases("kitti"))))
+    to_scene = Rigid.from_matrix(json.loads(matrix()))
+    for val, case in zip(geometries(document, kind="cuboid"), cases("kitti"), strict=True):
+        wanted = cuboid_from_kitti(**case["given"]).moved_by(to_scene).to_kognic()
+        assert val == pytest.approx(wanted, abs=1e-12)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="TESTS_MODEL_FILES names no files")
