@@ -209,9 +209,8 @@ class Scenes:
         """Return the frames and streams of a scene, by the frames' ids: the lidar, then cameras by name."""
         rows = self._ask(
             "SELECT frame, timestamp, stream, key, keys.text, width, height, transform FROM places"
-            " JOIN keys ON keys.number = key WHERE places.scene = ? ORDER BY frame, stream != ?, stream",
+            " JOIN keys ON keys.number = key WHERE places.scene = ? ORDER BY frame, stream != '@lidar', stream",
             scene,
-            LIDAR,
         )
         return [
             Place(
@@ -336,9 +335,8 @@ class Scenes:
             self._widths.append(row.width or 0)
             self._heights.append(row.height or 0)
             return
-        self.uses[key] |= use
-        if self.uses[key] & UNPLACED:  # in one of its scenes: then in none, as they would be elsewhere there
-            self.uses[key] &= ~CUBOIDS
+        uses = self.uses[key] | use  # cuboids that one of its scenes cannot place are for none of them
+        self.uses[key] = uses & ~CUBOIDS if uses & UNPLACED else uses
         if not self._widths[key]:
             self._widths[key], self._heights[key] = row.width or 0, row.height or 0
 
