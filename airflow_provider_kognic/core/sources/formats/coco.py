@@ -199,7 +199,7 @@ def _bad(row: Any, number: int, error: Exception) -> BadRow:
     if isinstance(error, WrongDetectionError):
         return BadRow(number, error.reason, str(error), key)
     if isinstance(error, KeyError):
-        if error.args == ("bbox",) and "segmentation" in row:
+        if error.args == ("bbox",) and row.get("segmentation"):
             return BadRow(number, "no_box", "it has a mask, and no 'bbox'", key)
         return BadRow(number, "bad_row", f"it has no {error}", key)
     return BadRow(number, "not_numbers", f"{error} in {row!r:.200}", key)

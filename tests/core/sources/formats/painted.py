@@ -12,7 +12,8 @@ from PIL import Image
 from tests.core.sources.converting.support import documents, one_scene_each, opened, scene, write_json
 
 Pixels = Any
-Found = dict[str, Any]
+# A document, or the reason why there is none.
+Found = Any
 
 
 def png_in(document: Found, stream: str = "CAM", frame: str = "0") -> bytes:

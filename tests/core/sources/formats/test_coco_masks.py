@@ -123,7 +123,9 @@ def check_overlaps(folder: Path) -> None:
     for seed in range(20):
         rows = drawn(seed, 12)
         found = of_coco(folder, rows, ["a"], classes=CLASSES)["a"]
-        assert (levels_in(found) == painted(rows)).all()
+        levels = levels_in(found)
+        assert levels.shape == (HEIGHT, WIDTH)
+        assert (levels == painted(rows)).all()
         assert found["ontologies"]["0"]["classifications"] == {
             "0": "_background",
             "1": "Car",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction, Refused
@@ -195,6 +196,43 @@ def test_label_ids_that_are_said_to_be_train_ids_are_refused(tmp_path: Path) -> 
     (text,) = counts.named["wrong_label_ids"]
     assert text.startswith(f"{tmp_path / 'masks' / 'a.png'}, key a: ")
     assert "Are these labelIds?" in text
+
+
+def test_images_that_cityscapes_draws_have_the_classes_that_it_says(tmp_path: Path) -> None:
+    """A road and two cars: how many pixels of each the four images have is what cityscapesScripts printed."""
+    canvas = Image.new("I", (60, 40), 0)
+    draw = ImageDraw.Draw(canvas)
+    for at, polygon in enumerate(
+        (
+            [(0, 20), (59, 20), (59, 39), (0, 39)],
+            [(5, 22), (20, 22), (20, 30), (5, 30)],
+            [(30, 22), (45, 22), (45, 30), (30, 30)],
+        ),
+        1,
+    ):
+        draw.polygon(polygon, fill=at)
+    drawn = np.asarray(canvas)
+    colours = np.array([(0, 0, 0, 255), (128, 64, 128, 255), (0, 0, 142, 255), (0, 0, 142, 255)], np.uint8)
+    table = write_json(
+        tmp_path / "colours.json", {"#000000": BACKGROUND, "#804080": "road", "#00008e": "car"}
+    )
+    cases: tuple[tuple[Any, dict[str, Any]], ...] = (
+        (np.array([0, 7, 26, 26], np.uint8)[drawn], {"label_ids": "labelIds"}),
+        (np.array([255, 0, 13, 13], np.uint8)[drawn], {"label_ids": "trainIds"}),
+        (np.array([0, 7, 26000, 26001], np.uint16)[drawn], {"label_ids": "labelIds"}),
+        (colours[drawn], {"colours": table}),
+    )
+    for pixels, arguments in cases:
+        found, counts = of_pngs(
+            tmp_path, {"a": png_of(pixels)}, classes={"road": "Road", "car": "Car"}, arguments=arguments
+        )
+        assert counts.is_clean
+        names, areas = np.unique(names_in(found["a"]).astype(str), return_counts=True)
+        assert dict(zip(names.tolist(), areas.tolist(), strict=True)) == {
+            BACKGROUND: 1200,
+            "Road": 912,
+            "Car": 288,
+        }
 
 
 def test_instances_of_cityscapes_become_their_classes(tmp_path: Path) -> None:

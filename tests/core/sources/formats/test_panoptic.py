@@ -232,7 +232,7 @@ def test_files_are_those_of_the_folder(tmp_path: Path, name: Any) -> None:
     ids = drawn()
     (tmp_path / "five.png").write_bytes(coloured(ids))
     found, counts = of_panoptic(tmp_path, [annotation(ids, name=name)], {})
-    assert found == "bad_row"  # type: ignore[comparison-overlap]  # a reason in place of a document
+    assert found == "bad_row"
     assert "'file_name' is" in counts.named["bad_row"][0]
 
 
