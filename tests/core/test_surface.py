@@ -195,6 +195,8 @@ PUBLIC: dict[str, str] = {
     "sources.json_lines": "JSONLinesSource",
     "sources.manifest": "Expected ManifestSource open_manifest",
     "sources.opening": "open_source",
+    "sources.painting.canvases": "MaskSizes finished refusing unfit",
+    "sources.painting.pictures": "Picture paint_pictures",
     "sources.pinned": "Pinned T changed",
     "sources.room": "Room RoomClosedError",
     "sources.rows": "RowsSource",

@@ -17,6 +17,7 @@ import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
@@ -31,6 +32,11 @@ _FIRST, _LETTERS = 48, 64
 _BITS, _MORE, _SIGN = 5, 0x20, 0x10
 # Bits of the longest number: as many as a C program's.
 _MOST_BITS = 65
+_WHOLE = frozenset({int})
+# A number in compressed counts: letters after which more follow, and one after which none does.
+_NUMBER = re.compile("[P-o]*[0-O]")
+# Letters of numbers that are looked up, and of those that are safe to be made of their letters.
+_SHORT, _SAFE = 2, 12
 # So many numbers are written as they are; the others as the difference to the last but one.
 _AS_THEY_ARE = 3
 # Of a list, in a message.
@@ -57,7 +63,10 @@ class Rle:
     def __post_init__(self) -> None:
         check_size(self.height, self.width)
         size = self.height * self.width
-        for count in self.counts:
+        # Looked at one by one only where one of them is wrong.
+        are_numbers = _WHOLE.issuperset(map(type, self.counts))
+        fit = are_numbers and (not self.counts or (min(self.counts) >= 0 and max(self.counts) <= size))
+        for count in () if fit else self.counts:
             if type(count) is not int or not 0 <= count <= size:
                 raise KognicInputError(
                     f"Each count of a mask of size [height, width] = [{self.height}, {self.width}] must be a whole"
@@ -216,6 +225,47 @@ def decompressed(text: str | bytes | bytearray) -> list[int]:
     Raises:
         KognicInputError: It has other letters, ends within a number, or a number is negative.
     """
+    found = _at_once(text if isinstance(text, str) else text.decode("latin-1"))
+    return _one_by_one(text) if found is None else found
+
+
+def _at_once(text: str) -> list[int] | None:
+    """Return the counts, without a loop over letters or numbers; None where anything may be wrong with them."""
+    letters = _NUMBER.findall(text)
+    if "".join(letters) != text:
+        return None
+    try:
+        numbers = list(map(_NUMBERS.__getitem__, letters))
+    except KeyError:
+        return None
+    counts = numbers[:1] * len(numbers)
+    # The first three are written as they are; each other one as the difference to the last but one.
+    counts[1::2] = accumulate(numbers[1::2])
+    counts[2::2] = accumulate(numbers[2::2])
+    return counts if min(counts, default=0) >= 0 else None
+
+
+class _Numbers(dict[str, int]):
+    """Numbers by their letters: the short ones are kept, as nearly all are."""
+
+    def __missing__(self, letters: str) -> int:
+        if len(letters) > _SAFE:
+            raise KeyError(letters)
+        value = 0
+        for place, letter in enumerate(letters):
+            value |= ((ord(letter) - _FIRST) & (_MORE - 1)) << place * _BITS
+        if (ord(letters[-1]) - _FIRST) & _SIGN:
+            value -= 1 << len(letters) * _BITS
+        if len(letters) <= _SHORT:
+            self[letters] = value
+        return value
+
+
+_NUMBERS = _Numbers()
+
+
+def _one_by_one(text: str | bytes | bytearray) -> list[int]:
+    """Return the counts, or say which letter is wrong."""
     counts: list[int] = []
     value = bits = 0
     for position, letter in enumerate(map(ord, text) if isinstance(text, str) else text):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -246,3 +247,16 @@ def test_what_is_written_is_json() -> None:
     assert mask.counts == (2, 1, 1, 2)
     assert json.loads(json.dumps(mask.to_coco())) == {"size": [2, 3], "counts": "2111"}
     assert mask.bbox == (1, 0, 2, 2)
+
+
+@given(text=st.text(alphabet=[chr(letter) for letter in range(44, 116)], max_size=40))
+def test_counts_are_the_same_however_they_are_read(text: str) -> None:
+    """At once, or letter by letter, as is done where something is wrong."""
+    try:
+        expected = rle._one_by_one(text)
+    except KognicInputError as error:
+        with pytest.raises(KognicInputError, match=re.escape(str(error))):
+            rle.decompressed(text)
+    else:
+        assert rle.decompressed(text) == expected
+        assert rle.decompressed(text.encode()) == expected

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.geometry.masks import bitmaps, cityscapes, id_images, rle
+from airflow_provider_kognic.core.geometry.masks import bitmaps, cityscapes, id_images, polygons, rle
 from airflow_provider_kognic.core.sources.converting import writer
 from airflow_provider_kognic.core.sources.formats import coco, panoptic
 from airflow_provider_kognic.core.sources.painting import canvases
@@ -33,7 +33,7 @@ def along_the_rows(patch: pytest.MonkeyPatch) -> None:
 
 def size_the_other_way_round(patch: pytest.MonkeyPatch) -> None:
     """Width before height."""
-    read = coco.from_coco
+    read = rle.from_coco
     patch.setattr(coco, "from_coco", lambda one: read(one | {"size": one["size"][::-1]}))
 
 
@@ -128,7 +128,7 @@ def corner_not_centre(patch: pytest.MonkeyPatch) -> None:
 
 def half_a_pixel(patch: pytest.MonkeyPatch) -> None:
     """Polygons as if pixels' centres were at whole numbers."""
-    read = coco.from_polygons
+    read = polygons.from_polygons
     patch.setattr(
         coco,
         "from_polygons",
