@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.classes import Classes
     from airflow_provider_kognic.core.sources.converting.filters import Filters
     from airflow_provider_kognic.core.sources.converting.index import DetectionIndex
-    from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading
+    from airflow_provider_kognic.core.sources.converting.inputs import InputFiles, Reading
     from airflow_provider_kognic.core.sources.converting.rows import ModelFormat, Row
     from airflow_provider_kognic.core.sources.converting.scenes import Scenes
     from airflow_provider_kognic.core.sources.converting.summary import Conversion
@@ -110,7 +110,7 @@ class Ingest:
         self.seen = bytearray(scenes.keys)
         self.found = {kind: array("I", bytes(4 * scenes.keys)) for kind in format_.kinds}
 
-    def run(self, reading: Reading, files: Sequence[InputFile]) -> None:
+    def run(self, reading: Reading, files: InputFiles) -> None:
         """Go through all files; what is wrong with one ends that one.
 
         Raises:

@@ -58,7 +58,7 @@ class Reading:
     scenes: Scenes
     resolve: Callable[[str], PathLike]
     patience: Patience
-    files: Sequence[InputFile] = ()
+    files: InputFiles
     named: dict[str, str] = field(default_factory=dict)
     background: set[str] = field(default_factory=set)
     kept: dict[str, Any] = field(default_factory=dict)
@@ -168,8 +168,34 @@ def unpacked_name(name: str) -> str:
     return stem if dot and f".{ending.lower()}" in PACKED else name
 
 
-def input_files(given: Given, endings: tuple[str, ...]) -> list[InputFile]:
-    """Return the files of an input, in the order of their names.
+@dataclass(frozen=True)
+class InputFiles:
+    """The files of an input, in the order of their names; each is made when it is its turn.
+
+    There may be a hundred thousand of them, and what is known of one is not needed after it.
+
+    Attributes:
+        place: The folder that they are in, or the only file itself.
+        names: In that folder; None for the file.
+        patience: See `InputFile`.
+    """
+
+    place: PathLike
+    names: Sequence[str] | None
+    patience: Patience | None = None
+
+    def __len__(self) -> int:
+        return 1 if self.names is None else len(self.names)
+
+    def __iter__(self) -> Iterator[InputFile]:
+        if self.names is None:
+            yield InputFile(self.place, self.patience)
+        for name in self.names or ():
+            yield InputFile(self.place / name, self.patience)
+
+
+def input_files(given: Given, endings: tuple[str, ...]) -> InputFiles:
+    """Return the files of an input.
 
     Args:
         given: A file, a folder or a glob.
@@ -179,19 +205,19 @@ def input_files(given: Given, endings: tuple[str, ...]) -> list[InputFile]:
         KognicInputError: There are none.
     """
     if given.is_folder:
-        names = [name for name in _listed(given) if unpacked_name(name).lower().endswith(endings)]
-        paths: list[PathLike] = [given.path / name for name in sorted(names)]
+        names = sorted(name for name in _listed(given) if unpacked_name(name).lower().endswith(endings))
+        files = InputFiles(given.path, names, given.patience)
         what = f"has no file that ends with {' or '.join(endings)}"
     elif given.is_file:
-        paths, what = [given.path], ""
+        files, what = InputFiles(given.path, None, given.patience), ""
     elif is_pattern(given.text):
         found = open_glob(given)
-        paths, what = [found.folder / name for name in found.names], "matches no file"
+        files, what = InputFiles(found.folder, found.names, given.patience), "matches no file"
     else:
-        paths, what = [], "does not exist; is it visible from the worker?"
-    if not paths:
+        files, what = InputFiles(given.path, ()), "does not exist; is it visible from the worker?"
+    if not files:
         raise KognicInputError(f"'predictions' {what}: {given.text}")
-    return [InputFile(path, given.patience) for path in paths]
+    return files
 
 
 def _listed(given: Given) -> list[str]:

@@ -19,7 +19,7 @@ from airflow_provider_kognic.core.sources.converting.classes import Classes, Cla
 from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
 from airflow_provider_kognic.core.sources.converting.index import DetectionIndex
 from airflow_provider_kognic.core.sources.converting.ingest import Ingest
-from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading, input_files
+from airflow_provider_kognic.core.sources.converting.inputs import InputFile, InputFiles, Reading, input_files
 from airflow_provider_kognic.core.sources.converting.rows import Frame, Kind, Labels
 from airflow_provider_kognic.core.sources.converting.scenes import Scenes
 from airflow_provider_kognic.core.sources.converting.source import ModelSource, Store, finder
@@ -152,7 +152,7 @@ class _Opening:
         self,
         where: str,
         format_: ModelFormat,
-        files: Sequence[InputFile],
+        files: InputFiles,
         place: Path,
         undo: contextlib.ExitStack,
     ) -> ModelSource:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Three bytes for each of the most pixels that are read.
 _MOST_BYTES = 240_000_000
+_BLOCK = 1 << 16
 # The number of the mask's pixels, and the checksum of the file; then its path.
 _HEAD = struct.Struct("<II")
 
@@ -89,8 +90,11 @@ def paint_pictures(layers: Sequence[Layer], canvas: Canvas, decode: Callable[[by
 
 
 def _read(file: InputFile) -> bytes:
+    png = bytearray()
     with file.opened() as opened:
-        png = opened.read(_MOST_BYTES + 1)
-    if len(png) > _MOST_BYTES:
-        raise KognicInputError(f"{file} has more than {_MOST_BYTES:,} bytes, and is not read.")
-    return png
+        # Block by block: what may be read at once is set aside at once.
+        while block := opened.read(_BLOCK):
+            png += block
+            if len(png) > _MOST_BYTES:
+                raise KognicInputError(f"{file} has more than {_MOST_BYTES:,} bytes, and is not read.")
+    return bytes(png)
