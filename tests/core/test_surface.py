@@ -177,7 +177,9 @@ PUBLIC: dict[str, str] = {
     "sources.converting.filters": "FilteredSource Filters filter_document",
     "sources.converting.index": "DetectionIndex Stored pack_mask",
     "sources.converting.ingest": "Ingest WrongDetectionError check_box check_inside",
-    "sources.converting.inputs": "BrokenFileError InputFile InputFiles Reading check_no_pickle input_files unpacked_name",
+    "sources.converting.inputs": (
+        "BrokenFileError InputFile InputFiles Reading check_no_pickle input_files unpacked_name"
+    ),
     "sources.converting.json_stream": "BrokenJSONError JSONStream Reads",
     "sources.converting.rows": (
         "Argument BadRow Canvas Detection EmptyKey Frame Kind Labels Layer ModelFormat Skipped"

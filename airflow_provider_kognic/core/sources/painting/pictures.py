@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from typing import TYPE_CHECKING
@@ -53,7 +54,7 @@ class Picture:
         except KognicInputError as error:
             raise WrongDetectionError("broken_png", f"{file}: {error}") from error
         self._checksum = zlib.crc32(png)
-        self._path = str(file.path).encode()
+        self._path = os.fsencode(str(file.path))
 
     def mask(self, number: int) -> bytes:
         """Return what is kept of the mask of all pixels with a number."""
@@ -73,7 +74,7 @@ def paint_pictures(layers: Sequence[Layer], canvas: Canvas, decode: Callable[[by
     """
     levels: dict[int, int] = {}
     _, checksum = _HEAD.unpack_from(layers[0].geometry)
-    path = layers[0].geometry[_HEAD.size :].decode()
+    path = os.fsdecode(layers[0].geometry[_HEAD.size :])
     for layer in layers:
         levels[_HEAD.unpack_from(layer.geometry)[0]] = layer.level
     reading = canvas.reading
