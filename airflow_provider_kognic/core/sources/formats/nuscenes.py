@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.geometry.conventions import cuboid_from_nuscenes
+from airflow_provider_kognic.core.geometry.conventions import val_from_nuscenes
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, check_no_pickle
 from airflow_provider_kognic.core.sources.converting.json_stream import BrokenJSONError
 from airflow_provider_kognic.core.sources.converting.rows import (
@@ -119,8 +119,8 @@ def _box(row: Any, number: int, token: str, tracks: set[str]) -> Row:
             label, score, track = row["detection_name"], row.get("detection_score"), None
         if label.__class__ is not str:
             return BadRow(number, "bad_row", f"its class is no name: {label!r:.80}", token)
-        cuboid = cuboid_from_nuscenes(row["translation"], row["size"], row["rotation"])
-        return Detection(token, Kind.CUBOID, label, score, cuboid.to_kognic(), number, track)
+        val = val_from_nuscenes(row["translation"], row["size"], row["rotation"])
+        return Detection(token, Kind.CUBOID, label, score, val, number, track)
     except AttributeError:
         return BadRow(number, "bad_row", f"no object, but {row!r:.80}", token)
     except KeyError as error:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_kognic.core.sources.formats.av2 import AV2
 from airflow_provider_kognic.core.sources.formats.coco import COCO
+from airflow_provider_kognic.core.sources.formats.mmdet3d import MMDET3D
 from airflow_provider_kognic.core.sources.formats.nuscenes import NUSCENES
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 FORMATS: tuple[ModelFormat, ...] = (
     COCO,
     NUSCENES,
+    AV2,
+    MMDET3D,
 )
 
 BY_NAME = {known.name: known for known in FORMATS}
