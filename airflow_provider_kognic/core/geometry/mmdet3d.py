@@ -71,13 +71,12 @@ def val_from_mmdet3d(
         ValueError: As `Cuboid` does.
     """
     found = None
-    if kind == "LiDAR" and not legacy and axes != "y_forward":
-        try:
-            x, y, z, length, width, height, yaw = box[:7]
+    plain = kind == "LiDAR" and not legacy and axes != "y_forward"
+    if plain and box.__class__ is list and len(box) >= len(_NAMES):
+        x, y, z, length, width, height, yaw = box[: len(_NAMES)]
+        if z.__class__ is height.__class__ is yaw.__class__ is float and math.isfinite(yaw):
             turn = (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
             found = quick_val((x, y, z + height / 2), turn, length, width, height)
-        except (TypeError, ValueError):
-            found = None
     return found or cuboid_from_mmdet3d(box, kind, legacy=legacy, axes=axes).to_kognic()
 
 

@@ -46,7 +46,7 @@ def _prepare(reading: Reading) -> None:
     kind, axes = arguments[_TYPE], arguments["axes"]
     if kind == _CAMERA and axes is not None:
         raise KognicInputError(
-            "axes are about a lidar: those of a Camera's boxes are always x right, y down, z forward. Leave 'axes' out."
+            "'axes' are a lidar's: those of a Camera's boxes are always x right, y down, z forward. Leave them out."
         )
     reading.kept[_SEEN] = bytearray(reading.scenes.keys)
     reading.kept[_VAL] = partial(
@@ -127,14 +127,14 @@ MMDET3D = ModelFormat(
     endings=(".json",),
     frame=_frame,
     how_to_place=(
-        "Boxes of a Camera or of a Depth sensor are in that sensor's frame: the transform takes a point of it to the"
-        " scene's frame, so it is the inverse of the calibration from lidar to camera."
+        "Boxes of a Camera or of a Depth sensor are in that sensor's frame: the transform takes a point of it to"
+        " the scene's frame, so it is the inverse of the calibration from lidar to camera."
     ),
     arguments=(
         Argument(
             "axes",
-            "how the axes of the data set's lidar lie, where the scene's have x forward and y to the left: nuScenes'"
-            " keeps y_forward. Without it, cuboids stay in the data set's own frame",
+            "how the axes of the data set's lidar lie, where the scene's have x forward and y to the left:"
+            " nuScenes' has y_forward. Without it, cuboids stay in the data set's own frame",
             ("x_forward", "y_forward"),
         ),
         Argument(
