@@ -55,7 +55,6 @@ def _prepare(reading: Reading) -> None:
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
-    check_no_pickle(file, "Take the JSON that MMDetection3D's inferencers write beside it, in preds/")
     key = file.stem
     place = reading.scenes.number_of(key)
     if place is not None and reading.kept[_SEEN][place]:
@@ -68,6 +67,7 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
             found = text.value()
             text.end()
     except (BrokenJSONError, BrokenFileError) as error:
+        check_no_pickle(file, "Take the JSON that MMDetection3D's inferencers write beside it, in preds/")
         ended = isinstance(error, BrokenJSONError) and error.ended
         yield BadRow(0, "truncated" if ended else "broken_file", str(error), key)
         return

@@ -37,6 +37,7 @@ _START = re.compile(
     rb'(?=[^{}]*"(?:detection|tracking)_name"\s*:)'
 )
 _RESULTS, _SEEN = "results", "samples"
+_INSTEAD = "Write the submission as JSON, as nuScenes' own evaluation wants it"
 _NO_RESULTS = "nuScenes results are an object with the samples under 'results'; this is none"
 
 
@@ -52,22 +53,23 @@ def _prepare(reading: Reading) -> None:
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
-    check_no_pickle(file, "Write the submission as JSON, as nuScenes' own evaluation wants it")
     at = _Place()
     try:
         with file.json() as text:
-            yield from _results(reading, text, at)
+            if text.next_is() == "{":
+                yield from _results(reading, text, at)
+            else:
+                check_no_pickle(file, _INSTEAD)
+                yield BadRow(0, "not_results", _NO_RESULTS)
     except (BrokenJSONError, BrokenFileError) as error:
         if at.key is None:
+            check_no_pickle(file, _INSTEAD)
             raise
         ended = isinstance(error, BrokenJSONError) and error.ended
         yield BadRow(at.row + 1, "truncated" if ended else "broken_file", str(error), at.key)
 
 
 def _results(reading: Reading, text: JSONStream, at: _Place) -> Iterator[Row]:
-    if text.next_is() != "{":
-        yield BadRow(0, "not_results", _NO_RESULTS)
-        return
     there = False
     for name in text.members():
         if name == _RESULTS and text.next_is() == "{":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -284,7 +283,7 @@ def test_a_frame_that_is_there_twice_is_taken_once(tmp_path: Path) -> None:
 
     place = frames(tmp_path, {"a": frame([BOX])})
     (place / "a.json.gz").write_bytes(gzip.compress((place / "a.json").read_bytes()))
-    shutil.copy(place / "a.json", place / "a.pkl")
+    (place / "a.pkl").write_bytes(b"\x80\x04N.")
     source = opened(place, table(tmp_path, "a"), format="mmdet3d", classes=CLASSES)
     assert source.counts.refused == {"duplicate_key": 1}
     assert f"{place / 'a.json.gz'}, key a" in source.counts.named["duplicate_key"][0]

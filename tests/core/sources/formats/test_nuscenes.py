@@ -424,7 +424,7 @@ def test_other_json_is_no_submission(tmp_path: Path, text: str) -> None:
     assert source.counts.refused == {"not_results": 1}
 
 
-@pytest.mark.parametrize("start", [b"\x80\x04\x95", b"(dp0", b"{}"])
+@pytest.mark.parametrize("start", [b"\x80\x04\x95", b"(dp0"])
 def test_a_pickle_is_not_opened(tmp_path: Path, start: bytes) -> None:
     """By its name, or by how it begins."""
     file = tmp_path / ("r.json" if start[:1] == b"\x80" else "r.pkl")
