@@ -42,6 +42,8 @@ _MAGIC, _ALIGNED = b"ARROW1", 8
 _OLD_MAGIC = b"FEA1"
 # Rows that are Python's own at a time.
 _PORTION = 1024
+# Bytes of a batch, which has some 65,000 rows.
+_MOST_BATCH = 1 << 30
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
@@ -51,8 +53,7 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
         " one row for each cuboid, in the ego frame (a tracker's pickle has the city's: take them through the"
         " inverse of city_SE3_egovehicle)",
     )
-    needed("pyarrow", "tables", f"to read {file}")
-    ipc = needed("pyarrow.ipc", "tables", f"to read {file}")
+    arrow = needed("pyarrow", "tables", f"to read {file}")
     with file.opened() as opened:
         start = opened.read(_ALIGNED)
         if not start.startswith(_MAGIC):
@@ -60,18 +61,20 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
             yield BadRow(0, "not_results", f"no feather file{old}")
             return
         rest = _Rest(opened)
-        yield from _batches(reading, file, ipc, rest)
+        yield from _batches(reading, file, arrow, rest)
         while rest.read(1 << 16):
             pass
         if rest.last != _MAGIC:
             raise BrokenFileError("it ends before its end: it may lack rows")
 
 
-def _batches(reading: Reading, file: InputFile, ipc: Any, rest: _Rest) -> Iterator[Row]:
-    number = 0
-    errors = (needed("pyarrow", "tables", "").lib.ArrowException, OSError)
-    stream = _guarded(lambda: ipc.open_stream(rest, options=ipc.IpcReadOptions(use_threads=False)), errors)
-    wrong = _wrong_columns(stream.schema)
+def _batches(reading: Reading, file: InputFile, arrow: Any, rest: _Rest) -> Iterator[Row]:
+    number, ipc = 0, needed("pyarrow.ipc", "tables", f"to read {file}")
+    errors = (arrow.lib.ArrowException, OSError, UnicodeDecodeError)
+    # This pool gives memory back as soon as it is free.
+    options, pool = ipc.IpcReadOptions(use_threads=False), arrow.system_memory_pool()
+    stream = _guarded(lambda: ipc.open_stream(rest, options=options, memory_pool=pool), errors)
+    wrong = _guarded(lambda: _wrong_columns(stream.schema), errors)
     if wrong:
         yield BadRow(0, "not_results", wrong)
         return
@@ -81,10 +84,10 @@ def _batches(reading: Reading, file: InputFile, ipc: Any, rest: _Rest) -> Iterat
         if batch is None:
             return
         for at in range(0, batch.num_rows, _PORTION):
-            columns = _columns(batch.slice(at, _PORTION))
-            for row in zip(*columns, strict=True):
+            for row in zip(*_columns(batch.slice(at, _PORTION)), strict=True):
                 number += 1
                 yield _cuboid(row, number, logs)
+        del batch  # before the next one is read
 
 
 def _next(stream: Any) -> Any:
@@ -181,7 +184,9 @@ class _Rest:
         self.closed = False
 
     def read(self, size: int = -1) -> bytes:
-        """Read on."""
+        """Read on; a length that no batch has is that of a broken file."""
+        if size > _MOST_BATCH:
+            raise BrokenFileError(f"no feather from here on: a batch of {size:,} bytes")
         data = self._file.read(size)
         self.last = (self.last + data[-len(_MAGIC) :])[-len(_MAGIC) :]
         return data
