@@ -87,14 +87,14 @@ PUBLIC: dict[str, str] = {
         "box_from_coco box_from_corners box_from_kitti box_from_mot box_from_yolo box_to_coco box_to_corners "
         "box_to_kitti box_to_mot box_to_yolo"
     ),
-    "geometry.checks": "number numbers positive",
+    "geometry.checks": "WrongNumberError number numbers positive",
     "geometry.conventions": (
         "cuboid_from_av2 cuboid_from_nuscenes cuboid_from_openpcdet cuboid_from_waymo cuboid_to_av2 "
-        "cuboid_to_nuscenes cuboid_to_openpcdet cuboid_to_waymo"
+        "cuboid_to_nuscenes cuboid_to_openpcdet cuboid_to_waymo val_from_av2 val_from_nuscenes"
     ),
-    "geometry.cuboids": "Cuboid check_upright",
+    "geometry.cuboids": "Cuboid check_upright quick_val",
     "geometry.kitti": "Calibration cuboid_from_kitti cuboid_to_kitti",
-    "geometry.mmdet3d": "cuboid_from_mmdet3d cuboid_to_mmdet3d",
+    "geometry.mmdet3d": "cuboid_from_mmdet3d cuboid_to_mmdet3d val_from_mmdet3d",
     "geometry.transforms": (
         "Rigid matrix_of multiplied quaternion_of rotation_in scalar_last unit_quaternion"
     ),
@@ -202,6 +202,8 @@ PUBLIC: dict[str, str] = {
     "sources.pinned": "Pinned T changed",
     "sources.room": "Room RoomClosedError",
     "sources.rows": "RowsSource",
+    "sources.scene_tables.nuscenes": "Milliseconds table_of_nuscenes",
+    "sources.scene_tables.table": "MadeRow MadeTable read_scene_names write_table",
     "sources.walk": "T walk",
     "sources.scene_tables.kitti": "table_of_kitti",
     "sources.scene_tables.table": "MadeRow MadeTable read_scene_names write_table",

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.geometry.checks import numbers, positive
-from airflow_provider_kognic.core.geometry.transforms import matrix_of, multiplied, unit_quaternion
+from airflow_provider_kognic.core.geometry.transforms import (
+    UNIT_TOLERANCE,
+    matrix_of,
+    multiplied,
+    unit_quaternion,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 _HALF = math.sqrt(0.5)  # sine and cosine of half a quarter turn
 # So far an upright cuboid's axis may be from the vertical, in radians.
 UPRIGHT_TOLERANCE = 1e-6
+_FLOATS = frozenset({float})
 VAL = ("x", "y", "z", "qx", "qy", "qz", "qw", "width", "length", "height")
 
 
@@ -130,6 +136,41 @@ class Cuboid:
         """Return it in the coordinates of another frame. All of its rotation is kept."""
         turned = multiplied(transform.orientation, self.orientation)
         return Cuboid(transform.apply(self.center), turned, self.length, self.width, self.height)
+
+
+def quick_val(
+    center: Any, orientation: Any, length: Any, width: Any, height: Any, *, again: bool = False
+) -> tuple[float, ...] | None:
+    """Return what `Cuboid.to_kognic` does, to the last bit, where all is as it should be; None elsewhere.
+
+    It takes a fifth of the time, for readers of millions of cuboids. They ask the class, slowly, what is wrong with
+    one.
+
+    Args:
+        center: See `Cuboid`.
+        orientation: Likewise.
+        length: Likewise.
+        width: Likewise.
+        height: Likewise.
+        again: Whether the class would get an orientation that has been divided by its length already.
+    """
+    try:
+        (cx, cy, cz), (x, y, z, w) = center, orientation
+        if not _FLOATS.issuperset(map(type, (cx, cy, cz, x, y, z, w, length, width, height))):
+            return None
+    except (TypeError, ValueError):
+        return None
+    norm = math.sqrt(x * x + y * y + z * z + w * w)
+    if not (length > 0 < width and height > 0 and abs(norm - 1) <= UNIT_TOLERANCE):
+        return None
+    if not math.isfinite(cx + cy + cz + length + width + height):
+        return None
+    x, y, z, w = x / norm, y / norm, z / norm, w / norm
+    if again:
+        norm = math.sqrt(x * x + y * y + z * z + w * w)
+        x, y, z, w = x / norm, y / norm, z / norm, w / norm
+    turned = (_HALF * (x - y), _HALF * (x + y), _HALF * (z - w), _HALF * (z + w))
+    return (cx, cy, cz, *turned, width, length, height)
 
 
 def check_upright(cuboid: Cuboid, vertical: Vector, *, drop_tilt: bool) -> None:

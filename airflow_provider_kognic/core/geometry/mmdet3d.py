@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from airflow_provider_kognic.core.geometry.checks import numbers
-from airflow_provider_kognic.core.geometry.cuboids import Cuboid, check_upright
+from airflow_provider_kognic.core.geometry.cuboids import Cuboid, check_upright, quick_val
 from airflow_provider_kognic.core.geometry.kitti import cuboid_from_kitti, cuboid_to_kitti
 from airflow_provider_kognic.core.geometry.transforms import Rigid
 
@@ -60,6 +60,24 @@ def cuboid_from_mmdet3d(
         yaw = -yaw
     found = Cuboid.from_yaw((x, y, z + z_size / 2), yaw, x_size, y_size, z_size)
     return found.moved_by(_Y_FORWARD_TO_X_FORWARD) if axes == "y_forward" else found
+
+
+def val_from_mmdet3d(
+    box: Any, kind: Kind = "LiDAR", *, legacy: bool = False, axes: Axes | None = None
+) -> tuple[float, ...]:
+    """Return Kognic's ten numbers of a row: `cuboid_from_mmdet3d` and `to_kognic`, and faster for most.
+
+    Raises:
+        ValueError: As `Cuboid` does.
+    """
+    found = None
+    plain = kind == "LiDAR" and not legacy and axes != "y_forward"
+    if plain and box.__class__ is list and len(box) >= len(_NAMES):
+        x, y, z, length, width, height, yaw = box[: len(_NAMES)]
+        if z.__class__ is height.__class__ is yaw.__class__ is float and math.isfinite(yaw):
+            turn = (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
+            found = quick_val((x, y, z + height / 2), turn, length, width, height)
+    return found or cuboid_from_mmdet3d(box, kind, legacy=legacy, axes=axes).to_kognic()
 
 
 def cuboid_to_mmdet3d(

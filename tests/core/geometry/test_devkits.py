@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_kognic.core.geometry import Rigid, cuboid_from_mmdet3d, cuboid_from_waymo
+from airflow_provider_kognic.core.geometry import (
+    Rigid,
+    cuboid_from_av2,
+    cuboid_from_mmdet3d,
+    cuboid_from_nuscenes,
+    cuboid_from_waymo,
+)
+from airflow_provider_kognic.core.geometry.conventions import val_from_av2, val_from_nuscenes
+from airflow_provider_kognic.core.geometry.mmdet3d import val_from_mmdet3d
 from tests.core.geometry.devkits import PARTS, cases, cuboid_of, kognic_corners, part, seen_corners, worst
 
 if TYPE_CHECKING:
@@ -118,3 +126,43 @@ def test_a_turn_the_other_way_has_the_same_points() -> None:
     right, wrong = kognic_corners(val), kognic_corners(_turned_forward(val))
     assert worst(sorted(right), sorted(wrong)) < 1e-9
     assert worst(right, wrong) > 1e-3
+
+
+def test_the_quick_way_is_the_same_to_the_last_bit() -> None:
+    """Readers of formats take it; what it does not take, whole numbers among it, goes the other way."""
+    for case in cases("nuscenes"):
+        assert val_from_nuscenes(**case["given"]) == cuboid_from_nuscenes(**case["given"]).to_kognic()
+    for case in cases("av2"):
+        assert val_from_av2(**case["given"]) == cuboid_from_av2(**case["given"]).to_kognic()
+    for case in cases("mmdet3d"):
+        if case["kind"] != "true centre":
+            for axes in (None, "y_forward") if case["kind"] != "Camera" else (None,):
+                how = {"kind": case["kind"], "legacy": case["legacy"], "axes": axes}
+                box = case["given"]["box"]
+                assert val_from_mmdet3d(box, **how) == cuboid_from_mmdet3d(box, **how).to_kognic()
+    whole = val_from_nuscenes([1, 2, 3], [1, 2, 3], [1, 0, 0, 0])
+    assert whole == val_from_nuscenes([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 0.0, 0.0, 0.0])
+    assert set(map(type, whole)) == {float}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ((1.0, 2.0), (1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0)),
+        ((1.0, 2.0, True), (1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0)),
+        ((1.0, 2.0, math.nan), (1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0)),
+        ((1.0, 2.0, 3.0), (1.0, 0.0, 3.0), (1.0, 0.0, 0.0, 0.0)),
+        ((1.0, 2.0, 3.0), (1.0, 2.0, math.nan), (1.0, 0.0, 0.0, 0.0)),
+        ((1.0, 2.0, 3.0), (1.0, 2.0, 3.0), (1.0, 1.0, 0.0, 0.0)),
+        ((1.0, 2.0, 3.0), (1.0, 2.0, 3.0), (math.nan, 0.0, 0.0, 0.0)),
+        ((1.0, 2.0, 3.0), ("1", 2.0, 3.0), (1.0, 0.0, 0.0, 0.0)),
+        ((1.0, 2.0, 3.0), (1.0, 2.0, 3.0), None),
+    ],
+)
+def test_the_quick_way_refuses_the_same(wrong: tuple[Sequence[float], ...]) -> None:
+    for quick, slow in ((val_from_nuscenes, cuboid_from_nuscenes), (val_from_av2, cuboid_from_av2)):
+        with pytest.raises(ValueError, match=r".") as said:
+            slow(*wrong)
+        with pytest.raises(ValueError, match=r".") as same:
+            quick(*wrong)
+        assert str(same.value) == str(said.value)

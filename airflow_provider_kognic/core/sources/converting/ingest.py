@@ -346,6 +346,13 @@ def _track(track: str) -> bytes:
 
 
 def _checked_cuboid(geometry: Any) -> tuple[float, ...]:
+    if len(geometry) == _NUMBERS:
+        x, y, z, a, b, c, d, width, length, height = geometry
+        if width > 0 < length and height > 0 and isfinite(x + y + z + width + length + height):
+            off = math.sqrt(a * a + b * b + c * c + d * d) - 1
+            if -_UNIT <= off <= _UNIT:
+                found: tuple[float, ...] = geometry
+                return found
     numbers = tuple(map(float, geometry))
     if len(numbers) != _NUMBERS:
         raise WrongDetectionError("not_numbers", f"a cuboid of {len(numbers)} numbers, not {_NUMBERS}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.geometry.conventions import cuboid_from_nuscenes
+from airflow_provider_kognic.core.geometry.conventions import val_from_nuscenes
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, check_no_pickle
 from airflow_provider_kognic.core.sources.converting.json_stream import BrokenJSONError
 from airflow_provider_kognic.core.sources.converting.rows import (
@@ -37,6 +37,7 @@ _START = re.compile(
     rb'(?=[^{}]*"(?:detection|tracking)_name"\s*:)'
 )
 _RESULTS, _SEEN = "results", "samples"
+_INSTEAD = "Write the submission as JSON, as nuScenes' own evaluation wants it"
 _NO_RESULTS = "nuScenes results are an object with the samples under 'results'; this is none"
 
 
@@ -52,22 +53,23 @@ def _prepare(reading: Reading) -> None:
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
-    check_no_pickle(file, "Write the submission as JSON, as nuScenes' own evaluation wants it")
     at = _Place()
     try:
         with file.json() as text:
-            yield from _results(reading, text, at)
+            if text.next_is() == "{":
+                yield from _results(reading, text, at)
+            else:
+                check_no_pickle(file, _INSTEAD)
+                yield BadRow(0, "not_results", _NO_RESULTS)
     except (BrokenJSONError, BrokenFileError) as error:
         if at.key is None:
+            check_no_pickle(file, _INSTEAD)
             raise
         ended = isinstance(error, BrokenJSONError) and error.ended
         yield BadRow(at.row + 1, "truncated" if ended else "broken_file", str(error), at.key)
 
 
 def _results(reading: Reading, text: JSONStream, at: _Place) -> Iterator[Row]:
-    if text.next_is() != "{":
-        yield BadRow(0, "not_results", _NO_RESULTS)
-        return
     there = False
     for name in text.members():
         if name == _RESULTS and text.next_is() == "{":
@@ -119,8 +121,8 @@ def _box(row: Any, number: int, token: str, tracks: set[str]) -> Row:
             label, score, track = row["detection_name"], row.get("detection_score"), None
         if label.__class__ is not str:
             return BadRow(number, "bad_row", f"its class is no name: {label!r:.80}", token)
-        cuboid = cuboid_from_nuscenes(row["translation"], row["size"], row["rotation"])
-        return Detection(token, Kind.CUBOID, label, score, cuboid.to_kognic(), number, track)
+        val = val_from_nuscenes(row["translation"], row["size"], row["rotation"])
+        return Detection(token, Kind.CUBOID, label, score, val, number, track)
     except AttributeError:
         return BadRow(number, "bad_row", f"no object, but {row!r:.80}", token)
     except KeyError as error:
