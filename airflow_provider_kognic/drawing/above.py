@@ -211,7 +211,7 @@ def _label(shape: Shape, extent: Extent, colours: Colours) -> str:
         return ""
     corners = [extent.place(one) for one in shape.solid.outline()]
     left, top = max(x for x, _ in corners) + 3, sum(y for _, y in corners) / len(corners) + 6
-    return label(shape.label, left, top, colours.of(shape.type), 9.0, extent.size[0])
+    return label(shape.label, left, top, colours.of(shape.type), 12.0, extent.size[0])
 
 
 def _area(shape: Shape) -> float:

@@ -82,7 +82,7 @@ def camera_figure(
     bitmaps = _bitmaps(document, frame, stream, colours, remarks)
     (width, height), known = _size(document, stream, picture, bitmaps, remarks)
     note = f"{round(width):,} x {round(height):,} px{'' if known else ', the extent of its boxes'}"
-    unit = max(width, height) / 60
+    unit = max(width, height) / 72
     inner = [tag("rect", class_="ground", width=width, height=height)]
     if picture is not None:
         inner.append(_image(picture.href, width, height, "photo"))
