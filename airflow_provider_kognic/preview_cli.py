@@ -25,8 +25,8 @@ _MOST_FRAMES = 20
 HELP = "draw some predictions on one HTML page before they are sent"
 DESCRIPTION = (
     "Draw documents, or a model's own results with the arguments of convert, over images and from above, with"
-    " counts, classes and sizes, on one HTML page that needs nothing else. Nothing is sent. Exit code 0: every document"
-    " is right and no row was refused; 1: some were not, the page says which; 2: there was nothing to look at."
+    " counts, classes and sizes, on one HTML page that needs nothing else. Nothing is sent. Exit code 0: every"
+    " document is right and no row was refused; 1: some were not, the page says which; 2: there was nothing."
 )
 
 

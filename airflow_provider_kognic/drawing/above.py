@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.drawing.document import Document, Frame, Shape
     from airflow_provider_kognic.drawing.solids import Point, Solid
 
-_WIDE, _HIGH, _LOWEST = 640.0, 720.0, 200.0
+_WIDE, _HIGH, _LOWEST = 640.0, 600.0, 200.0
 # Metres beyond the outermost cuboid, and of the sensor's own surroundings.
 _MARGIN, _NEAR = 2.0, 5.0
 # A picture of more metres than this shows nothing: what lies far off is left out of it.
@@ -64,19 +64,27 @@ class Extent:
 
 
 def above_figure(
-    document: Document, frame: Frame, colours: Colours, dots: Sequence[Point] = ()
+    document: Document,
+    frame: Frame,
+    colours: Colours,
+    dots: Sequence[Point] = (),
+    *,
+    steady: bool = True,
 ) -> Figure | None:
     """Draw the cuboids of a frame; None where the document has none, and there are no points.
 
     Args:
-        document: The document; the picture has the same scale for all of its frames.
+        document: The document.
         frame: One of its frames.
         colours: Those of the classes.
         dots: Points of a lidar, x and y in metres in the scene's frame.
+        steady: Whether the picture has the same scale for all frames, for who turns their pages; else it is as
+            near as this frame allows.
     """
     if not document.solids and not dots:
         return None
-    extent = _extent(document.solids, dots)
+    own = [one.solid for one in frame.shapes if one.solid is not None]
+    extent = _extent(document.solids if steady else own, dots)
     width, height = extent.size
     found = frame.of(CUBOID)
     drawn = surest(found)
@@ -207,11 +215,13 @@ def _cuboid(shape: Shape, extent: Extent, colours: Colours) -> str:
 
 
 def _label(shape: Shape, extent: Extent, colours: Colours) -> str:
-    if shape.solid is None or not extent.holds(shape.solid.centre[:2]):
+    """Return a cuboid's confidence beside it: its colour says its class, and there is no room for more."""
+    if shape.solid is None or shape.confidence is None or not extent.holds(shape.solid.centre[:2]):
         return ""
     corners = [extent.place(one) for one in shape.solid.outline()]
     left, top = max(x for x, _ in corners) + 3, sum(y for _, y in corners) / len(corners) + 6
-    return label(shape.label, left, top, colours.of(shape.type), 12.0, extent.size[0])
+    sure = f"{shape.confidence:.2f}".removeprefix("0")
+    return label(sure, left, top, colours.of(shape.type), 11.0, extent.size[0])
 
 
 def _area(shape: Shape) -> float:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MOST_PIXELS = 80_000_000
 # As wide as it is drawn.
 _WIDEST = 1280
-_BACKGROUND, _SEEN, _UNKNOWN = 30, 190, 255
+_BACKGROUND, _SEEN, _UNKNOWN = 30, 165, 255
 # A level that has no class is to be seen.
 _GLARING = "#ff00ff"
 BACKGROUND = "_background"

@@ -47,18 +47,23 @@ class Figure:
         note: How large that is.
         svg: The drawing.
         remarks: What is odd, or left out.
+        facts: What else is to be said.
     """
 
     title: str
     note: str
     svg: str
     remarks: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
     def html(self) -> str:
         """Return it as HTML."""
         caption = tag("figcaption", f"{tag('strong', text(self.title))}{tag('span', text(self.note))}")
+        facts = "".join(tag("p", text(one, 400), class_="fact") for one in self.facts)
         remarks = "".join(tag("li", text(one, 400)) for one in self.remarks)
-        return tag("figure", caption + self.svg + (tag("ul", remarks, class_="remarks") if remarks else ""))
+        return tag(
+            "figure", caption + self.svg + facts + (tag("ul", remarks, class_="remarks") if remarks else "")
+        )
 
 
 def surest(shapes: Sequence[Shape]) -> list[Shape]:
@@ -79,7 +84,8 @@ def camera_figure(
         picture: The image, if there is one.
     """
     remarks: list[str] = []
-    bitmaps = _bitmaps(document, frame, stream, colours, remarks)
+    facts: list[str] = []
+    bitmaps = _bitmaps(document, frame, stream, colours, remarks, facts)
     (width, height), known = _size(document, stream, picture, bitmaps, remarks)
     note = f"{round(width):,} x {round(height):,} px{'' if known else ', the extent of its boxes'}"
     unit = max(width, height) / 72
@@ -108,11 +114,16 @@ def camera_figure(
         role="img",
         aria_label=f"{stream}: {count(len(found), 'box', 'boxes')}",
     )
-    return Figure(stream, f"{count(len(found), 'box', 'boxes')}, {note}", svg, tuple(remarks))
+    return Figure(stream, f"{count(len(found), 'box', 'boxes')}, {note}", svg, tuple(remarks), tuple(facts))
 
 
 def _bitmaps(
-    document: Document, frame: Frame, stream: str, colours: Colours, remarks: list[str]
+    document: Document,
+    frame: Frame,
+    stream: str,
+    colours: Colours,
+    remarks: list[str],
+    facts: list[str],
 ) -> list[Bitmap]:
     found: list[Bitmap] = []
     shapes = frame.of(BITMAP, stream)
@@ -125,7 +136,7 @@ def _bitmaps(
         whole = drawn.width * drawn.height
         largest = sorted(drawn.areas.items(), key=lambda one: -one[1])
         parts = ", ".join(f"{name} {100 * area / whole:.1f} %" for name, area in largest[:6])
-        remarks.append(f"bitmap: {parts}{f' and {len(largest) - 6} more' if len(largest) > 6 else ''}")  # noqa: PLR2004
+        facts.append(f"bitmap: {parts}{f' and {len(largest) - 6} more' if len(largest) > 6 else ''}")  # noqa: PLR2004
         if drawn.unknown:
             named = ", ".join(map(str, drawn.unknown[:8]))
             remarks.append(f"grey levels without a class, glaring: {named}")

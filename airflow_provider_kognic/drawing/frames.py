@@ -36,6 +36,8 @@ def draw_frame(
     colours: Colours,
     pictures: Mapping[str, Picture] | None = None,
     dots: Sequence[Point] = (),
+    *,
+    steady: bool = True,
 ) -> str:
     """Return the figures of a frame as HTML.
 
@@ -45,6 +47,7 @@ def draw_frame(
         colours: Those of the classes.
         pictures: Images by their cameras.
         dots: Points of a lidar, x and y in metres in the scene's frame.
+        steady: See `above_figure`.
     """
     pictures = pictures or {}
     cameras = sorted({*document.cameras, *pictures})
@@ -52,7 +55,7 @@ def draw_frame(
         camera_figure(document, frame, stream, colours, pictures.get(stream))
         for stream in cameras[:_MOST_CAMERAS]
     ]
-    above = above_figure(document, frame, colours, dots)
+    above = above_figure(document, frame, colours, dots, steady=steady)
     remarks = [f"{many:,} not drawn: {why}" for why, many in sorted(frame.odd.items())]
     if frame.unread:
         remarks.append(f"{count(frame.unread, 'geometry', 'geometries')} more, not read")

@@ -6,6 +6,7 @@ In comes a source; out goes one HTML file that needs nothing else and no script.
     statistics  what is gathered of a class, in flat memory
     sampled   a source whose documents are surveyed while somebody else reads them
     page      the survey and the drawings as a page
+    beside_report  the page of a dry run, beside its report
     beside    images and points that lie beside a model's results, by the keys that people have
     keys      what the table of scenes calls a frame
 

@@ -119,9 +119,7 @@ class _Drawer:
         colours = Colours(document.classes)
         indices = self._frames(document)
         if len(document) > len(indices):
-            yield tag(
-                "p", f"{len(indices)} of {count(len(document), 'frame')}: the first, the fullest, the last"
-            )
+            yield tag("p", f"{len(indices)} of {count(len(document), 'frame')}, the fullest among them")
         for index in indices:
             if room <= 0:
                 yield tag("p", "Further frames are not drawn: the page is large enough.", class_="remarks")
