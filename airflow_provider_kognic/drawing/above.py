@@ -22,7 +22,6 @@ _WIDE, _HIGH, _LOWEST = 640.0, 600.0, 200.0
 _MARGIN, _NEAR = 2.0, 5.0
 # A picture of more metres than this shows nothing: what lies far off is left out of it.
 _FARTHEST = 400.0
-_PART_OUTSIDE = 0.02
 # A cuboid leans if its top looks up less than this: some 45 degrees.
 _UPRIGHT = 0.7
 _STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
@@ -148,11 +147,9 @@ def _ends(values: list[float]) -> tuple[float, float]:
         return -_NEAR, _NEAR
     low, high = values[0], values[-1]
     if high - low > _FARTHEST:
-        cut = max(1, int(len(values) * _PART_OUTSIDE))
-        low, high = values[min(cut, len(values) - 1)], values[max(0, len(values) - 1 - cut)]
-    if high < low or high - low > _FARTHEST:
         middle = values[len(values) // 2]
-        low, high = middle - _FARTHEST / 2, middle + _FARTHEST / 2
+        near = [one for one in values if abs(one - middle) <= _FARTHEST / 2]
+        low, high = near[0], near[-1]
     # The sensor's own place, where it is near: its distance says whether cuboids are where they belong.
     if max(high, _NEAR) - min(low, -_NEAR) <= _FARTHEST:
         low, high = min(low, -_NEAR), max(high, _NEAR)

@@ -59,7 +59,8 @@ class TableRow:
         """Return where its corners are, number after number.
 
         Of a box left, top, right, bottom. Of a cuboid x, y, z of the four corners of its front, then of those
-        behind them, each four from the upper left on, as seen by who sits inside: see `Cuboid.corners`. None of a bitmap.
+        behind them, each four from the upper left on, as seen by who sits inside: see `Cuboid.corners`. None of
+        a bitmap.
         """
         if self.kind == "bbox":
             return box_to_corners(self.val)

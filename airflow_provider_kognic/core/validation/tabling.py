@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
@@ -73,10 +73,10 @@ def write_table(
     """
     tabled = Tabled()
     columns = (*COLUMNS, CORNERS) if corners else COLUMNS
+    # Beside it first: half a table is none, and the old one may be what is read.
+    unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Beside it first: half a table is none, and the old one may be what is read.
-        unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
         with _writer(unfinished, columns) as write:
             for entry in unique(source):
                 if isinstance(entry, Result):
@@ -94,6 +94,9 @@ def write_table(
         unfinished.replace(path)
     except OSError as error:
         raise KognicInputError(f"the table cannot be written to {path}: {error}") from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
     return tabled
 
 
