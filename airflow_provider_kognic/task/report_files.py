@@ -158,16 +158,19 @@ class TaskPlanReport(_TaskFile[PlanReport]):
             self._preview = PlanPreview(place, asking)
         super().__init__(file, "report", "dry run")
 
-    def watched(self, source: Source) -> Source:
-        """Return a source whose documents the preview sees as they are read; the same if nobody wants it."""
-        return source if self._preview is None else self._preview.watched(source)
-
-    def write(self, plan: Plan, predictions: str) -> None:
-        """Write it, with the preview; what goes wrong with that is logged.
+    def watched(self, source: Source, given: object) -> Source:
+        """Return a source whose documents the preview sees as they are read; the same if nobody wants it.
 
         Args:
-            plan: What was found out.
-            predictions: What they were given as.
+            source: The predictions.
+            given: What the operator was given as these.
+        """
+        if self._preview is None:
+            return source
+        return self._preview.watched(source, "rows" if isinstance(given, (list, tuple)) else str(given))
+
+    def write(self, plan: Plan) -> None:
+        """Write it, with the preview; what goes wrong with that is logged.
 
         Raises:
             KognicInputError: It cannot be written, or lacks rows.
@@ -180,4 +183,4 @@ class TaskPlanReport(_TaskFile[PlanReport]):
         if (lacking := self._incomplete(self._file.write(plan), plan.total)) is not None:
             raise KognicInputError(lacking)
         if self._preview is not None:
-            self._preview.write(predictions)
+            self._preview.write()

@@ -142,14 +142,16 @@ class UploadJob:
         asking = _asking(asked, deadline)
         with TaskPlanReport(asked.report, self.hook.settings.host, asked.group, asking) as report:
             plan = asyncio.run(self._plan(report, deadline))
-            report.write(plan, str(asked.manifest if asked.predictions is None else asked.predictions))
+            report.write(plan)
         message = plan.failure(asked.options)
         return Ended(plan.to_dict(), None if message is None else Failure(message, retry=False))
 
     async def _plan(self, report: TaskPlanReport, deadline: Deadline) -> Plan:
         deadline.set_alarm()
+        asked = self.arguments
+        given = asked.manifest if asked.predictions is None else asked.predictions
         return await make_plan(
-            report.watched(self.source),
+            report.watched(self.source, given),
             predictions_group_uuid=self.arguments.group,
             journal=self.journal,
             options=self.arguments.options,

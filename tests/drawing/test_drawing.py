@@ -229,7 +229,9 @@ def test_frames_come_in_the_order_of_time() -> None:
     ]  # fmt: skip
 
 
-_NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False), st.sampled_from([0, -1, 1e308, 10**30, 1e-320]))
+_NUMBERS = st.one_of(
+    st.integers(), st.floats(allow_nan=False), st.sampled_from([0, -1, 1e308, 10**30, 1e-320])
+)
 _ANY = st.recursive(
     st.one_of(st.none(), st.booleans(), _NUMBERS, st.text(max_size=5), st.just(EVIL)),
     lambda inner: st.one_of(
@@ -237,14 +239,18 @@ _ANY = st.recursive(
     ),
     max_leaves=8,
 )
-_VALUES = st.one_of(_ANY, st.lists(_NUMBERS, min_size=4, max_size=4), st.lists(_NUMBERS, min_size=10, max_size=10))
+_VALUES = st.one_of(
+    _ANY, st.lists(_NUMBERS, min_size=4, max_size=4), st.lists(_NUMBERS, min_size=10, max_size=10)
+)
 
 
 @st.composite
 def odd_documents(draw: st.DrawFn) -> bytes:
     """Documents in which anything may stand where something else belongs."""
     content = json.loads(
-        document([(draw(st.sampled_from(["bbox", "cuboid", "image", "poly2d"])), draw(_VALUES)) for _ in range(3)])
+        document(
+            [(draw(st.sampled_from(["bbox", "cuboid", "image", "poly2d"])), draw(_VALUES)) for _ in range(3)]
+        )
     )
     for _ in range(draw(st.integers(0, 4))):
         place: Any = content

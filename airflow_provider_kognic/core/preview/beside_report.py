@@ -43,21 +43,24 @@ class PlanPreview:
         # The dry run itself holds documents against the rules.
         self._survey = Survey(checks=False, most_bytes=_MOST_BYTES)
         self._source: Source | None = None
+        self._given = ""
 
-    def watched(self, source: Source) -> Source:
-        """Return a source whose documents are seen as they are read."""
-        self._source = source
-        return SampledSource(source, self._survey)
-
-    def write(self, predictions: str) -> None:
-        """Write the page.
+    def watched(self, source: Source, given: str) -> Source:
+        """Return a source whose documents are seen as they are read.
 
         Args:
-            predictions: What the predictions were given as, for its title.
+            source: The predictions.
+            given: What they were given as, for the page's title.
         """
+        self._source = source
+        self._given = masked(given)
+        return SampledSource(source, self._survey)
+
+    def write(self) -> None:
+        """Write the page."""
         counts = getattr(self._source, "counts", None)
         try:
-            look = Look(f"Preview of {masked(predictions)}", () if counts is None else tuple(counts.lines()))
+            look = Look(f"Preview of {self._given}", () if counts is None else tuple(counts.lines()))
             page = page_of(self._survey, look).encode("utf-8", "replace")
 
             def replace() -> None:
