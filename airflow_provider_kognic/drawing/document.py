@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from airflow_provider_kognic.drawing.solids import solid_of
+from airflow_provider_kognic.drawing.solids import Solid, solid_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from airflow_provider_kognic.drawing.solids import Solid
 
 BOX, CUBOID, BITMAP, LINE = "bbox", "cuboid", "image", "poly2d"
 KINDS = (BOX, CUBOID, BITMAP, LINE)
@@ -34,8 +32,7 @@ _MOST_DIGITS = 16
 _NUMBERS = {BOX: 4, CUBOID: 10}
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """One geometry of an object in a frame.
 
     Attributes:
@@ -238,26 +235,31 @@ class Document:
 
     def _shape(self, kind: str, object_id: str, geometry: Any) -> Shape | str:
         """Return a geometry as it can be drawn, or why it cannot."""
-        said = _members(self._objects.get(object_id))
         one = _members(geometry)
         value = one.get("val")
-        shape = Shape(
+        numbers: tuple[float, ...] = ()
+        solid: Solid | None = None
+        if kind == BITMAP:
+            if not isinstance(value, str):
+                return "an image that is no text"
+        else:
+            if (given := _numbers(value, _NUMBERS.get(kind))) is None:
+                return f"a {kind} whose 'val' is not made of its numbers"
+            numbers = given
+            if kind == CUBOID and (solid := solid_of(numbers)) is None:
+                return "a cuboid whose quaternion is zero"
+        said = _members(self._objects.get(object_id))
+        return Shape(
             kind,
             object_id,
             _name(said.get("name"), object_id),
             _name(said.get("type"), NO_CLASS),
             _name(_attribute(one, "text", "stream"), NO_STREAM),
             _number(_attribute(one, "num", "confidence"), 1e6),
+            numbers,
+            str(value) if kind == BITMAP else "",
+            solid,
         )
-        if kind == BITMAP:
-            return replace(shape, content=value) if isinstance(value, str) else "an image that is no text"
-        numbers = _numbers(value, _NUMBERS.get(kind))
-        if numbers is None:
-            return f"a {kind} whose 'val' is not made of its numbers"
-        if kind != CUBOID:
-            return replace(shape, numbers=numbers)
-        solid = solid_of(numbers)
-        return replace(shape, numbers=numbers, solid=solid) if solid else "a cuboid whose quaternion is zero"
 
 
 def _members(value: Any) -> dict[str, Any]:
@@ -292,5 +294,8 @@ def _numbers(value: Any, count: int | None) -> tuple[float, ...] | None:
             return None
     elif len(value) != count:
         return None
-    numbers = [_number(one) for one in value]
-    return None if None in numbers else tuple(one for one in numbers if one is not None)
+    for one in value:
+        if one.__class__ is not float and one.__class__ is not int:
+            return None
+    # NaN is in no JSON.
+    return tuple(map(float, value)) if min(value) >= -_LARGEST and max(value) <= _LARGEST else None

@@ -6,8 +6,7 @@ A cuboid's own x points to its right, its own y forward, its own z up; its width
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +18,7 @@ Point: TypeAlias = "tuple[float, float]"
 _NO_TURN = 1e-6
 
 
-@dataclass(frozen=True)
-class Solid:
+class Solid(NamedTuple):
     """A cuboid in space.
 
     Attributes:

@@ -194,13 +194,17 @@ class Survey:
         if document.problem is not None and not self.checks:
             self._name("not drawn", document.problem, entry)
         found = 0
+        statistics: dict[str, ClassStatistics] = {}
         for frame in document.frames():
             self.frames += 1
             found += len(frame.shapes)
             self.odd.update(frame.odd)
             for shape in frame.shapes:
-                self._statistics(shape.type).add(shape)
-                if shape.solid is not None and math.hypot(*shape.solid.centre[:2]) > _FAR:
+                of_class = statistics.get(shape.type)
+                if of_class is None:
+                    of_class = statistics[shape.type] = self._statistics(shape.type)
+                of_class.add(shape)
+                if shape.solid is not None and math.hypot(shape.numbers[0], shape.numbers[1]) > _FAR:
                     self.far += 1
         self.geometries += found
         self.empty += not found

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from airflow_provider_kognic.core.errors import KognicInputError
@@ -23,6 +25,7 @@ from airflow_provider_kognic.core.preview.survey import Survey
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.folder import open_glob
 from tests.drawing.pages import check_harmless, document
+from tests.drawing.test_drawing import odd_documents
 
 
 def scene(number: int) -> str:
@@ -279,3 +282,12 @@ def test_what_lies_beside_is_drawn_and_what_is_missing_is_said(tmp_path: Path) -
     page = check_harmless(page_of(survey, Look("docs", images=tmp_path)))
     assert "1 of 2 images found; there is none named" in page.words()
     assert POINTS[0] == ".bin"
+
+
+@given(st.lists(odd_documents(), max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_nothing_in_documents_ends_a_preview(contents: list[bytes]) -> None:
+    survey = survey_of(contents)
+    page = check_harmless(page_of(survey, Look("docs", ["a line <b>"], {"<i>": "Car"})))
+    assert survey.documents == len(contents)
+    assert len(page.all("h2")) >= len(survey.chosen())
