@@ -104,7 +104,7 @@ def above_figure(
         aria_label=f"from above: {count(len(found), 'cuboid')}",
     )
     metres = f"{(extent.right - extent.left):.0f} x {(extent.front - extent.back):.0f} m"
-    note = f"{count(len(found), 'cuboid')}, {metres}, x right, y up; the thick edge is the front"
+    note = f"{count(len(found), 'cuboid')}, {metres}, x right, y up; thick edge: front"
     remarks = _remarks(found, len(found) - len(drawn), extent, sensor=sensor)
     return Figure("From above", note, svg, tuple(remarks))
 

@@ -39,7 +39,7 @@ def draw_frame(
     *,
     steady: bool = True,
 ) -> str:
-    """Return the figures of a frame as HTML.
+    """Return the figures of a frame and the list of its objects as HTML.
 
     Args:
         document: The document.
@@ -62,13 +62,16 @@ def draw_frame(
     if len(cameras) > _MOST_CAMERAS:
         remarks.append(f"{count(len(cameras) - _MOST_CAMERAS, 'camera')} more, not drawn")
     shown = "".join(tag("li", text(one, 400)) for one in remarks)
+    said = tag("ul", shown, class_="remarks") if shown else ""
+    details = tag("details", tag("summary", "Objects in this frame") + _listing(frame))
+    if not figures and above is None:
+        return tag("p", "There is nothing to draw in this frame.", class_="nothing") + said + details
     column = tag("div", "".join(one.html() for one in figures), class_="cameras") if figures else ""
-    if above is not None:
-        column += above.html()
-    if not column:
-        column = tag("p", "There is nothing to draw in this frame.", class_="nothing")
+    # The list stands below the cameras, as what is seen from above is mostly higher than these.
+    views = tag("div", column + said + details) if figures else ""
+    views += "" if above is None else above.html()
     both = " both" if figures and above is not None else ""
-    return tag("div", column, class_=f"views{both}") + (tag("ul", shown, class_="remarks") if shown else "")
+    return tag("div", views, class_=f"views{both}") + ("" if figures else said + details)
 
 
 def legend(document: Document, frame: Frame, colours: Colours) -> str:
@@ -92,7 +95,7 @@ def legend(document: Document, frame: Frame, colours: Colours) -> str:
     return tag("ul", "".join(items), class_="legend", aria_label="Classes")
 
 
-def listing(frame: Frame) -> str:
+def _listing(frame: Frame) -> str:
     """Return a table of what a frame holds; of very much only the first."""
     rows = []
     for one in frame.shapes[:_MOST_ROWS]:

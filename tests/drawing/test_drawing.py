@@ -15,7 +15,7 @@ from airflow_provider_kognic.core.geometry import Cuboid
 from airflow_provider_kognic.drawing.camera import MOST_DRAWN, Picture
 from airflow_provider_kognic.drawing.colours import Colours
 from airflow_provider_kognic.drawing.document import MOST_READ, Document
-from airflow_provider_kognic.drawing.frames import draw_frame, legend, listing, style
+from airflow_provider_kognic.drawing.frames import draw_frame, legend, style
 
 from .pages import Element, check_harmless, document
 
@@ -27,9 +27,7 @@ def drawn(content: bytes, **more: Any) -> Element:
     read = Document(content)
     frame = read.frame(0)
     colours = Colours(read.classes)
-    return check_harmless(
-        legend(read, frame, colours) + draw_frame(read, frame, colours, **more) + listing(frame)
-    )
+    return check_harmless(legend(read, frame, colours) + draw_frame(read, frame, colours, **more))
 
 
 def png(levels: list[list[int]], mode: str = "L") -> str:
@@ -281,7 +279,7 @@ def test_nothing_in_a_document_ends_a_drawing(content: bytes) -> None:
     for frame in read.frames():
         for steady in (True, False):
             page = draw_frame(read, frame, colours, dots=[(1.0, 2.0)], steady=steady)
-            check_harmless(page + legend(read, frame, colours) + listing(frame))
+            check_harmless(page + legend(read, frame, colours))
             assert len(page) < 200_000
 
 

@@ -10,7 +10,7 @@ from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.preview.beside import IMAGES, LIDAR, POINTS, Beside, dots_of, picture_of
 from airflow_provider_kognic.drawing.colours import Colours
 from airflow_provider_kognic.drawing.document import Document
-from airflow_provider_kognic.drawing.frames import draw_frame, legend, listing, style
+from airflow_provider_kognic.drawing.frames import draw_frame, legend, style
 from airflow_provider_kognic.drawing.markup import count, tag, text
 
 if TYPE_CHECKING:
@@ -158,14 +158,12 @@ class _Drawer:
         dots = self._dots(scene, frame, remarks)
         time = "" if frame.timestamp is None else f", {frame.timestamp:g} ms"
         shown = "".join(tag("li", text(one, 400)) for one in remarks)
-        details = tag("details", tag("summary", "Objects in this frame") + listing(frame))
         return tag(
             "section",
             tag("h3", text(f"frame {frame.identifier}{time}"))
             + legend(document, frame, colours)
             + draw_frame(document, frame, colours, pictures, dots)
-            + (tag("ul", shown, class_="remarks") if shown else "")
-            + details,
+            + (tag("ul", shown, class_="remarks") if shown else ""),
         )
 
     def _dots(self, scene: str, frame: Frame, remarks: list[str]) -> list[Point]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from airflow_provider_kognic.drawing.colours import Colours
 from airflow_provider_kognic.drawing.document import Document
-from airflow_provider_kognic.drawing.frames import draw_frame, legend, listing
+from airflow_provider_kognic.drawing.frames import draw_frame, legend
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,6 @@ class Drawn:
         problem: Why nothing can be drawn, or None.
         legend: The classes.
         figures: The drawings.
-        objects: The list of what the frame holds.
     """
 
     number: int
@@ -27,7 +26,6 @@ class Drawn:
     problem: str | None = None
     legend: str = ""
     figures: str = ""
-    objects: str = ""
 
 
 def draw(content: bytes, number: int) -> Drawn:
@@ -48,5 +46,4 @@ def draw(content: bytes, number: int) -> Drawn:
         None,
         legend(document, frame, colours),
         draw_frame(document, frame, colours),
-        listing(frame),
     )
