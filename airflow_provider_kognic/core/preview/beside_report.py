@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 # Of each document, taken apart: a dry run is not to take more memory than an upload.
 _MOST_BYTES = 16 << 20
+# Of each that may be drawn, kept: a store is mostly not asked again when the dry run is over.
+_KEPT_BYTES = 256 << 10
 
 
 class PlanPreview:
@@ -41,7 +43,7 @@ class PlanPreview:
         self.path = beside(report, "html", argument="report")
         self._asking = asking
         # The dry run itself holds documents against the rules.
-        self._survey = Survey(checks=False, most_bytes=_MOST_BYTES)
+        self._survey = Survey(checks=False, most_bytes=_MOST_BYTES, kept_bytes=_KEPT_BYTES)
         self._source: Source | None = None
         self._given = ""
 

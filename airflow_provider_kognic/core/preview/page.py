@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.preview.beside import IMAGES, LIDAR, POINTS, Beside, dots_of, picture_of
 from airflow_provider_kognic.drawing.colours import Colours
@@ -110,8 +111,8 @@ class _Drawer:
         yield tag("p", text(f"{candidate.source} - {count(candidate.geometries, 'geometry', 'geometries')}"))
         try:
             document = Document(candidate.read())
-        except Refused as why:
-            yield tag("p", text(why.message, 400), class_="remarks")
+        except (Refused, KognicError) as why:  # the latter of a store that does not answer any more
+            yield tag("p", text(str(why), 400), class_="remarks")
             return
         if document.problem is not None or not len(document):
             yield tag("p", text(document.problem or "it has no frames", 400), class_="remarks")

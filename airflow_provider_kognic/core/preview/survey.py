@@ -80,6 +80,8 @@ class Survey:
         scenes: Only these are to be drawn, if any are given; lower case.
         checks: Whether each is held against the rules of the format, too.
         most_bytes: Larger documents are not looked at.
+        kept_bytes: Documents up to this size are kept if they may be drawn, and others read again for that. At most
+            four times as many are kept as are wanted.
 
     Attributes:
         documents: Documents that were looked at.
@@ -99,6 +101,7 @@ class Survey:
     scenes: Collection[str] = ()
     checks: bool = True
     most_bytes: int = MOST_BYTES
+    kept_bytes: int = 0
     documents: int = 0
     invalid: int = 0
     too_large: int = 0
@@ -208,7 +211,8 @@ class Survey:
                     self.far += 1
         self.geometries += found
         self.empty += not found
-        self._keep(Candidate(position, entry.scene_uuid, entry.source, entry.read, found))
+        read = entry.read if len(content) > self.kept_bytes else lambda: content
+        self._keep(Candidate(position, entry.scene_uuid, entry.source, read, found))
 
     def _statistics(self, name: str) -> ClassStatistics:
         if name not in self.classes and len(self.classes) >= _MOST_CLASSES:

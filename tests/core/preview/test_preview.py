@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicInputError, KognicStoreError
 from airflow_provider_kognic.core.geometry import Cuboid
 from airflow_provider_kognic.core.models import Prediction, Refused, Result
 from airflow_provider_kognic.core.preview.beside import IMAGES, POINTS, Beside, dots_of, picture_of
@@ -148,6 +148,19 @@ def test_a_document_that_goes_away_is_said_to_have_gone() -> None:
 
     survey.look(1, Prediction(scene(0), "x", gone), cuboids(1))
     assert "it is not there any more." in check_harmless(page_of(survey, Look("docs"))).words()
+
+
+def test_small_documents_are_not_read_twice_where_they_are_kept() -> None:
+    survey = Survey(kept_bytes=len(cuboids(3)))
+
+    def gone() -> bytes:
+        raise KognicStoreError("the store does not answer.")
+
+    for number, many in enumerate((3, 30)):
+        survey.look(number + 1, Prediction(scene(number), "x", gone), cuboids(many))
+    page = check_harmless(page_of(survey, Look("docs")))
+    assert len(page.all("g", "cuboid")) == 3
+    assert "the store does not answer." in page.words()
 
 
 def test_a_page_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
