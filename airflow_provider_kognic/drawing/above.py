@@ -188,10 +188,8 @@ def _dots(dots: Sequence[Point], extent: Extent) -> str:
 
 def _sensor(extent: Extent) -> str:
     x, y = extent.place((0.0, 0.0))
-    shape = [(x, y - 9), (x + 6, y + 6), (x - 6, y + 6)]
-    return tag(
-        "polygon", tag("title", "the origin: the sensor"), points=Whole(points(shape)), class_="sensor"
-    )
+    # Without a direction: which axis of a lidar looks forward is its own affair.
+    return tag("circle", tag("title", "the origin: the sensor"), cx=x, cy=y, r=6.0, class_="sensor")
 
 
 def _cuboid(shape: Shape, extent: Extent, colours: Colours) -> str:

@@ -76,7 +76,8 @@ def parsed(page: str) -> Element:
 
 # Everything that a page is made of: nothing in a document adds to it.
 TAGS = {
-    "body", "dd", "details", "div", "dl", "dt", "figcaption", "figure", "g", "h1", "h2", "h3", "head", "html",
+    "body", "circle", "dd", "details", "div", "dl", "dt", "figcaption", "figure", "g", "h1", "h2", "h3", "head",
+    "html",
     "image", "li", "line", "main", "meta", "p", "path", "polygon", "polyline", "pre", "rect", "section", "span",
     "strong",
     "style", "summary", "svg", "table", "tbody", "td", "text", "th", "thead", "title", "tr", "ul",
