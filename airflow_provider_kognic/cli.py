@@ -1,7 +1,7 @@
 """The command line: `airflow-provider-kognic COMMAND`, with no Airflow running or imported.
 
-`validate` is here, `convert` in `convert_cli`, `scenes` in `scenes_cli`. Exit code 0: everything is
-valid. 1: something is invalid. 2: something could not be checked.
+`validate` is here, `convert` in `convert_cli`, `preview` in `preview_cli`, `scenes` in `scenes_cli`, `table`
+in `table_cli`. Exit code 0: everything is valid. 1: something is invalid. 2: something could not be checked.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 
 
 def _parser() -> argparse.ArgumentParser:
-    from airflow_provider_kognic import convert_cli, scenes_cli
+    from airflow_provider_kognic import convert_cli, preview_cli, scenes_cli, table_cli
 
     parser = argparse.ArgumentParser(
         prog="airflow-provider-kognic", description="Tools of the Airflow provider for Kognic."
@@ -85,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     convert.set_defaults(does=convert_cli.convert)
     scenes = commands.add_parser("scenes", help=scenes_cli.HELP, description=scenes_cli.DESCRIPTION)
     scenes_cli.add_arguments(scenes)
+    preview = commands.add_parser("preview", help=preview_cli.HELP, description=preview_cli.DESCRIPTION)
+    preview_cli.add_arguments(preview)
+    preview.set_defaults(does=preview_cli.preview)
+    table = commands.add_parser("table", help=table_cli.HELP, description=table_cli.DESCRIPTION)
+    table_cli.add_arguments(table)
+    table.set_defaults(does=table_cli.table)
     return parser
 
 

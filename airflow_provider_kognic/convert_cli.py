@@ -30,16 +30,24 @@ DESCRIPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define the command's arguments; those of each format come from the format."""
-    from airflow_provider_kognic.core.sources.converting.classes import UnknownClass
-    from airflow_provider_kognic.core.sources.formats.options import OPENLABEL, Confidence, EmptyScenes
-    from airflow_provider_kognic.core.sources.formats.registry import BY_NAME, FORMATS
+    """Define the command's arguments."""
+    from airflow_provider_kognic.core.sources.formats.options import OPENLABEL
+    from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
 
     parser.add_argument(
         "format", metavar="FORMAT", choices=(*BY_NAME, OPENLABEL), help=f"{', '.join(BY_NAME)} or {OPENLABEL}"
     )
     parser.add_argument("input", metavar="INPUT", help="a file, a folder or a glob")
     parser.add_argument("--out", metavar="DIR", required=True, type=Path, help="the folder for the documents")
+    add_reading_arguments(parser)
+
+
+def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define what says how an input is read; what goes with some formats only comes from these."""
+    from airflow_provider_kognic.core.sources.converting.classes import UnknownClass
+    from airflow_provider_kognic.core.sources.formats.options import Confidence, EmptyScenes
+    from airflow_provider_kognic.core.sources.formats.registry import FORMATS
+
     parser.add_argument(
         "--scenes", metavar="TABLE", type=Path, help="the table of scenes: CSV, JSON lines, parquet"
     )
@@ -108,7 +116,7 @@ def convert(given: argparse.Namespace) -> int:
     from airflow_provider_kognic.core.sources.formats.opening import open_model_source
     from airflow_provider_kognic.core.validation.converting import write_documents
 
-    options = _options(given)
+    options = options_of(given)
     source = open_model_source(
         Path(given.input),
         None,
@@ -124,7 +132,8 @@ def convert(given: argparse.Namespace) -> int:
     return CONVERTED if complete else INCOMPLETE
 
 
-def _options(given: argparse.Namespace) -> Any:
+def options_of(given: argparse.Namespace) -> Any:
+    """Return what the arguments say of how an input is read; see `FormatOptions`."""
     from airflow_provider_kognic.core.sources.formats.options import FormatOptions
     from airflow_provider_kognic.core.sources.formats.registry import FORMATS
 
@@ -157,11 +166,7 @@ def _min_confidence(given: list[str] | None) -> float | dict[str, float] | None:
 
 
 def _summary(source: Source, written: Written, folder: Path) -> list[str]:
-    counts = getattr(source, "counts", None)
-    lines = [] if counts is None else list(counts.lines())
-    lines += [
-        f"  skipped: {why} ({count:,})" for why, count in sorted(getattr(source, "skipped", {}).items())
-    ]
+    lines = lines_about(source)
     lines += [
         f"  {count:,} documents with warnings: {rule}" for rule, count in sorted(written.warnings.items())
     ]
@@ -169,3 +174,12 @@ def _summary(source: Source, written: Written, folder: Path) -> list[str]:
     refused = sum(written.refused.values())
     lines.append(f"{written.documents:,} documents written to {folder}, {refused:,} not written")
     return lines
+
+
+def lines_about(source: Source) -> list[str]:
+    """Return what became of the rows of an input, for people; nothing of what is Kognic's own already."""
+    counts = getattr(source, "counts", None)
+    lines = [] if counts is None else list(counts.lines())
+    return lines + [
+        f"  skipped: {why} ({count:,})" for why, count in sorted(getattr(source, "skipped", {}).items())
+    ]

@@ -160,8 +160,10 @@ class UploadJob:
 
     async def _plan(self, report: TaskPlanReport, deadline: Deadline) -> Plan:
         deadline.set_alarm()
+        asked = self.arguments
+        given = asked.manifest if asked.predictions is None else asked.predictions
         return await make_plan(
-            self.source,
+            report.watched(self.source, given),
             predictions_group_uuid=self.arguments.group,
             journal=self.journal,
             options=self.arguments.options,

@@ -29,7 +29,12 @@ class BrokenBitmap(Exception):  # noqa: N818 - a result that travels as an excep
 
 
 def grey_levels(value: str) -> frozenset[int]:
-    """Return the grey levels, 0 to 255, that occur in a bitmap.
+    """Return the grey levels, 0 to 255, that occur in a bitmap; see `areas`."""
+    return frozenset(areas(value))
+
+
+def areas(value: str) -> dict[int, int]:
+    """Return the grey levels, 0 to 255, that occur in a bitmap, and the pixels of each.
 
     Args:
         value: The PNG's bytes as base64.
@@ -49,10 +54,10 @@ def grey_levels(value: str) -> frozenset[int]:
         _, intact = checked(png, {(_DEPTH, GREY)})
     except BrokenPng as broken:
         raise BrokenBitmap("too_large" if broken.too_large else "bitmap_png", broken.found) from None
-    return _levels(intact)
+    return _areas(intact)
 
 
-def _levels(png: bytes) -> frozenset[int]:
+def _areas(png: bytes) -> dict[int, int]:
     from PIL import Image
 
     try:
@@ -62,4 +67,4 @@ def _levels(png: bytes) -> frozenset[int]:
         raise
     except Exception as error:  # noqa: BLE001 - Pillow raises OSError, SyntaxError, ValueError, struct.error and others
         raise BrokenBitmap("bitmap_png", f"its pixels cannot be read: {error}") from None
-    return frozenset(level for level, count in enumerate(counts) if count)
+    return {level: count for level, count in enumerate(counts) if count}
