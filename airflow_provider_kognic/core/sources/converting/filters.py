@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction
+from airflow_provider_kognic.core.values import check_confidence, check_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,20 +42,15 @@ class Filters:
     classes_only: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        given = self.min_confidence
-        thresholds = given.values() if isinstance(given, Mapping) else () if given is None else (given,)
-        for value in thresholds:
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-                raise KognicInputError(
-                    f"min_confidence must be a number from 0 to 1, or one for each class, not {value!r}."
-                )
-        most = self.max_per_frame
-        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-            raise KognicInputError(f"max_per_frame must be a whole number above 0, not {most!r}.")
-        only = self.classes_only
-        if isinstance(only, str) or not all(isinstance(name, str) and name.strip() for name in only):
-            raise KognicInputError(f"classes_only must be a list of names of classes, not {only!r}.")
-        object.__setattr__(self, "classes_only", tuple(only))
+        checked = {
+            "min_confidence": _check_min_confidence(self.min_confidence),
+            "max_per_frame": (
+                None if self.max_per_frame is None else check_count(self.max_per_frame, "max_per_frame")
+            ),
+            "classes_only": _check_classes_only(self.classes_only),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @property
     def are_none(self) -> bool:
@@ -69,6 +65,20 @@ class Filters:
         if isinstance(given, Mapping):
             return float(given.get(name, given.get(ANY, 0.0)))
         return 0.0 if given is None else float(given)
+
+
+def _check_min_confidence(given: object) -> float | dict[str, float] | None:
+    if isinstance(given, Mapping):
+        return {str(name): check_confidence(value, "min_confidence") for name, value in given.items()}
+    return None if given is None else check_confidence(given, "min_confidence")
+
+
+def _check_classes_only(given: object) -> tuple[str, ...]:
+    listed = isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping))
+    names = tuple(given) if listed else ()  # type: ignore[arg-type]  # mypy does not see through the flag
+    if not listed or not all(isinstance(name, str) and name.strip() for name in names):
+        raise KognicInputError(f"classes_only must be a list of names of classes, not {given!r}.")
+    return names
 
 
 @dataclass
