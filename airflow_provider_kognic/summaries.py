@@ -24,8 +24,11 @@ _WOULD_SEND = "would_send"  # a dry run's alone
 _WHERE = ("predictions_group_uuid", "predictions_group", "dataset_uuid", "dataset", "link", "source")
 _FAILED = {"failed", "upstream_failed"}
 _SHOWN = 5
+_EXAMPLES = 3
 
 # In bytes as JSON: a summary stays below 4 KB, whatever the texts are made of.
+MOST_BYTES = 3900
+MOST_EXAMPLE_BYTES = 200
 MOST_ERROR_BYTES = 1500
 MOST_NAME_BYTES = 300
 _MOST_REASON_BYTES = 200
@@ -217,6 +220,7 @@ def _sum(shards: list[_Shard]) -> dict[str, Any]:
     where = {name: _common(told, name) for name in _WHERE}
     return {
         "predictions_group_uuid": where.pop("predictions_group_uuid"),
+        **_conversion(told),
         **(
             {"dry_run": len(dry) == len(told), _WOULD_SEND: sum(one.get(_WOULD_SEND) or 0 for one in dry)}
             if dry
@@ -234,6 +238,23 @@ def _sum(shards: list[_Shard]) -> dict[str, Any]:
         "unknown_shards": [shard.name for shard in unknown],
         "skipped_shards": [shard.name for shard in shards if shard.skipped],
     }
+
+
+def _conversion(told: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sum of what became of rows of models' results, where any shard had some."""
+    found = [one["conversion"] for one in told if one.get("conversion")]
+    if not found:
+        return {}
+    total: dict[str, Any] = {}
+    for name in dict.fromkeys(name for one in found for name in one):
+        values = [one[name] for one in found if name in one]
+        if isinstance(values[0], Mapping):
+            total[name] = _reasons([{"reasons": value} for value in values])
+        elif isinstance(values[0], list):
+            total[name] = [text for value in values for text in value][:_EXAMPLES]
+        else:
+            total[name] = sum(values)
+    return {"conversion": total}
 
 
 def _is_count(given: Any) -> bool:

@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.reporting.receipts import Receipts
 from airflow_provider_kognic.task.paths import to_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -154,8 +155,8 @@ class TaskPlanReport(_TaskFile[PlanReport]):
             file = PlanReport(place, host=host, predictions_group_uuid=group, asking=asking)
         super().__init__(file, "report", "dry run")
 
-    def write(self, plan: Plan) -> None:
-        """Write it.
+    def write(self, plan: Plan, more: Iterable[str] = ()) -> None:
+        """Write it; see `PlanReport.write`.
 
         Raises:
             KognicInputError: It cannot be written, or lacks rows.
@@ -165,5 +166,5 @@ class TaskPlanReport(_TaskFile[PlanReport]):
             return
         if self._problem is not None:  # of this machine
             raise KognicInputError(self._said(self._problem)) from self._problem
-        if (lacking := self._incomplete(self._file.write(plan), plan.total)) is not None:
+        if (lacking := self._incomplete(self._file.write(plan, more), plan.total)) is not None:
             raise KognicInputError(lacking)

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction
@@ -74,9 +74,9 @@ def _check_min_confidence(given: object) -> float | dict[str, float] | None:
 
 
 def _check_classes_only(given: object) -> tuple[str, ...]:
-    listed = isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping))
-    names = tuple(given) if listed else ()  # type: ignore[arg-type]  # mypy does not see through the flag
-    if not listed or not all(isinstance(name, str) and name.strip() for name in names):
+    is_list = isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping))
+    names: tuple[Any, ...] = tuple(cast("Iterable[Any]", given)) if is_list else (None,)
+    if not all(isinstance(name, str) and name.strip() for name in names):
         raise KognicInputError(f"classes_only must be a list of names of classes, not {given!r}.")
     return names
 

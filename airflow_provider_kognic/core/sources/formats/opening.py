@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 import sqlite3
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import Format, Given
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import Find, PathLike, Resolve, Source
     from airflow_provider_kognic.core.sources.converting.rows import ModelFormat
     from airflow_provider_kognic.core.sources.manifest import Expected
+
+logger = logging.getLogger(__name__)
 
 
 def open_model_source(
@@ -155,6 +159,8 @@ class _Opening:
                 f"temporary files cannot be written to {self._folder or tempfile.gettempdir()}: {error}. They need"
                 " a little less room than the unpacked input has."
             ) from error
+        rows = "\n".join(f"  {what:<44} {count:>13,}" for what, count in source.counts.table())
+        logger.info("What was read in %s:\n%s", masked(given.text), rows)
         if self._converted is not None:
             self._converted(given.text, source.counts)
         return source
