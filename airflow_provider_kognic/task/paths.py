@@ -247,13 +247,15 @@ def to_source(
     )
 
 
-def source_key(predictions: Any, manifest: Any, source: Source) -> str:
+def source_key(predictions: Any, manifest: Any, source: Source, scenes: Any = None) -> str:
     """Name a source, so that two attempts to upload the same one at the same time can be told.
 
     Args:
         predictions: As given to `to_source`.
         manifest: As given to `to_source`.
         source: What that returned.
+        scenes: The table that a model's results were joined with: parts of one file are other sources, where each
+            has its own table. However the file is read else, it is the same source.
 
     Returns:
         The text of its path, which may hold secrets; for rows in memory a digest of their scenes.
@@ -261,7 +263,8 @@ def source_key(predictions: Any, manifest: Any, source: Source) -> str:
     if manifest is not None:
         return f"manifest {_place(to_path(manifest))}"
     if is_path(predictions):
-        return f"predictions {_place(to_path(predictions))}"
+        table = "" if scenes is None else f" by {_place(to_path(scenes))}"
+        return f"predictions {_place(to_path(predictions))}{table}"
     import hashlib
 
     from airflow_provider_kognic.core.sources.base import scenes_of

@@ -239,7 +239,7 @@ def prepare(
         arguments,
         context,
         hook.settings,
-        source_key(arguments.predictions, arguments.manifest, source),
+        source_key(arguments.predictions, arguments.manifest, source, arguments.formats.scenes),
         ended=lambda: stop.reason is not None,
     )
     try:
