@@ -370,6 +370,9 @@ class DatasetScenesSensor(_KognicSensor):
     def _scenes(self) -> Sequence[str]:
         from airflow_provider_kognic.core.sources.base import scenes_of
 
+        how = model_results.options_of(self)
+        if self.predictions is None and not how.is_openlabel:
+            raise KognicInputError("'scenes' says how 'predictions' are read, and these are not given.")
         if self.scene_uuids is not None and self.predictions is not None:
             raise KognicInputError("give either 'scene_uuids' or 'predictions', not both.")
         if self.scene_uuids is not None:
@@ -381,7 +384,7 @@ class DatasetScenesSensor(_KognicSensor):
             return named
         if self.predictions is None:
             return ()
-        scenes = scenes_of(to_source(self.predictions, formats=model_results.options_of(self)))
+        scenes = scenes_of(to_source(self.predictions, formats=how))
         if not scenes:
             raise KognicInputError(f"'predictions' names no scene to wait for: {self.predictions}.")
         return scenes

@@ -2,9 +2,11 @@
 
 import csv
 import hashlib
+import importlib
 import json
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_kognic.cli import main
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.sources.converting.rows import Argument
 from airflow_provider_kognic.core.sources.formats import registry
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
@@ -478,3 +482,51 @@ def test_a_class_mapping_is_made_of_what_a_model_wrote(
 
     assert run.state == "success", run.output
     assert "2 classes: 'Car', 'Other'" in run.output
+
+
+# --- a format of a stranger's ---
+
+
+def test_an_argument_of_a_new_format_is_one_of_the_operators_without_touching_them(
+    run_dag: RunDag, dag: "DAG", server: Emulator, group: str, model: dict[str, Any], monkeypatch: Any
+) -> None:
+    """One line in the registry: it is templated, mapped, checked and named, as any other."""
+    coco = registry.BY_NAME["coco"]
+    seen: list[Any] = []
+
+    def read(reading: Any, file: Any) -> Iterator[Any]:
+        seen.append((reading.arguments["side"], str(reading.arguments["lens_file"])))
+        yield from coco.read(reading, file)
+
+    side = Argument("side", "of the car", choices=("left", "right"), default="left")
+    lens = Argument("lens_file", "a file about the lens", is_path=True)
+    strange = replace(coco, name="strange", read=read, arguments=(*coco.arguments, side, lens))
+    monkeypatch.setattr(registry, "FORMATS", (*registry.FORMATS, strange))
+    monkeypatch.setitem(registry.BY_NAME, "strange", strange)
+    operators = _anew(monkeypatch, "task.model_results", "task.arguments", "operators.predictions")
+    given = {**model, "predictions_format": "strange", "predictions_group_uuid": group, "dry_run": True}
+    operator = operators.UploadPredictionsOperator
+    assert {"side", "lens_file"} <= set(operator.template_fields)
+    with pytest.raises(KognicInputError, match="side must be one of 'left', 'right', not 'top'"):
+        operator(task_id="upload", side="top", **given)
+    with pytest.raises(TypeError, match="sight"):
+        operator.partial(task_id="upload", sight="left", **given)
+    with dag:
+        operator.partial(task_id="upload", lens_file="{{ '/lens' }}.json", **given).expand(
+            side=["left", "{{ 'right' }}", "top"]
+        )
+
+    run = run_dag(dag, connection=server)
+
+    assert seen == [("left", "/lens.json"), ("right", "/lens.json")], run.output
+    assert (run.task_state("upload", 2), run.tries("upload", 2)) == ("failed", 1)
+
+
+def _anew(monkeypatch: Any, *names: str) -> Any:
+    """Import modules of this package as a process does that knows another registry; returns the last one."""
+    for name in names:
+        monkeypatch.delitem(sys.modules, f"airflow_provider_kognic.{name}")
+        parent, _, child = name.rpartition(".")
+        module = importlib.import_module(f"airflow_provider_kognic.{name}")
+        monkeypatch.setattr(importlib.import_module(f"airflow_provider_kognic.{parent}"), child, module)
+    return module
