@@ -1,13 +1,13 @@
 """A detector's own results, as it wrote them.
 
 The story: a detector runs over the front camera and writes one file in COCO's format, as it has always done:
-`image_id`, `category_id`, a box and a score, image after image. Nobody converts it. What is missing is which image is
-which scene in Kognic: a table says so, with a row for each image; and what the model's ids of classes are called.
-With the two, the results are uploaded as they are.
+`image_id`, `category_id`, a box and a score, image after image. Nobody converts it. What is missing is which
+image is which scene in Kognic: a table says so, with a row for each image; and what the model's ids of classes
+are called. With the two, the results are uploaded as they are.
 
-A dry run comes first, so that a class that nobody thought of, or a table that fits no image, is seen before anything
-is sent: it fails, as the upload would before its first prediction, if more than one row in a hundred is refused.
-Images in which the detector saw nothing are results, too: they are sent empty.
+A dry run comes first, so that a class that nobody thought of, or a table that fits no image, is seen before
+anything is sent: it fails, as the upload would before its first prediction, if more than one row in a hundred is
+refused. Images in which the detector saw nothing are results, too: they are sent empty.
 
 To look at what would be sent, on the command line:
 
