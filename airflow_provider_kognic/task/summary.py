@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,13 @@ from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.models import Summary, is_uuid
 from airflow_provider_kognic.summaries import (
     KEY,
-    MOST_BYTES,
+    MOST_CAUSE_BYTES,
     MOST_ERROR_BYTES,
     MOST_EXAMPLE_BYTES,
     MOST_NAME_BYTES,
     MOST_REASONS,
     cut,
+    shortened,
 )
 from airflow_provider_kognic.task.paths import is_path
 
@@ -106,9 +106,7 @@ class TaskSummary:
         }
         if self._conversions:
             summary["conversion"] = self._what_became_of_rows(self._conversions)
-            over = len(json.dumps(summary)) - MOST_BYTES
-            if over > 0:
-                summary["error"] = _text(error, MOST_ERROR_BYTES - over)
+            summary = shortened(summary)
         try:
             ti.xcom_push(key=KEY, value=summary)
         except Exception:  # whatever keeps the summary from being stored must not hide how the upload ended
@@ -117,10 +115,14 @@ class TaskSummary:
 
     @staticmethod
     def _what_became_of_rows(conversions: Conversions) -> dict[str, Any]:
-        found = conversions.to_dict()
-        if "examples" in found:
-            found["examples"] = [_text(text, MOST_EXAMPLE_BYTES) for text in found["examples"]]
-        return found
+        def short(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {_text(cause, MOST_CAUSE_BYTES): count for cause, count in value.items()}
+            if isinstance(value, list):
+                return [_text(text, MOST_EXAMPLE_BYTES) for text in value]
+            return value
+
+        return {name: short(value) for name, value in conversions.to_dict().items()}
 
     def _link(self) -> str | None:
         if self._settings is None or not is_uuid(self._group):

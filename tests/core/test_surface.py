@@ -155,6 +155,7 @@ PUBLIC: dict[str, str] = {
     "options": "MaxFailures OnAmbiguous OnChanged UploadOptions Validation",
     "paging": "NoWayOnError Page Walk",
     "reasons": "Reason reason_of",
+    "reporting.conversions": "Conversions",
     "reporting.events": "Answered Halted Held Intended Observer Planned Retried Sent Settled Throttled",
     "reporting.judgement": "Failure judge",
     "reporting.observers": "Observers",
@@ -232,7 +233,9 @@ PUBLIC: dict[str, str] = {
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
     "texts": "about_one sentence",
-    "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of",
+    "values": (
+        "check_bytes check_choice check_confidence check_connections check_count check_flag check_seconds flag_of"
+    ),
 }
 
 

@@ -186,7 +186,7 @@ def test_rows_that_are_refused_are_told_of_and_the_rest_goes_up(
     assert summary["reasons"] == {"bad_row": 1}
     assert summary["conversion"]["refused"] == {"bad_size": 1, "no_scene": 1, "unknown_class": 1}
     assert summary["conversion"]["keys_without_scene"] == 1
-    assert len(summary["conversion"]["examples"]) == 3
+    assert len(summary["conversion"]["examples"]) == 2
     assert "3 rows of " in run.output
     assert f"bad_size: {model['predictions']}, row 13, key 0: a box of -1 by 5 pixels" in run.output
 

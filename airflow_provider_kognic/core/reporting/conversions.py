@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 _NUMBERS = ("rows", "taken", "documents", "empty_scenes", "unseen_keys", "keys_without_scene")
 _BY_REASON = ("skipped", "refused", "adjusted")
 # Examples and reasons that a summary or a message has, and characters of each.
-_EXAMPLES = 3
-_REASONS = 8
+_EXAMPLES = 2
+_REASONS = 5
 _LONGEST_REASON = 40
 _LONGEST_EXAMPLE = 200
 
@@ -87,7 +87,7 @@ class Conversions:
         """Return what goes through XCom: counts, the most frequent reasons, some examples."""
         if not self._inputs:
             return {"skipped": _most(Counter(self._left_out or {}))}
-        examples = [masked(text)[:_LONGEST_EXAMPLE] for text in self._examples()]
+        examples = [text[:_LONGEST_EXAMPLE] for text in self._examples()]
         return {
             **self._numbers(),
             **{what: _most(self._by_reason(what)) for what in _BY_REASON},
@@ -99,7 +99,7 @@ class Conversions:
         for where, counts in self._inputs.items():
             yield from (
                 "",
-                f"## What was read in `{masked(where)}`",
+                f"## What was read in {_code(masked(where))}",
                 "",
                 "| rows | number |",
                 "| --- | ---: |",
@@ -107,7 +107,7 @@ class Conversions:
             yield from (f"| {what.strip()} | {count:,} |" for what, count in counts.table())
             if examples := [*counts.examples()]:
                 yield from ("", "The first of each kind that is refused:", "")
-                yield from (f"- `{text.replace('`', ' ')}`" for text in examples)
+                yield from (f"- {_code(text)}" for text in examples)
         if self._left_out is not None:
             yield from ("", "## What was left out of documents", "", "| why | number |", "| --- | ---: |")
             yield from (f"| {why} | {count:,} |" for why, count in sorted(self._left_out.items()))
@@ -139,6 +139,11 @@ class Conversions:
             f" Files that could not be read to their ends: {self.broken_files:,}; what they would have said after"
             " that is in no document."
         )
+
+
+def _code(text: str) -> str:
+    """Return text as code of Markdown, in one line."""
+    return f"`{' '.join(text.replace('`', ' ').split())}`"
 
 
 def _most(counts: Counter[str]) -> dict[str, int]:

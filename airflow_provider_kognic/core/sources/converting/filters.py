@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -92,11 +93,13 @@ class FilteredSource:
         source: The other.
         filters: What is left out.
         skipped: Geometries that were left out of the documents that have been read so far, by why.
+        lock: Is held where these are counted.
     """
 
     source: Source
     filters: Filters
     skipped: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
     def total(self) -> int | None:
@@ -124,7 +127,8 @@ class _Filtered:
         filtered, skipped = filter_document(document, self._source.filters)
         if not self._counted:
             self._counted = True
-            self._source.skipped.update(skipped)
+            with self._source.lock:  # several threads read
+                self._source.skipped.update(skipped)
         return filtered
 
 
