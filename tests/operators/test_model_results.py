@@ -333,7 +333,8 @@ def test_a_task_that_is_killed_while_it_reads_has_sent_nothing_and_left_nothing(
     folder.mkdir()
     for name, part in (("a", rows()[:7]), ("b", rows()[7:])):
         (folder / f"{name}.json").write_text(json.dumps(part))
-    coco, there, tries = registry.BY_NAME["coco"], [], [0]
+    coco, tries = registry.BY_NAME["coco"], [0]
+    there: list[Path] = []
 
     def read_and_kill(reading: Any, file: Any) -> Iterator[Any]:
         tries[0] += file.stem == "a"
@@ -527,6 +528,7 @@ def _anew(monkeypatch: Any, *names: str) -> Any:
     for name in names:
         monkeypatch.delitem(sys.modules, f"airflow_provider_kognic.{name}")
         parent, _, child = name.rpartition(".")
+        package = importlib.import_module(f"airflow_provider_kognic.{parent}")
+        monkeypatch.setattr(package, child, getattr(package, child))  # as it is, to be there again afterwards
         module = importlib.import_module(f"airflow_provider_kognic.{name}")
-        monkeypatch.setattr(importlib.import_module(f"airflow_provider_kognic.{parent}"), child, module)
     return module
