@@ -27,7 +27,7 @@ DESCRIPTION = (
     "Check prediction documents against the rules of Kognic's prediction format, and tell everything that is wrong."
     " Nothing is sent. Exit code 0: all are valid; 1: some are not; 2: something could not be checked."
 )
-# Flags and what argparse takes with them; Airflow's own command line takes the same.
+# Flags and what argparse takes with them.
 ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (
         ("paths",),
@@ -69,13 +69,14 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 )
 
 
-def _parser() -> argparse.ArgumentParser:
+def define_commands(commands: Any) -> None:
+    """Define every command.
+
+    Args:
+        commands: What argparse's `add_subparsers` returns, or what takes the same calls.
+    """
     from airflow_provider_kognic import convert_cli, preview_cli, scenes_cli, table_cli
 
-    parser = argparse.ArgumentParser(
-        prog="airflow-provider-kognic", description="Tools of the Airflow provider for Kognic."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     validate = commands.add_parser("validate", help=HELP, description=DESCRIPTION)
     for flags, options in ARGUMENTS:
         validate.add_argument(*flags, **options)
@@ -91,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help=table_cli.HELP, description=table_cli.DESCRIPTION)
     table_cli.add_arguments(table)
     table.set_defaults(does=table_cli.table)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="airflow-provider-kognic", description="Tools of the Airflow provider for Kognic."
+    )
+    define_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
     return parser
 
 
@@ -107,7 +115,7 @@ def run(given: argparse.Namespace) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return int(getattr(given, "does", _validate)(given))  # Airflow's own parser knows one command
+        return int(given.does(given))
     except KognicError as error:
         sys.stderr.write(f"{error}\n")
     except BrokenPipeError:  # whoever read the report has seen enough

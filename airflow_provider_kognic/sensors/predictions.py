@@ -26,6 +26,7 @@ from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.exceptions import KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
+from airflow_provider_kognic.task import model_results
 from airflow_provider_kognic.task.arguments import check_text
 from airflow_provider_kognic.task.paths import to_source
 
@@ -296,7 +297,10 @@ class DatasetScenesSensor(_KognicSensor):
         dataset: The dataset's uuid or exact name (templated).
         scene_uuids: The scenes (templated); or
         predictions: the scenes of an upload's source, as `UploadPredictionsOperator` takes it: folder, glob,
-            `.jsonl` file or list of rows (templated).
+            `.jsonl` file or list of rows; or what a model wrote (templated).
+        predictions_format, scenes, classes, unknown_class, min_confidence, max_per_frame, classes_only, confidence,
+            empty_scenes: As for `UploadPredictionsOperator`, which sends the scenes that are waited for, and so are
+            the arguments that belong to one format (templated).
         min_count: How many of them suffice (all, if None); with neither scenes nor source, of any scenes
             (one, if None) (templated).
         kognic_conn_id: The connection (templated).
@@ -305,9 +309,13 @@ class DatasetScenesSensor(_KognicSensor):
     The other arguments are those of every sensor: `poke_interval`, `timeout`, `mode`, `soft_fail`, ...
     """
 
-    template_fields: Sequence[str] = ("dataset", "scene_uuids", "predictions", "min_count", "kognic_conn_id")
+    template_fields: Sequence[str] = (
+        *("dataset", "scene_uuids", "predictions", "min_count", "kognic_conn_id"),
+        *model_results.ARGUMENTS,
+    )
     ui_color = "#f3eeff"
 
+    @model_results.takes_arguments_of_formats
     def __init__(
         self,
         *,
@@ -319,10 +327,13 @@ class DatasetScenesSensor(_KognicSensor):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
+        how = model_results.take_from(kwargs)
         super().__init__(kognic_conn_id=kognic_conn_id, deferrable=deferrable, **kwargs)
         self.dataset = dataset
         self.scene_uuids = scene_uuids
         self.predictions = predictions
+        for argument, value in how.items():
+            setattr(self, argument, value)
         self.min_count = min_count
 
     def question(self) -> DatasetScenesQuestion:
@@ -359,6 +370,9 @@ class DatasetScenesSensor(_KognicSensor):
     def _scenes(self) -> Sequence[str]:
         from airflow_provider_kognic.core.sources.base import scenes_of
 
+        how = model_results.options_of(self)
+        if self.predictions is None and not how.is_openlabel:
+            raise KognicInputError("'scenes' says how 'predictions' are read, and these are not given.")
         if self.scene_uuids is not None and self.predictions is not None:
             raise KognicInputError("give either 'scene_uuids' or 'predictions', not both.")
         if self.scene_uuids is not None:
@@ -370,7 +384,7 @@ class DatasetScenesSensor(_KognicSensor):
             return named
         if self.predictions is None:
             return ()
-        scenes = scenes_of(to_source(self.predictions))
+        scenes = scenes_of(to_source(self.predictions, formats=how))
         if not scenes:
             raise KognicInputError(f"'predictions' names no scene to wait for: {self.predictions}.")
         return scenes

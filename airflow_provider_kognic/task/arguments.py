@@ -10,14 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.groups.ensure import IfExists
-from airflow_provider_kognic.core.options import UploadOptions
+from airflow_provider_kognic.core.options import MaxFailures, UploadOptions
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows
 from airflow_provider_kognic.core.values import check_choice, check_flag
+from airflow_provider_kognic.task import model_results
 from airflow_provider_kognic.task.paths import is_path
+
+if TYPE_CHECKING:
+    from airflow_provider_kognic.core.sources.formats.options import FormatOptions
 
 FROM_PREDICTIONS = "from_predictions"
 
@@ -45,6 +49,8 @@ class UploadArguments:
         predictions: Where the predictions are, or rows of them; `paths.to_source` opens either.
         manifest: Instead of `predictions`, the path of a manifest.
         dataset: The group's dataset, uuid or name, or None.
+        formats: What the predictions are, and how they are read.
+        max_refused_rows: How many rows of a model's results may be refused, or None for any number.
         options: How to upload.
         journal: A folder, None for Airflow's task state store, or False for no journal.
         force: Whether to forget what the journal says of the source's scenes.
@@ -59,6 +65,8 @@ class UploadArguments:
     predictions: Any
     manifest: Any
     dataset: str | None
+    formats: FormatOptions
+    max_refused_rows: MaxFailures | None
     options: UploadOptions
     journal: Any
     force: bool
@@ -82,6 +90,7 @@ class UploadArguments:
         for name, check in _CHECKS.items():
             if is_known(operator, name):
                 check(getattr(operator, name))
+        model_results.check_parsed(operator, partial(is_known, operator))
         if (operator.predictions is None) == (operator.manifest is None):
             given = "neither is" if operator.predictions is None else "both are"
             raise KognicInputError(f"give either 'predictions' or 'manifest'; {given} given.")
@@ -111,6 +120,8 @@ class UploadArguments:
             predictions=operator.predictions,
             manifest=operator.manifest,
             dataset=None if operator.dataset is None else check_text(operator.dataset, "'dataset'"),
+            formats=model_results.options_of(operator),
+            max_refused_rows=checked("max_refused_rows"),
             options=options,
             journal=checked("journal"),
             force=checked("force"),
@@ -134,6 +145,7 @@ class GroupArguments:
         from_predictions: Whether the mapping is to be made of the predictions' classes instead.
         predictions: For that: where the predictions are.
         manifest: Instead of `predictions`, the path of a manifest.
+        formats: What the predictions are, and how they are read.
         overrides: Rows that replace some of the mapping that is made, or None.
         if_exists: What to do about groups of that name.
     """
@@ -145,6 +157,7 @@ class GroupArguments:
     from_predictions: bool
     predictions: Any
     manifest: Any
+    formats: FormatOptions
     overrides: Rows | None
     if_exists: IfExists
 
@@ -153,6 +166,7 @@ class GroupArguments:
         """Say what is wrong as early as it can be known; see `UploadArguments.check_parsed`."""
         if is_known(operator, "if_exists"):
             check_choice(operator.if_exists, "if_exists", IfExists)
+        model_results.check_parsed(operator, partial(is_known, operator))
         if is_known(operator, "class_mapping"):
             _check_what_goes_with_a_class_mapping(operator)
 
@@ -176,6 +190,7 @@ class GroupArguments:
             from_predictions=surveyed,
             predictions=operator.predictions,
             manifest=operator.manifest,
+            formats=model_results.options_of(operator),
             overrides=check_class_mapping(operator.class_mapping_overrides or None),
             if_exists=check_choice(operator.if_exists, "if_exists", IfExists),
         )
@@ -254,6 +269,16 @@ def check_class_mapping(value: Any) -> Rows | None:
     return class_mapping_rows(_unless_none(value))
 
 
+def check_max_refused_rows(value: Any) -> MaxFailures | None:
+    """Return how many rows may be refused, or None for any number.
+
+    Raises:
+        KognicInputError: It is neither.
+    """
+    found = _unless_none(value)
+    return None if found is None else MaxFailures.parse(found, "max_refused_rows")
+
+
 def check_rows_path(value: Any, what: str) -> Any:
     """Return the path of a `.jsonl` file, or None.
 
@@ -268,6 +293,7 @@ def check_rows_path(value: Any, what: str) -> Any:
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "journal": check_journal,
+    "max_refused_rows": check_max_refused_rows,
     "receipts": partial(check_rows_path, what="receipts"),
     "force": partial(check_flag, what="force"),
     "on_lost_journal": partial(check_choice, what="on_lost_journal", choices=OnLostJournal),
@@ -302,7 +328,7 @@ def _check_what_goes_with_a_class_mapping(operator: Any) -> None:
             raise KognicInputError(
                 f"class_mapping must be rows, a dict, or {FROM_PREDICTIONS!r}, not {mapping!r}."
             )
-        for name in ("predictions", "manifest", "class_mapping_overrides"):
+        for name in ("predictions", "manifest", "class_mapping_overrides", "predictions_format", "scenes"):
             if getattr(operator, name) is not None:
                 raise KognicInputError(f"{name!r} is for class_mapping={FROM_PREDICTIONS!r} only.")
     elif (operator.predictions is None) == (operator.manifest is None):

@@ -16,6 +16,7 @@ from airflow_provider_kognic.core.reporting.receipts import Receipts
 from airflow_provider_kognic.task.paths import to_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -169,8 +170,8 @@ class TaskPlanReport(_TaskFile[PlanReport]):
             return source
         return self._preview.watched(source, "rows" if isinstance(given, (list, tuple)) else str(given))
 
-    def write(self, plan: Plan) -> None:
-        """Write it, with the preview; what goes wrong with that is logged.
+    def write(self, plan: Plan, more: Iterable[str] = ()) -> None:
+        """Write it, with the preview; what goes wrong with that is logged. See `PlanReport.write`.
 
         Raises:
             KognicInputError: It cannot be written, or lacks rows.
@@ -180,7 +181,7 @@ class TaskPlanReport(_TaskFile[PlanReport]):
             return
         if self._problem is not None:  # of this machine
             raise KognicInputError(self._said(self._problem)) from self._problem
-        if (lacking := self._incomplete(self._file.write(plan), plan.total)) is not None:
+        if (lacking := self._incomplete(self._file.write(plan, more), plan.total)) is not None:
             raise KognicInputError(lacking)
         if self._preview is not None:
             self._preview.write()

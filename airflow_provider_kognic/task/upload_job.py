@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedError, KognicStoreError
 from airflow_provider_kognic.core.groups.lookup import find_group
+from airflow_provider_kognic.core.masking import masked
+from airflow_provider_kognic.core.reporting.conversions import Conversions
 from airflow_provider_kognic.core.reporting.judgement import Failure, judge
+from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
 from airflow_provider_kognic.core.sources.folder import FilesSource
 from airflow_provider_kognic.core.stores.asking import Asking
 from airflow_provider_kognic.core.stores.patience import Patience
@@ -58,6 +61,7 @@ class UploadJob:
         dataset_uuid: The dataset, or None where it is not known.
         dataset_check: What scenes and classes are held against, or None.
         patience: Asks the source's store again that does not answer.
+        conversions: What became of the rows of a model's results.
     """
 
     arguments: UploadArguments
@@ -67,6 +71,7 @@ class UploadJob:
     dataset_uuid: str | None
     dataset_check: DatasetCheck | None
     patience: Patience
+    conversions: Conversions = field(default_factory=Conversions)
 
     @property
     def page(self) -> str | None:
@@ -83,6 +88,8 @@ class UploadJob:
 
     def _upload(self, deadline: Deadline) -> Ended:
         asked = self.arguments
+        if (too_many := self.conversions.too_many()) is not None:
+            raise KognicInputError(f"Nothing was sent: {too_many}")
         asking = _asking(asked, deadline)
         with TaskReceipts(asked.receipts, self.hook.settings.host, asked.group, asking) as receipts:
             report = asyncio.run(self._send(receipts, deadline))
@@ -92,6 +99,7 @@ class UploadJob:
         failure = judge(report, asked.options, receipts=failed)
         if failure is not None and report.stopped is None and not report.summary.total:
             failure = self._with_what_is_there(failure)
+        failure = _and_also(failure, self.conversions.incomplete())
         return Ended(
             {**report.summary.to_dict(), "reasons": report.reasons},
             failure
@@ -145,11 +153,12 @@ class UploadJob:
         asking = _asking(asked, deadline)
         with TaskPlanReport(asked.report, self.hook.settings.host, asked.group, asking) as report:
             plan = asyncio.run(self._plan(report, deadline))
-            report.write(plan)
+            report.write(plan, self.conversions.page())
         message = plan.failure(asked.options)
         failure = None if message is None else Failure(message, retry=False)
         if failure is not None and not plan.total:
             failure = self._with_what_is_there(failure)
+        failure = _and_also(failure, self.conversions.too_many() or self.conversions.incomplete())
         return Ended(plan.to_dict(), failure)
 
     def _with_what_is_there(self, failure: Failure) -> Failure:
@@ -175,7 +184,13 @@ class UploadJob:
 
 
 def prepare(
-    arguments: UploadArguments, hook: KognicHook, context: Context, stop: Stop, summary: TaskSummary
+    arguments: UploadArguments,
+    hook: KognicHook,
+    context: Context,
+    stop: Stop,
+    summary: TaskSummary,
+    *,
+    look: Callable[[], None] = lambda: None,
 ) -> UploadJob:
     """Find everything that the arguments name: the source, the journal, and the group if its dataset is given.
 
@@ -185,22 +200,34 @@ def prepare(
         context: The task's.
         stop: Tells whether the task is to end, so that the dataset's annotations are not listed any further; and
             where the hook listens to it, too, Kognic is not waited for.
-        summary: Learns what the dataset and the group are called.
+        summary: Learns what the dataset and the group are called, and what became of a model's rows.
+        look: Called now and then while a model's results are read: it may ask to stop.
 
     Raises:
         KognicError: Something is not there, or Kognic cannot be asked for it; nothing was sent.
-        KognicStoppedError: Asked to stop while a store was asked for the source.
+        KognicStoppedError: Asked to stop while the source was looked for or read.
     """
     group, host, options = arguments.group, hook.settings.host, arguments.options
     patience = Patience(options.outage_timeout, options.backoff, ended=lambda: stop.reason is not None)
+    conversions = Conversions(arguments.max_refused_rows)
+    summary.knows_conversions(conversions)
+
+    def go_on(_: int, file: str) -> None:
+        look()
+        if stop.reason is not None:
+            raise KognicStoppedError(f"{stop.reason}, while {masked(file)} was read: nothing was sent.")
+
     try:
         source = to_source(
             arguments.predictions,
             arguments.manifest,
             host=host,
             predictions_group_uuid=group,
+            formats=arguments.formats,
             max_document_bytes=options.max_document_bytes,
             patience=patience,
+            progress=go_on,
+            converted=conversions.add,
         )
     except KognicStoreError as error:
         if stop.reason is None:
@@ -208,11 +235,13 @@ def prepare(
         raise KognicStoppedError(
             f"{stop.reason}, while the source was looked for: nothing was sent."
         ) from error
+    if isinstance(source, FilteredSource):
+        conversions.filters(source.skipped)
     journal = choose_journal(
         arguments,
         context,
         hook.settings,
-        source_key(arguments.predictions, arguments.manifest, source),
+        source_key(arguments.predictions, arguments.manifest, source, arguments.formats.scenes),
         ended=lambda: stop.reason is not None,
     )
     try:
@@ -223,7 +252,7 @@ def prepare(
         # The upload ends in order before its first prediction, which needs no dataset.
         dataset_uuid, listed = None, None
     dataset_check = _dataset_check(arguments, hook, dataset_uuid, listed, stop)
-    return UploadJob(arguments, hook, source, journal, dataset_uuid, dataset_check, patience)
+    return UploadJob(arguments, hook, source, journal, dataset_uuid, dataset_check, patience, conversions)
 
 
 def _find_in_dataset(
@@ -263,6 +292,17 @@ def _dataset_check(
 def _asking(arguments: UploadArguments, deadline: Deadline) -> Asking:
     """Return how the store of receipts or of a report is asked: as long as the task has time."""
     return Asking(arguments.options.outage_timeout, lambda: deadline.is_over, grace=_LAST_WRITE)
+
+
+def _and_also(failure: Failure | None, wrong: str | None) -> Failure | None:
+    """Return why the task fails where something is wrong with the predictions that no other try will mend."""
+    if wrong is None:
+        return failure
+    return (
+        Failure(wrong, retry=False)
+        if failure is None
+        else replace(failure, message=f"{failure.message}\n{wrong}")
+    )
 
 
 def _with_receipts_unwritten(

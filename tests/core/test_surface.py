@@ -163,6 +163,7 @@ PUBLIC: dict[str, str] = {
     "preview.survey": "Candidate Survey",
     "paging": "NoWayOnError Page Walk",
     "reasons": "Reason reason_of",
+    "reporting.conversions": "Conversions",
     "reporting.events": "Answered Halted Held Intended Observer Planned Retried Sent Settled Throttled",
     "reporting.judgement": "Failure judge",
     "reporting.observers": "Observers",
@@ -214,7 +215,6 @@ PUBLIC: dict[str, str] = {
     "sources.scene_tables.table": "MadeRow MadeTable read_scene_names write_table",
     "sources.walk": "T walk",
     "sources.scene_tables.kitti": "table_of_kitti",
-    "sources.scene_tables.table": "MadeRow MadeTable read_scene_names write_table",
     "stores.asking": "Asking T",
     "stores.limited": "T heard in_time seconds_for within",
     "stores.patience": "Patience T",
@@ -249,7 +249,9 @@ PUBLIC: dict[str, str] = {
     "validation.tabling": "Tabled write_table",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
     "texts": "about_one sentence",
-    "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of",
+    "values": (
+        "check_bytes check_choice check_confidence check_connections check_count check_flag check_seconds flag_of"
+    ),
 }
 
 

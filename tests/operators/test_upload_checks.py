@@ -366,9 +366,9 @@ def test_a_dry_run_that_is_killed_ends(
     """SIGTERM comes while the group is looked for: nothing was sent, and a retry may do it again."""
     prepare = upload_job.prepare
 
-    def killed(*args: Any) -> Any:
+    def killed(*args: Any, **given: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
-        return prepare(*args)
+        return prepare(*args, **given)
 
     monkeypatch.setattr(upload_job, "prepare", killed)
     upload(dag, group, predictions=str(write_predictions(50)), dry_run=True, retries=0)

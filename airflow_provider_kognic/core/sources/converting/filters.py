@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction
+from airflow_provider_kognic.core.values import check_confidence, check_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,20 +43,15 @@ class Filters:
     classes_only: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        given = self.min_confidence
-        thresholds = given.values() if isinstance(given, Mapping) else () if given is None else (given,)
-        for value in thresholds:
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-                raise KognicInputError(
-                    f"min_confidence must be a number from 0 to 1, or one for each class, not {value!r}."
-                )
-        most = self.max_per_frame
-        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-            raise KognicInputError(f"max_per_frame must be a whole number above 0, not {most!r}.")
-        only = self.classes_only
-        if isinstance(only, str) or not all(isinstance(name, str) and name.strip() for name in only):
-            raise KognicInputError(f"classes_only must be a list of names of classes, not {only!r}.")
-        object.__setattr__(self, "classes_only", tuple(only))
+        checked = {
+            "min_confidence": _check_min_confidence(self.min_confidence),
+            "max_per_frame": (
+                None if self.max_per_frame is None else check_count(self.max_per_frame, "max_per_frame")
+            ),
+            "classes_only": _check_classes_only(self.classes_only),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @property
     def are_none(self) -> bool:
@@ -71,6 +68,20 @@ class Filters:
         return 0.0 if given is None else float(given)
 
 
+def _check_min_confidence(given: object) -> float | dict[str, float] | None:
+    if isinstance(given, Mapping):
+        return {str(name): check_confidence(value, "min_confidence") for name, value in given.items()}
+    return None if given is None else check_confidence(given, "min_confidence")
+
+
+def _check_classes_only(given: object) -> tuple[str, ...]:
+    is_list = isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping))
+    names: tuple[Any, ...] = tuple(cast("Iterable[Any]", given)) if is_list else (None,)
+    if not all(isinstance(name, str) and name.strip() for name in names):
+        raise KognicInputError(f"classes_only must be a list of names of classes, not {given!r}.")
+    return names
+
+
 @dataclass
 class FilteredSource:
     """Another source whose OpenLABEL documents are filtered as they are read; bitmaps stay as they are.
@@ -82,11 +93,13 @@ class FilteredSource:
         source: The other.
         filters: What is left out.
         skipped: Geometries that were left out of the documents that have been read so far, by why.
+        lock: Is held where these are counted.
     """
 
     source: Source
     filters: Filters
     skipped: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
     def total(self) -> int | None:
@@ -114,7 +127,8 @@ class _Filtered:
         filtered, skipped = filter_document(document, self._source.filters)
         if not self._counted:
             self._counted = True
-            self._source.skipped.update(skipped)
+            with self._source.lock:  # several threads read
+                self._source.skipped.update(skipped)
         return filtered
 
 

@@ -118,6 +118,7 @@ class Ingest:
         """
         for file in files:
             self._file = str(file)
+            self._tell()  # of many small files, too
             try:
                 self._take_all(self._format.read(reading, file))
             except (BrokenFileError, BrokenJSONError) as error:

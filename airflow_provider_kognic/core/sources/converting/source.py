@@ -12,7 +12,7 @@ from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import Found, folded, prediction_of, refusal
 from airflow_provider_kognic.core.sources.bounded import check_size
-from airflow_provider_kognic.core.sources.converting.ingest import FOUND, REFUSED
+from airflow_provider_kognic.core.sources.converting.ingest import FOUND, REFUSED, SEEN
 from airflow_provider_kognic.core.sources.converting.writer import write_document
 
 if TYPE_CHECKING:
@@ -28,17 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Store:
-    """What a source reads from: the table and the detections, in a folder that goes with it."""
+    """What a source reads from: the table and the detections, in files that are gone when they are closed."""
 
     scenes: Scenes
     index: DetectionIndex
-    remove: Callable[[], None]
 
     def close(self) -> None:
-        """Close all of it, and remove the folder."""
+        """Close all of it."""
         self.index.close()
         self.scenes.close()
-        self.remove()
 
 
 class ModelSource:
@@ -89,8 +87,8 @@ class ModelSource:
             if self._is_empty(flags) and not self._send_empty:
                 continue
             where = f"{self._where}#{key}"
-            if flags & REFUSED and not flags & FOUND:
-                yield refusal(uuid, where, _nothing_left())
+            if (why := self._refused(flags)) is not None:
+                yield refusal(uuid, where, why)
             else:
                 yield prediction_of(uuid, where, partial(self._read, scene, uuid), "'scene_uuid'")
 
@@ -114,10 +112,10 @@ class ModelSource:
                 " arguments of the run that wrote the receipt.",
             )
         flags = self._flags[scene]
-        if flags & REFUSED and not flags & FOUND:
-            raise _nothing_left()
         if self._is_empty(flags) and not self._send_empty:
             raise Refused(Reason.UNREADABLE, "nothing was found in this scene, and empty ones are not sent.")
+        if (why := self._refused(flags)) is not None:
+            raise why
         return partial(self._read, scene, uuid)
 
     def _read(self, scene: int, uuid: str) -> bytes:
@@ -132,19 +130,35 @@ class ModelSource:
     def _is_empty(flags: int) -> bool:
         return not flags & (FOUND | REFUSED)
 
+    def _refused(self, flags: int) -> Refused | None:
+        """Return why there is no document of a scene that is not left out; None where there is one."""
+        if flags & REFUSED and not flags & FOUND:
+            return Refused(
+                Reason.BAD_ROW,
+                "nothing is left to be sent: each of its rows was refused, as the summary of the conversion says.",
+            )
+        if self.counts.broken_files and not flags & (FOUND | SEEN):
+            return Refused(
+                Reason.UNREADABLE,
+                "whether something was found in it is not known: a file of the predictions could not be read to its"
+                " end, and what was read of it does not have this scene.",
+            )
+        return None
+
     def _count(self) -> int:
         """Count the scenes, and name some of those without a detection."""
         counts = self.counts
-        empty = 0
+        empty = refused = 0
         for scene, flags in enumerate(self._flags):
-            if self._is_empty(flags):
+            is_empty = self._is_empty(flags)
+            refused += (not is_empty or self._send_empty) and self._refused(flags) is not None
+            if is_empty:
                 if not empty:
                     uuid, key = self._store.scenes.scene(scene)
                     text = f"nothing was found in scene {uuid}, key {key}; there may be more such scenes"
                     counts.named.setdefault("empty_scenes", []).append(text)
                 empty += 1
         counts.empty_scenes = empty
-        refused = sum(1 for flags in self._flags if flags & REFUSED and not flags & FOUND)
         counts.documents = len(self._flags) - refused - (0 if self._send_empty else empty)
         return counts.documents + refused
 
@@ -153,29 +167,21 @@ def finder(open_input: Callable[[str], ModelSource]) -> Find:
     """Return what finds documents by `<file>#<key>`, for one pass over a manifest.
 
     Args:
-        open_input: Opens what was given as the predictions, by its text; raises Refused where it cannot be.
+        open_input: Opens what was given as the predictions, by its text, the same one each time; raises Refused
+            where it cannot be.
     """
-    opened: dict[str, ModelSource] = {}
 
     def find(source: str, scene: object) -> Found | None:
         parts = source.split("#")
         for at in range(1, len(parts)):
             text, key = "#".join(parts[:at]), "#".join(parts[at:])
-            if text not in opened:
-                try:
-                    opened[text] = open_input(text)
-                except Refused:
-                    if at < len(parts) - 1:  # a path may have the character, and so may a key
-                        continue
-                    raise
-            return Found(source, opened[text].find(key, scene))
+            try:
+                opened = open_input(text)
+            except Refused:
+                if at < len(parts) - 1:  # a path may have the character, and so may a key
+                    continue
+                raise
+            return Found(source, opened.find(key, scene))
         return None
 
     return find
-
-
-def _nothing_left() -> Refused:
-    return Refused(
-        Reason.BAD_ROW,
-        "nothing is left to be sent: each of its rows was refused, as the summary of the conversion says.",
-    )

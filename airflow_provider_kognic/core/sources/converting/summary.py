@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Of each kind of refusal, so many are named.
 MOST_NAMED = 5
+# Why a file was not read to its end.
+_BROKEN = ("truncated", "broken_file", "unreadable")
 # Keys without a scene that are told apart; further ones count as rows only.
 _MOST_KEYS = 10_000
 
@@ -54,6 +56,11 @@ class Conversion:
     def is_clean(self) -> bool:
         """Whether nothing was refused."""
         return not self.refused
+
+    @property
+    def broken_files(self) -> int:
+        """Files that could not be read to their ends: what they have after that is not known."""
+        return sum(self.refused[reason] for reason in _BROKEN)
 
     @property
     def keys_without_scene(self) -> int:
@@ -106,6 +113,31 @@ class Conversion:
                 yield from (f"    {text}" for text in self.named.get(reason, ()))
         for what in ("empty_scenes", "unseen_keys"):
             yield from (f"  {text}" for text in self.named.get(what, ()))
+
+    def table(self) -> Iterator[tuple[str, int]]:
+        """Yield the counts as lines of a table, what and how many; without most that are zero."""
+        yield "detections read", self.rows
+        yield "  taken", self.taken
+        for what, counts in (
+            ("left out", self.skipped),
+            ("refused", self.refused),
+            ("changed", self.adjusted),
+        ):
+            yield from ((f"  {what}: {reason}", count) for reason, count in sorted(counts.items()))
+        yield "scenes in the table", self.scenes
+        yield "  with a document", self.documents
+        yield "  in which nothing was found", self.empty_scenes
+        for what, count in (
+            ("keys of the table that were not met", self.unseen_keys),
+            ("keys met that have no scene", self.keys_without_scene),
+        ):
+            if count:
+                yield what, count
+
+    def examples(self) -> Iterator[str]:
+        """Yield the first of each kind of refusal, for people."""
+        for reason in sorted(self.refused):
+            yield from (f"{reason}: {text}" for text in self.named.get(reason, ()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts, and what is named, as plain values."""

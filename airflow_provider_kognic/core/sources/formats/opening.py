@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import Format, Given
@@ -33,11 +35,13 @@ from airflow_provider_kognic.core.stores.troubles import error_of
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from airflow_provider_kognic.core.sources.base import Find, PathLike, Resolve, Source
     from airflow_provider_kognic.core.sources.converting.rows import ModelFormat
     from airflow_provider_kognic.core.sources.manifest import Expected
+
+logger = logging.getLogger(__name__)
 
 
 def open_model_source(
@@ -51,6 +55,7 @@ def open_model_source(
     patience: Patience | None = None,
     folder: Path | None = None,
     progress: Callable[[int, str], None] | None = None,
+    converted: Callable[[str, Conversion], None] | None = None,
 ) -> Source:
     """Open what a task is given, in whichever format it is.
 
@@ -66,7 +71,10 @@ def open_model_source(
         max_document_bytes: See `open_source`.
         patience: See `open_source`.
         folder: Where temporary files go: a little less than the unpacked input has; None for the system's place.
+            They have no names while they are used, so that nothing is left of them however the process ends.
         progress: Called now and then with the number of detections read, and the file; may raise to end it.
+        converted: Called for each input that was read, with its name and what became of its rows; for a manifest
+            that is when its first row is looked up.
 
     Returns:
         A source; a `ModelSource` of a model's results, whose `counts` say what became of every row.
@@ -75,7 +83,9 @@ def open_model_source(
         KognicInputError: What is given cannot be read as that, or the table of scenes or the classes cannot.
         KognicStoreError: A store does not answer.
     """
-    opening = _Opening(options, resolve, max_document_bytes, patience or Patience(0), folder, progress)
+    opening = _Opening(
+        options, resolve, max_document_bytes, patience or Patience(0), folder, progress, converted
+    )
     formats = () if options.is_openlabel else (opening.as_format(),)
     if predictions is not None and manifest is None and formats:
         return opening.open(Given(predictions, max_document_bytes, opening.patience))
@@ -110,6 +120,7 @@ class _Opening:
         patience: Patience,
         folder: Path | None,
         progress: Callable[[int, str], None] | None,
+        converted: Callable[[str, Conversion], None] | None,
     ) -> None:
         self._options = options
         self._resolve = resolve
@@ -117,6 +128,10 @@ class _Opening:
         self.patience = patience
         self._folder = folder
         self._progress = progress
+        self._converted = converted
+        # What receipts name is read once, however often a manifest is gone through.
+        self._opened: dict[str, ModelSource] = {}
+        self._lock = threading.Lock()
 
     def as_format(self) -> Format:
         """Return what finds documents of receipts again, beside the other formats of a source."""
@@ -136,27 +151,39 @@ class _Opening:
         except Exception as error:
             raise error_of(error, f"'predictions' cannot be read: {given.text}") from error
         try:
-            place = Path(tempfile.mkdtemp(prefix="kognic-", dir=self._folder))
             with contextlib.ExitStack() as undo:
-                undo.callback(shutil.rmtree, place, ignore_errors=True)
-                source = self._read(given.text, format_, files, place, undo)
+                source = self._read(given.text, format_, files, undo)
                 undo.pop_all()
-                return source
         except (OSError, sqlite3.Error) as error:
             raise KognicInputError(
                 f"temporary files cannot be written to {self._folder or tempfile.gettempdir()}: {error}. They need"
                 " a little less room than the unpacked input has."
             ) from error
+        rows = "\n".join(f"  {what:<44} {count:>13,}" for what, count in source.counts.table())
+        logger.info("What was read in %s:\n%s", masked(given.text), rows)
+        if self._converted is not None:
+            self._converted(given.text, source.counts)
+        return source
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[Path]:
+        """Give a folder for files to be opened in, and take it away: they are there until they are closed."""
+        place = Path(tempfile.mkdtemp(prefix="kognic-", dir=self._folder))
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
     def _read(
         self,
         where: str,
         format_: ModelFormat,
         files: InputFiles,
-        place: Path,
         undo: contextlib.ExitStack,
     ) -> ModelSource:
-        options, counts, scenes = self._options, Conversion(), Scenes(place)
+        options, counts = self._options, Conversion()
+        with self._place() as place:
+            scenes = Scenes(place)
         undo.callback(scenes.close)
         arguments = self._arguments(format_)
         assert options.scenes is not None  # noqa: S101 - the options have seen to it
@@ -175,7 +202,8 @@ class _Opening:
             are_names=format_.labels is Labels.NAMES,
             background=reading.background,
         )
-        index = DetectionIndex(place, scenes.count)
+        with self._place() as place:
+            index = DetectionIndex(place, scenes.count)
         undo.callback(index.close)
         ingest = Ingest(
             scenes,
@@ -198,7 +226,7 @@ class _Opening:
         )
         return ModelSource(
             where,
-            Store(scenes, index, partial(shutil.rmtree, place, ignore_errors=True)),
+            Store(scenes, index),
             ingest.flags,
             writing,
             counts,
@@ -235,10 +263,13 @@ class _Opening:
 
     def _finder(self, resolve: Resolve, max_bytes: int) -> Find:
         def open_input(text: str) -> ModelSource:
-            given = Given(resolve(text), max_bytes, self.patience)
-            try:
-                return self.open(given)
-            except KognicInputError as error:
-                raise Refused(Reason.UNREADABLE, str(error)) from error
+            with self._lock:
+                if (known := self._opened.get(text)) is None:
+                    given = Given(resolve(text), max_bytes, self.patience)
+                    try:
+                        known = self._opened[text] = self.open(given)
+                    except KognicInputError as error:
+                        raise Refused(Reason.UNREADABLE, str(error)) from error
+                return known
 
         return finder(open_input)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +72,11 @@ class FormatOptions:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        filters = Filters(self.min_confidence, self.max_per_frame, self.classes_only)
         checked: dict[str, Any] = {
+            "min_confidence": filters.min_confidence,
+            "max_per_frame": filters.max_per_frame,
+            "classes_only": filters.classes_only,
             "unknown_class": check_choice(self.unknown_class, "unknown_class", UnknownClass),
             "confidence": check_choice(self.confidence, "confidence", Confidence),
             "empty_scenes": check_choice(self.empty_scenes, "empty_scenes", EmptyScenes),
@@ -82,8 +86,7 @@ class FormatOptions:
             object.__setattr__(self, name, value)
         if isinstance(self.classes, Mapping):
             ClassesFile.of(dict(self.classes), "classes")
-        _ = self.filters
-        if self.format is not None and self.format not in {OPENLABEL, *BY_NAME}:
+        if self.format is not None and self.format not in (OPENLABEL, *BY_NAME):  # it may be anything
             known = ", ".join(map(repr, (OPENLABEL, *BY_NAME)))
             raise KognicInputError(f"predictions_format must be one of {known}, not {self.format!r}.")
         if self.format in BY_NAME:
@@ -120,6 +123,33 @@ class FormatOptions:
     def is_openlabel(self) -> bool:
         """Whether documents are Kognic's own already."""
         return self.format == OPENLABEL or (self.format is None and self.scenes is None)
+
+    def with_paths(self, to_path: Callable[[Any, str], PathLike]) -> FormatOptions:
+        """Return the same options with paths in place of their texts.
+
+        Args:
+            to_path: Makes a path of text, or of a path; it is told what that is called, for messages.
+        """
+        if self.is_openlabel:
+            return self
+        paths = {
+            argument.name
+            for known in ([BY_NAME[self.format]] if self.format is not None else BY_NAME.values())
+            for argument in known.arguments
+            if argument.is_path
+        }
+        classes = self.classes
+        return replace(
+            self,
+            scenes=to_path(self.scenes, "'scenes'"),
+            classes=classes
+            if classes is None or isinstance(classes, Mapping)
+            else to_path(classes, "'classes'"),
+            arguments={
+                name: to_path(value, repr(name)) if name in paths else value
+                for name, value in self.arguments.items()
+            },
+        )
 
     def arguments_of(self, format_: ModelFormat) -> dict[str, Any]:
         """Return the format's arguments, with what they are where they are not given.

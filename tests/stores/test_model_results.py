@@ -1,0 +1,96 @@
+"""A model's own files on a real S3: results, table and classes, read by a task of a real Airflow."""
+
+import gzip
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.emulator.testing import Emulator
+from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
+from tests.stores import faults
+from tests.stores.s3 import S3
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+RunDag = Callable[..., Any]
+SCENES = 4
+
+
+@pytest.fixture
+def model(s3: S3) -> dict[str, Any]:
+    """What a detector wrote, packed, and what goes with it, in the bucket."""
+    rows = [
+        {"image_id": image, "category_id": 1, "bbox": [box, 2, 30, 40], "score": 0.5}
+        for box in range(50)
+        for image in range(SCENES)
+    ]
+    table = "".join(f"{image},{demo.scene_uuid(image)},CAM\n" for image in range(SCENES))
+    s3.put_all({"model/scenes.csv": f"key,scene_uuid,stream\n{table}", "model/classes.json": '{"1": "Car"}'})
+    s3.put_all({"model/results #1.json.gz": gzip.compress(json.dumps(rows).encode())})
+    return {
+        "predictions": "s3://ml@preds/model/results #1.json.gz",
+        "predictions_format": "coco",
+        "scenes": "s3://ml@preds/model/scenes.csv",
+        "classes": "s3://ml@preds/model/classes.json",
+    }
+
+
+def test_all_of_it_lies_in_a_bucket(
+    run_dag: RunDag, dag: "DAG", server: Emulator, model: dict[str, Any], s3: S3, tmp_path: Path
+) -> None:
+    """Receipts and a journal, too; and what failed is found again by its receipt."""
+    group = server.create_group()
+    server.set_faults(
+        rules=[{"kind": "status", "status": 422, "times": 1, "match": {"scene": demo.scene_uuid(2)}}]
+    )
+    given = {"predictions_group_uuid": group, "journal": "s3://ml@preds/journal/", "dag": dag, **model}
+    first = UploadPredictionsOperator(
+        task_id="first", max_failures=1, receipts="s3://ml@preds/r.jsonl", **given
+    )
+    given["predictions"] = None
+    first >> UploadPredictionsOperator(task_id="again", manifest="s3://ml@preds/r.failed.jsonl", **given)
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    summaries = [run.xcom(task) for task in ("first", "again")]
+    assert [(one["uploaded"], one["refused"], one["total"]) for one in summaries] == [(3, 1, 4), (1, 0, 1)]
+    assert server.count_predictions(group) == SCENES
+
+
+@pytest.mark.parametrize("where", ["results", "scenes", "classes"])
+def test_a_store_that_does_not_answer_is_tried_again(
+    run_dag: RunDag, dag: "DAG", server: Emulator, model: dict[str, Any], s3: S3, where: str
+) -> None:
+    """Nothing of what was read until then is sent; the next try reads from the beginning."""
+    group = server.create_group()
+    server.reset_stats()
+    s3.proxy.add(faults.UNAVAILABLE, "read", "head", where=where)
+    posts: list[int] = []
+
+    def mend(_: Any) -> None:
+        posts.append(server.stats()["prediction_posts"])
+        s3.proxy.clear()
+
+    UploadPredictionsOperator(
+        task_id="upload",
+        dag=dag,
+        predictions_group_uuid=group,
+        outage_timeout=0.3,
+        retries=1,
+        retry_delay=timedelta(0),
+        on_retry_callback=mend,
+        **model,
+    )
+
+    run = run_dag(dag, connection=server)
+
+    assert (run.state, run.tries("upload")) == ("success", 2), run.output
+    assert posts == [0]
+    assert server.count_predictions(group) == SCENES
