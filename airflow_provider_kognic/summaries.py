@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.texts import sentence
 
 KEY = "summary"
 """The XCom that holds the summary of a task."""
@@ -34,8 +35,9 @@ MOST_EXAMPLE_BYTES = 180
 MOST_CAUSE_BYTES = 36
 MOST_ERROR_BYTES = 1500
 MOST_NAME_BYTES = 300
-_MOST_REASON_BYTES = 200
+MOST_REASON_BYTES = 36
 MOST_REASONS = 15
+_MOST_SAID_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class _Shard:
         if not said and self.lacking:
             said = f"its summary has no number as {', '.join(self.lacking)}"
         said = said or f"its state is {self.state}"
-        return f"{self.name}{source}: {cut(str(said), _MOST_REASON_BYTES).rstrip('.')}"
+        return f"{self.name}{source}: {cut(sentence(said), _MOST_SAID_BYTES)}"
 
 
 def summarise(given: Any, task_ids: str | Iterable[str] | None = None) -> dict[str, Any]:
@@ -107,7 +109,8 @@ def summarise(given: Any, task_ids: str | Iterable[str] | None = None) -> dict[s
         A summary of all: its counts, `duration_s` and `reasons` are sums, `rate_per_s` is what one shard created in
         a second, on average; group, dataset, link and source are None where the shards differ in them. `counted`
         is false, and `error` says why, if the counts of any are not known, or nothing was given. Instead of a
-        task's id and try it has `shards`, their number, and the names of some of them in `failed_shards`,
+        task's id and try it has `shards`, their number, `receipts`, by the names of those that have some where
+        they are, and the names of some shards in `failed_shards`,
         `unknown_shards` (of which the counts are not, or not all, known: those that were killed, did not begin, or
         could not go through their source) and `skipped_shards`. Where Airflow cannot be asked, as in a Dag's
         callback, the counts of all that were asked for are unknown.
@@ -180,7 +183,7 @@ def _as_given(given: Any) -> list[_Shard]:
         if one is not None and not (isinstance(one, Mapping) and "total" in one):
             raise KognicInputError(
                 f"number {place} of what is to be summarised is no summary of an upload, as is in the XCom"
-                f" {KEY!r}: {cut(repr(one), _MOST_REASON_BYTES)}"
+                f" {KEY!r}: {cut(repr(one), _MOST_SAID_BYTES)}"
             )
         found.append(_Shard(_name_of(one, place), one))
     return found
@@ -245,6 +248,11 @@ def _sum(shards: list[_Shard]) -> dict[str, Any]:
         **where,
         "counted": bool(shards) and not unknown,
         "error": _error(shards, failed, unknown),
+        "receipts": {
+            shard.name: shard.summary["receipts"]
+            for shard in shards
+            if shard.summary is not None and shard.summary.get("receipts")
+        },
         "shards": len(shards),
     }
     return {
@@ -308,4 +316,4 @@ def _error(shards: list[_Shard], failed: list[_Shard], unknown: list[_Shard]) ->
     head = "; ".join(parts)
     named = [shard.what_happened() for shard in wrong[:_SHOWN]]
     more = f" And {len(wrong) - _SHOWN:,} more." if len(wrong) > _SHOWN else ""
-    return cut(f"{head[0].upper()}{head[1:]}. {'. '.join(named)}.{more}", MOST_ERROR_BYTES)
+    return cut(f"{head[0].upper()}{head[1:]}. {' '.join(map(sentence, named))}{more}", MOST_ERROR_BYTES)

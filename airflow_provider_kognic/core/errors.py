@@ -35,7 +35,7 @@ of URLs.
 from __future__ import annotations
 
 from airflow_provider_kognic.core.masking import masked
-from airflow_provider_kognic.core.texts import sentence
+from airflow_provider_kognic.core.texts import printable, sentence
 
 
 class KognicError(Exception):
@@ -63,7 +63,7 @@ class KognicError(Exception):
         url: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        message = masked(message)
+        message = printable(masked(message))
         super().__init__(message)
         self.message = message
         self.status = status

@@ -8,6 +8,7 @@ What stays is what names no secret: `s3://connection@bucket` has the id of an Ai
 from __future__ import annotations
 
 import re
+import traceback
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -24,14 +25,25 @@ _SCHEME = r"(?<![a-z0-9+.-])[a-z0-9+.-]*"
 _PASSWORD = re.compile(
     r"(?<=://)[^/\s@:?#\['\"<>`]*:(?!\d+['\"<>`]\W)"
     r"(?:[^/\s?#]*@|(?!\d+[/?#])(?:[^/\s]*@|(?:[^\s?:]|:(?!//))*@))"
+    # A token that stands there alone: of a web server's URL, where no id of a connection can be meant.
+    r"|(?:(?<=http://)|(?<=https://))[^/\s@:?#\['\"<>`]+@",
+    re.IGNORECASE,
 )
 # Of schemes in which a ? begins a query; in the names of other stores it is a character such as any.
 _LINK = re.compile(rf"{_SCHEME}(?<![a-z])(?:https?|abfss?|az|wasbs?)://{_REST}+", re.IGNORECASE)
 # What signs, or lets in, in the query of a URL.
 _SIGNS = r"x-(?:amz|goog)-(?:signature|credential|security-token)"
+# Some by how they end, whatever stands before: `private_token`, `refreshToken`, `x-functions-key`. Others are words
+# that may mean something else with more before them, as in `monkey`, `country_code` and `render_pass`.
+_ENDS_AS = r"token|secret|signature|passw(?:or)?d|passphrase|credentials?|assertion|jwt|hmac"
+_KEYS = (
+    r"api|account|access|secret|shared|auth|private|signing|session|subscription|functions?|master|service|client|"
+    r"storage|app|consumer|encryption"
+)
 _LETS_IN = re.compile(
-    rf"{_SIGNS}|sig|signature|awsaccesskeyid|googleaccessid|(?:access|id|security|session|auth)?[_-]?token|sas|"
-    r"(?:api|account|access|secret|shared)?[_-]?(?:key|secret)|client[_-]?secret|password|passwd|pwd",
+    rf".*(?:{_ENDS_AS})[\]_]*|(?:(?:.*[._-])?(?:{_KEYS})[_-]?)?key|(?:.*[._-])?(?:sig|sas|otp|pwd)|"
+    r"(?:.*access[_-]?key|google[_-]?access)[_-]?id|(?:user|db|login)?[_-]?pass|auth(?:orization)?(?:[_-]?code)?|"
+    r"code|bearer|ticket|jsessionid|phpsessid|md5|hdn(?:ts|ea|tl)",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[?&;#]([^?&;#=\s]*)=")
@@ -60,6 +72,35 @@ def masked_as(text: str, url: str) -> str:
     for secret in _secrets_of(url):
         text = text.replace(secret, MASK)
     return text
+
+
+def presentable(error: BaseException) -> BaseException:
+    """Return an error as a log may show it, with what caused it: libraries quote whole URLs.
+
+    What quotes what nobody should read becomes a `Quoted`, as the error's cause, too, which is changed for that.
+
+    Args:
+        error: What is to be logged or raised; itself returned where its own text hides nothing.
+    """
+    return _presentable(error, set())
+
+
+class Quoted(Exception):  # noqa: N818 - stands for an error of a library
+    """What an error of a library said, without what nobody should read."""
+
+
+def _presentable(error: BaseException, seen: set[int]) -> BaseException:
+    seen.add(id(error))
+    said = "".join(traceback.format_exception_only(type(error), error)).strip()
+    shown: BaseException = error
+    if (text := masked(said)) != said:
+        shown = Quoted(text).with_traceback(error.__traceback__)
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None and id(cause) not in seen:
+        shows = _presentable(cause, seen)
+        if shows is not cause or shown is not error:
+            shown.__cause__ = shows
+    return shown
 
 
 def is_masked(text: str) -> bool:
@@ -97,7 +138,7 @@ def _values_of(url: str) -> Iterator[tuple[int, int]]:
 def _secrets_of(url: str) -> list[str]:
     """Return what `masked` cuts out of a URL, and its parts, as they are and unquoted; the longest first."""
     found = [both[0].removesuffix("@") for both in _PASSWORD.finditer(url)]
-    found += [one.partition(":")[2] for one in found]
+    found += [one.partition(":")[2] for one in found if ":" in one]
     for link in _LINK.finditer(_PASSWORD.sub(f"{MASK}@", url)):
         found += [link[0][begin:end] for begin, end in _values_of(link[0])]
     plain = {form for one in found for form in (one, unquote(one)) if len(form) >= _SHORTEST}

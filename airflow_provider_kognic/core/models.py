@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.masking import masked
+from airflow_provider_kognic.core.texts import brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ def parse_uuid(text: object, what: str) -> str:
     stripped = text.strip() if isinstance(text, str) else text
     if not isinstance(stripped, str) or not is_uuid(stripped):
         raise KognicInputError(
-            f"{text!r} is no uuid of a {what}: expected 36 characters such as"
+            f"{brief(text)} is no uuid of a {what}: expected 36 characters such as"
             " 6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10."
         )
     return stripped.lower()

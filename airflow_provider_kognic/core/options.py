@@ -12,6 +12,7 @@ from enum import Enum
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.retries import Backoff
+from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.values import (
     MOST_CONNECTIONS,
     MOST_DOCUMENT_BYTES,
@@ -21,6 +22,7 @@ from airflow_provider_kognic.core.values import (
     check_connections,
     check_flag,
     check_seconds,
+    whole_number,
 )
 
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
@@ -112,15 +114,16 @@ class MaxFailures:
         """
         if isinstance(value, cls):
             return value
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return cls(value)
+        count = whole_number(value)
+        if count is not None and count >= 0:
+            return cls(count)
         if isinstance(value, str):
-            if value.strip().isdecimal():
-                return cls(int(value))
             match = _PERCENT.fullmatch(value)
             if match and float(match[1]) <= 100:  # noqa: PLR2004 - percent
                 return cls(float(match[1]), percent=True)
-        raise KognicInputError(f"{what} must be a count such as 3 or a share such as '2%', not {value!r}.")
+        raise KognicInputError(
+            f"{what} must be a count such as 3 or a share such as '2%', not {brief(value)}."
+        )
 
     def allows(self, refused: int, total: int) -> bool:
         """Tell whether that many of the total may be refused."""

@@ -71,7 +71,7 @@ class Reason(str, Enum):
     # Of what was not.
     STORE_UNAVAILABLE = (
         "store_unavailable",
-        "its document could not be read, as the store did not answer for `outage_timeout`; another try may",
+        "its document could not be read, as the store did not answer; another try may",
     )
     RUN_ENDED = "run_ended", "the run ended first; the message says why"
 

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TypeVar
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.texts import brief
 
 # What Kognic's documentation recommends at most: "something bigger than 10 might not work and is not recommended".
 MOST_CONNECTIONS = 10
@@ -25,6 +26,8 @@ _WORDS = dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True) | dict.fromke
 
 # Python reads no number of thousands of them.
 _DIGITS = 1000
+# Beyond any count of predictions, scenes or bytes; a larger number cannot always be written, stored or compared.
+_PLENTY = 1 << 62
 
 _Choice = TypeVar("_Choice", bound=Enum)
 
@@ -35,21 +38,31 @@ def check_connections(value: object, what: str = "max_connections") -> int:
     Raises:
         KognicInputError: It is not a whole number from 1 to 10.
     """
-    number: object = value
-    if isinstance(value, str) and value.strip().isdecimal():
-        number = int(value.strip()[:_DIGITS])  # more of them are too many connections all the same
+    number: object = value if (read := whole_number(value)) is None else read
     if isinstance(number, bool) or not isinstance(number, int):
         raise KognicInputError(
-            f"{what} must be a whole number from 1 to {MOST_CONNECTIONS}, written without a point; {value!r} is"
-            " none."
+            f"{what} must be a whole number from 1 to {MOST_CONNECTIONS}, written without a point;"
+            f" {brief(value)} is none."
         )
     if not 1 <= number <= MOST_CONNECTIONS:
         raise KognicInputError(
-            f"{what} must be a whole number from 1 to {MOST_CONNECTIONS}, not {value!r}: Kognic's documentation"
-            " recommends at most 10 calls at a time ('something bigger than 10 might not work and is not"
-            " recommended')."
+            f"{what} must be a whole number from 1 to {MOST_CONNECTIONS}, not {brief(value)}: Kognic's"
+            " documentation recommends at most 10 calls at a time ('something bigger than 10 might not work and is"
+            " not recommended')."
         )
     return number
+
+
+def whole_number(value: object) -> int | None:
+    """Return what is a whole number, or text that is digits alone, as a number; None for all else.
+
+    What is larger than anything that there is becomes a number that is so, too, and that can be written and kept.
+    """
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value.strip()[:_DIGITS])
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return max(-_PLENTY, min(value, _PLENTY))
 
 
 def check_seconds(value: object, what: str, *, zero: bool = False) -> float:
@@ -64,7 +77,7 @@ def check_seconds(value: object, what: str, *, zero: bool = False) -> float:
         seconds = math.nan
     if isinstance(value, bool) or not math.isfinite(seconds) or seconds < 0 or (seconds == 0 and not zero):
         raise KognicInputError(
-            f"{what} must be a number of seconds{'' if zero else ' above 0'}, not {value!r}."
+            f"{what} must be a number of seconds{'' if zero else ' above 0'}, not {brief(value)}."
         )
     return seconds
 
@@ -75,8 +88,8 @@ def check_bytes(value: object, what: str) -> int:
     Raises:
         KognicInputError: It is no whole number above 0.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise KognicInputError(f"{what} must be a whole number of bytes above 0, not {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _PLENTY:
+        raise KognicInputError(f"{what} must be a whole number of bytes above 0, not {brief(value)}.")
     return value
 
 
@@ -117,7 +130,7 @@ def check_flag(value: object, what: str) -> bool:
     """
     found = flag_of(value)
     if found is None:
-        raise KognicInputError(f"{what} must be true or false, not {value!r}.")
+        raise KognicInputError(f"{what} must be true or false, not {brief(value)}.")
     return found
 
 
@@ -134,4 +147,4 @@ def check_choice(value: object, what: str, choices: type[_Choice]) -> _Choice:
         if isinstance(value, str) and value == choice.value:
             return choice
     named = ", ".join(repr(choice.value) for choice in choices)
-    raise KognicInputError(f"{what} must be one of {named}, not {value!r}.")
+    raise KognicInputError(f"{what} must be one of {named}, not {brief(value)}.")

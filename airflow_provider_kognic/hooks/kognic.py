@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
-from airflow_provider_kognic.core.api.settings import (
-    DEFAULT_APP_URL,
-    DEFAULT_AUTH_HOST,
-    DEFAULT_BASE_URL,
-    DEFAULT_TIMEOUT,
-    Credentials,
-    Settings,
-)
 from airflow_provider_kognic.core.errors import (
     KognicAuthError,
     KognicConnectionError,
@@ -29,8 +19,10 @@ from airflow_provider_kognic.core.errors import (
     KognicPermissionError,
     KognicTLSError,
 )
-from airflow_provider_kognic.core.values import MOST_CONNECTIONS, check_connections
+from airflow_provider_kognic.core.texts import brief
+from airflow_provider_kognic.core.values import check_connections
 from airflow_provider_kognic.get_provider_info import CONN_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
+from airflow_provider_kognic.hooks.connections import settings_of, unknown_keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -38,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
     from airflow_provider_kognic.core.api.client import KognicClient
     from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
+    from airflow_provider_kognic.core.api.settings import Settings
 
 
 logger = logging.getLogger(__name__)
@@ -52,9 +45,6 @@ _PARTS: tuple[tuple[type[KognicError], str], ...] = (
     (KognicInputError, "Connection settings"),
     (KognicError, "API"),
 )
-
-# Of the keys of an extra that nobody reads, and of each so many characters.
-_MOST_NAMED, _LONGEST_NAME = 5, 60
 
 
 class KognicHook(BaseHook):
@@ -71,6 +61,8 @@ class KognicHook(BaseHook):
         kognic_conn_id: The connection's id.
         stopping: Tells whether whoever calls is to stop: then a call ends within a second, with KognicStoppedError,
             or KognicAmbiguousError where a POST was on its way. None for who cannot be stopped.
+        first: Whether the connection is read for the first time in a task's run: only then its log is warned of
+            keys of the extra that mean nothing.
     """
 
     conn_name_attr = "kognic_conn_id"
@@ -83,15 +75,17 @@ class KognicHook(BaseHook):
         kognic_conn_id: str = default_conn_name,
         *,
         stopping: Callable[[], bool] | None = None,
+        first: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.kognic_conn_id = kognic_conn_id
         self._stopping = stopping
+        self._level = logging.WARNING if first else logging.DEBUG
 
     @classmethod
     async def from_connection_id(
-        cls, kognic_conn_id: str, *, stopping: Callable[[], bool] | None = None
+        cls, kognic_conn_id: str, *, stopping: Callable[[], bool] | None = None, first: bool = True
     ) -> KognicHook:
         """Make a hook where the connection can only be read asynchronously: in a trigger.
 
@@ -100,14 +94,14 @@ class KognicHook(BaseHook):
         """
         from asgiref.sync import sync_to_async
 
-        hook = cls(kognic_conn_id, stopping=stopping)
+        hook = cls(kognic_conn_id, stopping=stopping, first=first)
         with _unknown_said(kognic_conn_id):
             if hasattr(cls, "aget_connection"):  # Airflow >= 3.1
                 connection = await cls.aget_connection(kognic_conn_id)
             else:
                 connection = await sync_to_async(cls.get_connection)(kognic_conn_id)
         # Reading the extras makes Airflow tell its supervisor what to mask, which must not happen on the loop.
-        hook.settings = await sync_to_async(_settings_and_warning)(connection)
+        hook.settings = await sync_to_async(_settings_and_warning)(connection, hook._level)
         return hook
 
     @cached_property
@@ -115,7 +109,7 @@ class KognicHook(BaseHook):
         """The connection, validated; raises KognicInputError, also where Airflow knows none of that id."""
         with _unknown_said(self.kognic_conn_id):
             connection = self.get_connection(self.kognic_conn_id)
-        return _settings_and_warning(connection)
+        return _settings_and_warning(connection, self._level)
 
     @cached_property
     def client(self) -> KognicClient:
@@ -258,48 +252,6 @@ class KognicHook(BaseHook):
         return {name: field(spec) for name, spec in CONN_FIELDS.items()}
 
 
-def settings_of(connection: Any) -> Settings:
-    """Read an Airflow connection.
-
-    Args:
-        connection: Anything with `host`, `port`, `schema`, `login`, `password` and `extra_dejson`.
-
-    Raises:
-        KognicInputError: A field cannot be used; the message names it and never shows a secret.
-    """
-    extra = {key: value for key, value in connection.extra_dejson.items() if value not in (None, "")}
-    scopes = extra.get("scopes", ())
-    if isinstance(scopes, str):
-        scopes = scopes.replace(",", " ").split()
-    if not isinstance(scopes, (list, tuple)):
-        raise KognicInputError(f"'scopes' must be text or a list of text, not {scopes!r}.")
-    return Settings(
-        base_url=_base_url(connection),
-        auth_host=str(extra.get("auth_host", DEFAULT_AUTH_HOST)),
-        credentials=_credentials(connection, extra),
-        scopes=tuple(map(str, scopes)),
-        max_connections=extra.get("max_connections", MOST_CONNECTIONS),
-        timeout=extra.get("timeout", DEFAULT_TIMEOUT),
-        verify=extra.get("verify", True),
-        proxy=None if "proxy" not in extra else str(extra["proxy"]),
-        app_url=str(extra.get("app_url", DEFAULT_APP_URL)),
-        allow_http=extra.get("allow_http", False),
-    )
-
-
-def unknown_keys(connection: Any) -> str | None:
-    """Return a sentence that names the keys of a connection's extra that nobody reads: typos; None without any."""
-    unknown = sorted(set(map(str, connection.extra_dejson)) - set(CONN_FIELDS))
-    if not unknown:
-        return None
-    named = []
-    for key in unknown[:_MOST_NAMED]:
-        meant = get_close_matches(key.lower(), CONN_FIELDS, 1)
-        named.append(f"{key[:_LONGEST_NAME]!r}" + (f" (did you mean {meant[0]!r}?)" if meant else ""))
-    more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
-    return f"The connection's extra has keys that are unknown and have no effect: {', '.join(named)}{more}."
-
-
 @contextmanager
 def _unknown_said(kognic_conn_id: str) -> Iterator[None]:
     """Say that there is no such connection as what it is: a wrong argument, which asking again will not mend."""
@@ -307,60 +259,12 @@ def _unknown_said(kognic_conn_id: str) -> Iterator[None]:
         yield
     except AirflowNotFoundException as error:
         raise KognicInputError(
-            f"Airflow knows no connection {kognic_conn_id!r}; define it or correct kognic_conn_id."
+            f"Airflow knows no connection {brief(kognic_conn_id)}; define it or correct kognic_conn_id."
         ) from error
 
 
-def _settings_and_warning(connection: Any) -> Settings:
+def _settings_and_warning(connection: Any, level: int) -> Settings:
     unknown = unknown_keys(connection)
     if unknown is not None:
-        logger.warning("%s", unknown)
+        logger.log(level, "%s", unknown)
     return settings_of(connection)
-
-
-def _base_url(connection: Any) -> str:
-    host = (connection.host or "").strip()
-    if not host:
-        return DEFAULT_BASE_URL
-    scheme, separator, rest = host.rpartition("://")
-    if not separator and connection.schema in ("http", "https"):
-        scheme, separator = connection.schema, "://"
-    # The connection form sends port 0 for a field that was left empty.
-    if connection.port:
-        place, slash, path = rest.partition("/")
-        if place.rpartition("]")[2].find(":") < 0:
-            rest = f"{place}:{connection.port}{slash}{path}"
-    return f"{scheme}{separator}{rest}"
-
-
-def _credentials(connection: Any, extra: Mapping[str, Any]) -> Credentials:
-    login, password = (connection.login or "").strip(), connection.password or ""
-    path = str(extra.get("credentials", "")).strip()
-    if path.startswith("{"):
-        raise KognicInputError(
-            "'credentials' in the connection's extra holds the credentials themselves, but extras are shown. Put"
-            " the JSON into the password, with an empty login, and replace the client secret: it may have been"
-            " seen."
-        )
-    if path and (login or password):
-        raise KognicInputError(
-            "the connection has both 'credentials' in its extra and a login or password; keep one."
-        )
-    if path:
-        return path
-    if login and password:
-        return login, password
-    if login:
-        raise KognicInputError("the connection has a login (client id) but no password (client secret).")
-    if not password:
-        return None
-    try:
-        parsed = json.loads(password)
-    except ValueError:
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise KognicInputError(
-            "the connection's login is empty, so its password must be a credentials JSON, and it is none. Put the"
-            " client id into login, or the whole JSON file's text into password."
-        )
-    return parsed

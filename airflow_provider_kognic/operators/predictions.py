@@ -211,9 +211,9 @@ class UploadPredictionsOperator(BaseOperator):
 
     Returns a summary, never documents, and leaves it in the XCom `summary` as well, also where it fails: the counts
     `uploaded`, `skipped`, `refused`, `in_doubt`, `unsent` and `total`, `duration_s`, `rate_per_s` and `reasons`;
-    `predictions_group_uuid`, `predictions_group`, `dataset_uuid`, `dataset`, `link` and `source`; `counted` and
-    `error`; `task_id`, `map_index` and `try_number`. Of a dry run also `dry_run` (true) and `would_send`; of a
-    model's results, or where something is left out of documents, `conversion`. See
+    `predictions_group_uuid`, `predictions_group`, `dataset_uuid`, `dataset`, `link` and `source`; `counted`,
+    `error` and `receipts`; `task_id`, `map_index` and `try_number`. Of a dry run also `dry_run` (true) and
+    `would_send`; of a model's results, or where something is left out of documents, `conversion`. See
     `airflow_provider_kognic.summaries`, which adds up those of mapped tasks.
 
     Raises:

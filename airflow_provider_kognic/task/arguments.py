@@ -7,6 +7,7 @@ when the task runs, as it was rendered. Nothing slow is imported here, as DAG fi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.groups.ensure import IfExists
 from airflow_provider_kognic.core.options import MaxFailures, UploadOptions
+from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows
 from airflow_provider_kognic.core.values import check_choice, check_flag
 from airflow_provider_kognic.task import model_results
@@ -237,11 +239,20 @@ def check_text(value: Any, what: str) -> str:
     """Return rendered text; native rendering (`render_template_as_native_obj`) makes a number of `20260131`.
 
     Raises:
-        KognicInputError: It is something else, such as None where a template found nothing.
+        KognicInputError: It is something else, or nothing: None, "None" or blanks where a template found nothing.
     """
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        return str(value)
-    raise KognicInputError(f"{what} must be text, not {value!r}.")
+    text = value
+    if isinstance(value, int) and not isinstance(value, bool):
+        with suppress(ValueError):  # of thousands of digits Python makes no text
+            text = str(value)
+    if isinstance(text, str):
+        if text.strip() in {"", "None"}:
+            raise KognicInputError(
+                f"{what} is {brief(text)}, which is what a template makes of nothing: look at the task's rendered"
+                " template."
+            )
+        return text
+    raise KognicInputError(f"{what} must be text, not {brief(value)}.")
 
 
 def check_journal(value: Any) -> Any:
@@ -256,7 +267,7 @@ def check_journal(value: Any) -> Any:
     if found is None or found is False or is_path(found):
         return found
     raise KognicInputError(
-        f"journal must be a folder, None for Airflow's state store, or False for none, not {value!r}."
+        f"journal must be a folder, None for Airflow's state store, or False for none, not {brief(value)}."
     )
 
 
@@ -287,7 +298,7 @@ def check_rows_path(value: Any, what: str) -> Any:
     """
     found = _unless_none(value)
     if found is not None and not (is_path(found) and str(found).strip().endswith(".jsonl")):
-        raise KognicInputError(f"{what} must be the path of a .jsonl file, not {value!r}.")
+        raise KognicInputError(f"{what} must be the path of a .jsonl file, not {brief(value)}.")
     return found
 
 
@@ -326,7 +337,7 @@ def _check_what_goes_with_a_class_mapping(operator: Any) -> None:
     if mapping != FROM_PREDICTIONS:
         if isinstance(_unless_none(mapping), str):
             raise KognicInputError(
-                f"class_mapping must be rows, a dict, or {FROM_PREDICTIONS!r}, not {mapping!r}."
+                f"class_mapping must be rows, a dict, or {FROM_PREDICTIONS!r}, not {brief(mapping)}."
             )
         for name in ("predictions", "manifest", "class_mapping_overrides", "predictions_format", "scenes"):
             if getattr(operator, name) is not None:

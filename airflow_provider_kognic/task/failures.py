@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.masking import presentable
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.exceptions import (
     KognicFailError,
@@ -32,6 +33,7 @@ class Ended:
         stopped: What ended it early, or None.
         timed_out: Whether it fails as its `execution_timeout` was nearly over.
         counted: Whether the counts are of all of the source: it could be gone through to its end.
+        receipts: Where the receipts are; None where none were written.
     """
 
     counts: dict[str, Any]
@@ -39,6 +41,7 @@ class Ended:
     stopped: KognicError | None = None
     timed_out: bool = False
     counted: bool = True
+    receipts: str | None = None
 
 
 def exception_for(
@@ -59,6 +62,7 @@ def exception_for(
         summary: What the task left in XCom.
         timed_out: Whether its `execution_timeout` was nearly over.
     """
+    presentable(error)  # Airflow logs its causes with it
     if timed_out:
         return _with(summary, KognicTimeoutError(str(error)))
     retry = may_repeat(error, idempotent=idempotent)
@@ -71,6 +75,8 @@ def exception_of(
     """Return what the task raises where it has a result, and that is a failure."""
     if ended.timed_out:
         return _with(summary, KognicTimeoutError(failure.message))
+    if ended.stopped is not None:
+        presentable(ended.stopped)
     asked = None if ended.stopped is None else ended.stopped.retry_after
     return _with(summary, _exception(task, failure.message, retry=failure.retry, retry_after=asked))
 

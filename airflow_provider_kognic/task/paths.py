@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.masking import masked_as
-from airflow_provider_kognic.core.texts import sentence
+from airflow_provider_kognic.core.texts import brief, sentence
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.formats.options import FormatOptions
     from airflow_provider_kognic.core.stores.patience import Patience
 
+# Characters that no system takes of a path; a list that a template wrote as text has more.
+_LONGEST = 1 << 14
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _STORED = re.compile(
     r"(?P<bucket>(?P<scheme>[^:/]+)://(?:(?P<connection>[^/@]*)@)?(?P<name>[^/]*))(?:/(?P<key>.*))?",
@@ -56,6 +58,8 @@ def to_path(value: Any, what: str = "a path") -> PathLike:
     if not text.strip():
         # As a path it would mean the folder that the worker happens to run in.
         raise KognicInputError(f"{what} is empty: look at the task's rendered template.")
+    if len(text) > _LONGEST:
+        raise KognicInputError(f"{what} is no path: {brief(text)}.")
     if local := _LOCAL.match(text):
         return Path(text[local.end() :])
     if isinstance(value, Path) and not hasattr(

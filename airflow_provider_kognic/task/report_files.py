@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.files import is_local
+from airflow_provider_kognic.core.masking import presentable
 from airflow_provider_kognic.core.preview.beside_report import PlanPreview
 from airflow_provider_kognic.core.reporting.plan_report import PlanReport
 from airflow_provider_kognic.core.reporting.receipts import Receipts
@@ -64,7 +65,12 @@ class _TaskFile(Generic[_File]):
         try:
             file.notice(event)
         except Exception as error:
-            logger.exception("The %s cannot be kept; the %s goes on.", self._what, self._during)
+            logger.exception(
+                "The %s cannot be kept; the %s goes on.",
+                self._what,
+                self._during,
+                exc_info=presentable(error),
+            )
             self._problem = error
 
     def _incomplete(self, written: int, expected: int) -> str | None:
@@ -107,6 +113,11 @@ class TaskReceipts(_TaskFile[Receipts]):
         super().__init__(file, "receipts", "upload")
 
     @property
+    def path(self) -> str | None:
+        """Where all rows are, for people; None where nobody wants them."""
+        return None if self._file is None else str(self._file.path)
+
+    @property
     def failed(self) -> str | None:
         """Where the rows of what failed are, for people; None where nobody wants them."""
         return None if self._file is None else str(self._file.failed_path)
@@ -131,7 +142,7 @@ class TaskReceipts(_TaskFile[Receipts]):
             try:
                 return self._incomplete(self._file.write(), expected)
             except Exception as error:
-                logger.exception("The receipts could not be written.")
+                logger.exception("The receipts could not be written.", exc_info=presentable(error))
                 self._problem = error
         return self._said(self._problem)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import redact
 
-from airflow_provider_kognic.core.masking import masked
+from airflow_provider_kognic.core.masking import masked, presentable
 from airflow_provider_kognic.core.models import Summary, is_uuid
 from airflow_provider_kognic.summaries import (
     KEY,
@@ -16,6 +16,7 @@ from airflow_provider_kognic.summaries import (
     MOST_ERROR_BYTES,
     MOST_EXAMPLE_BYTES,
     MOST_NAME_BYTES,
+    MOST_REASON_BYTES,
     MOST_REASONS,
     cut,
     shortened,
@@ -76,7 +77,7 @@ class TaskSummary:
     def leave(self, ended: Ended) -> dict[str, Any]:
         """Leave the summary of an upload that has ended, and return it."""
         error = None if ended.failure is None else ended.failure.message
-        return self._push(ended.counts, counted=ended.counted, error=error)
+        return self._push(ended.counts, counted=ended.counted, error=error, receipts=ended.receipts)
 
     def leave_without_counts(self, error: BaseException) -> dict[str, Any]:
         """Leave the summary of a task whose upload did not begin, or broke off, and return it."""
@@ -86,13 +87,15 @@ class TaskSummary:
             text = f"{kind.__name__}: {text}"  # of somebody else, who may have written for programmers only
         return self._push(Summary(self._group).to_dict(), counted=False, error=text)
 
-    def _push(self, counts: Mapping[str, Any], *, counted: bool, error: str | None) -> dict[str, Any]:
+    def _push(
+        self, counts: Mapping[str, Any], *, counted: bool, error: str | None, receipts: str | None = None
+    ) -> dict[str, Any]:
         ti = self._ti
         reasons = list((counts.get("reasons") or {}).items())[:MOST_REASONS]
         summary = {
             **counts,
             "predictions_group_uuid": _text(counts["predictions_group_uuid"], MOST_NAME_BYTES),
-            "reasons": {str(reason): number for reason, number in reasons},
+            "reasons": {cut(str(reason), MOST_REASON_BYTES): number for reason, number in reasons},
             "predictions_group": _text(self._group_name, MOST_NAME_BYTES),
             "dataset_uuid": self._dataset_uuid,
             "dataset": _text(self._dataset, MOST_NAME_BYTES),
@@ -100,6 +103,7 @@ class TaskSummary:
             "source": _text(self._source, MOST_NAME_BYTES),
             "counted": counted,
             "error": _text(error, MOST_ERROR_BYTES),
+            "receipts": _text(receipts, MOST_NAME_BYTES),
             "task_id": getattr(ti, "task_id", None),
             "map_index": getattr(ti, "map_index", -1),
             "try_number": getattr(ti, "try_number", None),
@@ -109,8 +113,10 @@ class TaskSummary:
             summary = shortened(summary)
         try:
             ti.xcom_push(key=KEY, value=summary)
-        except Exception:  # whatever keeps the summary from being stored must not hide how the upload ended
-            logger.exception("The summary could not be stored in XCom: %s", summary)
+        except Exception as lost:  # it must not hide how the upload ended
+            logger.exception(
+                "The summary could not be stored in XCom: %s", summary, exc_info=presentable(lost)
+            )
         return summary
 
     @staticmethod

@@ -13,10 +13,11 @@ from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.reporting.conversions import Conversions
 from airflow_provider_kognic.core.reporting.judgement import Failure, judge
+from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
-from airflow_provider_kognic.core.sources.folder import FilesSource
 from airflow_provider_kognic.core.stores.asking import Asking
 from airflow_provider_kognic.core.stores.patience import Patience
+from airflow_provider_kognic.core.texts import printable
 from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.core.upload.dry_run import make_plan
 from airflow_provider_kognic.core.validation.class_coverage import class_coverage
@@ -95,7 +96,7 @@ class UploadJob:
             report = asyncio.run(self._send(receipts, deadline))
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
-            failed = receipts.failed if unwritten is None else None
+            path, failed = (receipts.path, receipts.failed) if unwritten is None else (None, None)
         failure = judge(report, asked.options, receipts=failed)
         if failure is not None and report.stopped is None and not report.summary.total:
             failure = self._with_what_is_there(failure)
@@ -108,6 +109,7 @@ class UploadJob:
             report.stopped,
             timed_out=failure is not None and deadline.has_passed,
             counted=not report.uncounted,
+            receipts=path,
         )
 
     async def _send(self, receipts: TaskReceipts, deadline: Deadline) -> Report:
@@ -163,9 +165,8 @@ class UploadJob:
 
     def _with_what_is_there(self, failure: Failure) -> Failure:
         """Return why an empty source fails the task, and what is there instead, if that is known."""
-        if not isinstance(self.source, FilesSource):
-            return failure
-        return replace(failure, message=f"{failure.message} {self.source.nothing}".rstrip())
+        said = masked(f"{failure.message} {nothing_in(self.source)}".rstrip())
+        return replace(failure, message=printable(said))
 
     async def _plan(self, report: TaskPlanReport, deadline: Deadline) -> Plan:
         deadline.set_alarm()

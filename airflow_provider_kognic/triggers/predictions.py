@@ -7,7 +7,7 @@ comes of it.
 from __future__ import annotations
 
 import asyncio
-import threading
+import math
 import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_kognic.core.errors import KognicError
-from airflow_provider_kognic.core.groups.waiting import DatasetScenesQuestion, PredictionsGroupQuestion
+from airflow_provider_kognic.core.groups.waiting import (
+    LEAST_LOOK,
+    DatasetScenesQuestion,
+    PredictionsGroupQuestion,
+    in_vain,
+)
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.hooks.kognic import KognicHook
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from airflow_provider_kognic.core.api.client import KognicClient
 
@@ -38,6 +43,8 @@ class _KognicTrigger(BaseTrigger):
         self.poke_interval = poke_interval
         self.kognic_conn_id = kognic_conn_id
         self.until = until
+        self._gone = False
+        self._look_over = math.inf  # in seconds since the epoch
 
     @abstractmethod
     def ask(self, client: KognicClient) -> tuple[Any, str]:
@@ -45,29 +52,32 @@ class _KognicTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event."""
-        gone = threading.Event()
         try:
-            async for event in self._look_again_and_again(gone.is_set):
+            async for event in self._look_again_and_again():
                 yield event
         finally:
-            gone.set()  # a look that is under way ends, too: its thread would outlive a trigger that was cancelled
+            self._gone = (
+                True  # a look that is under way ends, too: its thread would outlive a cancelled trigger
+            )
 
-    async def _look_again_and_again(self, gone: Callable[[], bool]) -> AsyncIterator[TriggerEvent]:
+    async def _look_again_and_again(self) -> AsyncIterator[TriggerEvent]:
         said = seen = ""
         hook = None
         while True:
+            if self.until is not None:
+                self._look_over = max(self.until, time.time() + LEAST_LOOK)
             try:
                 if hook is None:  # one for all looks, so that they share a token
-                    hook = await KognicHook.from_connection_id(self.kognic_conn_id, stopping=gone)
+                    hook = await KognicHook.from_connection_id(
+                        self.kognic_conn_id, stopping=self._is_to_stop, first=False
+                    )
                 answer, sentence = await asyncio.to_thread(self._ask, hook)
             except KognicError as error:
                 if not may_repeat(error, idempotent=True):
                     yield TriggerEvent({"error": str(error)})
                     return
-                seen = f"Kognic could not be asked: {error}"
-                self.log.warning(
-                    "Kognic cannot be asked now, trying again in %g s: %s", self.poke_interval, error
-                )
+                seen, now = in_vain(error)
+                self.log.warning("%s", now)
             else:
                 seen = sentence
                 if sentence != said:
@@ -86,6 +96,9 @@ class _KognicTrigger(BaseTrigger):
         """Return the arguments that all triggers have."""
         given: dict[str, Any] = {"poke_interval": self.poke_interval, "kognic_conn_id": self.kognic_conn_id}
         return given if self.until is None else {**given, "until": self.until}
+
+    def _is_to_stop(self) -> bool:
+        return self._gone or time.time() >= self._look_over
 
     def _ask(self, hook: KognicHook) -> tuple[Any, str]:
         with hook.client as client:

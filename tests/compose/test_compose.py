@@ -112,7 +112,7 @@ def test_the_connection_leads_to_the_emulator_over_the_allowed_http() -> None:
     from airflow.sdk import Connection
 
     from airflow_provider_kognic.emulator import demo
-    from airflow_provider_kognic.hooks.kognic import settings_of
+    from airflow_provider_kognic.hooks.connections import settings_of
 
     fields = json.loads(ENVIRONMENT["AIRFLOW_CONN_KOGNIC_DEFAULT"])
     extra = json.dumps(fields.pop("extra"))

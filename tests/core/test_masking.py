@@ -2,12 +2,13 @@
 
 import json
 import time
+import traceback
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.masking import is_masked, masked, masked_as
+from airflow_provider_kognic.core.masking import Quoted, is_masked, masked, masked_as, presentable
 from airflow_provider_kognic.core.models import Prediction, Refused, Result
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.opening import open_source
@@ -60,6 +61,66 @@ _AZURE = ("abfs", "abfss", "az", "wasb", "wasbs")
         ("s3://a/b,https://h/a?sig=b", "s3://a/b,https://h/a?sig=***"),
         ("https://h/a?next=https://u:p@h/b?sig=c", "https://h/a?next=https://***@h/b?sig=***"),
         *((f"{scheme}://c@a/b?se=1&sig=c", f"{scheme}://c@a/b?se=1&sig=***") for scheme in _AZURE),
+        *(
+            (f"https://h/a?x=1&{name}=b&y=2", f"https://h/a?x=1&{name}=***&y=2")
+            for name in [
+                "private_token",
+                "refresh_token",
+                "refreshToken",
+                "jwt",
+                "code",
+                "auth",
+                "authorization",
+                "auth_code",
+                "subscription-key",
+                "Ocp-Apim-Subscription-Key",
+                "x-functions-key",
+                "x-api-key",
+                "apikey",
+                "pass",
+                "user_pass",
+                "passphrase",
+                "pwd",
+                "hmac",
+                "x-oss-signature",
+                "x-cos-security-token",
+                "OSSAccessKeyId",
+                "auth_key",
+                "wsSecret",
+                "__token__",
+                "hdnts",
+                "md5",
+                "secret",
+                "client_assertion",
+                "id_token",
+                "auth[token]",
+                "url_sig",
+                "sas",
+                "bearer",
+                "ticket",
+                "jsessionid",
+                "key",
+            ]
+        ),
+        *(
+            (f"https://h/a?{name}=b", None)
+            for name in [
+                "monkey",
+                "country_code",
+                "status_code",
+                "render_pass",
+                "sort_key",
+                "object_key",
+                "session",
+                "author",
+            ]
+        ),
+        ("https://ghp_0123456789@host/a.json", "https://***@host/a.json"),
+        ("HTTP://token@host:80/a.json", "HTTP://***@host:80/a.json"),
+        ("https://host/a@b.json", None),
+        ("https://host?mail=a@b", None),
+        ("s3a://connection@bucket/a.json", None),
+        ("gs://connection@bucket/a.json", None),
         # Names that are no query.
         ("https://h/cam=front&key=3", None),
         *(
@@ -105,6 +166,42 @@ def test_long_texts_take_no_time(text: str) -> None:
     masked_as(text, text)
     is_masked(text)
     assert time.process_time() - begun < 10
+
+
+def test_an_error_is_presented_without_what_its_causes_quote() -> None:
+    """The errors that quote nothing stay, as do their tracebacks."""
+    secret = "cafe0123"
+
+    def refuse() -> None:
+        raise OSError(f"403, url='https://h/a?sig={secret}'")
+
+    def look() -> None:
+        try:
+            try:
+                try:
+                    refuse()
+                except OSError as error:
+                    raise FileNotFoundError(f"https://h/a?sig={secret}") from error
+            except FileNotFoundError as error:
+                raise ValueError("no such thing") from error
+        except ValueError:
+            raise KognicInputError("it cannot be read")  # noqa: B904 - its context is shown, too
+
+    with pytest.raises(KognicInputError) as raised:
+        look()
+    error = raised.value
+    assert presentable(error) is error
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    assert secret not in text
+    assert text.count("sig=***") == 2
+    assert "FileNotFoundError: https://h/a?sig=***" in text
+    assert "ValueError: no such thing" in text
+    assert text.count(" in look") == 4
+    quoted = presentable(OSError(f"https://h/a?sig={secret}"))
+    assert isinstance(quoted, Quoted)
+    assert str(quoted) == "OSError: https://h/a?sig=***"
+    fine = KeyError("a")
+    assert presentable(fine) is fine
 
 
 def test_what_a_library_quotes_by_itself() -> None:

@@ -28,3 +28,17 @@ def test_the_strict_check_has_a_limit_of_its_own() -> None:
         UploadOptions.of(max_document_bytes=more)
     assert UploadOptions.of(max_document_bytes=more, validation="off").max_document_bytes == more
     assert UploadOptions.of(max_document_bytes=more - 1).max_document_bytes == more - 1
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, pytest.param(10**5000, id="digits"), f" {'9' * 5000} "])
+def test_more_refusals_than_can_be_counted_may_be(value: object) -> None:
+    """Python neither reads nor writes a number of thousands of digits."""
+    most = UploadOptions.of(max_failures=value).max_failures
+    assert most.allows(10**12, 10**12)
+    assert len(str(most)) < 40
+
+
+@pytest.mark.parametrize("name", ["max_document_bytes", "max_memory_bytes"])
+def test_more_bytes_than_there_are_is_no_number_of_bytes(name: str) -> None:
+    with pytest.raises(KognicInputError, match=f"{name} must be"):
+        UploadOptions.of(**{name: 10**5000})

@@ -109,7 +109,7 @@ PUBLIC: dict[str, str] = {
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",
     "groups.lookup": "ListsGroups find_group of_name of_uuid uuids_of",
-    "groups.waiting": "DatasetScenesQuestion PredictionsGroupQuestion Question",
+    "groups.waiting": "DatasetScenesQuestion PredictionsGroupQuestion Question in_vain scenes_to_wait_for",
     "hosts": "is_loopback is_same_host normal_host normal_url",
     "journal.facade": "Journal record_of",
     "journal.folder": "FolderLog",
@@ -128,7 +128,7 @@ PUBLIC: dict[str, str] = {
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
     "journal.store": "Store T journal_error",
     "journal.writer": "LogThread OpenIntents Writer answered not_open",
-    "masking": "is_masked masked masked_as",
+    "masking": "Quoted is_masked masked masked_as presentable",
     "models": "NotRead Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",
     "openlabel.accept": "accept",
@@ -176,8 +176,8 @@ PUBLIC: dict[str, str] = {
     "reporting.tally": "Tally",
     "retries": "Backoff Rule Verdict may_repeat parse_retry_after verdict",
     "sources.base": (
-        "Format Found Given PathLike Source cannot_read_on folded is_unicode prediction_of refusal "
-        "scenes_of unique written"
+        "Format Found Given PathLike Source cannot_read_on folded is_unicode nothing_in prediction_of "
+        "refusal scenes_of unique written"
     ),
     "sources.bounded": (
         "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
@@ -216,10 +216,11 @@ PUBLIC: dict[str, str] = {
     "sources.walk": "T walk",
     "sources.scene_tables.kitti": "table_of_kitti",
     "stores.asking": "Asking T",
-    "stores.limited": "T heard in_time seconds_for within",
+    "stores.limited": "T awaited heard in_time seconds_for within",
     "stores.patience": "Patience T",
     "stores.troubles": (
-        "Facts Row Trouble advice_of error_of has_no_bucket has_no_words is_of_another_version is_outage trouble_of"
+        "Facts Row Trouble advice_of error_of has_no_bucket has_no_words is_empty is_of_another_version is_outage "
+        "trouble_of"
     ),
     "upload": "upload",
     "upload.dry_run": "make_plan",
@@ -248,9 +249,10 @@ PUBLIC: dict[str, str] = {
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.tabling": "Tabled write_table",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
-    "texts": "about_one sentence",
+    "texts": "about_one brief counted printable sentence shortened",
     "values": (
-        "check_bytes check_choice check_confidence check_connections check_count check_flag check_seconds flag_of"
+        "check_bytes check_choice check_confidence check_connections check_count check_flag check_seconds flag_of "
+        "whole_number"
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -177,7 +178,9 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
         "password": "secret",
         "extra_dejson": {},
     }
-    connection = SimpleNamespace(**{**plain, **given})
+    fields = {**plain, **given}
+    fields |= {"conn_id": "kognic_default", "extra": json.dumps(fields["extra_dejson"])}
+    connection = SimpleNamespace(**fields)
     hook = KognicHook()
     with mock.patch.object(KognicHook, "get_connection", return_value=connection):
         return ended(lambda: repr(hook.settings))

@@ -195,7 +195,7 @@ class Place:
 
 
 _LATER_KEYS = {
-    *("predictions_group", "dataset_uuid", "dataset", "link", "source", "counted", "error"),
+    *("predictions_group", "dataset_uuid", "dataset", "link", "source", "counted", "error", "receipts"),
     *("task_id", "map_index", "try_number"),
 }
 
@@ -224,7 +224,7 @@ def steady(text: str) -> str:
     """
     text = _LISTS.sub(lambda found: found[1] + ", ".join(sorted(found[2].split(", "))), text)
     named = _NAMED.findall(text)
-    return f"{_NAMED.sub('', text)}\n{len(named)} named" if len(named) > 1 else text
+    return f"{_NAMED.sub('', text).rstrip()}\n{len(named)} named" if len(named) > 1 else text
 
 
 def _rough(files: dict[str, Any]) -> dict[str, Any]:

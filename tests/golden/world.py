@@ -131,7 +131,7 @@ def _pretty(value: Any, margin: str) -> str:
 
 _MASKS = (
     (re.compile(r"\b\d+(\.\d+)? s\b"), "# s"),
-    (re.compile(r"\b\d+\.\d/s"), "#/s"),
+    (re.compile(r"\b\d+\.\d created/s"), "# created/s"),
 )
 
 

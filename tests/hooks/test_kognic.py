@@ -32,6 +32,7 @@ from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.hooks.kognic import KognicHook
 
 SECRET = "a-client-secret-9876543210"
+ID = "kognic_default"
 
 
 @pytest.fixture(autouse=True)
@@ -179,6 +180,7 @@ def test_extras_are_read_as_forms_and_files_write_them(
         ({"extra": {"auth_host": "http://auth.example"}}, "auth_host .* clear text"),
         ({"login": "only-an-id"}, "has a login .* but no password"),
         ({"password": SECRET}, "its password must be a credentials JSON"),
+        ({"password": "[" * 100_000}, "its password must be a credentials JSON"),
         ({"password": f'["{SECRET}"]'}, "its password must be a credentials JSON"),
         ({"extra": {"credentials": f'{{"clientSecret": "{SECRET}"}}'}}, "but extras are shown"),
         ({"password": SECRET, "login": "id", "extra": {"credentials": "/a"}}, "keep one"),
@@ -190,6 +192,30 @@ def test_what_cannot_be_used_is_said_without_secrets(
     with pytest.raises(KognicInputError, match=message) as caught:
         connect(fields).list_datasets()
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", ["settings", "button", "loop"])
+@pytest.mark.parametrize("extra", [f"{{{SECRET}", f'["{SECRET}"]', f'"{SECRET}"', "null", "7"])
+def test_an_extra_that_is_no_object_is_refused_and_not_shown(
+    connect: Callable[..., KognicHook], extra: str, how: str
+) -> None:
+    """Airflow takes some of these for an empty one: the credentials would go to Kognic's own servers."""
+    hook = connect({"host": "kognic.example", "login": "id", "password": "pw", "extra": extra})
+    if how == "button":
+        done, said = hook.test_connection()
+        assert not done
+        assert said.startswith("Connection settings: ")
+    else:
+        with pytest.raises(KognicInputError) as caught:
+            _ = hook.settings if how == "settings" else asyncio.run(KognicHook.from_connection_id(ID))
+        said = str(caught.value)
+    assert "the extra of the connection 'kognic_default' is no JSON object" in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize("extra", [None, "", "  ", "{}", {}])
+def test_an_extra_may_be_empty(connect: Callable[..., KognicHook], extra: Any) -> None:
+    assert connect({"extra": extra}).settings.timeout == 60
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])

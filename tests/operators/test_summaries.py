@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 CALLS_BACK = find_spec("airflow.models.task_state_store") is not None
 needs_callbacks = pytest.mark.skipif(not CALLS_BACK, reason="dag.test() calls no callbacks in this Airflow")
 WHERE = {"predictions_group_uuid", "predictions_group", "dataset_uuid", "dataset", "link", "source"}
-ONE = {*COUNTS, *WHERE, "duration_s", "rate_per_s", "reasons", "counted", "error"}
+ONE = {*COUNTS, *WHERE, "duration_s", "rate_per_s", "reasons", "counted", "error", "receipts"}
 OF_A_TASK = {*ONE, "task_id", "map_index", "try_number"}
 OF_SEVERAL = {*ONE, "shards", "failed_shards", "unknown_shards", "skipped_shards"}
 
@@ -578,5 +578,8 @@ def test_the_recipes_for_telling_people(
     refused, early, lost = sorted(told, key=lambda text: ("lost" in text, "failed" in text))
     assert refused.startswith(f"2 of 3 predictions are in {page(group)}; 1 refused, 0 in doubt, 0 unsent. ")
     assert early.startswith("The upload of /nowhere into demo failed: ")
+    fine = {**summarise([]), "counted": True, "error": None, "link": "there"}
+    names["tell"]({"exception": SimpleNamespace(summary=fine)})
+    assert told[-1] == "0 of 0 predictions are in there; 0 refused, 0 in doubt, 0 unsent. "
     assert lost == "The upload upload was lost; its log says more."
     assert f"refused failed. 1 refused, {page(group)}" in rendered

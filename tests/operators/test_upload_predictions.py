@@ -56,7 +56,7 @@ def counts(summary: dict[str, Any] | None) -> dict[str, int]:
     assert summary is not None
     assert set(summary) == {
         *(*COUNTS, "predictions_group_uuid", "total", "duration_s", "rate_per_s", "reasons"),
-        *("predictions_group", "dataset_uuid", "dataset", "link", "source", "counted", "error"),
+        *("predictions_group", "dataset_uuid", "dataset", "link", "source", "counted", "error", "receipts"),
         *("task_id", "map_index", "try_number"),
     }
     assert sum(summary[name] for name in COUNTS) == summary["total"]

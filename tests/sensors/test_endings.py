@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,6 +47,32 @@ HOPELESS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "wrong argument": ({"predictions_group_uuid": "../x"}, {}, "give either 'name' or"),
     "wrong type": ({"name": ["n"]}, {}, "'name' must be text, not ['n']"),
+}
+# What a template makes of nothing, or of too much.
+NOTHING: dict[str, tuple[type[Any], dict[str, Any], str]] = {
+    "dataset": (PredictionsGroupSensor, {"dataset": ""}, "'dataset' is '', which is what a template makes"),
+    "name": (PredictionsGroupSensor, {"name": ""}, "'name' is '', which is what a template makes"),
+    "blank": (PredictionsGroupSensor, {"name": " \t"}, "'name' is ' \\t', which is"),
+    "none": (PredictionsGroupSensor, {"name": "None"}, "'name' is 'None', which is"),
+    "uuid": (
+        PredictionsGroupSensor,
+        {"name": None, "predictions_group_uuid": ""},
+        "'predictions_group_uuid' is ''",
+    ),
+    "connection": (PredictionsGroupSensor, {"kognic_conn_id": "None"}, "'kognic_conn_id' is 'None'"),
+    "no connection": (PredictionsGroupSensor, {"kognic_conn_id": None}, "'kognic_conn_id' must be text"),
+    "scenes' dataset": (DatasetScenesSensor, {"dataset": "None"}, "'dataset' is 'None'"),
+    "scene": (DatasetScenesSensor, {"scene_uuids": [""]}, "a scene of 'scene_uuids' is ''"),
+    "predictions": (DatasetScenesSensor, {"predictions": "None"}, "'predictions' is 'None'"),
+    "min_count": (DatasetScenesSensor, {"min_count": "None"}, "min_count must be a whole number"),
+    "digits": (DatasetScenesSensor, {"min_count": "9" * 6000}, "min_count must be a whole number from 1 on"),
+    "list": (
+        DatasetScenesSensor,
+        {"scene_uuids": str([demo.scene_uuid(0)] * 3000)},
+        "'scene_uuids' must be a list of scenes",
+    ),
+    "long name": (PredictionsGroupSensor, {"name": ["n" * 100_000]}, "'name' must be text"),
+    "long path": (DatasetScenesSensor, {"predictions": "['a'], " * 20_000}, "'predictions' is no path"),
 }
 every_way = pytest.mark.parametrize("way", WAYS)
 every_flag = pytest.mark.parametrize("flag", FLAGS)
@@ -91,6 +118,91 @@ def test_what_waiting_cannot_mend_is_said_and_skips_under_never_fail_alone(
     assert (run.task_state("wait"), run.tries("wait")) == (expected, 1), run.output
     assert message in run.output
     assert "wrong-48151623" not in run.output
+
+
+@every_way
+@pytest.mark.parametrize("what", NOTHING)
+def test_what_a_template_rendered_to_is_judged_at_the_first_look(
+    run_dag: RunDag, dag: "DAG", server: Emulator, way: str, what: str
+) -> None:
+    """By its name, within bounds, and not waited for till the time-out."""
+    sensor, arguments, message = NOTHING[what]
+    (group_sensor if sensor is PredictionsGroupSensor else scenes_sensor)(dag, **arguments, **WAYS[way])
+
+    run = run_dag(dag, connection=server)
+
+    assert (run.task_state("wait"), run.tries("wait")) == ("failed", 1), run.output[-3000:]
+    said = [line for line in run.output.splitlines() if "AirflowFailException: " in line]
+    assert message in said[0]
+    assert max(map(len, said)) < 1000
+
+
+@every_way
+@pytest.mark.parametrize("extra", ['{"48151623', '["48151623"]', '"48151623"', "null"], ids=list("abcd"))
+def test_an_extra_that_is_no_object_fails_at_once_and_is_not_shown(
+    run_dag: RunDag,
+    dag: "DAG",
+    server: Emulator,
+    connection_to: Callable[..., dict[str, Any]],
+    way: str,
+    extra: str,
+) -> None:
+    """Airflow takes what is no JSON for an empty one: the credentials would go elsewhere."""
+    group_sensor(dag, **WAYS[way])
+    server.reset_stats()
+
+    run = run_dag(dag, connection={**connection_to(server), "extra": extra})
+
+    assert (run.task_state("wait"), run.tries("wait")) == ("failed", 1), run.output
+    assert "the extra of the connection 'kognic_default' is no JSON object" in run.output
+    assert "48151623" not in run.output
+
+
+@pytest.mark.parametrize("way", ["poke", "reschedule"])
+def test_a_store_that_is_silent_is_not_kognic(
+    run_dag: RunDag, dag: "DAG", server: Emulator, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_if_airflow_cannot_reschedule_here(way)
+
+    def away(_: Any) -> Any:
+        raise KognicStoreError("the store is away 48151623")
+
+    monkeypatch.setattr(DatasetScenesSensor, "question", away)
+    scenes_sensor(dag, predictions="s3://b/day/", timeout=0.5, **WAYS[way])
+
+    run = run_dag(dag, connection=server)
+
+    assert run.task_state("wait") == "failed"
+    assert "The source cannot be read now, trying again: the store is away 48151623" in run.output
+    assert "Last look: The source could not be read: the store is away 48151623" in run.output
+    assert "Kognic" not in run.output.partition("Last look: ")[2].partition("\n")[0]
+
+
+BAD = {
+    "bad.jsonl": ("{nope\n", "Its one entry is refused; the first: {path}:1: not a row with 'sceneUuid'"),
+    "two.jsonl": ('{"sceneUuid": "x"}\n{nope\n', "All of its 2 entries are refused; the first: {path}:1: "),
+    "folder/x.json": ("{}", "Its one entry is refused; the first: {path}: the file's name is no scene uuid"),
+    "folder/x.txt": ("", "In {folder} there is one other file, such as 'x.txt'"),
+}
+
+
+@every_way
+@pytest.mark.parametrize("name", BAD)
+def test_a_source_without_scenes_says_what_there_is_instead(
+    run_dag: RunDag, dag: "DAG", server: Emulator, tmp_path: Path, way: str, name: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    content, message = BAD[name]
+    path.write_text(content)
+    given = path.parent if path.parent != tmp_path else path
+    scenes_sensor(dag, predictions=str(given), **WAYS[way])
+
+    run = run_dag(dag, connection=server)
+
+    assert (run.task_state("wait"), run.tries("wait")) == ("failed", 1), run.output
+    assert f"'predictions' names no scene to wait for: {given}. " in run.output
+    assert message.format(path=path, folder=path.parent) in run.output
 
 
 @every_way

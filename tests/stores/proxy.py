@@ -78,12 +78,14 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     proxy: Proxy  # given by a subclass
+    _over: threading.Event
 
     def log_message(self, *_args: object) -> None:
         """Say nothing."""
 
     def _serve(self) -> None:
         body = self._body()
+        self._over = self.proxy._over  # that of now: it may be cleared before somebody falls silent
         trouble = self.proxy._trouble_of(_request_of(self.command, self.path))
         if isinstance(trouble, Does):
             trouble.what()
@@ -159,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _break(self, trouble: Breaks) -> None:
         self.close_connection = True
         if trouble.how == "silence":
-            self.proxy._over.wait()
+            self._over.wait()
         if trouble.how == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 

@@ -2,23 +2,33 @@
 
 import json
 import threading
-from typing import Any
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError, KognicStoreError
+from airflow_provider_kognic.core.journal.facade import Journal
+from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.stores import limited
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
-from airflow_provider_kognic.task.paths import to_source
+from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor
+from airflow_provider_kognic.task.paths import to_path, to_source
+from tests.core.journal.folders import HEADER
 from tests.core.support import QUICK, Run, check_truth, content, settings_for, upload_all
 from tests.patience import wait_for
+from tests.sensors.test_endings import WAYS, every_way, skip_if_airflow_cannot_reschedule_here
 from tests.stores import faults
 from tests.stores.conftest import COUNT
 from tests.stores.s3 import S3
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
 
 FIRST = demo.scene_uuid(0)
 LONG = 120.0
@@ -67,19 +77,61 @@ def test_a_large_file_over_a_slow_link(
     assert done.counts() == (30, 0, 0, 0)
 
 
-def test_a_document_that_hangs_is_asked_for_once(
+def test_a_document_that_hangs_is_asked_for_on_a_new_connection(
     patient: S3, emulator: Emulator, group: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It holds one connection, and not one more with each try: the others are read."""
+    """The old one is given back, so that it may hang as often as it likes: the others are read."""
     monkeypatch.setattr(limited, "SILENCE", 1.0)
     before = len(alive("kognic-store"))
     fault = patient.proxy.add(faults.SILENT, "read", "head", where=FIRST)
     done = run(emulator, group, "s3://patient@preds/day/", Patience(6.0, QUICK))
     assert done.counts() == (COUNT - 1, 0, 0, 1)
-    assert fault.happened == 1
-    assert len(alive("kognic-store")) - before == 1
-    patient.proxy.clear()
-    wait_for(lambda: len(alive("kognic-store")) <= before)
+    assert fault.happened > 1
+    assert len(alive("kognic-store")) <= before
+
+
+def test_one_request_that_is_lost_loses_no_document(
+    patient: S3, emulator: Emulator, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limited, "SILENCE", 1.0)
+    patient.put("all.jsonl", rows_of(30, 100))
+    for given, where in (("day/", FIRST), ("all.jsonl", r"^all\.")):
+        patient.proxy.add(faults.SILENT, "read", where=where, times=1)
+        into = emulator.create_group()
+        done = run(emulator, into, f"s3://patient@preds/{given}", Patience(LONG, QUICK))
+        assert done.counts() == (COUNT, 0, 0, 0)
+
+
+def test_documents_that_hang_leave_the_journal_its_connections(
+    patient: S3, emulator: Emulator, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there are connections to the store, in which the journal is, too."""
+    monkeypatch.setattr(limited, "SILENCE", 2.0)
+    dead = sorted(demo.scene_uuid(i) for i in range(COUNT))[5:15]
+    patient.proxy.add(faults.SILENT, "read", where="|".join(dead))
+    header = type(HEADER)("127.0.0.1", group, "w")
+    log = FolderLog(to_path("s3://patient@preds/journal"), header, source_key="x", upload_key="u")
+    done = run(emulator, group, "s3://patient@preds/day/", Patience(6.0, QUICK), journal=Journal(log))
+    assert done.counts() == (COUNT - 10, 0, 0, 10)
+    assert done.report.stopped is None
+
+
+@pytest.mark.parametrize("given", ["all.jsonl", "all.csv"])
+def test_the_rest_is_counted_after_an_early_end(s3: S3, emulator: Emulator, group: str, given: str) -> None:
+    """The store is well: that nobody waits for its documents any more is no reason not to go on to the end."""
+    s3.put("all.jsonl", rows_of(1000, 2_000))
+    lines = [f"{demo.scene_uuid(i)},docs/{'x' * 400}.json" for i in range(1000)]
+    s3.put("all.csv", "\n".join(["scene_uuid,path", *lines]))
+    emulator.set_faults(rules=[{"kind": "status", "status": 403}])
+    patience = Patience(LONG, QUICK)
+    path = f"s3://ml@preds/{given}"
+    source = to_source(*((path, None) if given.endswith("l") else (None, path)), patience=patience)
+    if given == "all.csv":
+        s3.put(f"docs/{'x' * 400}.json", json.dumps(content(0)))
+    done = upload_all(source, settings_for(emulator), group, outage_timeout=LONG, patience=patience)
+    assert done.report.stopped is not None
+    assert done.report.uncounted == 0
+    assert done.report.summary.total == 1000
 
 
 def test_who_stops_leaves_no_thread_that_waits_for_a_store(
@@ -151,3 +203,24 @@ def test_a_file_that_breaks_off_for_good_has_rows_that_nobody_counted(
     assert done.counts()[1:3] == (0, 0)
     assert done.report.summary.total < 200
     assert {result.outcome for result in done.results} <= {Outcome.CREATED, Outcome.UNSENT}
+
+
+@every_way
+def test_a_sensors_look_ends_with_its_time_though_its_source_hangs(
+    run_dag: Callable[..., Any],
+    dag: "DAG",
+    server: Emulator,
+    patient: S3,
+    way: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the time-out that ends the task, and so skips it."""
+    skip_if_airflow_cannot_reschedule_here(way)
+    monkeypatch.setattr("airflow_provider_kognic.sensors.base.LEAST_LOOK", 1)
+    patient.proxy.add(faults.SILENT, "list")
+    waiting: dict[str, Any] = {"timeout": 1, "soft_fail": True, "execution_timeout": timedelta(seconds=90)}
+    scenes = "s3://patient@preds/day/"
+    DatasetScenesSensor(task_id="wait", dag=dag, dataset="d", predictions=scenes, **waiting, **WAYS[way])
+    run = run_dag(dag, connection=server)
+    assert (run.task_state("wait"), run.tries("wait")) == ("skipped", 1), run.output
+    assert f"It waited for annotations of the scenes of {scenes}" in run.output

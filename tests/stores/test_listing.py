@@ -27,6 +27,7 @@ from tests.stores.s3 import BUCKET, S3
 
 ROOT = f"s3://ml@{BUCKET}"
 SCENES = sorted(demo.scene_uuid(number) for number in range(8))
+NONE = "but no <scene-uuid>.json."
 CONTENT = json.dumps(DOCUMENT)
 # Seconds that a busy machine may take where the store would take for ever.
 LONG = 60.0
@@ -324,10 +325,10 @@ def test_what_there_is_in_place_of_predictions_is_said(s3: S3) -> None:
     assert said("day/") == f"There is nothing in {ROOT}/day: no object has that prefix."
     assert said("day/*.json") == f"There is nothing in {ROOT}/day: no object has that prefix."
     s3.put_all({"day/": b"", "day/_SUCCESS": b""})
-    assert said("day/") == f"In {ROOT}/day there is one other file, such as '_SUCCESS'."
+    assert said("day/") == f"In {ROOT}/day there is one other file, such as '_SUCCESS', {NONE}"
     put(s3, f"day/{SCENES[0]}.JSON")
-    assert said("day/") == f"In {ROOT}/day there are 2 other files, such as '{SCENES[0]}.JSON'."
-    assert said("d*/*.json") == f"In {ROOT}/ there are 2 other files, such as 'day/{SCENES[0]}.JSON'."
+    assert said("day/") == f"In {ROOT}/day there are 2 other files, such as '{SCENES[0]}.JSON', {NONE}"
+    assert said("d*/*.json") == f"In {ROOT}/ there are 2 other files, such as 'day/{SCENES[0]}.JSON', {NONE}"
     put(s3, f"day/{SCENES[0]}.json")
     assert said("day/") == ""
 

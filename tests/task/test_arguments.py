@@ -299,3 +299,33 @@ def test_a_path_of_rows_may_be_an_object(tmp_path: Path) -> None:
 def test_what_is_no_text(value: Any) -> None:
     with pytest.raises(KognicInputError, match="'name' must be text, not"):
         check_text(value, "'name'")
+
+
+@pytest.mark.parametrize("value", ["", "  \n", "None", " None "])
+def test_a_text_that_a_template_makes_of_nothing_is_none(value: str) -> None:
+    with pytest.raises(KognicInputError, match=r"^'name' is .* which is what a template makes of nothing"):
+        check_text(value, "'name'")
+
+
+HUGE = {str(number): "x" * 50 for number in range(3000)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("predictions_group_uuid", "dataset", "max_connections", "max_failures", "allow_empty"),
+        *("outage_timeout", "on_ambiguous", "settle_after", "on_changed", "validation", "max_document_bytes"),
+        *("max_memory_bytes", "journal", "force", "on_lost_journal", "receipts", "dry_run"),
+    ],
+)
+def test_what_a_template_rendered_to_is_quoted_within_bounds(name: str) -> None:
+    with pytest.raises(KognicInputError) as caught:
+        rendered(**{name: HUGE})
+    assert name.rpartition("predictions_")[2].replace("_uuid", "") in str(caught.value)
+    assert len(str(caught.value)) < 2000
+
+
+def test_so_many_rows_of_a_class_mapping_are_named_as_can_be_read() -> None:
+    with pytest.raises(KognicInputError, match=r"row 0: .* is no row; .*; and 2,980 more") as caught:
+        rendered(class_mapping=["x" * 5000] * 3000)
+    assert len(str(caught.value)) < 10_000

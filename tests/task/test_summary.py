@@ -122,15 +122,16 @@ def test_a_summary_is_small_whatever_is_in_it(text: str) -> None:
         summary.knows_dataset(SimpleNamespace(uuid=DATASET, name=much))  # type: ignore[arg-type]
         summary.knows_group(SimpleNamespace(name=much))  # type: ignore[arg-type]
         counts = Summary(GROUP, 10**12, 10**12, 10**12, 10**12, 10**12, 1e9).to_dict()
-        counts["reasons"] = {f"http_{status}": 10**12 for status in range(400, 600)}
+        counts["reasons"] = {f"{status}{much}": 10**12 for status in range(400, 600)}
         summary.knows_conversions(conversions)
-        left.append({**summary.leave(Ended(counts, Failure(much, retry=False))), "map_index": number})
+        ended = Ended(counts, Failure(much, retry=False), receipts=much)
+        left.append({**summary.leave(ended), "map_index": number})
         assert left[-1]["link"].endswith(GROUP)
         assert left[-1]["error"].startswith(text * 50)
     assert max(len(json.dumps(one)) for one in left) < 4000
     total = summarise(left)
-    named = [total.pop("failed_shards"), total.pop("unknown_shards")]
-    assert [len(names) for names in named] == [100, 0]
+    named = [total.pop("failed_shards"), total.pop("unknown_shards"), total.pop("receipts")]
+    assert [len(names) for names in named] == [100, 0, 100]
     assert len(json.dumps(total)) < 4000
 
 
@@ -139,6 +140,29 @@ def test_a_source_that_broke_off_is_not_counted() -> None:
     counts = Summary(GROUP, uploaded=3, unsent=2).to_dict()
     left = told().leave(Ended(counts, Failure("broke off", retry=True), counted=False))
     assert (left["total"], left["counted"], left["error"]) == (5, False, "broke off")
+
+
+def test_the_receipts_are_named_and_those_of_each_shard() -> None:
+    counts = Summary(GROUP, uploaded=3).to_dict()
+    summary = told(dataset="demo")
+    left = summary.leave(Ended(counts, None, receipts="s3://key:secret@b/r.jsonl"))
+    assert left["receipts"] == "s3://***@b/r.jsonl"
+    assert summary.leave_without_counts(ValueError("early"))["receipts"] is None
+    other = {**left, "map_index": 8, "receipts": None}
+    assert summarise([left, other, None])["receipts"] == {"upload[7]": "s3://***@b/r.jsonl"}
+
+
+def test_the_errors_of_shards_are_sentences() -> None:
+    """Each ends once, whatever it ends with; and lines of one are no lines of the sum."""
+    left = [
+        told().leave(Ended(Summary(GROUP, refused=1).to_dict(), Failure(said, retry=False)))
+        for said in ("visible from the worker?", "Two\nlines.", "no end")
+    ]
+    error = summarise([{**one, "map_index": number} for number, one in enumerate(left)])["error"]
+    assert error == (
+        "3 of 3 uploads failed. upload[0] (/data): visible from the worker? upload[1] (/data): Two lines."
+        " upload[2] (/data): no end."
+    )
 
 
 def test_a_summary_that_cannot_be_stored_hides_nothing(caplog: pytest.LogCaptureFixture) -> None:

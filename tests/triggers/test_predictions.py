@@ -220,3 +220,18 @@ def test_a_cancelled_trigger_waits_for_no_answer(server: Emulator) -> None:
     asyncio.run(cancel())
     server.clear_faults()
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("fault", [{"kind": "hang", "seconds": 300}, {"kind": "429", "retry_after": 300}])
+def test_a_look_ends_with_the_time_for_all(
+    server: Emulator, fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long Kognic is silent or asks to wait, as after a restart long past it."""
+    monkeypatch.setattr("airflow_provider_kognic.triggers.predictions.LEAST_LOOK", 1)
+    monkeypatch.setattr("airflow_provider_kognic.core.retries.Backoff.delay", lambda *_: 300.0)
+    server.set_faults(rules=[{**fault, "match": {"method": "GET"}}])
+    trigger = PredictionsGroupTrigger(dataset="demo", name="n", until=time.time() - 5)
+
+    event = asyncio.run(first_event(made_again(trigger), seconds=60))
+
+    assert event["timed_out"].startswith("Kognic had not answered when the time was over.")

@@ -30,7 +30,7 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.paging import NoWayOnError, Page, Walk
 from airflow_provider_kognic.core.retries import Backoff, Verdict, may_repeat, verdict
-from airflow_provider_kognic.core.texts import sentence
+from airflow_provider_kognic.core.texts import brief, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -102,7 +102,7 @@ class KognicClient:
             KognicInputError: There is none, or several have that name.
         """
         if not isinstance(name_or_uuid, str) or not name_or_uuid.strip():
-            raise KognicInputError(f"a dataset's name or uuid is needed, not {name_or_uuid!r}.")
+            raise KognicInputError(f"a dataset's name or uuid is needed, not {brief(name_or_uuid)}.")
         datasets = self.list_datasets()
         text = name_or_uuid.strip()
         if is_uuid(text):
@@ -114,12 +114,12 @@ class KognicClient:
         if found:
             uuids = ", ".join(sorted(dataset.uuid for dataset in found))
             raise KognicInputError(
-                f"{len(found)} datasets are named {text!r}: {uuids}. Give the uuid of one."
+                f"{len(found)} datasets are named {brief(text)}: {uuids}. Give the uuid of one."
             )
         names = sorted(dataset.name for dataset in datasets)
         shown = ", ".join(map(repr, names[:10])) + (", …" if len(names) > 10 else "")  # noqa: PLR2004 - a screenful
         raise KognicInputError(
-            f"there is no dataset {text!r} among the {len(datasets)} that these credentials may see"
+            f"there is no dataset {brief(text)} among the {len(datasets)} that these credentials may see"
             f"{': ' + shown if shown else ''}."
         )
 
@@ -234,12 +234,13 @@ class KognicClient:
         """Call until it succeeds, may not be repeated, was tried often enough, or has taken too long."""
         renewed = False
         attempt = 1
+        before: KognicError | None = None
         latest = time.monotonic() + longest_answer(self.settings.timeout)
         while True:
             try:
                 return call()
-            except KognicStoppedError:
-                raise
+            except KognicStoppedError as stopped:
+                raise stopped from before
             except KognicError as error:
                 if verdict(error) is Verdict.AGAIN_WITH_NEW_TOKEN and not renewed:
                     renewed = True
@@ -249,8 +250,12 @@ class KognicClient:
                     raise
                 wait = self._backoff.delay(attempt, error.retry_after)
                 logger.info("%s; try %d follows in %.1f s.", error, attempt + 1, wait)
+                before = error
             attempt += 1
-            self._calls.pause(wait, self._sleep)
+            try:
+                self._calls.pause(wait, self._sleep)
+            except KognicStoppedError as stopped:
+                raise stopped from before
 
 
 def _annotation_key(annotation: Annotation) -> str | tuple[str, str]:

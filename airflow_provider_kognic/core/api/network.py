@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from airflow_provider_kognic.core.api.settings import check_proxy
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.hosts import is_loopback
-from airflow_provider_kognic.core.texts import sentence
+from airflow_provider_kognic.core.texts import brief, sentence
 
 
 def proxy_for(url: str, given: str | None) -> str | None:
@@ -50,7 +50,7 @@ def trusted_certificates(verify: bool | str) -> bool | str:  # noqa: FBT001 - as
     # A pipe would be waited for without end.
     if what and not (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH112, PTH113 - cheap, and as requests
         neither = "is neither true nor false, and " if what == "verify" else ""
-        raise KognicInputError(f"{what!r} {neither}names no file of certificates: {path!r}.")
+        raise KognicInputError(f"{what!r} {neither}names no file of certificates: {brief(path)}.")
     return path
 
 

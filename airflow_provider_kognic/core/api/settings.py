@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.hosts import is_loopback, normal_url
-from airflow_provider_kognic.core.texts import sentence
+from airflow_provider_kognic.core.texts import brief, sentence
 from airflow_provider_kognic.core.values import (
     MOST_CONNECTIONS,
     check_connections,
@@ -23,6 +23,8 @@ DEFAULT_BASE_URL = "https://dataset.app.kognic.com"
 DEFAULT_AUTH_HOST = "https://auth.app.kognic.com"
 DEFAULT_APP_URL = "https://app.kognic.com"
 DEFAULT_TIMEOUT = 60.0
+
+_PLACEHOLDER = re.compile(r"\{(?:dataset_uuid|predictions_group_uuid)\}")
 
 Credentials = tuple[str, str] | Mapping[str, Any] | str | None
 """(client id, client secret), a parsed credentials file, the path of one or `keyring://profile`, or None for
@@ -47,17 +49,19 @@ def normalize_url(text: str, *, what: str, allow_http: bool) -> str:
         _ = parts.port
         (hostname or "").encode("idna")
     except ValueError as error:
-        raise KognicInputError(f"{what} {text!r} is no URL: {sentence(error)}") from None
+        raise KognicInputError(f"{what} {brief(text)} is no URL: {sentence(error)}") from None
     if parts.username is not None or parts.password is not None:
         raise KognicInputError(f"{what} carries a user name or password; those belong in login and password.")
     if parts.scheme not in {"http", "https"} or not hostname or any(c.isspace() for c in url):
-        raise KognicInputError(f"{what} {text!r} is no http(s) URL; expected one such as {DEFAULT_BASE_URL}.")
+        raise KognicInputError(
+            f"{what} {brief(text)} is no http(s) URL; expected one such as {DEFAULT_BASE_URL}."
+        )
     if parts.query or parts.fragment:
-        raise KognicInputError(f"{what} {text!r} must end before any '?' or '#'.")
+        raise KognicInputError(f"{what} {brief(text)} must end before any '?' or '#'.")
     url = normal_url(_without_surplus_slashes(url))
     if parts.scheme == "http" and not allow_http and not is_loopback(hostname):
         raise KognicInputError(
-            f"{what} {url!r} would send credentials and tokens in clear text. Use https://, or set"
+            f"{what} {brief(url)} would send credentials and tokens in clear text. Use https://, or set"
             " 'allow_http' to true in the connection's extra if the network in between is trusted."
         )
     return url
@@ -99,11 +103,27 @@ def _check_verify(value: object) -> bool | str:
         return flag
     if not isinstance(value, str):
         raise KognicInputError(
-            f"verify must be true, false, or the path of a file of certificates (PEM), not {value!r}."
+            f"verify must be true, false, or the path of a file of certificates (PEM), not {brief(value)}."
         )
     if not value.strip():
         raise KognicInputError("verify is empty; expected true, false, or a file of certificates (PEM).")
     return value
+
+
+def _check_app_url(text: str) -> str:
+    """Return the web app's base URL, or the template of a page in it, in which only two names stand in braces."""
+    # No secret goes there: a page of http is a matter of the browser.
+    if "{" not in text and "}" not in text:
+        return normalize_url(text, what="app_url", allow_http=True)
+    named = _PLACEHOLDER.sub("0", text)
+    if "{" in named or "}" in named:
+        raise KognicInputError(
+            f"app_url {brief(text)} has braces that stand for nothing; what it may name is {{dataset_uuid}} and"
+            " {predictions_group_uuid}."
+        )
+    # Behind a '?' or '#' an app may have its pages, too.
+    normalize_url(re.split("[?#]", named, maxsplit=1)[0], what="app_url", allow_http=True)
+    return _with_scheme(text)
 
 
 @dataclass(frozen=True)
@@ -158,10 +178,7 @@ class Settings:
         object.__setattr__(self, "timeout", check_seconds(self.timeout, "timeout"))
         object.__setattr__(self, "verify", _check_verify(self.verify))
         object.__setattr__(self, "proxy", check_proxy(self.proxy, "proxy") if self.proxy else None)
-        if "{" not in self.app_url:
-            # No secret goes there: a page of http is a matter of the browser.
-            base = normalize_url(self.app_url, what="app_url", allow_http=True)
-            object.__setattr__(self, "app_url", base)
+        object.__setattr__(self, "app_url", _check_app_url(self.app_url))
 
     @property
     def host(self) -> str:

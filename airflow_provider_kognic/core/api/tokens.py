@@ -46,10 +46,28 @@ def _parsed(content: bytes) -> Any:
     # As float: of an int with thousands of digits Python makes none.
     said = json.loads(content, parse_int=float)
     if isinstance(said, dict):
-        for name in ("expires_in", "expires_at"):
-            if isinstance(life := said.get(name), float) and not math.isfinite(life):
-                del said[name]
+        for name in said.keys() & {"expires_in", "expires_at"}:
+            life = _seconds(said.pop(name))
+            if life is not None:
+                said[name] = life
     return said
+
+
+def _seconds(said: Any) -> float | None:
+    """Return a number, which may be written as text; None for what is none or has no end: nothing is said then."""
+    try:
+        seconds = float(said) if isinstance(said, (float, str)) else math.inf
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) else None
+
+
+def _is_a_page(content: bytes, content_type: str | None) -> bool:
+    """Tell whether an answer is HTML: an auth server speaks JSON, whatever stands in front of it does not."""
+    with contextlib.suppress(ValueError, RecursionError):
+        if isinstance(_parsed(content), dict):
+            return False
+    return "html" in (content_type or "").lower() or content.lstrip().startswith(b"<")
 
 
 def _check_file(path: object) -> None:
@@ -145,12 +163,7 @@ class TokenProvider:
             raise
         value = str(fetched["access_token"])
         self._keep_secret(value)
-        try:
-            life = float(fetched["expires_in"])
-        except (KeyError, TypeError, ValueError, OverflowError):  # the last: more than any float holds
-            life = float("inf")  # no expiry given: a 401 will tell
-        if not math.isfinite(life):
-            life = float("inf")
+        life: float = fetched.get("expires_in", math.inf)  # where no expiry is given, a 401 will tell
         # Never below a moment, or a server that says 0 would be asked for ever.
         with self._assigning:
             self._token = (value, started + max(life - min(_EARLY, life * _EARLY_SHARE), 1.0))
@@ -216,11 +229,13 @@ class TokenProvider:
                     return response
         # Once before it is cut short, and once more after what JSON and HTML escape is resolved.
         said = self.redact(response.content.decode("utf-8", "replace")).encode()
-        message = self.redact(clean_message(said, response.headers.get("content-type")))
-        if status < HTTPStatus.BAD_REQUEST:
-            raise self._no_token(f"what came is no token: {message}", where)
+        kind = response.headers.get("content-type")
+        message = self.redact(clean_message(said, kind))
         not_now = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
-        if status in not_now or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        serving = status not in not_now and status < HTTPStatus.INTERNAL_SERVER_ERROR
+        if status < HTTPStatus.BAD_REQUEST or (serving and _is_a_page(said, kind)):
+            raise self._no_token(f"what came is no token: {message}", where)
+        if not serving:
             raise KognicConnectionError(
                 f"no token, the auth server is not serving: {message}",
                 retry_after=parse_retry_after(response.headers.get("retry-after")),
@@ -233,7 +248,7 @@ class TokenProvider:
         )
 
     def _no_token(self, why: str, where: Mapping[str, Any]) -> KognicConnectionError:
-        """Return the error of a success that is no token, but what a gateway answers for a while: it passes."""
+        """Return the error of what is no answer of an auth server, but a gateway's for a while: it passes."""
         return KognicConnectionError(
             self.redact(
                 f"no token, something else answers in place of the auth server, such as a gateway's page for"

@@ -16,6 +16,7 @@ from airflow_provider_kognic.core.errors import KognicError, KognicInputError, K
 from airflow_provider_kognic.core.groups.intent import Forgets, Intent
 from airflow_provider_kognic.core.groups.lookup import find_group, uuids_of
 from airflow_provider_kognic.core.retries import Verdict, verdict
+from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.values import check_choice
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def ensure_predictions_group(
     if not intent.open:
         before = client.find_predictions_groups(dataset_uuid, name)
         if before and policy.fails:
-            raise KognicInputError(f"there already is a predictions group {name!r}: {uuids_of(before)}.")
+            raise KognicInputError(f"there already is a predictions group {brief(name)}: {uuids_of(before)}.")
         if before and policy.takes_what_is_there:
             return _the_only(before, name, class_mapping)
         intent.begin(group.uuid for group in before)
@@ -197,8 +198,8 @@ def _the_only(
 ) -> str:
     if len(groups) > 1:
         raise KognicInputError(
-            f"{len(groups)} predictions groups are named {name!r}: {uuids_of(groups)}. Name the one you mean by its"
-            " uuid (UploadPredictionsOperator takes it directly), or delete the others in the app."
+            f"{len(groups)} predictions groups are named {brief(name)}: {uuids_of(groups)}. Name the one you mean"
+            " by its uuid (UploadPredictionsOperator takes it directly), or delete the others in the app."
         )
     group = groups[0]
     shown = group.raw.get("classMapping")

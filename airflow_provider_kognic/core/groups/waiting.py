@@ -5,14 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import (
+    KognicError,
+    KognicInputError,
+    KognicStoppedError,
+    KognicStoreError,
+)
 from airflow_provider_kognic.core.groups.lookup import of_name, of_uuid, uuids_of
-from airflow_provider_kognic.core.models import parse_uuid
+from airflow_provider_kognic.core.models import Prediction, parse_uuid
+from airflow_provider_kognic.core.texts import brief, sentence
+from airflow_provider_kognic.core.values import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_kognic.core.api.client import KognicClient
+    from airflow_provider_kognic.core.sources.base import Source
+
+# Seconds that a look may take however little is left of the time for all looks: a first answer may well come.
+LEAST_LOOK = 15.0
+# More than any dataset has.
+_MOST_SCENES = 1_000_000_000
 
 
 class Question(Protocol):
@@ -61,11 +74,11 @@ class PredictionsGroupQuestion:
             named = of_name(groups, self.name)
             if len(named) > 1:
                 raise KognicInputError(
-                    f"{len(named)} groups of dataset {self.dataset} are named {self.name!r}:"
+                    f"{len(named)} groups of dataset {self.dataset} are named {brief(self.name)}:"
                     f" {uuids_of(named)}. Wait for the one you mean by its uuid."
                 )
             found = named[0] if named else None
-            what = f"predictions group {self.name!r}"
+            what = f"predictions group {brief(self.name)}"
         else:
             wanted = parse_uuid(self.predictions_group_uuid, "predictions group")
             found = of_uuid(groups, wanted)
@@ -129,11 +142,54 @@ class DatasetScenesQuestion:
         )
 
 
+def scenes_to_wait_for(source: Source, where: str) -> Sequence[str]:
+    """Return the scenes that a source names, each once; reads no documents of files.
+
+    Args:
+        source: The source.
+        where: What it is, for the message.
+
+    Raises:
+        KognicInputError: It names none; the message says what there is instead.
+    """
+    from airflow_provider_kognic.core.sources.base import unique
+
+    scenes, refused, first = [], 0, ""
+    for entry in unique(source):
+        if isinstance(entry, Prediction):
+            scenes.append(entry.scene_uuid)
+        else:
+            refused += 1
+            first = first or f"{entry.source}: {entry.message}"
+    if scenes:
+        return scenes
+    instead = getattr(source, "nothing", "")
+    if refused:
+        entries = "its one entry is" if refused == 1 else f"all of its {refused:,} entries are"
+        instead = f"{entries[0].upper()}{entries[1:]} refused; the first: {sentence(first)}"
+    raise KognicInputError(f"'predictions' names no scene to wait for: {where}. {instead}".rstrip())
+
+
+def in_vain(error: KognicError) -> tuple[str, str]:
+    """Return what is said of a look that is made again: later on, as what the last look showed, and now.
+
+    It says who did not answer: a store of files is none of Kognic's.
+    """
+    if isinstance(error, KognicStoppedError):
+        before = "" if error.__cause__ is None else f" Before: {sentence(error.__cause__)}"
+        said = f"Kognic had not answered when the time was over.{before}"
+        return said, said
+    who, what = ("The source", "read") if isinstance(error, KognicStoreError) else ("Kognic", "asked")
+    return f"{who} could not be {what}: {error}", f"{who} cannot be {what} now, trying again: {error}"
+
+
 _SHOWN = 10
 
 
 def _count(value: Any) -> int:
-    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise KognicInputError(f"min_count must be a whole number from 1 on, not {value!r}.")
+    number = whole_number(value)
+    if number is None or not 1 <= number <= _MOST_SCENES:
+        raise KognicInputError(
+            f"min_count must be a whole number from 1 on, {_MOST_SCENES:,} at most, not {brief(value)}."
+        )
     return number

@@ -9,7 +9,7 @@ from airflow_provider_kognic.core.errors import KognicStoreError
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.retries import may_repeat
-from airflow_provider_kognic.core.texts import about_one, sentence
+from airflow_provider_kognic.core.texts import about_one, counted, sentence, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.reporting.report import Report
 
-_SHOWN_REASONS = 5
 _EXAMPLES = 3
 # Characters of an example's message; all of it is in the log, and in the receipts.
 _LONGEST_MESSAGE = 160
+# Characters of why an upload ended early: its words and, with what to do, its end. All of it is in the log.
+_LONGEST_END, _LAST_OF_END = 600, 300
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Failure:
     """Why an upload failed.
 
     Attributes:
-        message: For people, in lines: what failed and how often, what to do, the first few, where the others are.
+        message: For people, in lines: what failed and how often, what to do, where all are, the first few.
         retry: Whether trying the same again later can help.
     """
 
@@ -53,8 +54,7 @@ def judge(report: Report, options: UploadOptions, *, receipts: str | None = None
         if options.allow_empty:
             return None
         return Failure(
-            "the source holds no predictions: no <scene-uuid>.json in the folder, or no rows. Set allow_empty=True"
-            " if that may be.",
+            "the source holds no predictions. Set allow_empty=True if that may be.",
             retry=False,
         )
     fails = {
@@ -70,13 +70,15 @@ def judge(report: Report, options: UploadOptions, *, receipts: str | None = None
     if report.stopped is None:
         lines = [f"The upload is incomplete: {counts}"]
     else:
-        lines = [f"The upload ended early: {sentence(report.stopped)}"]
+        why = shortened(sentence(report.stopped), _LONGEST_END, ending=_LAST_OF_END)
+        lines = [f"The upload ended early: {why}"]
         lines.append(f"{counts[:1].upper()}{counts[1:]}" if summary.total else "Nothing was sent.")
     lines += _about_reasons(report)
     if report.in_doubt:
         lines += _about_doubt(report, options, retry=retry, receipts=receipts)
+    # Where all are before the examples: what is cut to fit somewhere loses these first.
+    lines += _where_all_are(report, receipts)
     lines += _examples(report, failing)
-    lines += _where_the_others_are(report, receipts)
     return Failure("\n".join(lines), retry)
 
 
@@ -95,10 +97,9 @@ def _counts(summary: Summary, options: UploadOptions, failing: set[Outcome]) -> 
 
 
 def _about_reasons(report: Report) -> Iterator[str]:
-    reasons = [(reason, n) for reason, n in report.reasons.items() if reason != Reason.RUN_ENDED]
+    reasons = {reason: number for reason, number in report.reasons.items() if reason != Reason.RUN_ENDED}
     if reasons:
-        shown = ", ".join(f"{reason} ({n:,})" for reason, n in reasons[:_SHOWN_REASONS])
-        yield f"Reasons: {shown}{', …' if len(reasons) > _SHOWN_REASONS else '.'}"
+        yield f"Reasons: {counted(reasons)}"
     if report.uncounted > 0:
         yield f"{report.uncounted:,} of these could not be gone through: they are counted as unsent, though an"
         yield "earlier run may have sent them, and have no receipt."
@@ -153,7 +154,7 @@ def _examples(report: Report, failing: set[Outcome]) -> Iterator[str]:
         yield f"- {line}"
 
 
-def _where_the_others_are(report: Report, receipts: str | None) -> Iterator[str]:
+def _where_all_are(report: Report, receipts: str | None) -> Iterator[str]:
     if receipts is not None:
         yield f"All that is neither created nor skipped: {receipts}"
         return

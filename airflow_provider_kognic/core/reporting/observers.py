@@ -9,6 +9,8 @@ import queue
 import threading
 from typing import TYPE_CHECKING
 
+from airflow_provider_kognic.core.masking import presentable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -112,9 +114,11 @@ class _Delivery:
             try:
                 for event in events:
                     self._observer.notice(event)
-            except Exception:
+            except Exception as error:
                 self._dropped = True
-                logger.exception("%s has failed; the upload goes on without it.", self.name)
+                logger.exception(
+                    "%s has failed; the upload goes on without it.", self.name, exc_info=presentable(error)
+                )
                 break
         with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
             loop.call_soon_threadsafe(self._set_ended)

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.texts import about_one
+from airflow_provider_kognic.core.texts import about_one, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_kognic.core.options import UploadOptions
 
-_SHOWN_REASONS = 5
 _SHOWN_IN_FAILURE = 3
 _LONGEST_IN_FAILURE = 160
 
@@ -125,21 +124,16 @@ class Plan:
         if not self.total:
             if options.allow_empty:
                 return None
-            return (
-                "Dry run, nothing was sent: the source holds no predictions: no <scene-uuid>.json in the folder, or"
-                " no rows. Set allow_empty=True if that may be."
-            )
+            nothing = "the source holds no predictions. Set allow_empty=True if that may be."
+            return f"Dry run, nothing was sent: {nothing}"
         over = not options.max_failures.allows(refused, self.total)
         if not over and not (doubt and options.on_ambiguous.earlier_doubt_fails):
             return None
         lines = ["Dry run, nothing was sent: the upload would fail."]
         if over:
-            reasons = list(self.reasons.items())
-            shown = ", ".join(f"{reason} ({n:,})" for reason, n in reasons[:_SHOWN_REASONS])
-            more = ", …" if len(reasons) > _SHOWN_REASONS else ""
             lines.append(
                 f"{refused:,} of {self.total:,} predictions would be refused (allowed: {options.max_failures}):"
-                f" {shown}{more or '.'}"
+                f" {counted(self.reasons)}"
             )
         if doubt and options.on_ambiguous.earlier_doubt_fails:
             lines.append(f"{doubt:,} are in doubt since an earlier run, and on_ambiguous='fail'.")

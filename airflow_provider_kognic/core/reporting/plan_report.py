@@ -18,6 +18,7 @@ from airflow_provider_kognic.core.reporting.rows_file import (
     put,
     refused_writes,
 )
+from airflow_provider_kognic.core.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -146,5 +147,5 @@ class PlanReport:
 def _cell(text: str) -> str:
     """Return text as a cell of a Markdown table can hold it: one line, and nothing in it is markup."""
     short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-    line = " ".join(short.split())
+    line = printable(" ".join(short.split()))
     return "".join(f"\\{one}" if one in "\\|`*_<>[]" else one for one in line)

@@ -36,6 +36,7 @@ class Receipts:
         asking: How an object store is asked; once, for as long as it takes, if None.
 
     Attributes:
+        path: Where all rows go.
         failed_path: Where the rows of what failed go.
 
     Raises:
@@ -46,6 +47,7 @@ class Receipts:
     def __init__(
         self, path: StoredPath, *, host: str, predictions_group_uuid: str, asking: Asking | None = None
     ) -> None:
+        self.path = path
         self.failed_path = beside(path, "failed.jsonl", argument="receipts")
         check_place(path, self.failed_path, argument="receipts", note=" Nothing was sent.", asking=asking)
         self._of = {"predictions_group_uuid": predictions_group_uuid, "host": host}

@@ -19,6 +19,7 @@ from airflow_provider_kognic.core.models import (
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.listing import Kind, Listing, is_stored
 from airflow_provider_kognic.core.stores.troubles import error_of
+from airflow_provider_kognic.core.texts import brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,7 +207,7 @@ def prediction_of(
         shown = text if isinstance(text, str) else ""
         why = Refused(
             Reason.NOT_A_UUID,
-            f"{what} is no scene uuid: {scene!r}. Name the file or row by its scene's uuid.",
+            f"{what} is no scene uuid: {brief(scene)}. Name the file or row by its scene's uuid.",
         )
         return refusal(shown, source, why)
     if not is_unicode(source):
@@ -244,6 +245,11 @@ def unique(source: Source) -> Iterator[Prediction | Result]:
                 continue
             seen.add(key)
         yield entry
+
+
+def nothing_in(source: Source) -> str:
+    """Return what is there where a source has no entry, as a sentence; nothing where the source does not say."""
+    return str(getattr(source, "nothing", ""))
 
 
 def scenes_of(source: Source) -> list[str]:

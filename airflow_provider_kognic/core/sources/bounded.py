@@ -10,11 +10,13 @@ from airflow_provider_kognic.core.files import NotAFileError, is_local, open_to_
 from airflow_provider_kognic.core.masking import masked_as
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.stores.limited import in_time
+from airflow_provider_kognic.core.sources.listing import is_of_keys
+from airflow_provider_kognic.core.stores.limited import awaited, in_time
 from airflow_provider_kognic.core.stores.troubles import (
     Trouble,
     error_of,
     has_no_words,
+    is_empty,
     is_of_another_version,
     trouble_of,
 )
@@ -65,10 +67,15 @@ def check_size(size: int, most: int) -> None:
         )
 
 
-def read_document(path: PathLike, most: int) -> bytes:
+def read_document(path: PathLike, most: int, size: int | None = None) -> bytes:
     """Read one document, unless it is too large: then no more than it takes to know that.
 
     An object that was rewritten since the store listed it is read as it is now.
+
+    Args:
+        path: The document.
+        most: Most bytes that it may have.
+        size: Its bytes, as its store told them; None where it did not.
 
     Raises:
         Refused: With the reason `unreadable` (it is not there, not allowed, or no regular file), `too_large`, or
@@ -77,7 +84,7 @@ def read_document(path: PathLike, most: int) -> bytes:
         KognicInputError: The store as a whole cannot be read: bucket, region or credentials are wrong.
     """
     try:
-        document = _read(path, most)
+        document = _read(path, most, size)
     except Refused:
         raise
     except Exception as error:  # noqa: BLE001 - stores raise errors of many libraries
@@ -127,7 +134,7 @@ def _read_as_it_is_now(path: PathLike, most: int, error: Exception) -> bytes:
         not_readable(path, error)
     try:
         store.invalidate_cache()
-        return _read(path, most)
+        return _read(path, most, None)
     except Refused:
         raise
     except Exception as again:  # noqa: BLE001 - stores raise errors of many libraries
@@ -139,8 +146,10 @@ def _store_of(path: PathLike) -> Any:
     return None if is_local(path) else getattr(path, "fs", None)
 
 
-def _read(path: PathLike, most: int) -> bytes:
+def _read(path: PathLike, most: int, size: int | None) -> bytes:
     """Read a file, of one that is too large no more than one byte beyond `most`; raises what its store does."""
+    if getattr(store := _store_of(path), "async_impl", False) and is_of_keys(path):
+        return _fetched(store, str(getattr(path, "path", "")), most, size)
     file, told = in_time(path, lambda: _opened(path))
     size = told or 0
     with file:
@@ -153,6 +162,22 @@ def _read(path: PathLike, most: int) -> bytes:
             return document
         left = most + 1 - len(document)
         return b"".join([document, *in_time(path, lambda: list(_pieces(file, left)), left)])
+
+
+def _fetched(store: Any, key: str, most: int, size: int | None) -> bytes:
+    """Read an object, in one request if its size is known: whichever version of it is there.
+
+    By the coroutines of fsspec's asynchronous file systems, as whoever awaits them may cancel them.
+    """
+    if size is None:
+        size = int(awaited(store, lambda: store._info(key)).get("size") or 0)  # noqa: SLF001
+    check_size(size, most)
+    try:
+        return bytes(awaited(store, lambda: store._cat_file(key, start=0, end=most + 1), size))  # noqa: SLF001
+    except Exception as error:
+        if is_empty(error):
+            return b""
+        raise
 
 
 def _opened(path: PathLike) -> tuple[IO[bytes], int | None]:

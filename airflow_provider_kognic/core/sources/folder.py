@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.files import is_local, told_size
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.models import Refused, unknown_size
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import Format, Found, prediction_of, refusal
 from airflow_provider_kognic.core.sources.bounded import read_document
 from airflow_provider_kognic.core.sources.listing import Names, is_pattern, is_stored, may_be_empty
+from airflow_provider_kognic.core.texts import printable
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class FilesSource:
         for name in self.names:
             path = self.folder / name
             stem = _stem(name)
-            read = partial(read_document, path, self.max_bytes)
+            read = partial(read_document, path, self.max_bytes, self.sizes.get(name))
             yield prediction_of(stem, str(path), read, "the file's name", self._size_of(name, path))
         for name, why in self.refused.items():
             where = f"{str(self.folder).rstrip('/')}/{name}"
@@ -94,7 +96,7 @@ def _open(given: Given) -> Source:
 def _source_of(folder: PathLike, found: Names, most: int) -> FilesSource:
     nothing = "" if found.sizes or found.refused else _nothing_in(folder, found)
     if nothing:
-        logger.info("%s", nothing)
+        logger.info("%s", printable(masked(nothing)))
     # Below a folder with these at its end some versions of Airflow's paths leave them out.
     above = ""
     while is_stored(folder) and folder.name.endswith(("?", "#")):
@@ -112,7 +114,8 @@ def _nothing_in(folder: PathLike, found: Names) -> str:
         why = "no object has that prefix" if is_stored(folder) else "it is empty"
         return f"There is nothing in {folder}: {why}."
     files = "one other file" if found.others == 1 else f"{found.others:,} other files"
-    return f"In {folder} there {'is' if found.others == 1 else 'are'} {files}, such as {found.other!r}."
+    are = "is" if found.others == 1 else "are"
+    return f"In {folder} there {are} {files}, such as {found.other!r}, but no <scene-uuid>.json."
 
 
 def _listed(folder: Any) -> Names:

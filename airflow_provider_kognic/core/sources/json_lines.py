@@ -68,6 +68,11 @@ class JSONLinesSource:
     def total(self) -> None:
         """Unknown: the rows are counted as they are sent."""
 
+    @property
+    def nothing(self) -> str:
+        """What is there where there is no row, as a sentence."""
+        return f"The file {self.path} has no rows."
+
     def __iter__(self) -> Iterator[Prediction | Result]:
         end, most = 0, min(_KEPT, self.max_bytes + _ENVELOPE)
         with self.pinned.opened() as file:

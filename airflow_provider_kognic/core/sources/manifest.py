@@ -73,6 +73,11 @@ class ManifestSource:
         """Number of rows."""
         return self.count
 
+    @property
+    def nothing(self) -> str:
+        """What is there where there is no row, as a sentence."""
+        return f"The manifest {self.path} has no rows."
+
     def __iter__(self) -> Iterator[Prediction | Result]:
         finders = [known.finder(self._resolved, self.max_bytes) for known in self.formats]
         for number, row in _rows_of(self.path, self.pinned):

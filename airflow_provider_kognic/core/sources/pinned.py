@@ -17,10 +17,12 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicStoreError
 from airflow_provider_kognic.core.files import NotAFileError, details, is_local, open_to_read
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.sources.bounded import compression_of
 from airflow_provider_kognic.core.stores.limited import in_time
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.stores.troubles import error_of
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,7 +140,9 @@ class Pinned:
 
     def _unreadable(self, error: Exception) -> KognicError:
         if isinstance(error, NotAFileError):
-            return KognicInputError(f"{self._path} cannot be read: {error}")
+            return KognicInputError(
+                f"{self._path} cannot be read: {sentence(error)} Write the rows into one."
+            )
         return error_of(error, f"{self._path} cannot be read")
 
     def _facts(self, file: IO[bytes]) -> _Facts:
@@ -199,7 +203,7 @@ class Pinned:
             logger.warning(
                 "%s has %s bytes more than when it was opened: rows that were appended since are no part of this"
                 " try. Another run of the task uploads them.",
-                self._path,
+                masked(str(self._path)),
                 f"{came:,}",
             )
 

@@ -42,6 +42,11 @@ class RowsSource:
         """Number of rows."""
         return len(self.rows)
 
+    @property
+    def nothing(self) -> str:
+        """What is there where there is no row, as a sentence."""
+        return "'predictions' is a list without rows."
+
     def __iter__(self) -> Iterator[Prediction | Result]:
         for number, row in enumerate(self.rows):
             where = f"predictions[{number}]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 _MOST_IN_A_ROW = 40
 _FEW_IN_A_ROW = 5
 _LONG = 4.0
+# What each that was given up before takes of the time, where nobody knows whether one alone is silent.
+_GENTLY = 0.1
 # Seconds after which whoever pauses looks whether the run has ended.
 _STEP = 0.2
 
@@ -31,14 +34,15 @@ _STEP = 0.2
 class Patience:
     """Asks a store again that did not answer. All who use it share what they learn. Safe in threads.
 
-        answering --a call is given up--> in question --many in a row are, and none is answered--> over
-            ^                                  |
-            +-------an answer to anybody-------+
+        answering --a call is given up, and none was answered meanwhile--> in question --many in a row--> over
+            ^                                                                |
+            +--------------------an answer to anybody------------------------+
 
     That one call gets no answer says nothing of the others: only where none of many gets one the store is `over`,
-    and nobody tries again. To find out which it is, and as neither an outage nor many documents that do not come
-    may take a day, only the first call that is given up is waited for `timeout`; the n-th for its n-th part, and
-    the n-th in a row for no more than the square of that part.
+    and nobody tries again. Neither an outage nor many documents that do not come may take a day, and these are not
+    to shorten an outage that is waited out. So of those that alone get no answer the n-th is waited for its n-th
+    part of the time. Where nobody is answered, the first is waited for all of it, a further one a little less for
+    each that was given up before, and the n-th in a row for no more than the square of the n-th part.
 
     Args:
         timeout: Seconds without an answer after which the first call is given up.
@@ -56,6 +60,7 @@ class Patience:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._silent_since: float | None = None
+        self._answered_at = -math.inf
         self._given_up = 0
         self._in_a_row = 0
 
@@ -86,7 +91,7 @@ class Patience:
                 self._note_silence(error)
                 if self._gives_up(began):
                     silent = time.monotonic() - began
-                    raise _given_up(error, tries, silent) from error.__cause__
+                    raise self._as_given_up(error, tries, silent) from error.__cause__
                 self._pause(self._backoff.delay(tries))
             except Exception:
                 self._note_answer()  # that something is not there, or not allowed, is one
@@ -130,14 +135,30 @@ class Patience:
             return True
         now = time.monotonic()
         with self._lock:
-            if now - began < self._timeout / max(1 + self._given_up, (1 + self._in_a_row) ** 2):
+            # Others still are answered, and not only as this began: an outage may have begun a moment later.
+            alone = self._answered_at > (began + now) / 2
+            parts = 1 + self._given_up * (1.0 if alone else _GENTLY)
+            if now - began < self._timeout / (parts if alone else max(parts, (1 + self._in_a_row) ** 2)):
                 return False
             self._given_up += 1
+            if alone:
+                return True
             self._in_a_row += 1
             silent = 0.0 if self._silent_since is None else now - self._silent_since
             if self._in_a_row >= (_FEW_IN_A_ROW if silent >= _LONG * self._timeout else _MOST_IN_A_ROW):
                 self.over = True
         return True
+
+    def _as_given_up(self, error: KognicStoreError, tries: int, seconds: float) -> KognicStoreError:
+        """Return the same error, which says how often it was tried, and that this is the end of it."""
+        times = f"Asked {tries:,} {'time' if tries == 1 else 'times'} in {seconds:.0f} s."
+        with self._lock:
+            since = self._silent_since
+        if self.over and since is not None:
+            times = f"Nobody was answered for {time.monotonic() - since:.0f} s."
+        made = KognicStoreError(f"{error.message} {times}")
+        made.given_up = True
+        return made
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -149,6 +170,7 @@ class Patience:
 
     def _note_answer(self) -> None:
         with self._lock:
+            self._answered_at = time.monotonic()
             self._in_a_row = 0
             since, self._silent_since = self._silent_since, None
         if since is not None:
@@ -161,11 +183,3 @@ class Patience:
                 self._silent_since = time.monotonic()
         if first and not self._is_of_no_use():
             logger.warning("%s It is asked again, for %.0f s at most.", error, self._timeout)
-
-
-def _given_up(error: KognicStoreError, tries: int, seconds: float) -> KognicStoreError:
-    """Return the same error, which says how often it was tried, and that this is the end of it."""
-    times = f"Asked {tries:,} {'time' if tries == 1 else 'times'} in {seconds:.0f} s."
-    made = KognicStoreError(f"{error.message} {times}")
-    made.given_up = True
-    return made

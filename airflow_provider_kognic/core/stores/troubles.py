@@ -107,7 +107,7 @@ ROWS = (
         ),
         frozenset({301, 307, 308}),
         # aiobotocore asks again where it is sent, and so on until Python ends it, where that is nowhere else.
-        _words("NoRegionError InvalidRegionError RecursionError"),
+        _words("NoRegionError RecursionError"),
         advice="The bucket is in another region: set 'region_name' in the extra of the store's Airflow connection",
     ),
     Row(
@@ -119,7 +119,7 @@ ROWS = (
             " UnrecognizedClientException"
         ),
         classes=_words(
-            "NoCredentialsError PartialCredentialsError ProfileNotFound DefaultCredentialsError"
+            "NoCredentialsError PartialCredentialsError DefaultCredentialsError"
             " ClientAuthenticationError AirflowNotFoundException"
         ),
         advice="The store does not take the credentials of its Airflow connection: look at these, and at the clock",
@@ -131,9 +131,16 @@ ROWS = (
         # Not every TypeError: some libraries raise one where a connection is lost at a bad moment.
         classes=_words(
             "ParamValidationError UnknownSignatureVersionError ConfigNotFound ConfigParseError InvalidConfigError"
-            " ImportError NotImplementedError"
+            " ProfileNotFound InvalidRegionError InvalidS3AddressingStyleError InvalidRetryModeError"
+            " InvalidRetryConfigurationError InvalidMaxRetryAttemptsError EndpointResolutionError ImportError"
+            " NotImplementedError"
         ),
-        phrases=("Invalid endpoint", "nexpected keyword argument"),
+        phrases=(
+            "Invalid endpoint",
+            "nexpected keyword argument",
+            "unsupported operand type",
+            "WRONG_VERSION_NUMBER",
+        ),
         advice="No request can be made so: look at the path, and at the extra of the store's Airflow connection",
     ),
     Row(
@@ -173,6 +180,8 @@ ROWS = (
     ),
 )  # fmt: skip
 
+_DENIED = frozenset({"AccessDenied", "AuthorizationFailure", "AuthorizationPermissionMismatch", "403"})
+_NO_RANGE = frozenset({416})
 _OTHER_VERSION = frozenset({"PreconditionFailed", "ConditionNotMet", "InvalidRange", "412", "416"})
 _NO_BUCKET = next(row for row in ROWS if "NoSuchBucket" in row.codes)
 _UNKNOWN = Row(Trouble.NO_ANSWER)
@@ -230,6 +239,12 @@ def has_no_bucket(error: BaseException) -> bool:
     return _row_of(error) is _NO_BUCKET
 
 
+def is_empty(error: BaseException) -> bool:
+    """Tell whether an object has no bytes: of such a one no range can be read."""
+    facts = _facts_of(error)
+    return bool("InvalidRange" in facts.codes or _NO_RANGE & facts.statuses)
+
+
 def is_of_another_version(error: BaseException) -> bool:
     """Tell whether an object may be another one than the store's library had listed: gone, replaced or cut."""
     if trouble_of(error) in {Trouble.OF_THE_STORE, Trouble.EXPIRED}:
@@ -265,7 +280,14 @@ def error_of(error: Exception, where: str) -> KognicError:
         return KognicStoreError(f"{where}: the store did not answer: {said}")
     if row.trouble is Trouble.EXPIRED:
         return KognicStoreCredentialsError(f"{where}: the store's credentials have expired: {said}{advice}")
+    if not advice and _is_denied(error):
+        advice = " The store's Airflow connection, or this worker, must be allowed to list and read there."
     return KognicInputError(f"{where}: {said}{advice}")
+
+
+def _is_denied(error: BaseException) -> bool:
+    facts = _facts_of(error)
+    return bool(_DENIED & facts.codes or "PermissionError" in facts.classes)
 
 
 def _row_of(error: BaseException) -> Row:
@@ -288,15 +310,16 @@ def _facts_of(error: BaseException) -> Facts:
     for one in _chain(error):
         classes |= {kind.__name__ for kind in type(one).__mro__}
         texts.append(str(one))
-        response = getattr(one, "response", None)
+        response = _told(one, "response")
         if isinstance(response, dict):  # botocore.exceptions.ClientError
-            codes.add(str(response.get("Error", {}).get("Code", "")))
-            statuses |= _numbers(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
-        # azure.core: error_code, status_code; gcsfs and google.api_core: code; aiohttp: status.
-        if (code := getattr(one, "error_code", None)) is not None:
+            codes.add(str(_within(response, "Error", "Code") or ""))
+            statuses |= _numbers(_within(response, "ResponseMetadata", "HTTPStatusCode"))
+        # azure.core: error_code, status_code; aiohttp: status; gcsfs and google.api_core: code.
+        if (code := _told(one, "error_code")) is not None:
             codes.add(str(code))
-        for name in ("status_code", "code", "status"):
-            statuses |= _numbers(getattr(one, name, None))
+        told = _numbers(_told(one, "status_code")) | _numbers(_told(one, "status"))
+        # Only where it is the only one: aiohttp warns whoever asks for its `code`, which is its `status`.
+        statuses |= told or _numbers(_told(one, "code"))
         if isinstance(one, OSError):
             errnos |= _numbers(one.errno)
             if str(one).startswith("Forbidden: "):  # gcsfs has no other sign of a 403
@@ -304,6 +327,19 @@ def _facts_of(error: BaseException) -> Facts:
     return Facts(
         frozenset(codes), frozenset(statuses), frozenset(classes), frozenset(errnos), "\n".join(texts)
     )
+
+
+def _told(error: BaseException, name: str) -> Any:
+    """Return an attribute of somebody else's error; None where there is none, or asking for it raises."""
+    try:
+        return getattr(error, name, None)
+    except Exception:  # noqa: BLE001 - to know less of an error is better than another one in its place
+        return None
+
+
+def _within(response: dict[str, Any], part: str, name: str) -> Any:
+    found = response.get(part)
+    return found.get(name) if isinstance(found, dict) else None
 
 
 def _numbers(value: Any) -> set[int]:

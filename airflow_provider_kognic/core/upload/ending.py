@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import KognicError, KognicStoppedError
+from airflow_provider_kognic.core.masking import presentable
 from airflow_provider_kognic.core.upload.stop import DRAIN
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Ending:
 
     def broken(self, what: str, error: BaseException) -> None:
         """End the run because of something that is neither Kognic's nor a prediction's fault."""
-        logger.error("%s.", what, exc_info=error)
+        logger.error("%s.", what, exc_info=presentable(error))
         self.halt(
             error
             if isinstance(error, KognicError)

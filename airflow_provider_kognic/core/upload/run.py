@@ -129,6 +129,7 @@ class Run:
             on_failure=lambda error: self.ending.broken("The journal cannot be written", error),
         )
         self.intake.journal_was_read()
+        self._progress.journal_was_read(self.journal.size)
         if self.journal.size:
             logger.info("The journal knows %s predictions of this group.", f"{self.journal.size:,}")
         if self.journal.begun_anew:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.texts import brief
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 # The class of what annotations leave unsegmented.
 BACKGROUND = "_background"
 _KEYS = ("annotated", "predicted")
+# Of the rows that are wrong.
+_NAMED = 20
 
 
 def class_mapping_rows(mapping: Any) -> list[dict[str, str]] | None:
@@ -35,7 +38,7 @@ def class_mapping_rows(mapping: Any) -> list[dict[str, str]] | None:
         The rows, without keys whose class is None; None for None.
 
     Raises:
-        KognicInputError: Naming every row that is wrong: neither key, an unknown key, a class that is no text.
+        KognicInputError: Naming the rows that are wrong: neither key, an unknown key, a class that is no text.
     """
     if mapping is None:
         return None
@@ -52,7 +55,8 @@ def class_mapping_rows(mapping: Any) -> list[dict[str, str]] | None:
         raise KognicInputError("class_mapping is empty; leave it out where none is needed.")
     problems = [f"row {number}: {problem}" for number, row in enumerate(rows) for problem in _problems(row)]
     if problems:
-        raise KognicInputError("class_mapping is wrong. " + "; ".join(problems) + ".")
+        more = f"; and {len(problems) - _NAMED:,} more" if len(problems) > _NAMED else ""
+        raise KognicInputError(f"class_mapping is wrong. {'; '.join(problems[:_NAMED])}{more}.")
     return [{key: row[key] for key in _KEYS if row.get(key) is not None} for row in rows]
 
 
@@ -111,15 +115,15 @@ def identity_mapping(classes: Collection[str], overrides: Any = None) -> list[di
 
 def _problems(row: Any) -> list[str]:
     if not isinstance(row, Mapping):
-        return [f"{row!r} is no row"]
+        return [f"{brief(row)} is no row"]
     problems = [
-        f"unknown key {key!r}, expected 'annotated' or 'predicted'" for key in row if key not in _KEYS
+        f"unknown key {brief(key)}, expected 'annotated' or 'predicted'" for key in row if key not in _KEYS
     ]
     given = [(key, row[key]) for key in _KEYS if row.get(key) is not None]
     if not given:
         problems.append("neither 'annotated' nor 'predicted' is given")
     problems += [
-        f"{key!r} is {value!r}, expected the name of a class"
+        f"{key!r} is {brief(value)}, expected the name of a class"
         for key, value in given
         if not isinstance(value, str) or not value.strip()
     ]

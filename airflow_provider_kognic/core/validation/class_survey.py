@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction, Refused
+from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.walk import walk
 from airflow_provider_kognic.core.validation.documents import check_document
 from airflow_provider_kognic.core.values import MOST_CONNECTIONS
@@ -40,7 +41,7 @@ def classes_of(
     survey = _Survey()
     for declared in walk(source, _declared, readers=readers, patience=patience):
         survey.add(declared)
-    survey.judge()
+    survey.judge(source)
     return frozenset(survey.classes)
 
 
@@ -84,7 +85,7 @@ class _Survey:
             if len(self._named) < _NAMED:
                 self._named.append(declared.unknown)
 
-    def judge(self) -> None:
+    def judge(self, source: Source) -> None:
         """Raise KognicInputError if the classes are not known; else say what was found."""
         if self._invalid:
             more = self._invalid - len(self._named)
@@ -93,10 +94,11 @@ class _Survey:
                 f" {' '.join(self._named)}{f' And {more:,} more predictions.' if more else ''} No group was made."
             )
         if not self._documents:
-            raise KognicInputError(
-                "the source holds no predictions to take the classes from: no <scene-uuid>.json in the folder, or"
-                " no rows. No group was made."
-            )
+            there = f"None of its {self._passed_over:,} entries names a scene."
+            if not self._passed_over:
+                there = nothing_in(source)
+            said = f"the source holds no predictions to take the classes from. {there}".rstrip()
+            raise KognicInputError(f"{said} No group was made.")
         if self._passed_over:
             logger.warning(
                 "%s entries of the source name no scene, or one that stood before; an upload refuses them.",

@@ -101,7 +101,9 @@ def test_connections_that_are_no_whole_number(given: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("given", [0, 11, -1, 1000, "0", "11", "9" * 5000, 10**400])
+@pytest.mark.parametrize(
+    "given", [0, 11, -1, 1000, "0", "11", "9" * 5000, 10**400, pytest.param(10**5000, id="digits")]
+)
 def test_connections_out_of_range(given: Any) -> None:
     """The refusal quotes Kognic's reason."""
     with pytest.raises(KognicInputError, match=r"1 to 10.*bigger than 10 might not work"):
@@ -109,7 +111,20 @@ def test_connections_out_of_range(given: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [0, -1, "soon", None, True, float("nan"), float("inf"), "nan", 10**400, "9" * 5000]
+    "given",
+    [
+        0,
+        -1,
+        "soon",
+        None,
+        True,
+        float("nan"),
+        float("inf"),
+        "nan",
+        10**400,
+        "9" * 5000,
+        pytest.param(10**5000, id="digits"),
+    ],
 )
 def test_timeouts_out_of_range(given: Any) -> None:
     """A timeout is a finite number of seconds above 0."""
@@ -191,3 +206,41 @@ def test_an_unknown_host_name_form() -> None:
         with pytest.raises(KognicInputError):
             Settings(base_url=host)
     assert issubclass(KognicInputError, KognicError)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://x/{dataset}",
+        "https://x/{",
+        "https://x/}",
+        "https://x/{}",
+        "https://x/{dataset_uuid}/{foo}",
+        "https://x/{{dataset_uuid}}",
+        "https://x/{predictions_group_uuid",
+    ],
+)
+def test_a_page_with_braces_that_stand_for_nothing_is_refused(given: str) -> None:
+    """It would be a link that leads nowhere."""
+    with pytest.raises(KognicInputError, match=r"app_url .* has braces that stand for nothing"):
+        Settings(app_url=given)
+
+
+@pytest.mark.parametrize("given", ["ftp://x/{dataset_uuid}", "https://u:p@x/{dataset_uuid}"])
+def test_a_template_is_of_a_page(given: str) -> None:
+    """As a base URL is one."""
+    with pytest.raises(KognicInputError, match="app_url"):
+        Settings(app_url=given)
+
+
+@pytest.mark.parametrize(
+    ("given", "page"),
+    [
+        ("x.example/{dataset_uuid}/{predictions_group_uuid}", "https://x.example/D/G"),
+        ("http://x/?d={dataset_uuid}#/{predictions_group_uuid}", "http://x/?d=D#/G"),
+        ("https://x/{predictions_group_uuid}/", "https://x/G/"),
+    ],
+)
+def test_the_template_of_a_page(given: str, page: str) -> None:
+    """With or without scheme; behind '?' and '#', too."""
+    assert Settings(app_url=given).predictions_group_page("D", "G") == page

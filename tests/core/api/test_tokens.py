@@ -133,10 +133,17 @@ def test_odd_lifetimes_do_not_flood_the_auth_server(emulator: Emulator, life: ob
     assert len(auth.requests) == 1
 
 
-@pytest.mark.parametrize("life", ["1e400", "-1e400", "1" + "0" * 5000, "NaN", "Infinity"])
+@pytest.mark.parametrize(
+    "life",
+    [
+        *("1e400", "-1e400", "1" + "0" * 5000, "NaN", "Infinity"),
+        *(f'"{"9" * 5000}"', '"soon"', '""', "[3600]", '{"a": 1}', "true"),
+    ],
+    ids=lambda life: life[:10],
+)
 @pytest.mark.parametrize("name", ["expires_in", "expires_at"])
 def test_a_life_beyond_all_numbers_counts_as_not_given(emulator: Emulator, name: str, life: str) -> None:
-    """Written so that JSON's readers make infinity of it, or refuse to make anything."""
+    """Written so that JSON's readers make infinity of it, or refuse to make anything, or no number at all."""
     answer = f'{{"access_token": "{TOKEN}", "token_type": "Bearer", "{name}": {life}}}'
     with raw_server(always(http(body=answer))) as auth:
         tokens = TokenProvider(settings_for(emulator, auth_host=auth.url))
@@ -215,8 +222,13 @@ def test_failures_are_shared(emulator: Emulator) -> None:
         (http(200, '{"access_token": 5}'), KognicCredentialsError),
         (http(200, '{"access_token": "two\\nlines"}'), KognicCredentialsError),
         (http(200, '{"access_token": "k\\u00f6gnic"}'), KognicCredentialsError),
-        (http(200, '{"access_token": "x", "expires_in": "soon"}'), KognicCredentialsError),
-        (http(200, '{"access_token": "x", "expires_in": {"a": 1}}'), KognicCredentialsError),
+        *[
+            (http(status, "<html><body>no</body></html>", ["content-type: text/html"]), KognicConnectionError)
+            for status in (400, 401, 403, 404, 410)
+        ],
+        (http(403, "\n<!DOCTYPE html><title>Access denied</title>"), KognicConnectionError),
+        (http(403, '{"error": "access_denied"}', ["content-type: text/html"]), KognicCredentialsError),
+        (http(401, ""), KognicCredentialsError),
         (b"GARBAGE\r\n\r\n", KognicConnectionError),
         (b"", KognicConnectionError),
     ],

@@ -10,12 +10,14 @@ from airflow_provider_kognic.core.errors import (
     KognicInputError,
     KognicOutageError,
     KognicPermissionError,
+    KognicServerError,
     KognicStoppedError,
 )
 from airflow_provider_kognic.core.models import Outcome, Result, Summary
 from airflow_provider_kognic.core.options import MaxFailures, UploadOptions
 from airflow_provider_kognic.core.reporting.judgement import Failure, judge
 from airflow_provider_kognic.core.reporting.report import Report
+from airflow_provider_kognic.summaries import MOST_ERROR_BYTES, cut
 
 GROUP = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 
@@ -122,11 +124,11 @@ def test_the_message_begins_with_what_failed_and_ends_with_the_first_predictions
         "In doubt: sent, and the answer was lost, so that the server may have created them.",
     ]
     assert lines[-5:] == [
+        "The log names each that is in doubt, in a line that begins with 'in_doubt:'.",
         "These are:",
         "- in_doubt: because_in_doubt: so it is. (scene unknown, in_doubt.json)",
         "- refused: because_refused: so it is. (scene unknown, refused.json)",
         "- unsent: because_unsent: so it is. (scene unknown, unsent.json)",
-        "The log names each that is in doubt, in a line that begins with 'in_doubt:'.",
     ]
     assert ".." not in failure.message.replace("://...", "")
 
@@ -177,11 +179,11 @@ def test_much_doubt_hides_neither_its_number_nor_the_ways_out() -> None:
         "- leave them as they are, or",
         "- remove what is there of them, and upload the receipts named below (manifest=), with force=True, or",
         "- clear the task with on_ambiguous='resend': that sends them again, and may make duplicates.",
+        "All that is neither created nor skipped: s3://ml@preds/receipts/day.failed.jsonl",
         "The first of them:",
         f"- in_doubt: http_503: Down. (scene {scene(0)} in /day)",
         f"- refused: invalid: no frames. (scene {scene(63)} in /day)",
         f"- in_doubt: http_503: Down. (scene {scene(1)} in /day)",
-        "All that is neither created nor skipped: s3://ml@preds/receipts/day.failed.jsonl",
     ]
 
 
@@ -281,8 +283,39 @@ def test_what_fails_is_an_example_though_what_does_not_came_first() -> None:
 def test_what_could_not_be_read_is_named_in_the_log_where_there_are_no_receipts() -> None:
     unread = Result(scene(1), "1.json", Outcome.UNSENT, reason="store_unavailable", message="503.")
     lost = Report(Summary(GROUP, uploaded=5, unsent=1), None, {"store_unavailable": 1}, (unread,))
-    assert "unsent: store_unavailable:" in told(lost)[-1]
-    assert "unsent: store_unavailable:" not in told(lost, receipts="r.failed.jsonl")[-1]
+    pointer = (
+        "The log names each that could not be read, in a line that begins with 'unsent: store_unavailable:'."
+    )
+    assert pointer in told(lost)
+    assert pointer not in told(lost, receipts="r.failed.jsonl")
+
+
+@pytest.mark.parametrize("receipts", ["s3://ml@preds/receipts/day/of/the/week.failed.jsonl", None])
+def test_what_is_cut_to_fit_still_says_where_all_are(receipts: str | None) -> None:
+    """However long the server's words are: the examples go first, and of the end its middle."""
+    long = "The upstream pool is draining, please try again in a few minutes. " * 8
+    url = f"https://dataset.app.kognic.com/v1/predictions-groups/{GROUP}/predictions"
+    last = str(KognicServerError(long.strip(), status=503, method="POST", url=url))
+    ended = KognicOutageError(f"no success for 600 s; the last error: {last}")
+    doubts = tuple(replace(one, message=long) for one in doubtful().in_doubt)
+    report = doubtful(stopped=ended, in_doubt=doubts, first=doubts[:20], journaled=True)
+    text = cut("\n".join(told(report, receipts)), MOST_ERROR_BYTES)
+    assert (
+        receipts or "The log names each that is in doubt, in a line that begins with 'in_doubt:'."
+    ) in text
+    assert text.startswith(
+        "The upload ended early: no success for 600 s; the last error: HTTP 503: The upstream"
+    )
+    assert f" (POST {url}).\n63 in doubt, 3 refused (allowed: 0), 335 created, of 401.\n" in text
+
+
+def test_reasons_of_any_length_are_cut() -> None:
+    """In the line that counts them, and in the examples."""
+    reason = "r" * 3000
+    one = Result("", "a.json", Outcome.REFUSED, reason=reason, message="no")
+    lines = told(Report(Summary(GROUP, refused=1), None, {reason: 1}, (one,)))
+    assert lines[1] == f"Reasons: {'r' * 60}… (1)."
+    assert max(map(len, lines)) < 230
 
 
 def test_an_end_before_the_first_prediction_counts_nothing() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicPermissionError
+from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.reporting import progress as progress_module
 from airflow_provider_kognic.core.reporting.events import Halted, Settled
 from airflow_provider_kognic.core.reporting.progress import Progress
 from airflow_provider_kognic.emulator import demo
-from tests.core.support import rows, settings_for, upload_all
+from tests.core.support import MemoryLog, rows, settings_for, upload_all
 
 if TYPE_CHECKING:
     import pytest
@@ -30,7 +33,7 @@ def last_line(caplog: pytest.LogCaptureFixture) -> str:
 
 
 def rate_of(line: str) -> float:
-    found = re.search(r" ([\d.]+)/s", line)
+    found = re.search(r" ([\d.]+) created/s", line)
     assert found is not None
     return float(found[1])
 
@@ -62,6 +65,75 @@ def test_what_an_early_end_only_counts_is_no_speed(caplog: pytest.LogCaptureFixt
     progress.notice(settled(Outcome.CREATED, attempts=1)[0])
     progress.log(final=True)
     assert rate_of(last_line(caplog)) > 0.0
+
+
+def test_what_this_run_did_not_send_is_no_speed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What earlier runs created and what is refused unsent flies by: the time left is that of what is sent.
+
+    An upper bound where more of the rest may fly by, and a number where nothing will.
+    """
+    caplog.set_level(logging.INFO)
+    now = [100.0]
+    monkeypatch.setattr(progress_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    progress = Progress(400)
+    progress.journal_was_read(300)
+    for event in [*settled(Outcome.SKIPPED, number=203), *settled(Outcome.CREATED, attempts=1, number=20)]:
+        progress.notice(event)
+    now[0] += 5
+    progress.log()
+    assert last_line(caplog).endswith("; 4.0 created/s, at most about 44 s left, 0 in flight.")
+    for event in [*settled(Outcome.SKIPPED, number=97), *settled(Outcome.CREATED, attempts=1, number=20)]:
+        progress.notice(event)
+    now[0] += 5
+    progress.log()
+    assert last_line(caplog).endswith("; 4.0 created/s, about 15 s left, 0 in flight.")
+    for event in settled(Outcome.CREATED, attempts=1, number=60):
+        progress.notice(event)
+    now[0] += 15
+    progress.log(final=True)
+    assert last_line(caplog).endswith(
+        ": 400 of 400 predictions done (100 %): 100 created, 300 skipped; 4.0 created/s, 0 in flight."
+    )
+
+
+def test_what_is_refused_here_is_no_speed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server refuses was sent, and took its time; and nothing is said of time where nothing was sent."""
+    caplog.set_level(logging.INFO)
+    now = [100.0]
+    monkeypatch.setattr(progress_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    progress = Progress(200)
+    for event in settled(Outcome.REFUSED, number=100):
+        progress.notice(event)
+    now[0] += 2
+    progress.log()
+    assert last_line(caplog).endswith("100 refused; 0.0 created/s, 0 in flight.")
+    for outcome in (Outcome.CREATED, Outcome.REFUSED):
+        for event in settled(outcome, attempts=1, number=10):
+            progress.notice(event)
+    now[0] += 2
+    progress.log()
+    assert last_line(caplog).endswith(
+        "10 created, 110 refused; 2.5 created/s, at most about 16 s left, 0 in flight."
+    )
+
+
+def test_the_last_line_and_the_summary_say_the_same(
+    emulator: Emulator, group: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a second run that skips what the first one has created."""
+    caplog.set_level(logging.INFO)
+    settings, log = settings_for(emulator), MemoryLog()
+    upload_all(rows(30), settings, group, journal=Journal(log))
+    emulator.set_faults(rules=[{"kind": "latency", "seconds": 1, "match": {"path": "/predictions$"}}])
+    run = upload_all(rows(33), settings, group, journal=Journal(log.reopened()))
+    assert run.counts() == (3, 0, 0, 0)
+    said = run.report.summary.to_dict()["rate_per_s"]
+    # The line's own time begins a moment before, and ends after the summary's.
+    assert 0 < rate_of(last_line(caplog)) <= said + 0.06
 
 
 def test_where_the_number_is_not_known(caplog: pytest.LogCaptureFixture) -> None:

@@ -251,6 +251,7 @@ def test_what_there_is_in_place_of_predictions(tmp_path: Path) -> None:
     for name in ("b.JSON", "a.txt"):
         (other / name).touch()
     assert said(other).startswith(f"In {other} there are 2 other files, such as ")
+    assert said(other).endswith(", but no <scene-uuid>.json.")
     assert said(other / "*.json") == f"Nothing below {other} has a name that matches '*.json'."
     write(other, 1)
     assert said(other) == ""

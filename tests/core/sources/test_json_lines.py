@@ -1,12 +1,15 @@
 """Rows of a file of JSON lines."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused
+from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.sources.support import open_, predictions, rewrite, row, store_in_memory
@@ -42,6 +45,23 @@ def test_json_lines(emulator: Emulator, group: str, tmp_path: Path) -> None:
         "10": "duplicate_scene",
     }
     check_truth(run, emulator, group)
+
+
+def test_a_file_without_rows_is_named(tmp_path: Path) -> None:
+    """Where a folder would have no documents, it has no rows."""
+    file = tmp_path / "day.jsonl"
+    file.write_text("\n \n")
+    source = open_(file)
+    assert list(source) == []
+    assert nothing_in(source) == f"The file {file} has no rows."
+
+
+def test_a_pipe_is_said_to_be_one(tmp_path: Path) -> None:
+    """In sentences, with what to do."""
+    os.mkfifo(tmp_path / "day.jsonl")
+    said = r"day\.jsonl cannot be read: it is a pipe \(FIFO\), and only regular files are read\. Write the"
+    with pytest.raises(KognicInputError, match=said):
+        open_(tmp_path / "day.jsonl")
 
 
 def test_json_lines_keep_bytes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result
-from airflow_provider_kognic.core.sources.base import unique
+from airflow_provider_kognic.core.sources.base import nothing_in, unique
 from airflow_provider_kognic.core.sources.manifest import Expected
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.emulator import demo
@@ -200,6 +200,7 @@ def test_receipts_in_which_nothing_failed_are_an_empty_source(tmp_path: Path) ->
     (tmp_path / "r.failed.jsonl").write_text("\n")
     source = open_(manifest=tmp_path / "r.failed.jsonl")
     assert (source.total, list(source)) == (0, [])
+    assert nothing_in(source) == f"The manifest {tmp_path / 'r.failed.jsonl'} has no rows."
 
 
 GROUP, HOST = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10", "dataset.app.kognic.com"

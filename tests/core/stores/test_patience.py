@@ -1,8 +1,10 @@
 """How long a store is asked again, as those see it who ask."""
 
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,9 @@ from airflow_provider_kognic.core.errors import (
     KognicStoreError,
 )
 from airflow_provider_kognic.core.retries import Backoff
-from airflow_provider_kognic.core.stores.limited import in_time, seconds_for, within
+from airflow_provider_kognic.core.stores.limited import awaited, heard, in_time, seconds_for, within
 from airflow_provider_kognic.core.stores.patience import Patience
+from tests.patience import wait_for
 
 QUICK = Backoff(first=0.001, most=0.002)
 AT_ONCE = Backoff(first=0.0, most=0.0)
@@ -92,7 +95,7 @@ def test_a_store_is_over_where_many_calls_in_a_row_are_given_up() -> None:
         # Each call takes longer than anyone waits for it.
         assert given_up_until_over(patience, slowly(LONG)) == 5
         asked = clock[0]
-        with pytest.raises(KognicStoreError, match=r"Asked 1 time in"):
+        with pytest.raises(KognicStoreError, match=r"^silent\. Nobody was answered for 481 s\.$"):
             patience.call(slowly(1))
         assert clock[0] == asked + 1
         clock[0] = 0.0
@@ -120,27 +123,59 @@ def _given_up_with(patience: Patience, began: threading.Barrier, clock: list[flo
         patience.call(ask)
 
 
+def waited(patience: Patience, clock: list[float], meanwhile: Callable[[], object] = lambda: None) -> float:
+    """Return for how long a call is waited for that gets no answer, and looks once a second."""
+    began = clock[0]
+
+    def ask() -> str:
+        clock[0] += 1.0
+        meanwhile()
+        return silent()
+
+    with pytest.raises(KognicStoreError):
+        patience.call(ask)
+    return clock[0] - began
+
+
 def test_an_answer_to_anybody_shows_that_the_store_is_there() -> None:
-    """However many are given up by and by: each after less time than the one before."""
+    """However many are given up by and by: those that alone get none, each after less time than the one before."""
     patience = Patience(LONG, AT_ONCE)
     with pytest.MonkeyPatch.context() as patched:
         clock = stopped(patched)
 
-        def ask() -> str:
-            clock[0] += 1.0
-            return silent()
-
-        took = []
-        for _ in range(100):
-            began = clock[0]
-            with pytest.raises(KognicStoreError):
-                patience.call(ask)
-            took.append(clock[0] - began)
+        def others() -> None:
             patience.call(lambda: "answer")
+
+        took = [waited(patience, clock, others) for _ in range(100)]
         assert not patience.over
         assert took[:4] == [120.0, 60.0, 40.0, 30.0]
         assert took[-1] == 2.0
         assert sum(took) < 10 * LONG
+
+
+@pytest.mark.parametrize("dead", [0, 1, 12])
+def test_what_alone_gets_no_answer_hardly_shortens_an_outage_that_is_waited_out(dead: int) -> None:
+    patience = Patience(LONG, AT_ONCE)
+    with pytest.MonkeyPatch.context() as patched:
+        clock = stopped(patched)
+
+        def others() -> None:
+            patience.call(lambda: "answer")
+
+        for _ in range(dead):
+            waited(patience, clock, others)
+        assert waited(patience, clock) == pytest.approx(LONG / (1 + dead / 10), abs=1.0)
+        assert waited(patience, clock) == pytest.approx(LONG / 4, abs=1.0)
+        assert patience.call(lambda: "answer") == "answer"
+        # One that was answered just after the outage has begun does not tell of what came then.
+        answers = iter([others])
+
+        def once() -> None:
+            for answer in answers:
+                answer()
+                break
+
+        assert waited(patience, clock, once) > LONG / 3
 
 
 def test_who_gives_up_within_another_call_is_not_asked_again() -> None:
@@ -230,8 +265,8 @@ def _library_timed_out() -> None:
     raise TimeoutError("the library's own")
 
 
-def test_what_hangs_is_not_asked_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each would hold a thread, and one of the few connections of the store's library; others are asked for."""
+def test_what_hangs_is_asked_a_second_time_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new connection may do, and each holds a thread and one of the store's connections; others are asked for."""
     monkeypatch.setattr("airflow_provider_kognic.core.stores.limited.SILENCE", 0.05)
     comes = threading.Event()
     asked: list[str] = []
@@ -241,16 +276,88 @@ def test_what_hangs_is_not_asked_a_second_time(monkeypatch: pytest.MonkeyPatch) 
         comes.wait(60)
         return "answer"
 
-    for _ in range(3):
+    for _ in range(4):
         with pytest.raises(TimeoutError, match="no answer in"):
             in_time("s3://b/x", ask)
-    assert asked == ["x"]
+    assert asked == ["x", "x"]
     monkeypatch.setattr("airflow_provider_kognic.core.stores.limited.SILENCE", LONG)
     assert in_time("s3://b/y", lambda: "other") == "other"
     assert in_time("s3://b/x", lambda: "other part", part=":7") == "other part"
     comes.set()
     assert in_time("s3://b/x", ask) == "answer"
-    assert asked == ["x", "x"]
+    assert asked == ["x", "x", "x"]
+
+
+class Store:
+    """What is used of an asynchronous file system of fsspec's: its loop."""
+
+    def __init__(self, **config: Any) -> None:
+        self.config_kwargs = config
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+        self.ended: list[str] = []
+
+    async def hang(self) -> str:
+        try:
+            await asyncio.sleep(600)
+        except asyncio.CancelledError:
+            self.ended.append("cancelled")
+            raise
+        return "late"
+
+    async def answer(self) -> str:
+        return "answer"
+
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(60)
+        self.loop.close()
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    one = Store(max_pool_connections=4)
+    yield one
+    one.stop()
+
+
+def test_what_takes_too_long_is_cancelled(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that its connection is free again, and the next try gets a new one."""
+    monkeypatch.setattr("airflow_provider_kognic.core.stores.limited.SILENCE", 0.05)
+    for _ in range(5):
+        with pytest.raises(TimeoutError, match="no answer in"):
+            awaited(store, store.hang)
+    wait_for(lambda: len(store.ended) == 5)
+    monkeypatch.setattr("airflow_provider_kognic.core.stores.limited.SILENCE", LONG)
+    assert awaited(store, store.answer) == "answer"
+
+
+def test_reading_leaves_connections_to_others(store: Store) -> None:
+    """Two of them, for the journal in the same store; who waits for its turn hears that nobody waits any more."""
+    ended = threading.Event()
+    caught: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            with heard(ended.is_set):
+                awaited(store, store.hang)
+        except TimeoutError as error:
+            caught.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: len(asyncio.all_tasks(store.loop)) == 2)
+    ended.set()
+    for thread in threads:
+        thread.join(60)
+    assert len(caught) == 3
+    assert sorted(str(error).split(" in ")[0] for error in caught) == [
+        "no answer",
+        "no answer",
+        "not asked, as nobody waits for the answer any more",
+    ]
 
 
 def test_who_waits_within_a_call_hears_that_nobody_does_any_more() -> None:

@@ -4,7 +4,9 @@ import asyncio
 import errno
 import socket
 import ssl
-from typing import Any
+import warnings
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -46,6 +48,10 @@ class HttpResponseError(Exception):
 
 class ParamValidationError(Exception):
     """As botocore's, for a bucket's name with a space in it; nobody was asked."""
+
+
+class HTTPClientError(Exception):
+    """As botocore's, for whatever went wrong below it."""
 
 
 class SSLError(ConnectionError):
@@ -113,6 +119,8 @@ CASES: list[tuple[Exception, Trouble]] = [
     (ValueError("Invalid endpoint: http://"), Trouble.OF_THE_STORE),
     (TypeError("Got unexpected keyword argument 'retires'"), Trouble.OF_THE_STORE),
     (TypeError("'NoneType' object is not callable"), Trouble.NO_ANSWER),
+    (HTTPClientError("unsupported operand type(s) for +: 'float' and 'str'"), Trouble.OF_THE_STORE),
+    (SSLError("[SSL: WRONG_VERSION_NUMBER] wrong version number"), Trouble.OF_THE_STORE),
     (ModuleNotFoundError("No module named 'gcsfs'"), Trouble.OF_THE_STORE),
     (NotImplementedError(), Trouble.OF_THE_STORE),
     (OSError(errno.EIO, "disk"), Trouble.NO_ANSWER),
@@ -134,6 +142,25 @@ def test_what_an_error_means(error: Exception, trouble: Trouble) -> None:
         assert trouble_of(wrapped) is trouble
 
 
+def test_what_an_error_does_where_it_is_asked_is_none_of_ours() -> None:
+    """Aiohttp's `code` warns, of others an attribute may raise: what else is known of them decides."""
+    from aiohttp import ClientResponseError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refused = ClientResponseError(cast("Any", SimpleNamespace(real_url="https://h/a")), (), status=403)
+        assert trouble_of(refused) is Trouble.OF_THE_PATH
+
+    class RaisesError(FileNotFoundError):
+        @property
+        def code(self) -> int:
+            raise RuntimeError("no answer was read")
+
+        response = error_code = status_code = code
+
+    assert trouble_of(RaisesError("gone")) is Trouble.OF_THE_PATH
+
+
 def test_no_code_stands_in_two_rows() -> None:
     codes = [code for row in ROWS for code in row.codes]
     assert len(codes) == len(set(codes))
@@ -145,7 +172,11 @@ def test_no_code_stands_in_two_rows() -> None:
         (s3fs(errno.EBUSY, "SlowDown"), KognicStoreError, "s3://b/x: the store did not answer: OSError"),
         (s3fs(PermissionError, "ExpiredToken"), KognicStoreCredentialsError, "Renew the credentials"),
         (s3fs(FileNotFoundError, "NoSuchBucket"), KognicInputError, r"s3://b/x\. There is no such bucket"),
-        (PermissionError("no"), KognicInputError, r"^s3://b/x: PermissionError: no\.$"),
+        (
+            PermissionError("no"),
+            KognicInputError,
+            r"^s3://b/x: PermissionError: no\. .* must be allowed to list",
+        ),
     ],
 )
 def test_what_is_raised_where_it_is_about_all(error: Exception, kind: type[Exception], said: str) -> None:

@@ -71,8 +71,13 @@ def test_entries_that_no_upload_would_send_are_passed_over(caplog: pytest.LogCap
 
 def test_an_empty_source_has_no_mapping() -> None:
     """Rather than one of nothing but the background."""
-    with pytest.raises(KognicInputError, match="holds no predictions"):
+    with pytest.raises(
+        KognicInputError,
+        match=r"holds no predictions to take the classes from\. 'predictions' is a list without rows\. No group",
+    ):
         classes_of(RowsSource([]))
+    with pytest.raises(KognicInputError, match=r"from\. None of its 2 entries names a scene\. No group"):
+        classes_of(RowsSource(["text", {}]))
 
 
 def test_a_source_that_breaks_is_an_error() -> None:

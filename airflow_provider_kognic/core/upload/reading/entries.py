@@ -8,6 +8,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from airflow_provider_kognic.core.masking import presentable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -79,8 +81,8 @@ class Entries:
                 taken.append(entry)
                 if len(taken) >= PORTION or time.monotonic() > until:
                     return taken, False
-        except Exception:
-            logger.exception("The rest of the source cannot be read.")
+        except Exception as error:
+            logger.exception("The rest of the source cannot be read.", exc_info=presentable(error))
             return taken, False
         else:
             return taken, not self.broken

@@ -135,7 +135,7 @@ class Reconciler:
     def give_up(self) -> list[Result]:
         """Return what could not be settled, in doubt for good; nothing is held any more."""
         if self._ending.why is not None:
-            why = f"The run ended first: {sentence(self._ending.why)}"
+            why = "The run ended first."  # why it did has a line of its own, and may be long
         elif self._listing.usable:
             why = "The group's listing did not settle it."
         else:

@@ -20,6 +20,7 @@ from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import (
     KognicConnectionError,
     KognicNoAnswerError,
+    KognicRateLimitError,
     KognicStoppedError,
 )
 from airflow_provider_kognic.core.groups.ensure import ensure_predictions_group
@@ -222,6 +223,20 @@ def test_a_stop_reaches_who_waits_for_the_next_try(emulator: Emulator, tokens: T
     ):
         client.list_datasets()
     assert time.monotonic() - began < SOON
+
+
+def test_a_stop_names_what_was_waited_out(emulator: Emulator, tokens: TokenProvider) -> None:
+    """Else nobody would know why it took so long."""
+    emulator.set_faults(rules=[{"kind": "429", "retry_after": 300, "match": {"method": "GET"}}])
+    paused: list[float] = []
+    with (
+        KognicClient(
+            settings_for(emulator), tokens=tokens, sleep=paused.append, stopping=lambda: bool(paused)
+        ) as client,
+        pytest.raises(KognicStoppedError) as caught,
+    ):
+        client.list_datasets()
+    assert isinstance(caught.value.__cause__, KognicRateLimitError)
 
 
 def test_a_post_that_a_stop_cuts_off_is_doubt(emulator: Emulator, tokens: TokenProvider) -> None:

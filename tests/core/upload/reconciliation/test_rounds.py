@@ -191,7 +191,7 @@ def test_an_error_ends_the_run() -> None:
         assert [done async for done in reconciler.rounds()] == [Round()]
         assert isinstance(ending.why, KognicCredentialsError)
         (left,) = reconciler.give_up()
-        assert left.message == "lost. The run ended first: no token."
+        assert left.message == "lost. The run ended first."
 
     tell(story, [KognicCredentialsError("no token")])
 
