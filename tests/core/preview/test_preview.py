@@ -23,7 +23,7 @@ from airflow_provider_kognic.core.preview.page import MOST_CHARACTERS, Look, pag
 from airflow_provider_kognic.core.preview.sampled import SampledSource
 from airflow_provider_kognic.core.preview.survey import Survey
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources.folder import open_glob
+from airflow_provider_kognic.core.sources.opening import open_source
 from tests.drawing.pages import check_harmless, document
 from tests.drawing.test_drawing import odd_documents
 
@@ -131,7 +131,7 @@ def test_what_is_wrong_is_counted_and_named(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_bytes(b"{}")
     survey = Survey()
 
-    survey.go_through(open_glob(tmp_path / "*.json"))
+    survey.go_through(open_source(tmp_path / "*.json", None, resolve=Path))
 
     assert (survey.documents, survey.invalid, survey.refused) == (3, 2, Counter({"not_a_uuid": 1}))
     assert any("bbox_size" in one and scene(1) in one for one in survey.named)

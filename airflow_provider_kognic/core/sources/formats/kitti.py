@@ -24,7 +24,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Skipped,
 )
 from airflow_provider_kognic.core.sources.converting.scenes import CAMERAS, CUBOIDS, UNPLACED
-from airflow_provider_kognic.core.sources.formats.columns import (
+from airflow_provider_kognic.core.sources.texts.columns import (
     NO_CONFIDENCE,
     Owners,
     Tracks,

@@ -20,7 +20,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Labels,
     ModelFormat,
 )
-from airflow_provider_kognic.core.sources.formats.columns import (
+from airflow_provider_kognic.core.sources.texts.columns import (
     Owners,
     Tracks,
     bad_row,
