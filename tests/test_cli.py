@@ -201,8 +201,10 @@ def watched(*arguments: str | Path, stdout: int | None = None) -> tuple[int, str
     ) as process:
         os.close(theirs)
         shown = b""
+        ready_to_read = select.poll()  # takes any number of a file, other than `select.select`
+        ready_to_read.register(ours, select.POLLIN)
         while True:
-            ready, _, _ = select.select([ours], [], [], 60)
+            ready = ready_to_read.poll(60_000)
             try:
                 data = os.read(ours, 65536) if ready else b""
             except OSError:  # Linux says so at the end

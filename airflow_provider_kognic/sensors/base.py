@@ -25,7 +25,7 @@ from airflow_provider_kognic.core.masking import presentable
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.exceptions import KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
-from airflow_provider_kognic.task.arguments import check_text
+from airflow_provider_kognic.task.arguments import check_something
 
 try:
     from airflow.sdk.exceptions import TaskDeferralTimeout
@@ -64,7 +64,7 @@ class KognicSensor(BaseSensorOperator):
     def hook(self) -> KognicHook:
         """The hook, one for all looks of this run, so that they share a token."""
         if self._hook is None:
-            connection = check_text(self.kognic_conn_id, "'kognic_conn_id'")
+            connection = check_something(self.kognic_conn_id, "'kognic_conn_id'")
             self._hook = KognicHook(connection, stopping=self._is_over, first=self._first)
         return self._hook
 
@@ -171,12 +171,12 @@ class KognicSensor(BaseSensorOperator):
     def _is_over(self) -> bool:
         return time.monotonic() >= self._look_over
 
-    def end_of_look(self) -> float:
+    def _end_of_look(self) -> float:
         """Return when a look ends that begins now, as `time.monotonic()` tells it."""
         return max(self._over or math.inf, time.monotonic() + LEAST_LOOK)
 
     def _look(self, question: Question) -> PokeReturnValue:
-        self._look_over = self.end_of_look()
+        self._look_over = self._end_of_look()
         with self.hook.client as client:  # its connections are not worth keeping till the next look
             answer, self._last_look = question.ask(client)
         self.log.info("%s", self._last_look)

@@ -21,7 +21,7 @@ from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.sensors.base import KognicSensor
 from airflow_provider_kognic.task import model_results
-from airflow_provider_kognic.task.arguments import check_text
+from airflow_provider_kognic.task.arguments import check_something
 from airflow_provider_kognic.task.paths import to_source
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ class PredictionsGroupSensor(KognicSensor):
 
     def question(self) -> PredictionsGroupQuestion:
         """Return what to ask."""
-        dataset = check_text(self.dataset, "'dataset'")
+        dataset = check_something(self.dataset, "'dataset'")
         name, uuid = (
-            None if given is None else check_text(given, what)
+            None if given is None else check_something(given, what)
             for given, what in (
                 (self.name, "'name'"),
                 (self.predictions_group_uuid, "'predictions_group_uuid'"),
@@ -156,7 +156,7 @@ class DatasetScenesSensor(KognicSensor):
 
     def question(self) -> DatasetScenesQuestion:
         """Return what to ask; the source is read on the worker, where its files are."""
-        dataset = check_text(self.dataset, "'dataset'")
+        dataset = check_something(self.dataset, "'dataset'")
         return DatasetScenesQuestion(dataset, self._scenes(), self.min_count)
 
     def trigger(self, question: DatasetScenesQuestion, until: float) -> BaseTrigger:
@@ -195,17 +195,17 @@ class DatasetScenesSensor(KognicSensor):
             named = list(given) if listed else []
             if not named:
                 raise KognicInputError(f"'scene_uuids' must be a list of scenes, not {brief(given)}.")
-            return [check_text(scene, "a scene of 'scene_uuids'") for scene in named]
+            return [check_something(scene, "a scene of 'scene_uuids'") for scene in named]
         if self.predictions is None:
             return ()
         if isinstance(self.predictions, str):
-            check_text(self.predictions, "'predictions'")
-        until = self.end_of_look()
+            check_something(self.predictions, "'predictions'")
+        until = self._end_of_look()
         with heard(lambda: time.monotonic() >= until):  # the store may hang as well
             return scenes_to_wait_for(to_source(self.predictions, formats=how), self._source())
 
     def _source(self) -> str:
         """Name where the predictions are."""
-        if isinstance(self.predictions, (list, tuple)):
+        if isinstance(self.predictions, (list, tuple)) and self.predictions:
             return f"{len(self.predictions)} predictions"
         return masked(str(self.predictions))

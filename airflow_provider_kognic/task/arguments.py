@@ -239,20 +239,30 @@ def check_text(value: Any, what: str) -> str:
     """Return rendered text; native rendering (`render_template_as_native_obj`) makes a number of `20260131`.
 
     Raises:
-        KognicInputError: It is something else, or nothing: None, "None" or blanks where a template found nothing.
+        KognicInputError: It is something else, such as None where a template found nothing.
     """
     text = value
     if isinstance(value, int) and not isinstance(value, bool):
         with suppress(ValueError):  # of thousands of digits Python makes no text
             text = str(value)
     if isinstance(text, str):
-        if text.strip() in {"", "None"}:
-            raise KognicInputError(
-                f"{what} is {brief(text)}, which is what a template makes of nothing: look at the task's rendered"
-                " template."
-            )
         return text
     raise KognicInputError(f"{what} must be text, not {brief(value)}.")
+
+
+def check_something(value: Any, what: str) -> str:
+    """Return rendered text that says something: what nobody ever makes would be waited for in vain.
+
+    Raises:
+        KognicInputError: It is no text, or what a template makes of what it does not find: blanks, or "None".
+    """
+    text = check_text(value, what)
+    if text.strip() in {"", "None"}:
+        raise KognicInputError(
+            f"{what} is {brief(text)}, which is what a template makes of nothing: look at the task's rendered"
+            " template."
+        )
+    return text
 
 
 def check_journal(value: Any) -> Any:

@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.reporting.conversions import Conversions
 from airflow_provider_kognic.core.reporting.judgement import Failure, judge
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
+from airflow_provider_kognic.core.sources.folder import FilesSource
 from airflow_provider_kognic.core.stores.asking import Asking
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.texts import printable
@@ -238,6 +239,8 @@ def prepare(
         ) from error
     if isinstance(source, FilteredSource):
         conversions.filters(source.skipped)
+    if isinstance(source, FilesSource) and source.nothing:
+        logger.info("%s", printable(masked(source.nothing)))
     journal = choose_journal(
         arguments,
         context,

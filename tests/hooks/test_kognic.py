@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import airflow
 import pytest
 
 from airflow_provider_kognic.core.errors import (
@@ -194,6 +195,15 @@ def test_what_cannot_be_used_is_said_without_secrets(
     assert SECRET not in str(caught.value)
 
 
+# Airflow 3.0 does not read such a connection at all: for us there is none then.
+AIRFLOW_READS_ITSELF = airflow.__version__.startswith("3.0.")
+WRONG_EXTRA = (
+    "Airflow knows no connection 'kognic_default'"
+    if AIRFLOW_READS_ITSELF
+    else "the extra of the connection 'kognic_default' is no JSON object"
+)
+
+
 @pytest.mark.parametrize("how", ["settings", "button", "loop"])
 @pytest.mark.parametrize("extra", [f"{{{SECRET}", f'["{SECRET}"]', f'"{SECRET}"', "null", "7"])
 def test_an_extra_that_is_no_object_is_refused_and_not_shown(
@@ -209,11 +219,11 @@ def test_an_extra_that_is_no_object_is_refused_and_not_shown(
         with pytest.raises(KognicInputError) as caught:
             _ = hook.settings if how == "settings" else asyncio.run(KognicHook.from_connection_id(ID))
         said = str(caught.value)
-    assert "the extra of the connection 'kognic_default' is no JSON object" in said
+    assert WRONG_EXTRA in said
     assert SECRET not in said
 
 
-@pytest.mark.parametrize("extra", [None, "", "  ", "{}", {}])
+@pytest.mark.parametrize("extra", [None, "", "{}", {}, *(() if AIRFLOW_READS_ITSELF else ("  ",))])
 def test_an_extra_may_be_empty(connect: Callable[..., KognicHook], extra: Any) -> None:
     assert connect({"extra": extra}).settings.timeout == 60
 

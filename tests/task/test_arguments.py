@@ -18,6 +18,7 @@ from airflow_provider_kognic.task.arguments import (
     UploadArguments,
     check_journal,
     check_rows_path,
+    check_something,
     check_text,
     is_template,
     serializable,
@@ -304,7 +305,7 @@ def test_what_is_no_text(value: Any) -> None:
 @pytest.mark.parametrize("value", ["", "  \n", "None", " None "])
 def test_a_text_that_a_template_makes_of_nothing_is_none(value: str) -> None:
     with pytest.raises(KognicInputError, match=r"^'name' is .* which is what a template makes of nothing"):
-        check_text(value, "'name'")
+        check_something(value, "'name'")
 
 
 HUGE = {str(number): "x" * 50 for number in range(3000)}

@@ -189,7 +189,6 @@ _SHOWN = 10
 def _count(value: Any) -> int:
     number = whole_number(value)
     if number is None or not 1 <= number <= _MOST_SCENES:
-        raise KognicInputError(
-            f"min_count must be a whole number from 1 on, {_MOST_SCENES:,} at most, not {brief(value)}."
-        )
+        most = "" if number is None or number < 1 else f" and {_MOST_SCENES:,} at most"
+        raise KognicInputError(f"min_count must be a whole number from 1 on{most}, not {brief(value)}.")
     return number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.files import is_local, told_size
-from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.models import Refused, unknown_size
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import Format, Found, prediction_of, refusal
 from airflow_provider_kognic.core.sources.bounded import read_document
 from airflow_provider_kognic.core.sources.listing import Names, is_pattern, is_stored, may_be_empty
-from airflow_provider_kognic.core.texts import printable
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -24,9 +21,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.models import Prediction, Result
     from airflow_provider_kognic.core.sources.base import Find, Given, PathLike, Resolve, Source
-
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,8 +89,6 @@ def _open(given: Given) -> Source:
 
 def _source_of(folder: PathLike, found: Names, most: int) -> FilesSource:
     nothing = "" if found.sizes or found.refused else _nothing_in(folder, found)
-    if nothing:
-        logger.info("%s", printable(masked(nothing)))
     # Below a folder with these at its end some versions of Airflow's paths leave them out.
     above = ""
     while is_stored(folder) and folder.name.endswith(("?", "#")):

@@ -70,7 +70,10 @@ def test_an_error_of_a_store_while_a_source_is_read() -> None:
     assert type(silent) is KognicStoreError
     assert str(silent) == "the source cannot be read on: OSError: gone."
     assert type(denied) is KognicInputError
-    assert str(denied) == "the source cannot be read on: PermissionError: no."
+    assert str(denied) == (
+        "the source cannot be read on: PermissionError: no. The store's Airflow connection, or this worker, must be"
+        " allowed to list and read there."
+    )
 
 
 def test_rows_are_no_path() -> None:
