@@ -70,7 +70,10 @@ def in_time(path: object, call: Callable[[], T], size: int = 0, *, part: str = "
     except TimeoutError:
         _hanging[name] = [*hanging, done]
         raise
-    _hanging.pop(name, None)
+    if hanging:  # an answer on another connection does not bring them back
+        _hanging[name] = hanging
+    else:
+        _hanging.pop(name, None)
     return done.result()
 
 

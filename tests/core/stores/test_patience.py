@@ -288,6 +288,27 @@ def test_what_hangs_is_asked_a_second_time_and_no_more(monkeypatch: pytest.Monke
     assert asked == ["x", "x", "x"]
 
 
+def test_what_hangs_is_counted_though_others_were_answered_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a store that hangs now and then would take a thread more each time."""
+    monkeypatch.setattr("airflow_provider_kognic.core.stores.limited.SILENCE", 0.2)
+    comes = threading.Event()
+    asked: list[str] = []
+
+    def hang() -> None:
+        asked.append("x")
+        comes.wait(60)
+
+    for _ in range(4):
+        with pytest.raises(TimeoutError):
+            in_time("s3://b/now-and-then", hang)
+        if len(asked) == 1:
+            monkeypatch.setattr("airflow_provider_kognic.core.stores.limited.SILENCE", LONG)
+            assert in_time("s3://b/now-and-then", lambda: "answer") == "answer"
+            monkeypatch.setattr("airflow_provider_kognic.core.stores.limited.SILENCE", 0.2)
+    assert len(asked) == 2
+    comes.set()
+
+
 class Store:
     """What is used of an asynchronous file system of fsspec's: its loop."""
 
