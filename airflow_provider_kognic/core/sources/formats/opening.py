@@ -32,6 +32,7 @@ from airflow_provider_kognic.core.sources.formats.registry import BY_NAME, FORMA
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.stores.troubles import error_of
+from airflow_provider_kognic.core.texts import printable
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class _Opening:
                 " a little less room than the unpacked input has."
             ) from error
         rows = "\n".join(f"  {what:<44} {count:>13,}" for what, count in source.counts.table())
-        logger.info("What was read in %s:\n%s", masked(given.text), rows)
+        logger.info("What was read in %s:\n%s", printable(masked(given.text)), rows)
         if self._converted is not None:
             self._converted(given.text, source.counts)
         return source

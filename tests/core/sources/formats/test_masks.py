@@ -352,7 +352,7 @@ def test_a_table_may_name_several_cameras(tmp_path: Path) -> None:
     assert (names_in(found, "RIGHT") == named(pixels["r"], {9: "Person"})).all()
 
 
-def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+def test_a_folder_may_have_any_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Also one that is no text of UTF-8: receipts cannot name it, so it is refused, and nothing crashes."""
     place = tmp_path / os.fsdecode(b"m\xe4sks")
     try:
@@ -361,9 +361,11 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
         pytest.skip("the file system has names of UTF-8 only")
     (place / "a.png").write_bytes(png_of(image(_2=(1, 1, 5, 5))))
     table = one_scene_each(tmp_path, ["a"])
-    source = opened(place, table, format="masks", classes=CLASSES)
+    with caplog.at_level("INFO"):
+        source = opened(place, table, format="masks", classes=CLASSES)
     assert (source.counts.is_clean, source.counts.taken) == (True, 1)
     assert documents(source) == {scene(0): "unreadable"}
+    assert r"/m\udce4sks:" in caplog.text
 
 
 def test_it_is_recognised_where_it_is_certain(tmp_path: Path) -> None:
