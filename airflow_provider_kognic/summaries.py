@@ -22,12 +22,14 @@ COUNTS = ("uploaded", "skipped", "refused", "in_doubt", "unsent", "total")
 """The counts of predictions that every summary has."""
 
 _WOULD_SEND = "would_send"  # a dry run's alone
-_WHERE = ("predictions_group_uuid", "predictions_group", "dataset_uuid", "dataset", "link", "source")
+_NAMES = ("predictions_group", "dataset", "source")
+_WHERE = ("predictions_group_uuid", "dataset_uuid", "link", *_NAMES)
 _FAILED = {"failed", "upstream_failed"}
 _SHOWN = 5
 _EXAMPLES = 2
 _MOST_CAUSES = 6
 _LEAST_ERROR_BYTES = 200
+_LEAST_NAME_BYTES = 170
 
 # In bytes as JSON: a summary stays below 4 KB, whatever the texts are made of.
 MOST_BYTES = 3900
@@ -146,7 +148,10 @@ def summary_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def shortened(summary: dict[str, Any]) -> dict[str, Any]:
-    """Return a summary whose error is cut further where all of it is too much."""
+    """Return a summary of which names, and then its error, are cut further where all of it is too much."""
+    if len(json.dumps(summary)) > MOST_BYTES:
+        names = {name: summary[name] for name in (*_NAMES, "receipts") if isinstance(summary[name], str)}
+        summary = {**summary, **{name: cut(text, _LEAST_NAME_BYTES) for name, text in names.items()}}
     over = len(json.dumps(summary)) - MOST_BYTES
     error = summary["error"]
     if over <= 0 or not error:
