@@ -28,7 +28,7 @@ from airflow_provider_kognic.core.sources.converting.source import ModelSource, 
 from airflow_provider_kognic.core.sources.converting.summary import Conversion
 from airflow_provider_kognic.core.sources.converting.writer import Writing
 from airflow_provider_kognic.core.sources.formats.options import EmptyScenes, FormatOptions
-from airflow_provider_kognic.core.sources.formats.registry import BY_NAME, FORMATS
+from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.stores.troubles import error_of
@@ -105,7 +105,7 @@ def open_model_source(
 def recognise(file: InputFile) -> ModelFormat | None:
     """Return the format that a file certainly is of, or None: nothing is guessed."""
     start = file.head()
-    found = [known for known in FORMATS if known.recognises(file.path.name, start)]
+    found = [known for known in BY_NAME.values() if known.recognises(file.path.name, start)]
     return found[0] if len(found) == 1 else None
 
 
