@@ -161,6 +161,25 @@ def _check_names(file: InputFile, what: str, names: Iterable[str]) -> None:
         )
 
 
+def unknown_columns(table: InputFile, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return those columns of a table of scenes that nobody reads.
+
+    Args:
+        table: The file.
+        row: Its first one.
+
+    Raises:
+        KognicInputError: It lacks one that is needed.
+    """
+    if missing := [name for name in REQUIRED if name not in row]:
+        raise KognicInputError(
+            f"the table of scenes {table} has no column {' and '.join(map(repr, missing))}; it has"
+            f" {', '.join(map(repr, row)) or 'none'}. Expected {', '.join(map(repr, COLUMNS))}, of which the first"
+            f" two and 'stream' are needed."
+        )
+    return tuple(str(name) for name in row if name not in COLUMNS)
+
+
 def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:
     """Return a row of the table of scenes, checked.
 

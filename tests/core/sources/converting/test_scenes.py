@@ -159,10 +159,47 @@ def test_sizes_are_asked_for_where_the_format_needs_them(tmp_path: Path) -> None
     scenes.close()
 
 
-def test_a_key_may_be_a_frame_of_two_scenes(tmp_path: Path) -> None:
-    scenes, counts = read(write_scenes(tmp_path / "s.csv", [row("a"), row("a", 1, frame_id=4)]))
+def test_a_key_may_be_several_streams_of_its_frame(tmp_path: Path) -> None:
+    streams = [row("a", stream=stream) for stream in ("CAM", "@lidar", "CAM_2")]
+    scenes, counts = read(write_scenes(tmp_path / "s.csv", streams))
     assert counts.is_clean
-    assert [scenes.places(number)[0].key for number in (0, 1)] == [0, 0]
+    assert [(place.stream, place.key) for place in scenes.places(0)] == [
+        ("@lidar", 0),
+        ("CAM", 0),
+        ("CAM_2", 0),
+    ]
+    scenes.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (
+            row("a", 1, frame_id=4),
+            f"one key for two scenes: it is frame 0 of scene {scene(0)} in row 2, and frame 4 of scene {scene(1)}",
+        ),
+        (
+            row("a", 0, frame_id=4, timestamp_ms=7),
+            f"one key for two frames: it is frame 0 of scene {scene(0)} in row 2, and frame 4 of scene {scene(0)}",
+        ),
+        (
+            row("b"),
+            f"two keys for one frame: stream CAM of frame 0 of scene {scene(0)} is that of the key a in row 2",
+        ),
+        (row("a"), "the same row stands earlier, in row 2"),
+    ],
+)
+def test_keys_and_frames_belong_to_each_other(tmp_path: Path, wrong: dict[str, Any], says: str) -> None:
+    """What was found under a key went to the first of two scenes, and the other looked empty."""
+    blank = {"frame_id": 0, "timestamp_ms": 0}
+    table = write_scenes(tmp_path / "s.csv", [row("a") | blank, blank | wrong, row("z", 2) | blank])
+    scenes, counts = read(table)
+    assert counts.refused == {"bad_scene_row": 1}
+    (text,) = counts.named["bad_scene_row"]
+    assert text.startswith(f"{table}, row 3, key {wrong['key']}: {says}")
+    assert [uuid for _, uuid, _ in scenes.listed()] == [scene(0), scene(2)]
+    assert [len(scenes.places(number)) for number in (0, 1)] == [1, 1]
+    assert [scenes.number_of(key) for key in "azb"] == [0, 1, None]
     scenes.close()
 
 
