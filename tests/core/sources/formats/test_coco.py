@@ -63,6 +63,23 @@ def test_scattered_rows_are_put_together(tmp_path: Path) -> None:
     assert len(document["objects"]) == 9
 
 
+def test_an_image_of_two_files_is_that_of_the_first(tmp_path: Path) -> None:
+    """Two rows of one number were one object: the second one's class was lost, and nobody was told."""
+    place = tmp_path / "results"
+    place.mkdir()
+    write_json(place / "a.json", [box("a", bbox=(0, 0, 2, 2)), box("b")])
+    write_json(place / "b.json", [box("a", category=2, bbox=(4, 4, 2, 2)), box("c"), box("a", category=2)])
+    source = opened(place, one_scene_each(tmp_path, "abc"), classes={"1": "Car", "2": "Person"})
+    found = documents(source)
+    assert boxes(found[scene(0)]) == [("Car", [1.0, 1.0, 2, 2], 0.5)]
+    assert [len(boxes(found[scene(number)])) for number in (1, 2)] == [1, 1]
+    assert source.counts.refused == {"duplicate_key": 2}
+    assert source.counts.named["duplicate_key"] == [
+        f"{place / 'b.json'}, row {number}, key a: an earlier file has this key already; the first one counts"
+        for number in (1, 3)
+    ]
+
+
 def test_annotations_name_files_and_classes(tmp_path: Path) -> None:
     """Keys are names of files then, and the classes file may have ids or names."""
     results = write_json(tmp_path / "r.json", [box(7, category=3), box(9, category=90), box(8, category=3)])
