@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_kognic.core.sources.converting.tables import (
     LIDAR,
+    TABLE,
     WrongRow,
     rows_of,
     scene_row,
@@ -141,7 +142,7 @@ class Scenes:
         """
         known = False
         self._database.execute("BEGIN")
-        for line, row in rows_of(table, "the table of scenes"):
+        for line, row in rows_of(table, TABLE):
             if isinstance(row, str):
                 counts.refuse_row_of_table(str(table), line, row)
                 continue

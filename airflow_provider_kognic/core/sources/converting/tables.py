@@ -29,6 +29,8 @@ COLUMNS = (
 )
 REQUIRED = ("key", "scene_uuid", "stream")
 LIDAR = "@lidar"
+# What it is called in messages.
+TABLE = "the table of scenes"
 
 _MOST_TIMESTAMP = 2**53 - 1
 _MOST_PIXELS = 1 << 20
@@ -173,7 +175,7 @@ def unknown_columns(table: InputFile, row: Mapping[str, Any]) -> tuple[str, ...]
     """
     if missing := [name for name in REQUIRED if name not in row]:
         raise KognicInputError(
-            f"the table of scenes {table} has no column {' and '.join(map(repr, missing))}; it has"
+            f"{TABLE} {table} has no column {' and '.join(map(repr, missing))}; it has"
             f" {', '.join(map(repr, row)) or 'none'}. Expected {', '.join(map(repr, COLUMNS))}, of which the first"
             f" two and 'stream' are needed."
         )

@@ -181,6 +181,77 @@ def test_receipts_are_found_again(tmp_path: Path) -> None:
     assert again[3].read() == entries[0].read()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("no table", "gone.csv"),
+        ("quote", "cannot be read as CSV from line 3 on"),
+        ("columns", "no column 'scene_uuid'"),
+        ("no classes", "gone.json"),
+        ("classes", "is no JSON"),
+        ("argument", "annotations.json"),
+    ],
+)
+def test_a_manifest_whose_table_or_classes_cannot_be_read_fails_once(
+    tmp_path: Path, wrong: str, says: str
+) -> None:
+    """Each of its rows was refused, one by one, while the rows of documents between them went up."""
+    results = write_json(tmp_path / "r.json", [box(n) for n in (1, 2)])
+    table = one_scene_each(tmp_path, (1, 2))
+    given: dict[str, Any] = {"scenes": table, "classes": write_json(tmp_path / "c.json", {"*": "Car"})}
+    if wrong == "no table":
+        given["scenes"] = tmp_path / "gone.csv"
+    elif wrong == "quote":
+        table.write_text(f'{table.read_text().splitlines()[0]}\n\n"1,2\n')
+    elif wrong == "columns":
+        table.write_text("key,scene\n1,2\n")
+    elif wrong == "no classes":
+        given["classes"] = tmp_path / "gone.json"
+    elif wrong == "classes":
+        given["classes"].write_text("{")
+    else:
+        given["arguments"] = {"annotations": str(tmp_path / "annotations.json")}
+    manifest = tmp_path / "failed.jsonl"
+    rows = [{"scene_uuid": scene(n), "source": f"{results}#{n + 1}"} for n in (0, 1)]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(KognicInputError, match=says):
+        open_model_source(None, manifest, FormatOptions.of(format="coco", **given), resolve=Path)
+
+
+def test_a_table_that_breaks_while_a_manifest_is_read_ends_it(tmp_path: Path) -> None:
+    results = write_json(tmp_path / "r.json", [box(n) for n in (1, 2)])
+    table = one_scene_each(tmp_path, (1, 2))
+    manifest = tmp_path / "failed.jsonl"
+    rows = [{"scene_uuid": scene(n), "source": f"{results}#{n + 1}"} for n in (0, 1)]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = FormatOptions(format="coco", scenes=table, classes={"*": "Car"})
+    source = open_model_source(None, manifest, options, resolve=Path)
+    table.unlink()
+    with pytest.raises(KognicInputError, match=r"scenes\.csv"):
+        list(source)
+
+
+def test_an_input_of_a_manifest_that_cannot_be_read_is_tried_once(tmp_path: Path) -> None:
+    """Its rows are refused; those of others go on."""
+    good = write_json(tmp_path / "r.json", [box(1)])
+    manifest = tmp_path / "failed.jsonl"
+    gone = tmp_path / "gone.json"
+    sources = [f"{gone}#1", f"{gone}#2", f"{good}#1"]
+    rows = [{"scene_uuid": scene(0), "source": source} for source in sources]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = FormatOptions(format="coco", scenes=one_scene_each(tmp_path, (1, 2)), classes={"*": "Car"})
+    asked: list[str] = []
+
+    def resolve(text: str) -> Path:
+        asked.append(text)
+        return Path(text)
+
+    found: list[Any] = list(open_model_source(None, manifest, options, resolve=resolve))
+    assert [type(one) for one in found] == [Result, Result, Prediction]
+    assert {one.reason for one in found[:2]} == {"unreadable"}
+    assert asked == [str(gone), str(good)]
+
+
 def test_a_document_that_is_too_large_is_refused(tmp_path: Path) -> None:
     results = write_json(tmp_path / "r.json", [box(1)] * 100 + [box(2)])
     options = FormatOptions(format="coco", scenes=one_scene_each(tmp_path, (1, 2)), classes={"*": "Car"})
