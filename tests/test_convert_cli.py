@@ -85,7 +85,7 @@ def test_openlabel_is_filtered_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["module", "script"])
 def test_the_command_line_is_as_promised(tmp_path: Path, command: str) -> None:
-    """`convert FORMAT INPUT --scenes TABLE --out DIR [--classes FILE] [--min-confidence X] ...`, also as a module."""
+    """`convert FORMAT INPUT --scenes TABLE --out DIR [--classes FILE] ...`, also as a module."""
     results = write_json(tmp_path / "r.json", [box(1, score=0.9), box(2, score=0.1)])
     table, out = one_scene_each(tmp_path, (1, 2, 3)), tmp_path / "out"
     classes = write_json(tmp_path / "classes.json", {"1": "Car"})
