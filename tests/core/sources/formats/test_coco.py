@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,9 @@ from tests.core.sources.converting.support import (
     write_json,
     write_scenes,
 )
+from tests.core.sources.formats.cuboid_files import expected_of, needs_real_files, real_files
 
 DATA = Path(__file__).parent / "data"
-# Real files and what independent devkits say of them, which cannot be passed on: where somebody has put them.
-REAL = Path(os.environ.get("REAL_MODEL_FILES", "nowhere"))
 ANNOTATIONS = {
     "info": {"year": 2026},
     "annotations": [{"id": 1, "segmentation": {"counts": [1, 2], "size": [1, 3]}}],
@@ -262,11 +260,11 @@ def test_a_document_that_is_too_large_is_refused(tmp_path: Path) -> None:
     assert second.read()
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not here")
+@needs_real_files
 def test_real_results_are_where_the_reference_says(tmp_path: Path) -> None:
     """Every box of the sample results that COCO publishes, against pycocotools."""
-    results = REAL / "handed" / "coco" / "instances_val2014_fakebbox_first25images.json"
-    expected = json.loads((REAL / "oracles" / "expected" / "coco_handed.json").read_text())
+    (results,) = real_files("coco", "instances_val2014_fakebbox_first25images.json")
+    expected = expected_of("coco")
     rows = json.loads(results.read_text())
     keys = list(dict.fromkeys(row["image_id"] for row in rows))
     source = opened(
