@@ -94,7 +94,7 @@ def test_the_command_line_is_as_promised(tmp_path: Path, command: str) -> None:
         module, _, function = PROJECT["project"]["scripts"]["airflow-provider-kognic"].partition(":")
         start = f"import sys; from {module} import {function}; sys.exit({function}())"
         how = [sys.executable, "-c", start, "convert"]
-    given = ["coco", results, "--scenes", table, "--out", out]
+    given: list[str | Path] = ["coco", results, "--scenes", table, "--out", out]
 
     def codes(*more: str | Path) -> tuple[int, list[str]]:
         done = run(*given, *more, command=how)
