@@ -46,7 +46,7 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     """Define what says how an input is read; what goes with some formats only comes from these."""
     from airflow_provider_kognic.core.sources.converting.classes import UnknownClass
     from airflow_provider_kognic.core.sources.formats.options import Confidence, EmptyScenes
-    from airflow_provider_kognic.core.sources.formats.registry import FORMATS
+    from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
 
     parser.add_argument(
         "--scenes", metavar="TABLE", type=Path, help="the table of scenes: CSV, JSON lines, parquet"
@@ -96,8 +96,9 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         help="larger ones are refused",
     )
     own = parser.add_argument_group("arguments of some formats")
-    for name in dict.fromkeys(argument.name for known in FORMATS for argument in known.arguments):
-        said = {known.name: one for known in FORMATS for one in known.arguments if one.name == name}
+    formats = tuple(BY_NAME.values())
+    for name in dict.fromkeys(argument.name for known in formats for argument in known.arguments):
+        said = {known.name: one for known in formats for one in known.arguments if one.name == name}
         first = next(iter(said.values()))
         own.add_argument(
             f"--{name.replace('_', '-')}",
@@ -135,9 +136,9 @@ def convert(given: argparse.Namespace) -> int:
 def options_of(given: argparse.Namespace) -> Any:
     """Return what the arguments say of how an input is read; see `FormatOptions`."""
     from airflow_provider_kognic.core.sources.formats.options import FormatOptions
-    from airflow_provider_kognic.core.sources.formats.registry import FORMATS
+    from airflow_provider_kognic.core.sources.formats.registry import ARGUMENTS
 
-    names = {argument.name for known in FORMATS for argument in known.arguments}
+    own = {name for names in ARGUMENTS.values() for name in names}
     return FormatOptions.of(
         format=given.format,
         scenes=given.scenes,
@@ -148,7 +149,7 @@ def options_of(given: argparse.Namespace) -> Any:
         classes_only=tuple(given.classes_only),
         confidence=given.confidence,
         empty_scenes=given.empty_scenes,
-        arguments={name: getattr(given, name) for name in names},
+        arguments={name: getattr(given, name) for name in own},
     )
 
 

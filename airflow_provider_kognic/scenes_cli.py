@@ -25,6 +25,7 @@ DESCRIPTION = (
 )
 # Of what is left out, so many are named.
 _MOST_NAMED = 10
+_SCENE_UUIDS = "--scene-uuids"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,13 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     nuscenes = commands.add_parser("from-nuscenes", help=says, description=f"Write {says}.")
     nuscenes.add_argument("root", metavar="DATAROOT", type=Path, help="the folder with VERSION/sample.json")
     nuscenes.add_argument("--version", metavar="VERSION", help="such as v1.0-mini (default: the only one)")
-    nuscenes.add_argument(
-        "--scenes-of",
-        metavar="FILE",
-        type=Path,
-        help="CSV with the columns name and scene_uuid: names or tokens of scenes, or tokens of samples, and the"
-        " scenes in Kognic; without it that column is left empty",
-    )
+    _add_scene_uuids(nuscenes, "names or tokens of scenes, or tokens of samples")
     nuscenes.add_argument("--lidar", metavar="CHANNEL", default=LIDAR_TOP, help=f"(default: {LIDAR_TOP})")
     nuscenes.add_argument(
         "--milliseconds",
@@ -66,13 +61,7 @@ def _add_kitti(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         help="the folder with 000008.txt, or 0001.txt of a sequence",
     )
-    kitti.add_argument(
-        "--scene-uuids",
-        metavar="FILE",
-        type=Path,
-        help="CSV with the columns name and scene_uuid: frames' keys or names of sequences, and the scenes in"
-        " Kognic; without it that column is left empty",
-    )
+    _add_scene_uuids(kitti, "frames' keys or names of sequences")
     kitti.add_argument(
         "--images",
         metavar="DIR",
@@ -86,12 +75,27 @@ def _add_kitti(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     kitti.set_defaults(does=_from_kitti)
 
 
-def _from_nuscenes(given: argparse.Namespace) -> int:
+def _add_scene_uuids(parser: argparse.ArgumentParser, names: str) -> None:
+    parser.add_argument(
+        _SCENE_UUIDS,
+        metavar="FILE",
+        type=Path,
+        help=f"a table of name and scene_uuid (CSV, JSON lines, parquet): {names}, and the scenes in Kognic;"
+        " without it the column scene_uuid is left empty",
+    )
+
+
+def _scene_names(given: argparse.Namespace) -> dict[str, str] | None:
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile
-    from airflow_provider_kognic.core.sources.scene_tables.nuscenes import Milliseconds, table_of_nuscenes
     from airflow_provider_kognic.core.sources.scene_tables.table import read_scene_names
 
-    names = None if given.scenes_of is None else read_scene_names(InputFile(given.scenes_of))
+    return None if given.scene_uuids is None else read_scene_names(InputFile(given.scene_uuids))
+
+
+def _from_nuscenes(given: argparse.Namespace) -> int:
+    from airflow_provider_kognic.core.sources.scene_tables.nuscenes import Milliseconds, table_of_nuscenes
+
+    names = _scene_names(given)
     made = table_of_nuscenes(
         given.root,
         given.version,
@@ -99,20 +103,18 @@ def _from_nuscenes(given: argparse.Namespace) -> int:
         channel=given.lidar,
         milliseconds=Milliseconds(given.milliseconds),
     )
-    return _write(made, given.out, "--scenes-of", named=names is not None)
+    return _write(made, given.out, named=names is not None)
 
 
 def _from_kitti(given: argparse.Namespace) -> int:
-    from airflow_provider_kognic.core.sources.converting.inputs import InputFile
     from airflow_provider_kognic.core.sources.scene_tables.kitti import table_of_kitti
-    from airflow_provider_kognic.core.sources.scene_tables.table import read_scene_names
 
-    names = None if given.scene_uuids is None else read_scene_names(InputFile(given.scene_uuids))
+    names = _scene_names(given)
     made = table_of_kitti(given.calibrations, scenes=names, images=given.images, camera=given.camera)
-    return _write(made, given.out, "--scene-uuids", named=names is not None)
+    return _write(made, given.out, named=names is not None)
 
 
-def _write(made: MadeTable, path: Path, option: str, *, named: bool) -> int:
+def _write(made: MadeTable, path: Path, *, named: bool) -> int:
     from airflow_provider_kognic.core.sources.scene_tables.table import write_table
 
     said = [*made.left[:_MOST_NAMED], *(["..."] if len(made.left) > _MOST_NAMED else [])]
@@ -123,10 +125,10 @@ def _write(made: MadeTable, path: Path, option: str, *, named: bool) -> int:
     lines = [f"{len(made.rows):,} rows of {scenes:,} scenes written to {path}"]
     if not named:
         lines.append(
-            f"  scene_uuid is empty: fill it in (scene_name says which scene it is), or give {option}"
+            f"  scene_uuid is empty: fill it in (scene_name says which scene it is), or give {_SCENE_UUIDS}"
         )
     if made.without_uuid:
-        lines.append(f"  left out, as {option} does not name them: {len(made.without_uuid):,} scenes,")
+        lines.append(f"  left out, as {_SCENE_UUIDS} does not name them: {len(made.without_uuid):,} scenes,")
         lines.append(f"    {', '.join(made.without_uuid[:_MOST_NAMED])}")
     lines += [f"  not in the table: {text}" for text in said]
     sys.stdout.write("".join(f"{line}\n" for line in lines))

@@ -364,4 +364,4 @@ def test_airflow_has_every_command_with_its_arguments(airflow_database: Path, tm
     airflow[-1:] = ["scenes", "from-nuscenes", "--help"]
     done = run(command=airflow, AIRFLOW_HOME=str(airflow_database))
     assert done.returncode == 0, done.stderr
-    assert "--scenes-of" in done.stdout
+    assert "--scene-uuids" in done.stdout

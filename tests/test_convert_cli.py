@@ -4,18 +4,22 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from airflow_provider_kognic.core.openlabel import check
 from tests.core.sources.converting.support import box, one_scene_each, scene, write_json
+from tests.test_layers import PROJECT
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-W", "error", "-m", "airflow_provider_kognic", "convert"]
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, command: Sequence[str] = COMMAND) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*command, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -77,3 +81,33 @@ def test_openlabel_is_filtered_too(tmp_path: Path) -> None:
     assert "skipped: min_confidence (1)" in done.stdout
     (written,) = (tmp_path / "b").iterdir()
     assert len(json.loads(written.read_bytes())["openlabel"]["objects"]) == 1
+
+
+@pytest.mark.parametrize("command", ["module", "script"])
+def test_the_command_line_is_as_promised(tmp_path: Path, command: str) -> None:
+    """`convert FORMAT INPUT --scenes TABLE --out DIR [--classes FILE] ...`, also as a module."""
+    results = write_json(tmp_path / "r.json", [box(1, score=0.9), box(2, score=0.1)])
+    table, out = one_scene_each(tmp_path, (1, 2, 3)), tmp_path / "out"
+    classes = write_json(tmp_path / "classes.json", {"1": "Car"})
+    how = COMMAND
+    if command == "script":
+        module, _, function = PROJECT["project"]["scripts"]["airflow-provider-kognic"].partition(":")
+        start = f"import sys; from {module} import {function}; sys.exit({function}())"
+        how = [sys.executable, "-c", start, "convert"]
+    given: list[str | Path] = ["coco", results, "--scenes", table, "--out", out]
+
+    def codes(*more: str | Path) -> tuple[int, list[str]]:
+        done = run(*given, *more, command=how)
+        assert done.stderr == ""
+        return done.returncode, sorted(path.name for path in out.iterdir())
+
+    documents = [f"{scene(number)}.json" for number in range(3)]
+    assert codes() == (1, [])  # ids are no names
+    assert codes("--classes", classes) == (0, documents[:2])  # empty scenes are skipped
+    for path in out.iterdir():
+        path.unlink()
+    assert codes("--classes", classes, "--min-confidence", "0.5") == (0, documents[:1])
+    assert codes("--classes", classes, "--empty-scenes", "skip") == (0, documents[:2])
+    assert codes("--classes", classes, "--empty-scenes", "send") == (0, documents)
+    write_json(results, [box(1), box(2, bbox=(1, 2, 0, 4))])
+    assert codes("--classes", classes, "--empty-scenes", "send") == (1, documents)

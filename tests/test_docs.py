@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -252,6 +253,62 @@ def test_every_convention_is_in_the_tables_of_coordinates() -> None:
     rows = _rows("geometry.md", "<!-- table of cuboids -->") + _rows("geometry.md", "<!-- table of boxes -->")
     named = {name for row in rows for name in re.findall(r"`((?:box|cuboid)_\w+)`", row[1])}
     assert named == {name for name in geometry.__all__ if name.startswith(("box_", "cuboid_"))}
+
+
+def test_every_format_and_its_arguments_are_in_the_table_of_formats() -> None:
+    """In the registry's order, with each argument as the command line has it, and each choice of it."""
+    from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
+    from airflow_provider_kognic.task.model_results import OWN
+
+    rows = {row[0].strip("`"): row[-1] for row in _rows("formats.md", "<!-- table of formats -->")}
+    assert list(rows) == [*BY_NAME, "openlabel"]
+    named = set()
+    for name, known in BY_NAME.items():
+        flags = {f"--{argument.name.replace('_', '-')}" for argument in known.arguments}
+        assert set(re.findall(r"--[a-z0-9-]+", rows[name])) == flags
+        words = re.findall(r"[\w.]+", rows[name])
+        assert not [choice for one in known.arguments for choice in one.choices if choice not in words]
+        named |= {argument.name for argument in known.arguments}
+    assert named == set(OWN)
+
+
+def test_the_table_of_conventions_has_every_format_and_its_source() -> None:
+    """What its kinds of geometry need is said: where a cuboid is, which pixel is the first, how a mask is."""
+    from airflow_provider_kognic.core.sources.converting.rows import Kind
+    from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
+
+    rows = _rows("formats.md", "<!-- table of conventions -->")
+    assert [row[0].strip("`") for row in rows] == ["Kognic", *BY_NAME]
+    for row, known in zip(rows[1:], BY_NAME.values(), strict=True):
+        _, frame, place, sizes, axes, _, boxes, masks, source = row
+        assert source
+        assert (
+            all((frame, place, sizes, axes))
+            == any((frame, place, sizes, axes))
+            == (Kind.CUBOID in known.kinds)
+        )
+        assert bool(boxes) == (Kind.BOX in known.kinds)
+        assert bool(masks) == (Kind.MASK in known.kinds)
+
+
+def test_every_command_in_the_docs_is_one_that_there_is() -> None:
+    """The parser takes each line of a shell that calls the command; its files need not be there."""
+    from airflow_provider_kognic.cli import _parser
+
+    program, found = r"(?:airflow-provider-kognic|python -m airflow_provider_kognic) (.*)", 0
+    for page in PAGES:
+        for block in re.findall(
+            r"```(?:sh|bash|console)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
+        ):
+            for line in block.replace("\\\n", " ").splitlines():
+                if called := re.match(program, line.strip()):
+                    _parser().parse_args(shlex.split(called[1], comments=True))
+                    found += 1
+    assert found > COMMANDS
+
+
+# So many commands at least are found, so that the search for them works.
+COMMANDS = 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

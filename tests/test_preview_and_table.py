@@ -3,7 +3,9 @@
 import csv
 import json
 import subprocess
+import sys
 import uuid
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -134,15 +136,12 @@ def table(path: Path) -> list[dict[str, Any]]:
             return list(csv.DictReader(file))
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_text().splitlines()]
-    parquet = pytest.importorskip("pyarrow.parquet")
-    return list(parquet.read_table(path).to_pylist())
+    return list(import_module("pyarrow.parquet").read_table(path).to_pylist())
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_what_was_converted_is_read_back(coco: Path, ending: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The boxes are those of the model: from the corner to the middle, and as corners back."""
-    if ending == "parquet":
-        pytest.importorskip("pyarrow")
     arguments = ("--scenes", coco / "scenes.csv", "--classes", coco / "classes.json")
     run("convert", "coco", coco / "results.json", *arguments, "--out", coco / "docs")
     out = coco / f"table.{ending}"
@@ -197,6 +196,19 @@ def test_a_table_of_another_kind_is_refused(
     (tmp_path / f"{SCENES[0]}.json").write_bytes(document([("bbox", [10, 10, 5, 5])]))
     assert run("table", tmp_path, "--out", tmp_path / name) == 2
     assert "a table is a .csv, .jsonl or .parquet" in capsys.readouterr().err
+
+
+def test_parquet_needs_a_library_that_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says which extra brings it; nothing half is left."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed
+    (tmp_path / f"{SCENES[0]}.json").write_bytes(document([("bbox", [10, 10, 5, 5])]))
+    assert run("table", tmp_path, "--out", tmp_path / "t.parquet") == 2
+    assert "pip install 'airflow-provider-kognic[tables]'" in capsys.readouterr().err
+    assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
 
 
 def test_nothing_readable_exits_with_2(tmp_path: Path) -> None:

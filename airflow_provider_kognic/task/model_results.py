@@ -1,8 +1,8 @@
 """What a task is told of a model's own files: arguments that all formats share, and those of one format alone.
 
-The latter come from the formats themselves: an operator takes whatever argument any of them declares, by its own
-name, as the command line does, so that a new format brings its arguments along. Airflow asks an operator's class
-which names `partial` takes and which are templates, so they are read where the class is made.
+The latter come with the formats: an operator takes whatever argument any of them has, by its own name, as the
+command line does. Airflow asks an operator's class which names `partial` takes and which are templates, so they are
+known where the class is made. What they may be is in the format's own file, which is read where it is used.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from airflow_provider_kognic.core.sources.formats.options import (
     EmptyScenes,
     FormatOptions,
 )
-from airflow_provider_kognic.core.sources.formats.registry import FORMATS
+from airflow_provider_kognic.core.sources.formats.registry import ARGUMENTS as OF_FORMATS
 
 _Init = TypeVar("_Init", bound=Callable[..., None])
 
-OWN = {argument.name: argument for known in FORMATS for argument in known.arguments}
-"""The arguments that belong to some formats, by name."""
+OWN = tuple(dict.fromkeys(name for names in OF_FORMATS.values() for name in names))
+"""The names of the arguments that belong to some formats."""
 
 ARGUMENTS: dict[str, Any] = {
     "predictions_format": None,

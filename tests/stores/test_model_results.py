@@ -4,11 +4,20 @@ import gzip
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_kognic.core.errors import KognicInputError, KognicStoreError
+from airflow_provider_kognic.core.sources.converting.inputs import InputFile
+from airflow_provider_kognic.core.sources.converting.scenes import Scenes
+from airflow_provider_kognic.core.sources.converting.summary import Conversion
+from airflow_provider_kognic.core.sources.formats.opening import open_model_source
+from airflow_provider_kognic.core.sources.formats.options import FormatOptions
+from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
@@ -94,3 +103,49 @@ def test_a_store_that_does_not_answer_is_tried_again(
     assert (run.state, run.tries("upload")) == ("success", 2), run.output
     assert posts == [0]
     assert server.count_predictions(group) == SCENES
+
+
+@pytest.mark.parametrize("name", ["scenes.parquet", "scenes.parquet.gz"])
+def test_a_table_of_parquet_lies_in_a_bucket(s3: S3, tmp_path: Path, name: str) -> None:
+    """It is read from its end, which an object, or a packed file, does not let one do by itself."""
+    arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    rows = [
+        {"key": str(image), "scene_uuid": demo.scene_uuid(image), "stream": "CAM"} for image in range(SCENES)
+    ]
+    parquet.write_table(arrow.Table.from_pylist(rows), tmp_path / "plain")
+    raw = (tmp_path / "plain").read_bytes()
+    s3.put_all({f"model/{name}": gzip.compress(raw) if name.endswith(".gz") else raw})
+
+    scenes, conversion = Scenes(tmp_path), Conversion()
+    table = InputFile(ObjectStoragePath(f"s3://ml@preds/model/{name}"), Patience(0))
+    scenes.read(table, conversion, places_cuboids=False, needs_size=False)
+
+    assert conversion.is_clean
+    assert [(uuid, key) for _, uuid, key in scenes.listed()] == [
+        (row["scene_uuid"], row["key"]) for row in rows
+    ]
+    scenes.close()
+
+
+@pytest.mark.parametrize("where", ["scenes", "classes"])
+@pytest.mark.parametrize("trouble", ["away", "gone"])
+def test_a_manifest_whose_table_cannot_be_read_fails_before_anything_is_sent(
+    model: dict[str, Any], s3: S3, tmp_path: Path, where: str, trouble: str
+) -> None:
+    """Once, and as what it is: what a retry may mend, or an argument that names nothing."""
+    if trouble == "away":
+        s3.proxy.add(faults.UNAVAILABLE, "read", "head", where=where)
+    else:
+        model[where] = model[where].replace(where, "nothing")
+    manifest = tmp_path / "failed.jsonl"
+    receipts = [
+        {"scene_uuid": demo.scene_uuid(image), "source": f"{model['predictions']}#{image}"}
+        for image in range(SCENES)
+    ]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in receipts))
+    paths = {name: ObjectStoragePath(model[name]) for name in ("scenes", "classes")}
+    options = FormatOptions.of(format="coco", **paths)
+
+    expected = KognicStoreError if trouble == "away" else KognicInputError
+    with pytest.raises(expected, match=where if trouble == "away" else "nothing"):
+        open_model_source(None, manifest, options, resolve=ObjectStoragePath)

@@ -13,7 +13,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Refused, Result
 from airflow_provider_kognic.core.openlabel.table import rows_of
 from airflow_provider_kognic.core.sources.base import unique
-from airflow_provider_kognic.core.sources.converting.tables import needed
+from airflow_provider_kognic.core.sources.converting.tables import EXTRA, needed
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -157,8 +157,8 @@ def _json_lines(file: IO[str], columns: tuple[str, ...]) -> Callable[[Mapping[st
 
 @contextmanager
 def _parquet(path: Path, columns: tuple[str, ...]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    arrow = needed("pyarrow", "parquet", f"to write {path.name}")
-    parquet = needed("pyarrow.parquet", "parquet", f"to write {path.name}")
+    arrow = needed("pyarrow", EXTRA, f"to write {path.name}")
+    parquet = needed("pyarrow.parquet", EXTRA, f"to write {path.name}")
     kinds = dict.fromkeys(columns, arrow.float64())
     kinds.update(dict.fromkeys(_TEXTS, arrow.string()), area=arrow.int64())
     if CORNERS in columns:

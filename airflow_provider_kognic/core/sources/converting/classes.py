@@ -8,7 +8,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -75,6 +74,9 @@ class ClassesFile:
         Raises:
             KognicInputError: It cannot be read, or is none.
         """
+        # Operators import this module, and read no file.
+        from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
+
         try:
             with file.opened() as opened:
                 value = json.loads(opened.read(), object_pairs_hook=_once)

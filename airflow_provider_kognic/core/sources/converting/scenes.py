@@ -13,18 +13,17 @@ from bisect import bisect_left
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.converting.tables import (
-    COLUMNS,
     LIDAR,
-    REQUIRED,
+    TABLE,
     WrongRow,
     rows_of,
     scene_row,
+    unknown_columns,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile
@@ -42,14 +41,17 @@ _BITS = 64
 _PORTION = 256
 _TABLES = """
 CREATE TABLE scenes (number INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, key TEXT NOT NULL);
-CREATE TABLE keys (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, scene INTEGER NOT NULL);
+CREATE TABLE keys (
+    number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, scene INTEGER NOT NULL,
+    only_frame INTEGER NOT NULL, first_line INTEGER NOT NULL
+);
 CREATE TABLE frames (
     scene INTEGER, frame INTEGER, timestamp INTEGER,
     PRIMARY KEY (scene, frame), UNIQUE (scene, timestamp)
 ) WITHOUT ROWID;
 CREATE TABLE places (
     scene INTEGER, frame INTEGER, stream TEXT, timestamp INTEGER, key INTEGER,
-    width INTEGER, height INTEGER, transform BLOB,
+    width INTEGER, height INTEGER, transform BLOB, line INTEGER,
     PRIMARY KEY (scene, frame, stream)
 ) WITHOUT ROWID;
 """
@@ -89,7 +91,7 @@ class Scenes:
         count: Number of scenes; they are numbered from 0, in the order of the table.
         keys: Number of keys; likewise.
         uses: For each key what its rows take: `CAMERAS`, `CUBOIDS`, or `UNPLACED` cuboids.
-        scene_of: For each key the scene that its first row names.
+        scene_of: For each key its scene.
         knows_sizes: Whether the table says how large any image is.
     """
 
@@ -140,15 +142,15 @@ class Scenes:
         """
         known = False
         self._database.execute("BEGIN")
-        for line, row in rows_of(table, "the table of scenes"):
+        for line, row in rows_of(table, TABLE):
             if isinstance(row, str):
                 counts.refuse_row_of_table(str(table), line, row)
                 continue
             if not known:
-                self._check_columns(table, row, counts)
+                counts.unknown_columns = unknown_columns(table, row)
                 known = True
             try:
-                self._add(scene_row(row, needs_size=needs_size), places_cuboids=places_cuboids)
+                self._add(line, scene_row(row, needs_size=needs_size), places_cuboids=places_cuboids)
             except WrongRow as error:
                 shown = row.get("key")
                 counts.refuse_row_of_table(
@@ -234,26 +236,17 @@ class Scenes:
         with self._lock:
             return self._database.execute(statement, values).fetchall()
 
-    @staticmethod
-    def _check_columns(table: InputFile, row: Mapping[str, Any], counts: Conversion) -> None:
-        if missing := [name for name in REQUIRED if name not in row]:
-            raise KognicInputError(
-                f"the table of scenes {table} has no column {' and '.join(map(repr, missing))}; it has"
-                f" {', '.join(map(repr, row)) or 'none'}. Expected {', '.join(map(repr, COLUMNS))}, of which the"
-                f" first two and 'stream' are needed."
-            )
-        counts.unknown_columns = tuple(str(name) for name in row if name not in COLUMNS)
-
-    def _add(self, row: TableRow, *, places_cuboids: bool) -> None:
+    def _add(self, line: int, row: TableRow, *, places_cuboids: bool) -> None:
         scene, is_new_scene = self._scene_of(row)
-        key, is_new_key = self._key_of(row, scene)
+        key, is_new_key = self.keys, False
         try:
+            key, is_new_key = self._key_of(line, row, scene)
             if not self._put("INSERT INTO frames VALUES (?, ?, ?)", scene, row.frame, row.timestamp):
                 self._check_frame(scene, row)
             where = (scene, row.frame, row.stream, row.timestamp, key)
             size = (row.width, row.height)
             if not self._put(
-                "INSERT INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *where, *size, row.transform
+                "INSERT INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *where, *size, row.transform, line
             ):
                 raise self._taken(scene, row)
         except WrongRow:
@@ -281,12 +274,19 @@ class Scenes:
         self._last_scene = (row.scene_uuid, number)
         return number, is_new
 
-    def _key_of(self, row: TableRow, scene: int) -> tuple[int, bool]:
-        """Return the number of a row's key, and whether it is a new one."""
-        if self._put("INSERT INTO keys VALUES (?, ?, ?)", self.keys, row.key, scene):
+    def _key_of(self, line: int, row: TableRow, scene: int) -> tuple[int, bool]:
+        """Return the number of a row's key, and whether it is a new one; what was found is found in one frame."""
+        if self._put("INSERT INTO keys VALUES (?, ?, ?, ?, ?)", self.keys, row.key, scene, row.frame, line):
             return self.keys, True
-        found = self._database.execute("SELECT number FROM keys WHERE text = ?", (row.key,))
-        return found.fetchone()[0], False
+        statement = "SELECT number, scene, only_frame, first_line FROM keys WHERE text = ?"
+        number, *frame, first = self._database.execute(statement, (row.key,)).fetchone()
+        if frame == [scene, row.frame]:
+            return number, False
+        what = "frames" if frame[0] == scene else "scenes"
+        raise WrongRow(
+            f"one key for two {what}: it is frame {frame[1]} of scene {self.scene(frame[0])[0]} in row {first}, and"
+            f" frame {row.frame} of scene {row.scene_uuid} here; its rows may be for several streams of one frame"
+        )
 
     def _forget(self, scene: int | None, key: int | None) -> None:
         """Take out again what was put in for a row that cannot be used."""
@@ -314,15 +314,15 @@ class Scenes:
             )
 
     def _taken(self, scene: int, row: TableRow) -> WrongRow:
-        (other,) = self._database.execute(
-            "SELECT text FROM places JOIN keys ON keys.number = key"
+        other, line = self._database.execute(
+            "SELECT text, line FROM places JOIN keys ON keys.number = key"
             " WHERE places.scene = ? AND frame = ? AND stream = ?",
             (scene, row.frame, row.stream),
         ).fetchone()
         where = f"stream {row.stream} of frame {row.frame} of scene {row.scene_uuid}"
         if other == row.key:
-            return WrongRow(f"the same row stands earlier: the key is {where} already")
-        return WrongRow(f"two keys for one frame: {where} is that of the key {other} already")
+            return WrongRow(f"the same row stands earlier, in row {line}: the key is {where} already")
+        return WrongRow(f"two keys for one frame: {where} is that of the key {other} in row {line}")
 
     def _note_key(self, key: int, scene: int, row: TableRow, *, places_cuboids: bool) -> None:
         use = CAMERAS
@@ -335,8 +335,7 @@ class Scenes:
             self._widths.append(row.width or 0)
             self._heights.append(row.height or 0)
             return
-        uses = self.uses[key] | use  # cuboids that one of its scenes cannot place are for none of them
-        self.uses[key] = uses & ~CUBOIDS if uses & UNPLACED else uses
+        self.uses[key] |= use
         if not self._widths[key]:
             self._widths[key], self._heights[key] = row.width or 0, row.height or 0
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import json
 import math
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import is_uuid
@@ -28,13 +29,29 @@ COLUMNS = (
     "transform",
 )
 REQUIRED = ("key", "scene_uuid", "stream")
+# What brings the library for parquet and feather.
+EXTRA = "tables"
 LIDAR = "@lidar"
+# What it is called in messages.
+TABLE = "the table of scenes"
 
 _MOST_TIMESTAMP = 2**53 - 1
 _MOST_PIXELS = 1 << 20
 _MATRIX = 16
 # A turn's columns may be so far from unit length and from right angles: what rounding to four decimals does.
 _RIGID = 1e-3
+# What the columns of a parquet file may be, these tables' and that of scenes' names.
+_TEXT, _NUMBER, _LIST = ("text", "whole"), ("text", "whole", "number"), ("text", "list")
+_TYPES = (
+    dict.fromkeys((*REQUIRED, "name"), _TEXT)
+    | dict.fromkeys(("frame_id", "timestamp_ms", "image_width", "image_height"), _NUMBER)
+    | {"transform": _LIST}
+)
+_SAID = {
+    _TEXT: "text, or whole numbers",
+    _NUMBER: "whole numbers",
+    _LIST: "lists of numbers, or their JSON",
+}
 # Rows of a parquet file that are decoded at a time.
 _BATCH = 1024
 
@@ -116,18 +133,70 @@ def _json_lines(file: InputFile) -> Iterator[tuple[int, Mapping[str, Any] | str]
 
 
 def _parquet(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    parquet = needed("pyarrow.parquet", "parquet", f"to read {file}")
-    try:
-        with file.opened() as opened:
-            table = parquet.ParquetFile(opened)
-            _check_names(file, what, list(table.schema_arrow.names))
+    parquet, types = (needed(f"pyarrow.{name}", EXTRA, f"to read {file}") for name in ("parquet", "types"))
+    with _copied(file) as copy:
+        # ArrowException does not cover all that a broken file brings about.
+        try:
+            table = parquet.ParquetFile(copy)
+            names = table.schema_arrow.names
+            _check_names(file, what, names)
+            _check_types(file, what, table.schema_arrow, types)
             number = 0
-            for batch in table.iter_batches(batch_size=_BATCH):
+            for batch in table.iter_batches(batch_size=_BATCH, columns=[*filter(_TYPES.get, names)]):
                 for row in batch.to_pylist():
                     number += 1
-                    yield number, row
-    except needed("pyarrow", "parquet", "").lib.ArrowException as error:
-        raise KognicInputError(f"{what} {file} cannot be read as parquet: {error}") from error
+                    yield number, dict.fromkeys(names) | row
+        except KognicInputError:
+            raise
+        except (
+            OSError,
+            ValueError,
+            ArithmeticError,
+            needed("pyarrow", EXTRA, "").lib.ArrowException,
+        ) as error:
+            said = str(error).partition("\n")[0]
+            raise KognicInputError(f"{what} {file} cannot be read as parquet: {said}") from error
+
+
+@contextlib.contextmanager
+def _copied(file: InputFile) -> Iterator[IO[bytes]]:
+    """Give a copy without a name: parquet is read from its end, which stores and packed files do not allow."""
+    import shutil
+    import tempfile
+
+    with contextlib.ExitStack() as closing:
+        try:
+            copy = closing.enter_context(tempfile.TemporaryFile())
+            with file.opened() as opened:
+                shutil.copyfileobj(opened, copy)
+            copy.seek(0)
+        except OSError as error:
+            raise KognicInputError(
+                f"a copy of {file} cannot be written to {tempfile.gettempdir()}: {error}"
+            ) from error
+        yield copy
+
+
+def _check_types(file: InputFile, what: str, schema: Any, types: Any) -> None:
+    """Check what the columns that are read hold: what is wrong with all rows is said once."""
+    for name, wanted in _TYPES.items():
+        if name not in schema.names:
+            continue
+        found = schema.field(name).type
+        inner = found.value_type if types.is_dictionary(found) else found
+        if types.is_list(inner) or types.is_large_list(inner) or types.is_fixed_size_list(inner):
+            inner = inner.value_type
+            known = "list" if types.is_integer(inner) or types.is_floating(inner) else ""
+        elif types.is_floating(inner):
+            known = "number"
+        elif types.is_integer(inner):
+            known = "whole"
+        else:
+            known = "text" if types.is_null(inner) or str(inner).endswith(("string", "string_view")) else ""
+        if known not in wanted:
+            raise KognicInputError(
+                f"{what} {file}: the column {name!r} is {found}, and has to be {_SAID[wanted]}. Write it as that."
+            )
 
 
 def needed(module: str, extra: str, why: str) -> Any:
@@ -159,6 +228,25 @@ def _check_names(file: InputFile, what: str, names: Iterable[str]) -> None:
         raise KognicInputError(
             f"{what} {file} has the column {' and '.join(map(repr, sorted(twice)))} more than once: which counts?"
         )
+
+
+def unknown_columns(table: InputFile, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return those columns of a table of scenes that nobody reads.
+
+    Args:
+        table: The file.
+        row: Its first one.
+
+    Raises:
+        KognicInputError: It lacks one that is needed.
+    """
+    if missing := [name for name in REQUIRED if name not in row]:
+        raise KognicInputError(
+            f"{TABLE} {table} has no column {' and '.join(map(repr, missing))}; it has"
+            f" {', '.join(map(repr, row)) or 'none'}. Expected {', '.join(map(repr, COLUMNS))}, of which the first"
+            f" two and 'stream' are needed."
+        )
+    return tuple(str(name) for name in row if name not in COLUMNS)
 
 
 def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:

@@ -26,6 +26,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     ModelFormat,
 )
 from airflow_provider_kognic.core.sources.converting.tables import needed
+from airflow_provider_kognic.core.sources.texts.columns import Owners
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -142,6 +143,9 @@ def _cuboid(row: tuple[Any, ...], number: int, logs: _Logs) -> Row:
     if category.__class__ is not str or (track is not None and track.__class__ is not str):
         return BadRow(number, "bad_row", f"its category is {category!r:.80}, its track {track!r:.80}", key)
     try:
+        logs.owners.check(
+            key
+        )  # rows have their numbers in their file: those of another would be the same objects
         val = val_from_av2((x, y, z), (length, width, height), (qw, qx, qy, qz))
     except ValueError as error:
         return BadRow(number, getattr(error, "reason", "not_numbers"), str(error), key)
@@ -149,9 +153,14 @@ def _cuboid(row: tuple[Any, ...], number: int, logs: _Logs) -> Row:
 
 
 class _Logs:
-    """Makes keys; of files without a log's name, as annotations are, with that of the argument or the folder."""
+    """Makes keys; of files without a log's name, as annotations are, with that of the argument or the folder.
+
+    Attributes:
+        owners: Knows which file had a key first.
+    """
 
     def __init__(self, reading: Reading, file: InputFile, *, named: bool) -> None:
+        self.owners = Owners.at_next_file(reading)
         self._scenes = reading.scenes
         given = reading.arguments[_LOG]
         self._candidates: list[str] = [given] if given else [file.path.parent.name, file.stem]
@@ -210,6 +219,7 @@ AV2 = ModelFormat(
     kinds=frozenset({Kind.CUBOID}),
     labels=Labels.NAMES,
     read=_read,
+    prepare=Owners.prepare,
     recognises=_recognises,
     endings=(".feather",),
     frame=lambda arguments: Frame.EGO,  # noqa: ARG005

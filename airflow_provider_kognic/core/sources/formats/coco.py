@@ -33,6 +33,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     ModelFormat,
 )
 from airflow_provider_kognic.core.sources.painting.canvases import SCALE, MaskSizes, finished, refusing
+from airflow_provider_kognic.core.sources.texts.columns import Owners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,6 +59,7 @@ _SIZE = struct.Struct("<II")
 def _prepare(reading: Reading) -> None:
     """Read the images and categories, if they are given; a file with all annotations of a data set will do."""
     reading.kept[_SIZES] = MaskSizes(reading)
+    Owners.prepare(reading)
     path = reading.arguments["annotations"]
     if path is None:
         return
@@ -86,12 +88,16 @@ def _images(text: JSONStream) -> Iterator[tuple[str, str]]:
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
     images, shapes = reading.kept.get(_IMAGES), reading.arguments[_SHAPES.name]
+    # Rows have their numbers in their file: those of another one would be the same objects.
+    owners = Owners.at_next_file(reading) if len(reading.files) > 1 else None
     with file.json() as text:
         if text.next_is() != "[":
             yield BadRow(0, "not_results", "COCO results are a list; this is none")
             return
         for number, row in enumerate(text.values(), 1):
             try:
+                if owners is not None:
+                    owners.check(_named(row, reading)[0])
                 if shapes != _BOXES and (shapes == _MASKS or row.get("segmentation")):
                     yield from _with_mask(row, number, reading, shapes)
                 else:

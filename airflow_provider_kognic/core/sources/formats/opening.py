@@ -26,9 +26,10 @@ from airflow_provider_kognic.core.sources.converting.rows import Frame, Kind, La
 from airflow_provider_kognic.core.sources.converting.scenes import Scenes
 from airflow_provider_kognic.core.sources.converting.source import ModelSource, Store, finder
 from airflow_provider_kognic.core.sources.converting.summary import Conversion
+from airflow_provider_kognic.core.sources.converting.tables import TABLE, rows_of, unknown_columns
 from airflow_provider_kognic.core.sources.converting.writer import Writing
 from airflow_provider_kognic.core.sources.formats.options import EmptyScenes, FormatOptions
-from airflow_provider_kognic.core.sources.formats.registry import BY_NAME, FORMATS
+from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.stores.troubles import error_of
@@ -90,6 +91,8 @@ def open_model_source(
     formats = () if options.is_openlabel else (opening.as_format(),)
     if predictions is not None and manifest is None and formats:
         return opening.open(Given(predictions, max_document_bytes, opening.patience))
+    if formats:
+        opening.check()  # a manifest's inputs are read when their rows come, which is after the first were sent
     source = open_source(
         predictions,
         manifest,
@@ -106,8 +109,20 @@ def open_model_source(
 def recognise(file: InputFile) -> ModelFormat | None:
     """Return the format that a file certainly is of, or None: nothing is guessed."""
     start = file.head()
-    found = [known for known in FORMATS if known.recognises(file.path.name, start)]
+    found = [known for known in BY_NAME.values() if known.recognises(file.path.name, start)]
     return found[0] if len(found) == 1 else None
+
+
+class _SharedError(KognicInputError):
+    """Something is wrong with what goes with every input: no row of a manifest is to blame for it."""
+
+
+@contextlib.contextmanager
+def _shared() -> Iterator[None]:
+    try:
+        yield
+    except KognicInputError as error:
+        raise _SharedError(str(error)) from error
 
 
 class _Opening:
@@ -130,13 +145,30 @@ class _Opening:
         self._folder = folder
         self._progress = progress
         self._converted = converted
-        # What receipts name is read once, however often a manifest is gone through.
-        self._opened: dict[str, ModelSource] = {}
+        # What receipts name is read once, however often a manifest is gone through; so is what cannot be read.
+        self._opened: dict[str, ModelSource | Refused] = {}
         self._lock = threading.Lock()
 
     def as_format(self) -> Format:
         """Return what finds documents of receipts again, beside the other formats of a source."""
         return Format(lambda given: False, self.open, self._finder)  # noqa: ARG005 - it is opened by name
+
+    def check(self) -> None:
+        """Read what every input needs: the table of scenes, the classes, the files that arguments name.
+
+        Raises:
+            KognicInputError: One of them cannot be read.
+            KognicStoreError: Its store does not answer.
+        """
+        self._classes()
+        table = self._table()
+        for number, (_, row) in enumerate(rows_of(table, TABLE)):
+            if not number and not isinstance(row, str):
+                unknown_columns(table, row)
+        known = BY_NAME.values() if self._options.format is None else (BY_NAME[self._options.format],)
+        paths = {one.name for format_ in known for one in format_.arguments if one.is_path}
+        for name in sorted(paths & set(self._options.arguments)):
+            InputFile(self._path(self._options.arguments[name]), self.patience).head()
 
     def open(self, given: Given) -> ModelSource:
         """Read all of an input."""
@@ -156,7 +188,7 @@ class _Opening:
                 source = self._read(given.text, format_, files, undo)
                 undo.pop_all()
         except (OSError, sqlite3.Error) as error:
-            raise KognicInputError(
+            raise _SharedError(
                 f"temporary files cannot be written to {self._folder or tempfile.gettempdir()}: {error}. They need"
                 " a little less room than the unpacked input has."
             ) from error
@@ -187,22 +219,22 @@ class _Opening:
             scenes = Scenes(place)
         undo.callback(scenes.close)
         arguments = self._arguments(format_)
-        assert options.scenes is not None  # noqa: S101 - the options have seen to it
-        scenes.read(
-            InputFile(options.scenes, self.patience),
-            counts,
-            places_cuboids=format_.frame(arguments) not in {Frame.LIDAR, Frame.NONE},
-            needs_size=format_.needs_size,
-        )
-        reading = Reading(arguments, scenes, self._resolve, self.patience, files)
-        format_.prepare(reading)
-        classes = Classes(
-            self._classes(),
-            options.unknown_class,
-            reading.named,
-            are_names=format_.labels is Labels.NAMES,
-            background=reading.background,
-        )
+        with _shared():
+            scenes.read(
+                self._table(),
+                counts,
+                places_cuboids=format_.frame(arguments) not in {Frame.LIDAR, Frame.NONE},
+                needs_size=format_.needs_size,
+            )
+            reading = Reading(arguments, scenes, self._resolve, self.patience, files)
+            format_.prepare(reading)
+            classes = Classes(
+                self._classes(),
+                options.unknown_class,
+                reading.named,
+                are_names=format_.labels is Labels.NAMES,
+                background=reading.background,
+            )
         with self._place() as place:
             index = DetectionIndex(place, scenes.count)
         undo.callback(index.close)
@@ -250,9 +282,16 @@ class _Opening:
         given = self._options.arguments_of(format_)
         paths = {argument.name for argument in format_.arguments if argument.is_path}
         return {
-            name: self._resolve(value) if name in paths and isinstance(value, str) else value
+            name: self._path(value) if name in paths and value is not None else value
             for name, value in given.items()
         }
+
+    def _path(self, given: PathLike | str) -> PathLike:
+        return self._resolve(given) if isinstance(given, str) else given
+
+    def _table(self) -> InputFile:
+        assert self._options.scenes is not None  # noqa: S101 - the options have seen to it
+        return InputFile(self._options.scenes, self.patience)
 
     def _classes(self) -> ClassesFile | None:
         classes = self._options.classes
@@ -268,9 +307,14 @@ class _Opening:
                 if (known := self._opened.get(text)) is None:
                     given = Given(resolve(text), max_bytes, self.patience)
                     try:
-                        known = self._opened[text] = self.open(given)
+                        known = self.open(given)
+                    except _SharedError:
+                        raise
                     except KognicInputError as error:
-                        raise Refused(Reason.UNREADABLE, str(error)) from error
+                        known = Refused(Reason.UNREADABLE, str(error))
+                    self._opened[text] = known
+                if isinstance(known, Refused):
+                    raise known
                 return known
 
         return finder(open_input)

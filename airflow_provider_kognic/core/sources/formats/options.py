@@ -89,7 +89,7 @@ class FormatOptions:
         if self.format is not None and self.format not in (OPENLABEL, *BY_NAME):  # it may be anything
             known = ", ".join(map(repr, (OPENLABEL, *BY_NAME)))
             raise KognicInputError(f"predictions_format must be one of {known}, not {self.format!r}.")
-        if self.format in BY_NAME:
+        if self.format is not None and self.format != OPENLABEL:
             if self.scenes is None:
                 raise KognicInputError(
                     f"predictions_format={self.format!r} needs 'scenes': the table that says which frame of which"

@@ -1,14 +1,17 @@
 """A format that nobody here has built: a reader of some lines, and all the rest comes with it."""
 
 import json
+import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from airflow_provider_kognic.core.models import Prediction
+from airflow_provider_kognic.core.sources import formats
 from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading
 from airflow_provider_kognic.core.sources.converting.rows import (
     Argument,
@@ -89,8 +92,15 @@ STRANGE = ModelFormat(
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one line of the registry."""
-    monkeypatch.setitem(registry.BY_NAME, "strange", STRANGE)
+    """The file of the format, and the one line of the registry."""
+    know(monkeypatch, STRANGE)
+
+
+def know(monkeypatch: pytest.MonkeyPatch, format_: ModelFormat) -> None:
+    file = ModuleType(f"{formats.__name__}.strange")
+    file.STRANGE = format_  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, file.__name__, file)
+    monkeypatch.setitem(registry.ARGUMENTS, "strange", ("axes",))
 
 
 def frames(folder: Path, texts: dict[str, str]) -> Path:
@@ -151,7 +161,7 @@ def test_a_stream_that_the_table_does_not_have_takes_nothing(tmp_path: Path) -> 
 def test_cuboids_of_another_frame_need_a_transform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The boxes go up all the same."""
     strange = ModelFormat(**(STRANGE.__dict__ | {"frame": lambda arguments: Frame.EGO}))
-    monkeypatch.setitem(registry.BY_NAME, "strange", strange)
+    know(monkeypatch, strange)
     results = frames(tmp_path, {"000000": "car 0.5 7 cb\n"})
     source = opened(results, table(tmp_path), format="strange", classes=None)
     (document,) = documents(source).values()

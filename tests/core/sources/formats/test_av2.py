@@ -180,6 +180,24 @@ def test_a_file_may_be_packed(tmp_path: Path, pack: Any) -> None:
     assert convert(tmp_path, "av2", packed, lidar_rows(KEYS, [UNIT, UNIT])) == 0
 
 
+def test_a_frame_of_two_files_is_that_of_the_first(tmp_path: Path) -> None:
+    """Two rows of one number were one object: the second one's class was lost, and nobody was told."""
+    place = tmp_path / "results"
+    place.mkdir()
+    write(place / "a.feather", [row(0), row(1)])
+    write(place / "b.feather", [row(1, category="BUS"), row(1, category="BUS"), row(2)])
+    keys = [*KEYS, f"{LOG}/{NS + 2}"]
+    table = write_scenes(tmp_path / "s.csv", lidar_rows(keys, [UNIT] * 3))
+    source = opened(place, table, format="av2", classes=None)
+    found = documents(source)
+    types = [[item["type"] for item in one["objects"].values()] for one in found.values()]
+    assert types == [["REGULAR_VEHICLE"]] * 3
+    assert source.counts.refused == {"duplicate_key": 2}
+    assert source.counts.named["duplicate_key"][0].startswith(
+        f"{place / 'b.feather'}, row 1, key {KEYS[1]}: "
+    )
+
+
 @pytest.mark.parametrize("named", ["argument", "folder", "file", "none"])
 def test_annotations_have_no_log_and_no_score(tmp_path: Path, named: str) -> None:
     """It is an argument, or the folder's name as in the data set, or the file's, if the table has that."""

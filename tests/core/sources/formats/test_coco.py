@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,9 @@ from tests.core.sources.converting.support import (
     write_json,
     write_scenes,
 )
+from tests.core.sources.formats.cuboid_files import expected_of, needs_real_files, real_files
 
 DATA = Path(__file__).parent / "data"
-# Real files and what independent devkits say of them, which cannot be passed on: where somebody has put them.
-REAL = Path(os.environ.get("REAL_MODEL_FILES", "nowhere"))
 ANNOTATIONS = {
     "info": {"year": 2026},
     "annotations": [{"id": 1, "segmentation": {"counts": [1, 2], "size": [1, 3]}}],
@@ -61,6 +59,23 @@ def test_scattered_rows_are_put_together(tmp_path: Path) -> None:
     assert document["streams"] == {"BACK": {"type": "camera"}, "FRONT": {"type": "camera"}}
     assert document["frames"]["1"]["frame_properties"]["timestamp"] == 50
     assert len(document["objects"]) == 9
+
+
+def test_an_image_of_two_files_is_that_of_the_first(tmp_path: Path) -> None:
+    """Two rows of one number were one object: the second one's class was lost, and nobody was told."""
+    place = tmp_path / "results"
+    place.mkdir()
+    write_json(place / "a.json", [box("a", bbox=(0, 0, 2, 2)), box("b")])
+    write_json(place / "b.json", [box("a", category=2, bbox=(4, 4, 2, 2)), box("c"), box("a", category=2)])
+    source = opened(place, one_scene_each(tmp_path, "abc"), classes={"1": "Car", "2": "Person"})
+    found = documents(source)
+    assert boxes(found[scene(0)]) == [("Car", [1.0, 1.0, 2, 2], 0.5)]
+    assert [len(boxes(found[scene(number)])) for number in (1, 2)] == [1, 1]
+    assert source.counts.refused == {"duplicate_key": 2}
+    assert source.counts.named["duplicate_key"] == [
+        f"{place / 'b.json'}, row {number}, key a: an earlier file has this key already; the first one counts"
+        for number in (1, 3)
+    ]
 
 
 def test_annotations_name_files_and_classes(tmp_path: Path) -> None:
@@ -164,6 +179,77 @@ def test_receipts_are_found_again(tmp_path: Path) -> None:
     assert again[3].read() == entries[0].read()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("no table", "gone.csv"),
+        ("quote", "cannot be read as CSV from line 3 on"),
+        ("columns", "no column 'scene_uuid'"),
+        ("no classes", "gone.json"),
+        ("classes", "is no JSON"),
+        ("argument", "annotations.json"),
+    ],
+)
+def test_a_manifest_whose_table_or_classes_cannot_be_read_fails_once(
+    tmp_path: Path, wrong: str, says: str
+) -> None:
+    """Each of its rows was refused, one by one, while the rows of documents between them went up."""
+    results = write_json(tmp_path / "r.json", [box(n) for n in (1, 2)])
+    table = one_scene_each(tmp_path, (1, 2))
+    given: dict[str, Any] = {"scenes": table, "classes": write_json(tmp_path / "c.json", {"*": "Car"})}
+    if wrong == "no table":
+        given["scenes"] = tmp_path / "gone.csv"
+    elif wrong == "quote":
+        table.write_text(f'{table.read_text().splitlines()[0]}\n\n"1,2\n')
+    elif wrong == "columns":
+        table.write_text("key,scene\n1,2\n")
+    elif wrong == "no classes":
+        given["classes"] = tmp_path / "gone.json"
+    elif wrong == "classes":
+        given["classes"].write_text("{")
+    else:
+        given["arguments"] = {"annotations": str(tmp_path / "annotations.json")}
+    manifest = tmp_path / "failed.jsonl"
+    rows = [{"scene_uuid": scene(n), "source": f"{results}#{n + 1}"} for n in (0, 1)]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(KognicInputError, match=says):
+        open_model_source(None, manifest, FormatOptions.of(format="coco", **given), resolve=Path)
+
+
+def test_a_table_that_breaks_while_a_manifest_is_read_ends_it(tmp_path: Path) -> None:
+    results = write_json(tmp_path / "r.json", [box(n) for n in (1, 2)])
+    table = one_scene_each(tmp_path, (1, 2))
+    manifest = tmp_path / "failed.jsonl"
+    rows = [{"scene_uuid": scene(n), "source": f"{results}#{n + 1}"} for n in (0, 1)]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = FormatOptions(format="coco", scenes=table, classes={"*": "Car"})
+    source = open_model_source(None, manifest, options, resolve=Path)
+    table.unlink()
+    with pytest.raises(KognicInputError, match=r"scenes\.csv"):
+        list(source)
+
+
+def test_an_input_of_a_manifest_that_cannot_be_read_is_tried_once(tmp_path: Path) -> None:
+    """Its rows are refused; those of others go on."""
+    good = write_json(tmp_path / "r.json", [box(1)])
+    manifest = tmp_path / "failed.jsonl"
+    gone = tmp_path / "gone.json"
+    sources = [f"{gone}#1", f"{gone}#2", f"{good}#1"]
+    rows = [{"scene_uuid": scene(0), "source": source} for source in sources]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = FormatOptions(format="coco", scenes=one_scene_each(tmp_path, (1, 2)), classes={"*": "Car"})
+    asked: list[str] = []
+
+    def resolve(text: str) -> Path:
+        asked.append(text)
+        return Path(text)
+
+    found: list[Any] = list(open_model_source(None, manifest, options, resolve=resolve))
+    assert [type(one) for one in found] == [Result, Result, Prediction]
+    assert {one.reason for one in found[:2]} == {"unreadable"}
+    assert asked == [str(gone), str(good)]
+
+
 def test_a_document_that_is_too_large_is_refused(tmp_path: Path) -> None:
     results = write_json(tmp_path / "r.json", [box(1)] * 100 + [box(2)])
     options = FormatOptions(format="coco", scenes=one_scene_each(tmp_path, (1, 2)), classes={"*": "Car"})
@@ -174,11 +260,11 @@ def test_a_document_that_is_too_large_is_refused(tmp_path: Path) -> None:
     assert second.read()
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not here")
+@needs_real_files
 def test_real_results_are_where_the_reference_says(tmp_path: Path) -> None:
     """Every box of the sample results that COCO publishes, against pycocotools."""
-    results = REAL / "handed" / "coco" / "instances_val2014_fakebbox_first25images.json"
-    expected = json.loads((REAL / "oracles" / "expected" / "coco_handed.json").read_text())
+    (results,) = real_files("coco", "instances_val2014_fakebbox_first25images.json")
+    expected = expected_of("coco")
     rows = json.loads(results.read_text())
     keys = list(dict.fromkeys(row["image_id"] for row in rows))
     source = opened(

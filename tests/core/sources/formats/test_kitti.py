@@ -156,12 +156,12 @@ def test_without_a_transform_a_cuboid_is_refused_and_the_box_goes_up(tmp_path: P
 
 
 def test_a_scene_without_a_transform_among_others_gets_no_cuboid(tmp_path: Path) -> None:
-    """A key of two scenes, of which one can be placed: in the other it would be in the camera's frame, unseen."""
+    """A key of two scenes, of which one can be placed, is that of the first, without the other's transform."""
     (tmp_path / "1.txt").write_text(CAR)
-    table = write_scenes(tmp_path / "s.csv", [*rows("1", 0), *rows("1", 1, "")])
+    table = write_scenes(tmp_path / "s.csv", [*rows("1", 0, ""), *rows("1", 1)])
     source = opened(tmp_path / "1.txt", table, format="kitti", classes=None)
     assert not any(geometries(one, kind="cuboid") for one in documents(source).values())
-    assert source.counts.refused == {"no_transform": 1}
+    assert source.counts.refused == {"no_transform": 1, "bad_scene_row": 2}
 
 
 def test_dont_care_is_skipped_and_counted(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def table_and_documents(folder: Path, *more: str) -> tuple[Path, dict[str, dict[
         "scenes",
         "from-nuscenes",
         str(data_root(folder)),
-        "--scenes-of",
+        "--scene-uuids",
         str(names),
         "--out",
         str(table),
@@ -236,7 +236,7 @@ def test_scenes_are_found_by_token_or_sample(tmp_path: Path, capsys: pytest.Capt
     names = tmp_path / "names.csv"
     names.write_text(f"scene_uuid,name\n{scene(0)},{token}\n{scene(1)},{sample}\n{scene(2)},scene-9999\n")
     table = tmp_path / "t.jsonl"
-    command = ["scenes", "from-nuscenes", data_root(tmp_path), "--scenes-of", names, "--out", table]
+    command = ["scenes", "from-nuscenes", data_root(tmp_path), "--scene-uuids", names, "--out", table]
     assert main([*map(str, command), "--version", "v1.0-mini", "--milliseconds", "cut"]) == 1
     rows = [json.loads(line) for line in table.read_text().splitlines()]
     found = [(row["scene_uuid"], row["frame_id"], row["timestamp_ms"]) for row in rows]
@@ -305,7 +305,7 @@ def test_names_of_scenes_that_cannot_be_used_say_why(
         "scenes",
         "from-nuscenes",
         data_root(tmp_path),
-        "--scenes-of",
+        "--scene-uuids",
         names,
         "--out",
         tmp_path / "t.csv",
