@@ -102,6 +102,8 @@ class UploadJob:
         if failure is not None and report.stopped is None and not report.summary.total:
             failure = self._with_what_is_there(failure)
         failure = _and_also(failure, self.conversions.incomplete())
+        if report.stopped is None:
+            self.conversions.warn_of_unmet()
         return Ended(
             {**report.summary.to_dict(), "reasons": report.reasons},
             failure
@@ -157,6 +159,7 @@ class UploadJob:
         with TaskPlanReport(asked.report, self.hook.settings.host, asked.group, asking) as report:
             plan = asyncio.run(self._plan(report, deadline))
             report.write(plan, self.conversions.page())
+        self.conversions.warn_of_unmet()
         message = plan.failure(asked.options)
         failure = None if message is None else Failure(message, retry=False)
         if failure is not None and not plan.total:
@@ -238,7 +241,7 @@ def prepare(
             f"{stop.reason}, while the source was looked for: nothing was sent."
         ) from error
     if isinstance(source, FilteredSource):
-        conversions.filters(source.skipped)
+        conversions.filters(source)
     if isinstance(source, FilesSource) and source.nothing:
         logger.info("%s", printable(masked(source.nothing)))
     journal = choose_journal(

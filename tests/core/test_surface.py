@@ -183,7 +183,7 @@ PUBLIC: dict[str, str] = {
         "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
     ),
     "sources.converting.classes": "Classes ClassesFile Resolved UnknownClass",
-    "sources.converting.filters": "FilteredSource Filters filter_document",
+    "sources.converting.filters": "FilteredDocument FilteredSource Filters filter_document",
     "sources.converting.index": "DetectionIndex Stored pack_mask",
     "sources.converting.ingest": "Ingest WrongDetectionError check_box check_inside",
     "sources.converting.inputs": (

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_kognic.cli import main
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
 from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor
+from tests.core.documents import segmentation
 from tests.operators.model_files import KINDS, SCENES, Arguments, converted, written
 
 if TYPE_CHECKING:
@@ -184,3 +186,91 @@ def test_a_retry_after_a_kill_sends_the_rest_and_a_packed_file_or_a_glob_the_sam
     expected = converted(given, tmp_path / "documents")
     for name, group in zip(ways, groups, strict=True):
         assert arrived(server, group) == expected, name
+
+
+def _box(confidence: float | None, kind: str = "bbox") -> dict[str, Any]:
+    sure = {} if confidence is None else {"num": [{"name": "confidence", "val": confidence}]}
+    attributes = {"text": [{"name": "stream", "val": "CAM"}], **sure}
+    return {"name": kind, "val": [10, 20, 30, 40.5], "attributes": attributes}
+
+
+def _openlabel(folder: Path, objects: dict[str, str], *frames: dict[str, list[dict[str, Any]]]) -> None:
+    """Write the next scene's document: objects and their classes, and for each frame what it has of them."""
+    content: dict[str, Any] = {
+        "metadata": {"schema_version": "1.0.0"},
+        "streams": {"CAM": {"type": "camera"}},
+        "objects": {name: {"name": name, "type": kind} for name, kind in objects.items()},
+        "frames": {
+            str(number): {
+                "frame_properties": {"timestamp": 100 * number, "external_id": "", "streams": {}},
+                "objects": {
+                    name: {"object_data": {one["name"]: [one]}}
+                    for name, found in frame.items()
+                    for one in found
+                },
+            }
+            for number, frame in enumerate(frames)
+        },
+    }
+    if BITMAP in objects.values():
+        content["ontologies"] = {"0": {"uri": "", "classifications": {"0": "_background", "7": "Road"}}}
+    number = len([*folder.iterdir()])
+    (folder / f"{demo.scene_uuid(number)}.json").write_text(json.dumps({"openlabel": content}, indent=1))
+
+
+BITMAP = "segmentation_bitmap"
+
+
+def test_openlabel_is_filtered_alike_in_each_try_and_of_receipts(
+    run_dag: RunDag, dag: "DAG", server: Emulator, group: str, tmp_path: Path
+) -> None:
+    """With a segmentation, several frames, a document of which nothing is left, and a class that nothing has."""
+    folder = tmp_path / "given"
+    folder.mkdir()
+    bitmap = segmentation()["openlabel"]["frames"]["0"]["objects"]["1"]["object_data"]["image"][0]
+    painted = {**bitmap, "name": "image", "attributes": _box(None)["attributes"]}
+    _openlabel(folder, {"2": "Car", "1": BITMAP}, {"2": [_box(0.2)], "1": [painted]}, {"1": [painted]})
+    _openlabel(folder, {"2": "Car", "3": "Van"}, {"2": [_box(0.2)], "3": [_box(0.2)]}, {"2": [_box(None)]})
+    _openlabel(folder, {"2": "Car"}, {"2": [_box(0.2)]}, {"2": [_box(0.4)]})
+    least = {"Car": 0.5, "Cra": 0.9, "*": 0.1}
+    server.set_faults(rules=[{"kind": "status", "status": 422, "times": 1, "match": {"scene": FAILS}}])
+    receipts, again = tmp_path / "r.jsonl", tmp_path / "again.jsonl"
+    given: dict[str, Any] = {"dag": dag, "predictions_group_uuid": group, "min_confidence": least}
+    given |= {"journal": str(tmp_path / "journal"), "predictions_format": "openlabel"}
+    with dag:
+        (
+            UploadPredictionsOperator(
+                task_id="first", predictions=str(folder), max_failures=1, receipts=str(receipts), **given
+            )
+            >> UploadPredictionsOperator(
+                task_id="again", manifest=str(tmp_path / "r.failed.jsonl"), receipts=str(again), **given
+            )
+            >> UploadPredictionsOperator(task_id="last", predictions=str(folder), **given)
+        )
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    assert [counts(run, task) for task in ("first", "again", "last")] == [
+        {"uploaded": 2, "refused": 1},
+        {"uploaded": 1},
+        {"skipped": 3},
+    ]
+    assert run.xcom("first")["conversion"] == {"skipped": {"min_confidence": 4}, "emptied": 1}
+    assert run.xcom("again")["conversion"] == {"skipped": {"min_confidence": 1}, "emptied": 0}
+    assert "min_confidence names 'Cra', a class that nothing has which was read" in run.output
+    out = tmp_path / "documents"
+    more = [f"--min-confidence={name}={least[name]}" for name in ("Car", "Cra")]
+    assert main(["convert", "openlabel", str(folder), f"--out={out}", *more, "--min-confidence=0.1"]) == 0
+    found = arrived(server, group)
+    assert found == {path.stem: path.read_bytes() for path in out.iterdir()}
+    frames, objects = (
+        [json.loads(found[demo.scene_uuid(n)])["openlabel"][what] for n in range(3)]
+        for what in ("frames", "objects")
+    )
+    assert [[list(frame["objects"]) for frame in one.values()] for one in frames] == [
+        [["1"], ["1"]],
+        [["3"], ["2"]],
+        [[], []],
+    ]
+    assert [list(one) for one in objects] == [["1"], ["2", "3"], []]

@@ -249,7 +249,7 @@ def test_what_is_left_out_of_openlabel_is_counted(
     run = run_dag(dag, connection=server)
 
     assert counts(run) == {"uploaded": 3}, run.output
-    assert run.xcom("upload")["conversion"] == {"skipped": {"classes_only": 3}}
+    assert run.xcom("upload")["conversion"] == {"skipped": {"classes_only": 3}, "emptied": 3}
 
 
 # --- from one try to the next ---

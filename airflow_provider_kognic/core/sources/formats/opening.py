@@ -216,6 +216,9 @@ class _Opening:
             progress=self._progress,
         )
         ingest.run(reading, files)
+        if counts.rows:
+            for text in options.filters.unmet(classes.names):
+                logger.warning("%s.", text)
         writing = Writing(
             classes.names,
             # More classes than a bitmap can tell apart do no harm where there are boxes only.
