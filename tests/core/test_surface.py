@@ -156,7 +156,7 @@ PUBLIC: dict[str, str] = {
     "options": "MaxFailures OnAmbiguous OnChanged UploadOptions Validation",
     "preview.beside": "Beside dots_of picture_of",
     "preview.beside_report": "PlanPreview",
-    "preview.keys": "keys_of",
+    "preview.keys": "TableKeys keys_of",
     "preview.page": "Look page_of",
     "preview.sampled": "SampledSource",
     "preview.statistics": "ClassStatistics Median",

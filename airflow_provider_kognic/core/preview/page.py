@@ -41,6 +41,7 @@ class Look:
         images: The folder of images, or None.
         points: The folder of lidar sweeps, or None.
         keys: What the table of scenes calls frames.
+        transforms: Rigid matrices, row by row, by which sweeps of points are moved to the scene's frame.
         frames: Frames of a document that are drawn.
     """
 
@@ -50,6 +51,7 @@ class Look:
     images: Path | None = None
     points: Path | None = None
     keys: Mapping[Spot, str] = field(default_factory=dict)
+    transforms: Mapping[Spot, Sequence[float]] = field(default_factory=dict)
     frames: int = 3
 
 
@@ -170,8 +172,9 @@ class _Drawer:
     def _dots(self, scene: str, frame: Frame, remarks: list[str]) -> list[Point]:
         if self._points is None:
             return []
-        path = self._points.find((scene, frame.identifier, LIDAR), frame.timestamp)
-        dots = [] if path is None else dots_of(path)
+        spot = (scene, frame.identifier, LIDAR)
+        path = self._points.find(spot, frame.timestamp)
+        dots = [] if path is None else dots_of(path, self._look.transforms.get(spot))
         if isinstance(dots, str):
             remarks.append(dots)
             return []
