@@ -70,6 +70,17 @@ def test_a_models_results_are_drawn_over_their_images(coco: Path, capsys: pytest
     assert lefts == {"10", "300", "50"}
 
 
+def test_classes_of_bitmaps_are_not_said_to_be_missing(coco: Path) -> None:
+    mask = {"size": [480, 640], "counts": [5, 100, 480 * 640 - 105]}
+    rows = [{"image_id": 1, "category_id": 3, "segmentation": mask, "score": 0.9}]
+    (coco / "results.json").write_text(json.dumps(rows))
+    given = ("--scenes", coco / "scenes.csv", "--classes", coco / "classes.json")
+    assert run("preview", "coco", coco / "results.json", *given, "--out", coco / "p.html") == 0
+    words = check_harmless((coco / "p.html").read_text()).words()
+    assert "not found" not in words
+    assert "in no box or cuboid; for bitmaps see the drawings" in words
+
+
 def test_the_same_options_as_those_of_a_conversion_count(coco: Path) -> None:
     out = coco / "preview.html"
     given = ("--scenes", coco / "scenes.csv", "--min-confidence", "0.5", "--unknown-class", "keep")

@@ -231,8 +231,11 @@ def _classes(survey: Survey, look: Look, colours: Colours) -> str:
         "Class", *(["In the model"] if labels else []), "Boxes", "Cuboids", "Bitmaps", "Confidence", "Box, px",
         "Length, m", "Width, m", "Height, m", "Wider than long", "Fronts look along",
     ]  # fmt: skip
+    # Which classes a bitmap has is seen only where it is drawn.
+    painted = any(one.kinds["image"] for one in survey.classes.values())
+    absent = "in no box or cuboid; for bitmaps see the drawings" if painted else "not found"
     rows = [
-        _class_row(name, labels.get(name, []) if labels else None, survey.classes.get(name), colours)
+        _class_row(name, labels.get(name, []) if labels else None, survey.classes.get(name), colours, absent)
         for name in names[:_MOST_ROWS]
     ]
     head = tag("thead", tag("tr", "".join(tag("th", one) for one in heads)))
@@ -242,14 +245,16 @@ def _classes(survey: Survey, look: Look, colours: Colours) -> str:
     return tag("section", tag("h2", "Classes") + tag("div", table, class_="scroll") + note, id="classes")
 
 
-def _class_row(name: str, labels: list[str] | None, found: ClassStatistics | None, colours: Colours) -> str:
+def _class_row(
+    name: str, labels: list[str] | None, found: ClassStatistics | None, colours: Colours, absent: str
+) -> str:
     dot = tag("rect", width=12.0, height=12.0, rx=3.0, fill=colours.of(name))
     swatch = tag("svg", dot, width=12.0, height=12.0, aria_hidden="true")
     cells = [tag("td", f"{swatch} {text(name, 80)}")]
     if labels is not None:
         cells.append(tag("td", text(", ".join(labels), 80)))
     if found is None:
-        return tag("tr", "".join([*cells, tag("td", "not found", colspan=10)]), class_="absent")
+        return tag("tr", "".join([*cells, tag("td", absent, colspan=10)]), class_="absent")
     cuboids = found.kinds["cuboid"]
     box = "" if found.box_width.value is None else f"{_shown(found.box_width)} x {_shown(found.box_height)}"
     values = [
