@@ -90,7 +90,7 @@ def test_the_front_is_marked_where_the_cuboid_looks(degrees: int) -> None:
 def test_the_grid_stays_in_the_picture(shift: float) -> None:
     page = drawn(document([("cuboid", [shift, 2 + shift, 0, 0, 0, 0, 1, 2, 4, 1.5])]))
     (picture,) = page.all("svg", "above")
-    _, _, width, height = map(float, picture.attributes["viewBox"].split())
+    _, _, width, height = map(float, picture.attributes["viewbox"].split())
     lines = picture.all("g", "grid")[0].all("line")
     assert lines
     assert all(0 <= float(one.attributes["x2"]) <= width for one in lines)
