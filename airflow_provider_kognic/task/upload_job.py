@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
 from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedError, KognicStoreError
 from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.masking import masked
@@ -217,10 +219,14 @@ def prepare(
     conversions = Conversions(arguments.max_refused_rows)
     summary.knows_conversions(conversions)
 
-    def go_on(_: int, file: str) -> None:
+    reading = ""
+
+    def go_on(rows: int, file: str) -> None:
+        nonlocal reading
+        reading = f"while {masked(file)} was read, {rows:,} detections until then: nothing was sent"
         look()
         if stop.reason is not None:
-            raise KognicStoppedError(f"{stop.reason}, while {masked(file)} was read: nothing was sent.")
+            raise KognicStoppedError(f"{stop.reason}, {reading}.")
 
     try:
         source = to_source(
@@ -240,6 +246,9 @@ def prepare(
         raise KognicStoppedError(
             f"{stop.reason}, while the source was looked for: nothing was sent."
         ) from error
+    except AirflowTaskTimeout:  # a read that hangs is not asked to end
+        logger.error("The task's execution_timeout is over%s.", f", {reading}" if reading else "")  # noqa: TRY400
+        raise
     if isinstance(source, FilteredSource):
         conversions.filters(source)
     if isinstance(source, FilesSource) and source.nothing:
