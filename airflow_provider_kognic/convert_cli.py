@@ -179,8 +179,14 @@ def _summary(source: Source, written: Written, folder: Path) -> list[str]:
 
 def lines_about(source: Source) -> list[str]:
     """Return what became of the rows of an input, for people; nothing of what is Kognic's own already."""
+    from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
+
     counts = getattr(source, "counts", None)
     lines = [] if counts is None else list(counts.lines())
-    return lines + [
-        f"  skipped: {why} ({count:,})" for why, count in sorted(getattr(source, "skipped", {}).items())
-    ]
+    if isinstance(source, FilteredSource):
+        lines += [f"  skipped: {why} ({count:,})" for why, count in sorted(source.skipped.items())]
+        if source.emptied:
+            lines.append(f"  documents of which nothing is left ({source.emptied:,})")
+        if source.classes:
+            lines += [f"  {text}" for text in source.filters.unmet(source.classes)]
+    return lines

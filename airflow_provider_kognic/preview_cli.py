@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 GOOD, DOUBTFUL, NOTHING = 0, 1, 2
 _MOST_FRAMES = 20
+_SCENE, _RESULTS = "scene", "results"
 
 HELP = "draw some predictions on one HTML page before they are sent"
 DESCRIPTION = (
@@ -55,7 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--points",
         metavar="DIR",
         type=Path,
-        help="lidar sweeps in the scene's frame, named as images: .bin of 4 float32 a point, .pcd.bin of 5",
+        help="lidar sweeps, named as images: .bin of 4 float32 a point, .pcd.bin of 5",
+    )
+    parser.add_argument(
+        "--points-frame",
+        choices=(_SCENE, _RESULTS),
+        default=_SCENE,
+        help="the sweeps' frame: that of the scene, or that of the results' own numbers, from which the table's"
+        " transform moves them as it does cuboids (default: scene)",
     )
     parser.add_argument("--scene", metavar="UUID", nargs="+", default=(), help="draw these scenes")
     parser.add_argument(
@@ -131,6 +139,7 @@ def _look(given: argparse.Namespace, source: Source, survey: Survey) -> Any:
     from airflow_provider_kognic.core.sources.converting.classes import ClassesFile
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile
 
+    table = keys_of(given.scenes, {one.scene_uuid for one in survey.chosen()})
     classes = {} if given.classes is None else ClassesFile.read(InputFile(given.classes)).mapping
     return Look(
         title=f"Preview of {given.input}" + (f" ({given.format})" if given.format else ""),
@@ -138,7 +147,8 @@ def _look(given: argparse.Namespace, source: Source, survey: Survey) -> Any:
         mapping=classes,
         images=given.images,
         points=given.points,
-        keys=keys_of(given.scenes, {one.scene_uuid for one in survey.chosen()}),
+        keys=table.names,
+        transforms=table.transforms if given.points_frame == _RESULTS else {},
         frames=given.frames,
     )
 

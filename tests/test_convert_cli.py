@@ -111,3 +111,36 @@ def test_the_command_line_is_as_promised(tmp_path: Path, command: str) -> None:
     assert codes("--classes", classes, "--empty-scenes", "send") == (0, documents)
     write_json(results, [box(1), box(2, bbox=(1, 2, 0, 4))])
     assert codes("--classes", classes, "--empty-scenes", "send") == (1, documents)
+
+
+def test_a_full_disk_is_named_and_what_to_do_about_it(tmp_path: Path) -> None:
+    """A real write that fails: no file of this process may be longer than half a megabyte."""
+    rows = [{"image_id": n % 9, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5} for n in range(40_000)]
+    (tmp_path / "r.json").write_text(json.dumps(rows))
+    table = "".join(f"{n},{scene(n)},CAM\n" for n in range(9))
+    (tmp_path / "s.csv").write_text(f"key,scene_uuid,stream\n{table}")
+    (tmp_path / "c.json").write_text('{"1": "Car"}')
+    place = tmp_path / "temporary"
+    place.mkdir()
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, 1 << 19));"
+    started = f"{limited} from airflow_provider_kognic.cli import main; sys.exit(main())"
+    given: list[str | Path] = [
+        "--scenes",
+        tmp_path / "s.csv",
+        "--classes",
+        tmp_path / "c.json",
+        "--out",
+        tmp_path / "out",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", started, "convert", "coco", tmp_path / "r.json", *given],
+        env=os.environ | {"TMPDIR": str(place), "PYTHONPATH": str(ROOT)},
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"temporary files cannot be written to {place}: " in done.stderr
+    assert "set TMPDIR in the environment to a folder on a larger disk" in done.stderr
+    assert [*place.iterdir()] == []

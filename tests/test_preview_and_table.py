@@ -2,6 +2,9 @@
 
 import csv
 import json
+import math
+import re
+import struct
 import subprocess
 import sys
 import uuid
@@ -69,6 +72,17 @@ def test_a_models_results_are_drawn_over_their_images(coco: Path, capsys: pytest
     assert lefts == {"10", "300", "50"}
 
 
+def test_classes_of_bitmaps_are_not_said_to_be_missing(coco: Path) -> None:
+    mask = {"size": [480, 640], "counts": [5, 100, 480 * 640 - 105]}
+    rows = [{"image_id": 1, "category_id": 3, "segmentation": mask, "score": 0.9}]
+    (coco / "results.json").write_text(json.dumps(rows))
+    given = ("--scenes", coco / "scenes.csv", "--classes", coco / "classes.json")
+    assert run("preview", "coco", coco / "results.json", *given, "--out", coco / "p.html") == 0
+    words = check_harmless((coco / "p.html").read_text()).words()
+    assert "not found" not in words
+    assert "in no box or cuboid; for bitmaps see the drawings" in words
+
+
 def test_the_same_options_as_those_of_a_conversion_count(coco: Path) -> None:
     out = coco / "preview.html"
     given = ("--scenes", coco / "scenes.csv", "--min-confidence", "0.5", "--unknown-class", "keep")
@@ -76,6 +90,42 @@ def test_the_same_options_as_those_of_a_conversion_count(coco: Path) -> None:
     page = check_harmless(out.read_text())
     assert len(page.all("g", "box")) == 3
     assert "min_confidence (1)" in page.words()
+
+
+@pytest.mark.parametrize(("points_frame", "at"), [("results", True), ("scene", False)])
+def test_sweeps_are_moved_by_the_tables_transform_where_they_are_in_the_frame_of_the_results(
+    tmp_path: Path, points_frame: str, *, at: bool
+) -> None:
+    """A car and its front are where they are known to be, and its sweep lies on it only in the right frame."""
+    # 10 m ahead of a lidar that looks along x; the scene is a quarter turn to the left of it, and shifted.
+    boxes = {"labels_3d": [0], "scores_3d": [0.9], "bboxes_3d": [[10, 0, 0, 4, 2, 1, 0]]}
+    (tmp_path / "a.json").write_text(json.dumps({**boxes, "box_type_3d": "LiDAR"}))
+    turned = json.dumps([0, -1, 0, 3, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1])
+    with (tmp_path / "scenes.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("key", "scene_uuid", "stream", "transform"), ("a", SCENES[0], "@lidar", turned)]
+        )
+    (tmp_path / "classes.json").write_text('{"0": "Car"}')
+    (tmp_path / "points").mkdir()
+    corners = [(12, 1, 0.5), (12, -1, 0.5), (8, -1, 0.5), (8, 1, 0.5)]
+    raw = b"".join(struct.pack("<4f", *corner, 0) for corner in corners)
+    (tmp_path / "points" / "a.bin").write_bytes(raw)
+    given = ("--scenes", tmp_path / "scenes.csv", "--classes", tmp_path / "classes.json")
+    more = ("--points", tmp_path / "points", "--points-frame", points_frame, "--out", tmp_path / "p.html")
+
+    assert run("preview", "mmdet3d", tmp_path / "a.json", *given, *more) == 0
+
+    page = check_harmless((tmp_path / "p.html").read_text())
+    (group,) = page.all("g", "cuboid")
+    body = group.all("polygon")[0]
+    (front,) = group.all("polygon", "front")
+    # The car is at (3, 11) in the scene and looks along y: up in the picture.
+    (x, y), (u, v) = body.middle, front.middle
+    assert abs(u - x) < 1
+    assert v < y - 10
+    dots = re.findall(r"M(-?[0-9.]+) (-?[0-9.]+)", page.all("path", "dots")[0].attributes["d"])
+    drawn = [(float(left), float(top)) for left, top in dots]
+    assert all(min(math.dist(one, corner) for one in drawn) < 2 for corner in body.points) is at
 
 
 def test_documents_are_drawn_by_themselves(tmp_path: Path) -> None:

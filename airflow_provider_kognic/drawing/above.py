@@ -174,8 +174,8 @@ def _grid(extent: Extent) -> str:
 
 
 def _ticks(low: float, high: float, step: int) -> list[float]:
-    first = math.ceil(low / step)
-    return [float(step * one) for one in range(first, first + min(40, int((high - low) / step) + 1))]
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [float(step * one) for one in range(first, min(first + 39, last) + 1)]
 
 
 def _dots(dots: Sequence[Point], extent: Extent) -> str:

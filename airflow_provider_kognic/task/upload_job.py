@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
 from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedError, KognicStoreError
 from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.masking import masked
@@ -102,6 +104,8 @@ class UploadJob:
         if failure is not None and report.stopped is None and not report.summary.total:
             failure = self._with_what_is_there(failure)
         failure = _and_also(failure, self.conversions.incomplete())
+        if report.stopped is None:
+            self.conversions.warn_of_unmet()
         return Ended(
             {**report.summary.to_dict(), "reasons": report.reasons},
             failure
@@ -157,6 +161,7 @@ class UploadJob:
         with TaskPlanReport(asked.report, self.hook.settings.host, asked.group, asking) as report:
             plan = asyncio.run(self._plan(report, deadline))
             report.write(plan, self.conversions.page())
+        self.conversions.warn_of_unmet()
         message = plan.failure(asked.options)
         failure = None if message is None else Failure(message, retry=False)
         if failure is not None and not plan.total:
@@ -214,10 +219,14 @@ def prepare(
     conversions = Conversions(arguments.max_refused_rows)
     summary.knows_conversions(conversions)
 
-    def go_on(_: int, file: str) -> None:
+    reading = ""
+
+    def go_on(rows: int, file: str) -> None:
+        nonlocal reading
+        reading = f"while {masked(file)} was read, {rows:,} detections until then: nothing was sent"
         look()
         if stop.reason is not None:
-            raise KognicStoppedError(f"{stop.reason}, while {masked(file)} was read: nothing was sent.")
+            raise KognicStoppedError(f"{stop.reason}, {reading}.")
 
     try:
         source = to_source(
@@ -237,8 +246,11 @@ def prepare(
         raise KognicStoppedError(
             f"{stop.reason}, while the source was looked for: nothing was sent."
         ) from error
+    except AirflowTaskTimeout:  # a read that hangs is not asked to end
+        logger.error("The task's execution_timeout is over%s.", f", {reading}" if reading else "")  # noqa: TRY400
+        raise
     if isinstance(source, FilteredSource):
-        conversions.filters(source.skipped)
+        conversions.filters(source)
     if isinstance(source, FilesSource) and source.nothing:
         logger.info("%s", printable(masked(source.nothing)))
     journal = choose_journal(

@@ -157,7 +157,7 @@ PUBLIC: dict[str, str] = {
     "options": "MaxFailures OnAmbiguous OnChanged UploadOptions Validation",
     "preview.beside": "Beside dots_of picture_of",
     "preview.beside_report": "PlanPreview",
-    "preview.keys": "keys_of",
+    "preview.keys": "TableKeys keys_of",
     "preview.page": "Look page_of",
     "preview.sampled": "SampledSource",
     "preview.statistics": "ClassStatistics Median",
@@ -184,7 +184,7 @@ PUBLIC: dict[str, str] = {
         "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
     ),
     "sources.converting.classes": "Classes ClassesFile Resolved UnknownClass",
-    "sources.converting.filters": "FilteredSource Filters filter_document",
+    "sources.converting.filters": "FilteredDocument FilteredSource Filters filter_document",
     "sources.converting.index": "DetectionIndex Stored pack_mask",
     "sources.converting.ingest": "Ingest WrongDetectionError check_box check_inside",
     "sources.converting.inputs": (

@@ -86,6 +86,17 @@ def test_the_front_is_marked_where_the_cuboid_looks(degrees: int) -> None:
     assert sides[-1] / sides[0] == pytest.approx(4.6 / 1.9, rel=0.02)
 
 
+@pytest.mark.parametrize("shift", [0.0, 3.3, 7.9])
+def test_the_grid_stays_in_the_picture(shift: float) -> None:
+    page = drawn(document([("cuboid", [shift, 2 + shift, 0, 0, 0, 0, 1, 2, 4, 1.5])]))
+    (picture,) = page.all("svg", "above")
+    _, _, width, height = map(float, picture.attributes["viewbox"].split())
+    lines = picture.all("g", "grid")[0].all("line")
+    assert lines
+    assert all(0 <= float(one.attributes["x2"]) <= width for one in lines)
+    assert all(0 <= float(one.attributes["y2"]) <= height for one in lines)
+
+
 def test_all_of_a_rotation_counts() -> None:
     """A cuboid that stands on its nose is seen from above as one, and is said to lean."""
     half = math.sqrt(0.5)

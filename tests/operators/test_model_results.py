@@ -5,9 +5,11 @@ import hashlib
 import importlib
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -251,7 +253,7 @@ def test_what_is_left_out_of_openlabel_is_counted(
     run = run_dag(dag, connection=server)
 
     assert counts(run) == {"uploaded": 3}, run.output
-    assert run.xcom("upload")["conversion"] == {"skipped": {"classes_only": 3}}
+    assert run.xcom("upload")["conversion"] == {"skipped": {"classes_only": 3}, "emptied": 3}
 
 
 # --- from one try to the next ---
@@ -330,7 +332,7 @@ def test_a_task_that_is_killed_while_it_reads_has_sent_nothing_and_left_nothing(
     temporary: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is heard between two files, and in a large one; a retry reads again."""
+    """It is heard with the next piece of a file that is read; a retry reads again."""
     folder = tmp_path / "results"
     folder.mkdir()
     for name, images in (("a", (0, 1)), ("b", (2, 3, 4))):
@@ -363,9 +365,42 @@ def test_a_task_that_is_killed_while_it_reads_has_sent_nothing_and_left_nothing(
 
     assert (run.state, run.tries("upload")) == ("success", 2), run.output
     assert posts == [0]
-    assert f"{folder / 'b.json'} was read: nothing was sent" in run.output
+    assert f"while {folder / 'a.json'} (" in run.output
+    assert "was read, 0 detections until then: nothing was sent" in run.output
     assert there == []  # while it was read: what has no name is gone with the process
     assert scenes_in(server, group) == uuids(*range(SCENES))
+
+
+def test_a_task_whose_time_is_over_while_it_reads_says_how_far_it_was(
+    run_dag: RunDag,
+    dag: "DAG",
+    server: Emulator,
+    group: str,
+    model: dict[str, Any],
+    temporary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However slow rows are: as some masks, which take many times longer than their text."""
+    coco = registry.BY_NAME["coco"]
+
+    def slowly(reading: Any, file: Any) -> Iterator[Any]:
+        for row in coco.read(reading, file):
+            time.sleep(0.01)
+            yield row
+
+    monkeypatch.setitem(registry.BY_NAME, "coco", replace(coco, read=slowly))
+    Path(model["predictions"]).write_text(json.dumps(rows(boxes=3000)))
+    upload(dag, predictions_group_uuid=group, execution_timeout=timedelta(seconds=12), **model)
+
+    run = run_dag(dag, connection=server)
+
+    assert run.task_state("upload") == "failed", run.output
+    said = re.search(r"execution_timeout is .*, while (.*) was read, ([0-9,]+) detections until", run.output)
+    assert said is not None, run.output
+    assert said[1].startswith(model["predictions"])
+    assert 0 < int(said[2].replace(",", "")) < 15000
+    assert server.stats()["prediction_posts"] == 0
+    assert [*temporary.iterdir()] == []
 
 
 # --- beside the upload ---

@@ -21,6 +21,7 @@ from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
+from tests.operators.model_files import converted, written
 from tests.stores import faults
 from tests.stores.s3 import S3
 
@@ -71,6 +72,25 @@ def test_all_of_it_lies_in_a_bucket(
     summaries = [run.xcom(task) for task in ("first", "again")]
     assert [(one["uploaded"], one["refused"], one["total"]) for one in summaries] == [(3, 1, 4), (1, 0, 1)]
     assert server.count_predictions(group) == SCENES
+
+
+@pytest.mark.parametrize("kind", ["coco masks", "kitti tracking", "masks", "panoptic", "av2", "mmdet3d"])
+def test_what_arrives_from_a_bucket_is_what_convert_writes_on_a_disk(
+    run_dag: RunDag, dag: "DAG", server: Emulator, s3: S3, tmp_path: Path, kind: str
+) -> None:
+    """Of folders, of files beside the one that is given, and of files that are read from their ends."""
+    on_disk = written(kind, tmp_path)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    s3.put_all({f"run 1/{path.relative_to(tmp_path)}": path.read_bytes() for path in files})
+    given = {name: value.replace(str(tmp_path), "s3://ml@preds/run 1") for name, value in on_disk.items()}
+    group = server.create_group()
+    UploadPredictionsOperator(task_id="upload", dag=dag, predictions_group_uuid=group, **given)
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    arrived = {row["scene_uuid"]: server.document(row["uuid"]) for row in server.predictions(group)}
+    assert arrived == converted(on_disk, tmp_path / "documents")
 
 
 @pytest.mark.parametrize("where", ["results", "scenes", "classes"])

@@ -13,10 +13,11 @@ from array import array
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from airflow_provider_kognic.core.geometry.transforms import Rigid
 from airflow_provider_kognic.drawing.camera import Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.preview.keys import Spot
     from airflow_provider_kognic.drawing.solids import Point
@@ -129,10 +130,14 @@ def picture_of(path: Path) -> Picture | str:
     return Picture(width, height, f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}")
 
 
-def dots_of(path: Path) -> list[Point] | str:
+def dots_of(path: Path, transform: Sequence[float] | None = None) -> list[Point] | str:
     """Return some of the points of a lidar's sweep as x and y, or why there are none.
 
     A file of little-endian float32, five a point where it is named `.pcd.bin` as nuScenes' are, else four.
+
+    Args:
+        path: The file.
+        transform: A rigid matrix, row by row, by which the points are moved; None to leave them where they are.
     """
     columns = _NUSCENES if path.name.endswith(".pcd.bin") else _KITTI
     try:
@@ -145,5 +150,6 @@ def dots_of(path: Path) -> list[Point] | str:
     if sys.byteorder == "big":
         values.byteswap()
     stride = columns * max(1, len(values) // columns // _MOST_DOTS)
-    pairs = zip(values[::stride], values[1::stride], strict=False)
-    return [(x, y) for x, y in pairs if abs(x) < 1e6 and abs(y) < 1e6]  # noqa: PLR2004 - also of NaN
+    points = zip(values[::stride], values[1::stride], values[2::stride], strict=False)
+    moved = points if transform is None else map(Rigid.from_matrix(transform).apply, points)
+    return [(x, y) for x, y, _ in moved if abs(x) < 1e6 and abs(y) < 1e6]  # noqa: PLR2004 - also of NaN

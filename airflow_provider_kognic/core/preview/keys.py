@@ -1,7 +1,9 @@
-"""What the table of scenes calls a frame: images and points lie under such names."""
+"""What the table of scenes calls a frame, and how it moves it: images and points lie under such names."""
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from airflow_provider_kognic.core.sources.converting.inputs import InputFile
@@ -17,8 +19,21 @@ Spot: TypeAlias = "tuple[str, str, str]"
 _MOST = 100_000
 
 
-def keys_of(table: PathLike | None, scenes: Collection[str]) -> dict[Spot, str]:
-    """Return the keys of some scenes, by scene, frame and stream; rows that cannot be used are left out.
+@dataclass(frozen=True)
+class TableKeys:
+    """What the table of scenes says of some scenes, by scene, frame and stream.
+
+    Attributes:
+        names: The keys.
+        transforms: The rigid matrices, row by row, of the rows that have one.
+    """
+
+    names: dict[Spot, str] = field(default_factory=dict)
+    transforms: dict[Spot, tuple[float, ...]] = field(default_factory=dict)
+
+
+def keys_of(table: PathLike | None, scenes: Collection[str]) -> TableKeys:
+    """Return what the table says of some scenes; rows that cannot be used are left out.
 
     Args:
         table: The table of scenes, or None where there is none.
@@ -27,7 +42,7 @@ def keys_of(table: PathLike | None, scenes: Collection[str]) -> dict[Spot, str]:
     Raises:
         KognicInputError: The table cannot be read.
     """
-    found: dict[Spot, str] = {}
+    found = TableKeys()
     if table is None:
         return found
     for _, row in rows_of(InputFile(table), "the table of scenes"):
@@ -37,6 +52,9 @@ def keys_of(table: PathLike | None, scenes: Collection[str]) -> dict[Spot, str]:
             one = scene_row(row, needs_size=False)
         except WrongRow:
             continue
-        if one.scene_uuid in scenes and len(found) < _MOST:
-            found.setdefault((one.scene_uuid, str(one.frame), one.stream), one.key)
+        spot = (one.scene_uuid, str(one.frame), one.stream)
+        if one.scene_uuid in scenes and spot not in found.names and len(found.names) < _MOST:
+            found.names[spot] = one.key
+            if one.transform is not None:
+                found.transforms[spot] = tuple(array("d", one.transform))
     return found

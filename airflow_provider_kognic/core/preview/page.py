@@ -41,6 +41,7 @@ class Look:
         images: The folder of images, or None.
         points: The folder of lidar sweeps, or None.
         keys: What the table of scenes calls frames.
+        transforms: Rigid matrices, row by row, by which sweeps of points are moved to the scene's frame.
         frames: Frames of a document that are drawn.
     """
 
@@ -50,6 +51,7 @@ class Look:
     images: Path | None = None
     points: Path | None = None
     keys: Mapping[Spot, str] = field(default_factory=dict)
+    transforms: Mapping[Spot, Sequence[float]] = field(default_factory=dict)
     frames: int = 3
 
 
@@ -170,8 +172,9 @@ class _Drawer:
     def _dots(self, scene: str, frame: Frame, remarks: list[str]) -> list[Point]:
         if self._points is None:
             return []
-        path = self._points.find((scene, frame.identifier, LIDAR), frame.timestamp)
-        dots = [] if path is None else dots_of(path)
+        spot = (scene, frame.identifier, LIDAR)
+        path = self._points.find(spot, frame.timestamp)
+        dots = [] if path is None else dots_of(path, self._look.transforms.get(spot))
         if isinstance(dots, str):
             remarks.append(dots)
             return []
@@ -228,8 +231,11 @@ def _classes(survey: Survey, look: Look, colours: Colours) -> str:
         "Class", *(["In the model"] if labels else []), "Boxes", "Cuboids", "Bitmaps", "Confidence", "Box, px",
         "Length, m", "Width, m", "Height, m", "Wider than long", "Fronts look along",
     ]  # fmt: skip
+    # Which classes a bitmap has is seen only where it is drawn.
+    painted = any(one.kinds["image"] for one in survey.classes.values())
+    absent = "in no box or cuboid; for bitmaps see the drawings" if painted else "not found"
     rows = [
-        _class_row(name, labels.get(name, []) if labels else None, survey.classes.get(name), colours)
+        _class_row(name, labels.get(name, []) if labels else None, survey.classes.get(name), colours, absent)
         for name in names[:_MOST_ROWS]
     ]
     head = tag("thead", tag("tr", "".join(tag("th", one) for one in heads)))
@@ -239,14 +245,16 @@ def _classes(survey: Survey, look: Look, colours: Colours) -> str:
     return tag("section", tag("h2", "Classes") + tag("div", table, class_="scroll") + note, id="classes")
 
 
-def _class_row(name: str, labels: list[str] | None, found: ClassStatistics | None, colours: Colours) -> str:
+def _class_row(
+    name: str, labels: list[str] | None, found: ClassStatistics | None, colours: Colours, absent: str
+) -> str:
     dot = tag("rect", width=12.0, height=12.0, rx=3.0, fill=colours.of(name))
     swatch = tag("svg", dot, width=12.0, height=12.0, aria_hidden="true")
     cells = [tag("td", f"{swatch} {text(name, 80)}")]
     if labels is not None:
         cells.append(tag("td", text(", ".join(labels), 80)))
     if found is None:
-        return tag("tr", "".join([*cells, tag("td", "not found", colspan=10)]), class_="absent")
+        return tag("tr", "".join([*cells, tag("td", absent, colspan=10)]), class_="absent")
     cuboids = found.kinds["cuboid"]
     box = "" if found.box_width.value is None else f"{_shown(found.box_width)} x {_shown(found.box_height)}"
     values = [

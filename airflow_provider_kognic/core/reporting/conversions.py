@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core.masking import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from airflow_provider_kognic.core.options import MaxFailures
+    from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
     from airflow_provider_kognic.core.sources.converting.summary import Conversion
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Conversions:
     def __init__(self, allowed: MaxFailures | None = None) -> None:
         self._allowed = allowed
         self._inputs: dict[str, Conversion] = {}
-        self._left_out: Mapping[str, int] | None = None
+        self._filtered: FilteredSource | None = None
 
     def add(self, where: str, counts: Conversion) -> None:
         """Take note of an input that was read, and warn of what is refused."""
@@ -52,12 +53,19 @@ class Conversions:
                 "\n".join(f"  {example}" for example in counts.examples()),
             )
 
-    def filters(self, left_out: Mapping[str, int]) -> None:
+    def filters(self, source: FilteredSource) -> None:
         """Take note of where it will be counted what is left out of OpenLABEL documents."""
-        self._left_out = left_out
+        self._filtered = source
 
     def __bool__(self) -> bool:
-        return bool(self._inputs) or self._left_out is not None
+        return bool(self._inputs) or self._filtered is not None
+
+    def warn_of_unmet(self) -> None:
+        """Warn of classes that filters name and no document has, when all of them have been read."""
+        source = self._filtered
+        if source is not None and source.classes:
+            for text in source.filters.unmet(source.classes):
+                logger.warning("%s.", text)
 
     @property
     def broken_files(self) -> int:
@@ -86,7 +94,8 @@ class Conversions:
     def to_dict(self) -> dict[str, Any]:
         """Return what goes through XCom: counts, the most frequent reasons, some examples."""
         if not self._inputs:
-            return {"skipped": _most(Counter(self._left_out or {}))}
+            source = self._filtered
+            return {} if source is None else {"skipped": _most(source.skipped), "emptied": source.emptied}
         examples = [text[:_LONGEST_EXAMPLE] for text in self._examples()]
         return {
             **self._numbers(),
@@ -108,9 +117,10 @@ class Conversions:
             if examples := [*counts.examples()]:
                 yield from ("", "The first of each kind that is refused:", "")
                 yield from (f"- {_code(text)}" for text in examples)
-        if self._left_out is not None:
+        if (source := self._filtered) is not None:
             yield from ("", "## What was left out of documents", "", "| why | number |", "| --- | ---: |")
-            yield from (f"| {why} | {count:,} |" for why, count in sorted(self._left_out.items()))
+            yield from (f"| {why} | {count:,} |" for why, count in sorted(source.skipped.items()))
+            yield f"| documents of which nothing is left, sent without objects | {source.emptied:,} |"
 
     def _numbers(self) -> dict[str, int]:
         return {name: sum(getattr(counts, name) for counts in self._inputs.values()) for name in _NUMBERS}

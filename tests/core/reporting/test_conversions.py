@@ -1,12 +1,16 @@
 """What became of a model's rows, and when that is a failure."""
 
 import logging
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from airflow_provider_kognic.core.options import MaxFailures
 from airflow_provider_kognic.core.reporting.conversions import Conversions
+from airflow_provider_kognic.core.sources.converting.filters import FilteredDocument, FilteredSource, Filters
 from airflow_provider_kognic.core.sources.converting.summary import Conversion
+from airflow_provider_kognic.core.sources.opening import open_source
 
 
 def read(*reasons: str, rows: int = 100) -> Conversion:
@@ -55,9 +59,12 @@ def test_examples_are_of_each_kind_before_a_second_of_any(caplog: pytest.LogCapt
 def test_the_page_has_a_table_for_each_input_and_what_was_left_out() -> None:
     conversions = Conversions()
     conversions.add("/r`1`.json", read("bad_size"))
-    conversions.filters({"classes_only": 3})
+    source = FilteredSource(open_source([], None, resolve=Path), Filters(classes_only=("Car",)))
+    source.count(FilteredDocument(b"", Counter(classes_only=3), emptied=True, classes=frozenset({"Van"})))
+    conversions.filters(source)
     page = "\n".join(conversions.page())
     assert "## What was read in `/r 1 .json`" in page
     assert "| refused: bad_size | 1 |" in page
     assert "- `bad_size: /r.json, row 1, key a: so it is`" in page
     assert "| classes_only | 3 |" in page
+    assert "| documents of which nothing is left, sent without objects | 1 |" in page

@@ -6,10 +6,8 @@ refused is known, counted and named before anything is sent.
 
 from __future__ import annotations
 
-import logging
 import math
 import struct
-import time
 from array import array
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -45,8 +43,6 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.scenes import Scenes
     from airflow_provider_kognic.core.sources.converting.summary import Conversion
 
-logger = logging.getLogger(__name__)
-
 # What of a scene is known when all is read.
 FOUND, REFUSED, SEEN = 1, 2, 4
 # Confidences out of range: what `confidence` says is done about them.
@@ -59,9 +55,8 @@ _USES = {Kind.BOX: CAMERAS, Kind.CUBOID: CUBOIDS, Kind.MASK: CAMERAS}
 # A quaternion's length may be so far from 1, as in `openlabel.rules`; nearer ones are made units.
 _UNIT = 0.01
 _NUMBERS = 10
-# Rows between two looks at the clock, and seconds between two lines in the log.
-_STRIDE = 20_000
-_EVERY = 10.0
+# Rows after which it is told how far this is: a mask takes milliseconds.
+_STRIDE = 256
 
 
 class Ingest:
@@ -105,7 +100,6 @@ class Ingest:
         self._progress = progress or (lambda rows, file: None)  # noqa: ARG005
         self._classes_known: dict[str | int | None, tuple[int, float]] = {}
         self._file = ""
-        self._said = time.monotonic()
         self.flags = bytearray(scenes.count)
         self.seen = bytearray(scenes.keys)
         self.found = {kind: array("I", bytes(4 * scenes.keys)) for kind in format_.kinds}
@@ -274,9 +268,6 @@ class Ingest:
 
     def _tell(self) -> None:
         self._progress(self._counts.rows, self._file)
-        if time.monotonic() - self._said > _EVERY:
-            self._said = time.monotonic()
-            logger.info("%s detections read, in %s", f"{self._counts.rows:,}", self._file)
 
     def _finish(self) -> None:
         """Count what can be counted only now."""

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import io
 import os
+import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.scenes import KeyedValues, Scenes
     from airflow_provider_kognic.core.stores.patience import Patience
 
+    Told = Callable[["InputFile", int], None]
+
 PACKED = (".gz", ".bz2", ".xz", ".zst")
 # Bytes of a line of text.
 MOST_LINE = 1 << 20
 # Bytes by which a format recognises a file.
 HEAD = 4096
+# Bytes of a file that are asked for at a time.
+_BLOCK = 1 << 16
 # What follows the first byte of a pickle.
 _PICKLE_PROTOCOLS = (b"\x02", b"\x03", b"\x04", b"\x05")
 
@@ -111,7 +116,8 @@ class InputFile:
             BrokenFileError: From a read: it cannot be unpacked any further.
         """
         with self._pinned.opened() as raw:
-            yield _unpacked(self.path, raw)
+            told = _watching.told
+            yield _unpacked(self.path, raw if told is None else _watched(raw, self, told))
 
     @contextlib.contextmanager
     def json(self) -> Iterator[JSONStream]:
@@ -228,6 +234,62 @@ def _listed(given: Given) -> list[str]:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if not entry.is_dir()]
     return [entry.name for entry in folder.iterdir() if not entry.is_dir()]
+
+
+class _Watching(threading.local):
+    """Who is told, in each thread, how far files are read."""
+
+    def __init__(self) -> None:
+        self.told: Told | None = None
+
+
+_watching = _Watching()
+
+
+@contextlib.contextmanager
+def watched(told: Told) -> Iterator[None]:
+    """Have somebody told how far the files are read that this thread opens inside the block.
+
+    Args:
+        told: Called with a file, and with its bytes that were read, as it is stored; may raise to end that.
+    """
+    before, _watching.told = _watching.told, told
+    try:
+        yield
+    finally:
+        _watching.told = before
+
+
+class _Watched(io.RawIOBase):
+    """A file of which somebody is told how far it is read."""
+
+    def __init__(self, raw: Any, file: InputFile, told: Told) -> None:
+        self._raw = raw
+        self._file = file
+        self._told = told
+        self._read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return bool(self._raw.seekable())
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return int(self._raw.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._raw.tell())
+
+    def readinto(self, buffer: Any, /) -> int:
+        self._told(self._file, self._read)
+        size = self._raw.readinto(buffer) or 0
+        self._read += size
+        return int(size)
+
+
+def _watched(raw: Any, file: InputFile, told: Told) -> IO[bytes]:
+    return io.BufferedReader(_Watched(raw, file, told), _BLOCK)
 
 
 class _Checked(io.RawIOBase):

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,13 @@ from airflow_provider_kognic.core.sources.converting.classes import Classes, Cla
 from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
 from airflow_provider_kognic.core.sources.converting.index import DetectionIndex
 from airflow_provider_kognic.core.sources.converting.ingest import Ingest
-from airflow_provider_kognic.core.sources.converting.inputs import InputFile, InputFiles, Reading, input_files
+from airflow_provider_kognic.core.sources.converting.inputs import (
+    InputFile,
+    InputFiles,
+    Reading,
+    input_files,
+    watched,
+)
 from airflow_provider_kognic.core.sources.converting.rows import Frame, Kind, Labels
 from airflow_provider_kognic.core.sources.converting.scenes import Scenes
 from airflow_provider_kognic.core.sources.converting.source import ModelSource, Store, finder
@@ -44,6 +51,9 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.manifest import Expected
 
 logger = logging.getLogger(__name__)
+
+# Seconds between two lines in the log that say how far the reading is.
+_EVERY = 10.0
 
 
 def open_model_source(
@@ -125,6 +135,34 @@ def _shared() -> Iterator[None]:
         raise _SharedError(str(error)) from error
 
 
+class _Progress:
+    """Tells whoever wants to know how far the reading of an input is, and the log now and then.
+
+    Args:
+        counts: How many rows were read.
+        told: Called with that, and with where in which file it is; may raise to end it.
+    """
+
+    def __init__(self, counts: Conversion, told: Callable[[int, str], None] | None) -> None:
+        self._counts = counts
+        self._told = told
+        self._said = time.monotonic()
+
+    def at_row(self, rows: int, file: str) -> None:
+        """Take note of rows."""
+        if self._told is not None:
+            self._told(rows, file)
+        if time.monotonic() - self._said > _EVERY:
+            self._said = time.monotonic()
+            logger.info("%s detections read, in %s", f"{rows:,}", masked(file))
+
+    def at_byte(self, file: InputFile, done: int) -> None:
+        """Take note of bytes, of a file that a row may be still to come of."""
+        size = file.size
+        of = "" if size is None else f" of {size:,}"
+        self.at_row(self._counts.rows, f"{file} ({done:,}{of} bytes)")
+
+
 class _Opening:
     """Opens inputs with the same options."""
 
@@ -184,13 +222,16 @@ class _Opening:
         except Exception as error:
             raise error_of(error, f"'predictions' cannot be read: {given.text}") from error
         try:
-            with contextlib.ExitStack() as undo:
-                source = self._read(given.text, format_, files, undo)
+            counts = Conversion()
+            progress = _Progress(counts, self._progress)
+            with contextlib.ExitStack() as undo, watched(progress.at_byte):
+                source = self._read(given.text, format_, files, undo, counts, progress)
                 undo.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise _SharedError(
                 f"temporary files cannot be written to {self._folder or tempfile.gettempdir()}: {error}. They need"
-                " a little less room than the unpacked input has."
+                " a little less room than the unpacked input has: make room there, or set TMPDIR in the environment"
+                " to a folder on a larger disk."
             ) from error
         rows = "\n".join(f"  {what:<44} {count:>13,}" for what, count in source.counts.table())
         logger.info("What was read in %s:\n%s", printable(masked(given.text)), rows)
@@ -213,8 +254,10 @@ class _Opening:
         format_: ModelFormat,
         files: InputFiles,
         undo: contextlib.ExitStack,
+        counts: Conversion,
+        progress: _Progress,
     ) -> ModelSource:
-        options, counts = self._options, Conversion()
+        options = self._options
         with self._place() as place:
             scenes = Scenes(place)
         undo.callback(scenes.close)
@@ -246,9 +289,12 @@ class _Opening:
             counts,
             format_,
             confidence=options.confidence.value,
-            progress=self._progress,
+            progress=progress.at_row,
         )
         ingest.run(reading, files)
+        if counts.rows:
+            for text in options.filters.unmet(classes.names):
+                logger.warning("%s.", text)
         writing = Writing(
             classes.names,
             # More classes than a bitmap can tell apart do no harm where there are boxes only.
