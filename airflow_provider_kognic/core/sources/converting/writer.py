@@ -172,7 +172,7 @@ def _add_shapes(
     """
     masks: list[Stored] = []
     roots, start = objects.roots, objects.of_key(place.key_text)
-    move = None if place.transform is None else _mover(place.transform)
+    move = None if place.transform is None else mover(place.transform)
     for one in taken:
         kind, row, label, confidence, numbers, track = one
         if kind == _MASK:
@@ -217,13 +217,11 @@ def _texts(numbers: Sequence[float], confidence: float) -> tuple[str, str]:
     return values, sure
 
 
-def moved(numbers: Sequence[float], transform: tuple[float, ...]) -> Sequence[float]:
-    """Return a cuboid's ten numbers in the frame to which a rigid matrix leads: all of its rotation is kept."""
-    return _mover(transform)(numbers)
+def mover(transform: tuple[float, ...]) -> Callable[[Sequence[float]], Sequence[float]]:
+    """Return what moves a cuboid's ten numbers to the frame to which a rigid matrix leads.
 
-
-def _mover(transform: tuple[float, ...]) -> Callable[[Sequence[float]], tuple[float, ...]]:
-    """Return what moves the cuboids of a stream: `Rigid.apply` and `multiplied`, with the matrix unpacked once."""
+    All of its rotation is kept. It is `Rigid.apply` and `multiplied`, with the matrix unpacked once for a stream.
+    """
     rigid = _rigid(transform)
     a, b, c, d, e, f, g, h, i = rigid.rotation
     tx, ty, tz = rigid.translation
