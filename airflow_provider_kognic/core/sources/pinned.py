@@ -124,7 +124,7 @@ class Pinned:
     def _may_be_another(self) -> bool:
         """Tell whether a file of this machine may be any other than it was, without opening it."""
         try:
-            return _facts_of(os.stat(self._path)) != self._first  # noqa: PTH116 - twice for each of many files
+            return _facts_of(os.stat(str(self._path))) != self._first  # noqa: PTH116 - a path of this machine
         except OSError:
             return True
 

@@ -55,7 +55,7 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
     stem, scenes, tracks, owners = file.stem, reading.scenes, Tracks(), Owners.at_next_file(reading)
     is_empty = True
     for row, line in lines_of(file):
-        if line.__class__ is BadRow:
+        if isinstance(line, BadRow):
             is_empty = False
             yield line
             continue
@@ -66,7 +66,7 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
         key: str | None = None
         try:
             track, count = None, len(columns)
-            if count == OBJECT + 1 or count == OBJECT:  # noqa: PLR1714 - in a loop of millions
+            if count == OBJECT + 1 or count == OBJECT:
                 key = stem
                 owners.check(key)
             elif count in (TRACKED, TRACKED + 1):

@@ -52,7 +52,7 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
     is_empty = True
     owned = False
     for row, line in lines_of(file):
-        if line.__class__ is BadRow:
+        if isinstance(line, BadRow):
             is_empty = False
             yield line
             continue
