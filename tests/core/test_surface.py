@@ -198,7 +198,7 @@ PUBLIC: dict[str, str] = {
     "sources.converting.source": "ModelSource Store finder",
     "sources.converting.summary": "Conversion",
     "sources.converting.tables": "TableRow WrongRow needed rows_of scene_row unknown_columns",
-    "sources.converting.writer": "Writing moved write_document",
+    "sources.converting.writer": "Writing mover write_document",
     "sources.folder": "FilesSource open_glob",
     "sources.texts.columns": "Owners Tracks bad_row lines_of whole_number",
     "sources.formats.mot": "sequence_of",

@@ -27,7 +27,6 @@ MOST_WAITING = 2 << 20
 _KEPT = 2
 
 # Key, row, class, kind, bytes of the track, confidence (NaN for none); then the numbers, or the bytes of a mask.
-_HEAD = struct.Struct("<IQHBBd")
 _BOX = struct.Struct("<IQHBBd4d")
 _CUBOID = struct.Struct("<IQHBBd10d")
 _MASK = struct.Struct("<IQHBBdI")
@@ -36,6 +35,10 @@ pack_box, pack_cuboid = _BOX.pack, _CUBOID.pack
 # Where the kind stands in a head.
 _KIND = struct.calcsize("<IQH")
 _MASKS = int(Kind.MASK)
+# By kind, what unpacks all but a mask, and its size.
+_SHAPES = ((_BOX.unpack_from, _BOX.size), (_CUBOID.unpack_from, _CUBOID.size))
+# Of a head the key, the kind and the bytes of the track: all that has to be known to find a detection.
+_FINDS = struct.Struct("<I10xBB")
 _PIECE = struct.Struct("<qI")
 MOST_TRACK_BYTES = 255
 MOST_CLASSES = 1 << 16
@@ -157,11 +160,9 @@ def _unpack(data: bytes, at: int) -> Stored:
         _, row, label, _, tracked, confidence, size = _MASK.unpack_from(data, at)
         end = at + _MASK.size + size
         return Stored(kind, row, label, confidence, data[end - size : end], _track(data, end, tracked))
-    form = _BOX if kind == 0 else _CUBOID
-    _, row, label, _, tracked, confidence, *numbers = form.unpack_from(data, at)
-    return Stored(
-        kind, row, label, confidence, numbers, _track(data, at + form.size, tracked) if tracked else ""
-    )
+    unpack, size = _SHAPES[kind]
+    _, row, label, _, tracked, confidence, *numbers = unpack(data, at)
+    return Stored(kind, row, label, confidence, numbers, _track(data, at + size, tracked) if tracked else "")
 
 
 def _track(data: bytes, at: int, size: int) -> str:
@@ -172,9 +173,9 @@ def _places(data: bytes) -> dict[int, list[int]]:
     """Return where the detections of each key are."""
     found: dict[int, list[int]] = {}
     at, end = 0, len(data)
-    unpack, sizes = _HEAD.unpack_from, (_BOX.size, _CUBOID.size)
+    unpack, sizes = _FINDS.unpack_from, (_BOX.size, _CUBOID.size)
     while at < end:
-        key, _, _, kind, tracked, _ = unpack(data, at)
+        key, kind, tracked = unpack(data, at)
         if key in found:
             found[key].append(at)
         else:

@@ -10,7 +10,7 @@ import math
 import struct
 from array import array
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.converting.classes import BACKGROUND
@@ -51,7 +51,6 @@ REFUSE, DROP, CLIP = "refuse", "drop", "clip"
 _NONE = math.nan
 # What a key's rows have to take for a detection of each kind; these are asked for every detection.
 _BOX, _CUBOID = Kind.BOX, Kind.CUBOID
-_USES = {Kind.BOX: CAMERAS, Kind.CUBOID: CUBOIDS, Kind.MASK: CAMERAS}
 # A quaternion's length may be so far from 1, as in `openlabel.rules`; nearer ones are made units.
 _UNIT = 0.01
 _NUMBERS = 10
@@ -103,6 +102,8 @@ class Ingest:
         self.flags = bytearray(scenes.count)
         self.seen = bytearray(scenes.keys)
         self.found = {kind: array("I", bytes(4 * scenes.keys)) for kind in format_.kinds}
+        # The same by the kind's number: to look for an enumeration's member in a dict takes longer than to add one.
+        self._by_kind = [self.found.get(kind, array("I")) for kind in Kind]
 
     def run(self, reading: Reading, files: InputFiles) -> None:
         """Go through all files; what is wrong with one ends that one.
@@ -125,68 +126,64 @@ class Ingest:
         self._index.flush()
         self._finish()
 
-    def _take_all(self, rows: Iterator[Row]) -> None:
+    def _take_all(self, rows: Iterator[Row]) -> None:  # noqa: C901, PLR0912, PLR0915
+        """Take the rows of one file.
+
+        All that is done for a detection that is as it should be stands in this one loop, and what is looked up for
+        each of them is at hand: it is gone through millions of times, and a call takes as long as the packing does.
+        """
+        counts, scenes, classes_known = self._counts, self._scenes, self._classes_known
+        number_of, uses, scene_of, sized = scenes.number_of, scenes.uses, scenes.scene_of, scenes.knows_sizes
+        seen, flags, found, add = self.seen, self.flags, self._by_kind, self._index.add
         for count, row in enumerate(rows, 1):
-            if row.__class__ is Detection:
-                self._take(row)
-            else:
-                self._note(row)
             if count % _STRIDE == 0:
                 self._tell()
-
-    def _take(self, row: Detection) -> None:
-        key, kind, label, confidence, _, number, _ = row
-        counts, scenes = self._counts, self._scenes
-        counts.rows += 1
-        place = scenes.number_of(key)
-        if place is None:
-            counts.refuse_unknown_key(self._file, number, key)
-            return
-        self.seen[place] = 1
-        try:
-            if not scenes.uses[place] & _USES[kind]:
-                self._check_taken(kind, scenes.uses[place])
-            class_, threshold = self._classes_known.get(label) or self._class_of(label)
-            sure = confidence
-            if sure.__class__ is not float or not 0.0 <= sure <= 1.0:
-                sure = self._confidence_of(confidence)
-            if sure < threshold:  # NaN, for none, is not below: it counts as 1
-                self._leave("min_confidence")
-            packed = self._packed(row, place, class_, sure)
-        except _Left as why:
-            counts.skipped[why.reason] += 1
-        except WrongDetectionError as error:
-            self._refuse_key(error.reason, number, key, str(error))
-        except (TypeError, ValueError, OverflowError, struct.error) as error:
-            message = f"not the numbers of a {kind.name.lower()}: {error}"
-            self._refuse_key("not_numbers", number, key, message)
-        else:
-            scene = scenes.scene_of[place]
-            self._index.add(scene, packed)
-            self.flags[scene] |= FOUND
-            self.found[kind][place] += 1
-            counts.taken += 1
-
-    def _packed(self, row: Detection, place: int, class_: int, sure: float) -> bytes:
-        """Return a detection as it is kept; raises where its geometry is none."""
-        _, kind, _, _, geometry, number, track = row
-        tracked = b"" if track is None else _track(track)
-        if kind == _BOX:
-            packed = pack_box(place, number, class_, 0, len(tracked), sure, *geometry)
-            x, y, width, height = geometry
-            if not (width > 0 and height > 0 and isfinite(x + y + width + height)):
-                check_box(geometry)
-            if self._scenes.knows_sizes:
-                self._check_inside(geometry, place)
-            return packed + tracked if tracked else packed
-        if kind == _CUBOID:
-            numbers = _checked_cuboid(geometry)
-            return pack_cuboid(place, number, class_, 1, len(tracked), sure, *numbers) + tracked
-        return pack_mask(place, number, class_, sure, geometry, tracked)
-
-    @staticmethod
-    def _leave(why: str) -> NoReturn:
-        raise _Left(why)
+            if row.__class__ is not Detection:
+                self._note(row)
+                continue
+            key, kind, label, confidence, geometry, number, track = row
+            counts.rows += 1
+            place = number_of(key)
+            if place is None:
+                counts.refuse_unknown_key(self._file, number, key)
+                continue
+            seen[place] = 1
+            try:
+                if not uses[place] & (CUBOIDS if kind is _CUBOID else CAMERAS):
+                    self._check_taken(kind, uses[place])
+                class_, threshold = classes_known.get(label) or self._class_of(label)
+                if confidence.__class__ is not float or not 0.0 <= confidence <= 1.0:
+                    confidence = self._confidence_of(confidence)
+                if confidence < threshold:  # NaN, for none, is not below: it counts as 1
+                    counts.skipped["min_confidence"] += 1
+                    continue
+                tracked = b"" if track is None else _track(track)
+                if kind is _BOX:
+                    packed = pack_box(place, number, class_, 0, len(tracked), confidence, *geometry)
+                    x, y, width, height = geometry
+                    if not (width > 0 < height and isfinite(x + y + width + height)):
+                        check_box(geometry)
+                    if sized:
+                        self._check_inside(geometry, place)
+                elif kind is _CUBOID:
+                    numbers = _checked_cuboid(geometry)
+                    packed = pack_cuboid(place, number, class_, 1, len(tracked), confidence, *numbers)
+                else:
+                    packed = pack_mask(place, number, class_, confidence, geometry, tracked)
+                    tracked = b""  # is in it
+                scene = scene_of[place]
+            except _Left as why:
+                counts.skipped[why.reason] += 1
+            except WrongDetectionError as error:
+                self._refuse_key(error.reason, number, key, str(error))
+            except (TypeError, ValueError, OverflowError, struct.error) as error:
+                message = f"not the numbers of a {kind.name.lower()}: {error}"
+                self._refuse_key("not_numbers", number, key, message)
+            else:
+                add(scene, packed + tracked if tracked else packed)
+                flags[scene] |= FOUND
+                found[kind][place] += 1
+                counts.taken += 1
 
     def _check_taken(self, kind: Kind, uses: int) -> None:
         """Say why no stream of the key takes what is found."""

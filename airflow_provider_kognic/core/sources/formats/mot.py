@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.rows import Row
 
 FEWEST, MOST = 6, 10
+_KIND = Kind.BOX
 _FIRST = 1
 _BOX, _CONFIDENCE = 2, 6
 # Names of files that say nothing of the sequence, which their folder does.
@@ -93,7 +94,7 @@ def _detection(columns: Sequence[str], key: str, row: int, sequence: str, tracks
     # The first pixel is 1, and the corner becomes the centre.
     box = (left - _FIRST + width / 2, top - _FIRST + height / 2, width, height)
     track = tracks.name(sequence, key, whole_number(columns[1], "the track's id"))
-    return Detection(key, Kind.BOX, None, confidence, box, row, track)
+    return Detection(key, _KIND, None, confidence, box, row, track)
 
 
 def _recognises(name: str, start: bytes) -> bool:

@@ -36,6 +36,7 @@ _START = re.compile(
     rb'"[^"\\]+"\s*:\s*\[\s*\{(?=[^{}]*"translation"\s*:)(?=[^{}]*"rotation"\s*:)'
     rb'(?=[^{}]*"(?:detection|tracking)_name"\s*:)'
 )
+_KIND = Kind.CUBOID
 _RESULTS, _SEEN = "results", "samples"
 _INSTEAD = "Write the submission as JSON, as nuScenes' own evaluation wants it"
 _NO_RESULTS = "nuScenes results are an object with the samples under 'results'; this is none"
@@ -122,7 +123,7 @@ def _box(row: Any, number: int, token: str, tracks: set[str]) -> Row:
         if label.__class__ is not str:
             return BadRow(number, "bad_row", f"its class is no name: {label!r:.80}", token)
         val = val_from_nuscenes(row["translation"], row["size"], row["rotation"])
-        return Detection(token, Kind.CUBOID, label, score, val, number, track)
+        return Detection(token, _KIND, label, score, val, number, track)
     except AttributeError:
         return BadRow(number, "bad_row", f"no object, but {row!r:.80}", token)
     except KeyError as error:

@@ -133,7 +133,7 @@ def test_a_mistake_in_reading_would_be_seen(
 
 
 def test_ego_taken_for_lidar_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "moved", lambda numbers, transform: numbers)
+    monkeypatch.setattr(writer, "mover", lambda transform: lambda numbers: numbers)
     assert furthest_of_devkit(tmp_path) > 1
 
 

@@ -143,7 +143,7 @@ def test_a_turn_the_wrong_way_would_be_seen(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_transform_that_is_left_out_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "moved", lambda numbers, transform: numbers)
+    monkeypatch.setattr(writer, "mover", lambda transform: lambda numbers: numbers)
     assert furthest_of_devkit(tmp_path) > 1
 
 
