@@ -105,7 +105,7 @@ def _corners(polygon: object) -> list[tuple[int, int]]:
 def _fifths(numbers: Sequence[object]) -> list[int]:
     if _KINDS.issuperset(map(type, numbers)):
         plain = cast("Sequence[float]", numbers)
-        if -_FARTHEST <= min(plain) and max(plain) <= _FARTHEST:
+        if min(plain) >= -_FARTHEST and max(plain) <= _FARTHEST:
             with contextlib.suppress(ValueError):  # NaN
                 return [int(_SCALE * float(value) + 0.5) for value in plain]
     # Looked at one by one only where one of them is wrong.
