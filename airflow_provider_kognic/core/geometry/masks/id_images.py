@@ -7,8 +7,8 @@
 | 8-bit RGB, or RGBA without a transparent pixel | what the table of colours says |
 | 8-bit RGB, panoptic | R + 256 G + 65536 B |
 
-Everything else is refused, as what it means is not certain: RGB without a table, transparent pixels, and
-greyscale of 1, 2 or 4 bits, whose values may have been 0 and 1 or 0 and 255 before something made the file
+Everything else is refused, as what it means is not certain: RGB without a table, transparent pixels, animations,
+and greyscale of 1, 2 or 4 bits, whose values may have been 0 and 1 or 0 and 255 before something made the file
 smaller. Only a mask of one instance may have 1 bit.
 
 Sources: panopticapi's `utils.py` (`rgb2id`); Cityscapes' `json2instanceImg.py` for instances.
@@ -159,6 +159,10 @@ def _opened(
         header, intact = checked(png, {*accepted, *others}, is_known=is_known)
     except BrokenPng as broken:
         raise KognicInputError(f"This PNG cannot be read for masks: {broken.found}.") from None
+    if header.is_animated:
+        raise KognicInputError(
+            "This PNG cannot be read for masks: it is an animation, and nothing says which of its pictures counts."
+        )
     if (header.depth, header.colour) not in accepted:
         raise KognicInputError(
             f"This PNG cannot be read for masks: {header}, "

@@ -23,7 +23,6 @@ from airflow_provider_kognic.core.geometry.masks.rle import compressed, decompre
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError, check_inside
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
-from airflow_provider_kognic.core.sources.converting.json_stream import BrokenJSONError
 from airflow_provider_kognic.core.sources.converting.rows import (
     Argument,
     BadRow,
@@ -72,7 +71,7 @@ def _prepare(reading: Reading) -> None:
                     reading.named.update((str(one["id"]), str(one["name"])) for one in text.values())
                 else:
                     text.skip()
-    except (BrokenJSONError, BrokenFileError, KeyError, TypeError) as error:
+    except (BrokenFileError, AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise KognicInputError(
             f"'annotations' is no JSON of images and categories: {file}: {error}."
         ) from error

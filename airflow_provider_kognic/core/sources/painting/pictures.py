@@ -8,6 +8,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.geometry.masks.png import SIGNATURE
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
@@ -104,6 +105,8 @@ def _read(file: InputFile) -> bytes:
         # Block by block: what may be read at once is set aside at once.
         while block := opened.read(_BLOCK):
             png += block
+            if not png.startswith(SIGNATURE) and len(png) >= len(SIGNATURE):
+                break  # whatever follows, it is no PNG
             if len(png) > _MOST_BYTES:
                 raise KognicInputError(f"{file} has more than {_MOST_BYTES:,} bytes, and is not read.")
     return bytes(png)
