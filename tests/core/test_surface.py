@@ -105,7 +105,7 @@ PUBLIC: dict[str, str] = {
     "geometry.masks.png": "BrokenPng Header checked grey_png",
     "geometry.masks.polygons": "from_polygons from_segmentation",
     "geometry.masks.rle": (
-        "Rle check_size compressed decompressed from_coco from_rows from_spans listed shown union"
+        "Rle check_size compressed decompressed from_coco from_rows from_spans listed shown spans_of union"
     ),
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",

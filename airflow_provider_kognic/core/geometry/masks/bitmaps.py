@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.geometry.masks.png import grey_png
-from airflow_provider_kognic.core.geometry.masks.rle import Rle, check_size, shown
+from airflow_provider_kognic.core.geometry.masks.rle import Rle, check_size, shown, spans_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 # What Kognic calls the pixels of no class.
 BACKGROUND = "_background"
@@ -128,9 +128,28 @@ class Canvas:
             KognicInputError: The mask has another size than the canvas, or there is no such level.
         """
         _check_same((mask.width, mask.height), (self.width, self.height))
+        self._fill(mask.spans(), level)
+
+    def paint_counts(self, counts: Sequence[int], level: int) -> None:
+        """Give the ones of runs this grey level: of a mask that was checked when it was read.
+
+        Args:
+            counts: How long each run is, down the columns, the first of zeros; none below 0.
+            level: The grey level.
+
+        Raises:
+            KognicInputError: The runs do not fill the canvas, or there is no such level.
+        """
+        if sum(counts) != len(self._pixels):
+            raise KognicInputError(
+                f"The counts of a mask fill {sum(counts):,} pixels, but the image has {self.width} x {self.height}."
+            )
+        self._fill(spans_of(counts), level)
+
+    def _fill(self, spans: Iterable[tuple[int, int]], level: int) -> None:
         colour = bytes([checked_level(level)])
         pixels = self._pixels
-        for start, end in mask.spans():
+        for start, end in spans:
             pixels[start:end] = colour * (end - start)
 
     def bitmap(self) -> Bitmap:

@@ -7,8 +7,8 @@
 | 8-bit RGB, or RGBA without a transparent pixel | what the table of colours says |
 | 8-bit RGB, panoptic | R + 256 G + 65536 B |
 
-Everything else is refused, as what it means is not certain: RGB without a table, transparent pixels, and
-greyscale of 1, 2 or 4 bits, whose values may have been 0 and 1 or 0 and 255 before something made the file
+Everything else is refused, as what it means is not certain: RGB without a table, transparent pixels, animations,
+and greyscale of 1, 2 or 4 bits, whose values may have been 0 and 1 or 0 and 255 before something made the file
 smaller. Only a mask of one instance may have 1 bit.
 
 Sources: panopticapi's `utils.py` (`rgb2id`); Cityscapes' `json2instanceImg.py` for instances.
@@ -62,7 +62,8 @@ class IdImage:
     width: int
     height: int
     areas: Mapping[int, int]
-    # Greyscale or RGB, and the number of each value that occurs in it: of R + 256 G + 65536 B where it is RGB.
+    # Greyscale, a palette's indices or RGB, and the number of each value that occurs in it: of R + 256 G + 65536 B
+    # where it is RGB.
     _image: Image = field(repr=False, compare=False)
     _numbers: Mapping[int, int] = field(repr=False, compare=False)
 
@@ -82,7 +83,7 @@ class IdImage:
                 f" {sum(self.areas[number] for number in missing):,} pixels in all."
             )
         table = {value: checked_level(levels[number]) for value, number in self._numbers.items()}
-        if self._image.mode == "L":
+        if self._image.mode in {"L", "P"}:
             pixels = self._image.tobytes().translate(bytes(table.get(value, 0) for value in range(256)))
         else:
             pixels = _translated(self._image, table)
@@ -94,32 +95,39 @@ class IdImage:
         return from_rows(bitmap.pixels, self.height, self.width)
 
 
-def read_ids(png: bytes, *, colours: Mapping[tuple[int, int, int], int] | None = None) -> IdImage:
+def read_ids(
+    png: bytes, *, colours: Mapping[tuple[int, int, int], int] | None = None, is_known: bool = False
+) -> IdImage:
     """Read a PNG of class ids, or of instances.
 
     Args:
         png: Its bytes.
         colours: The number that each colour stands for; for palettes and RGB.
+        is_known: Whether these bytes were read before: that their pixels are all there is not looked at again.
 
     Raises:
         KognicInputError: It is damaged, is not in this module's table, or has a colour that is not in `colours`.
     """
     if colours is None:
-        header, image = _opened(png, _GREYS | _PALETTES, _COLOURED)
+        header, image = _opened(png, _GREYS | _PALETTES, _COLOURED, is_known=is_known)
         if header.depth == 16:  # noqa: PLR2004 - bits
             return _of_sixteen_bits(image)
         return _of_bytes(image)
-    header, image = _opened(png, _PALETTES | _COLOURED, _GREYS)
+    header, image = _opened(png, _PALETTES | _COLOURED, _GREYS, is_known=is_known)
     return _of_colours(image.convert("RGBA"), colours)
 
 
-def read_panoptic(png: bytes) -> IdImage:
+def read_panoptic(png: bytes, *, is_known: bool = False) -> IdImage:
     """Read a COCO panoptic PNG, whose numbers are the ids of `segments_info`; 0 is no segment.
+
+    Args:
+        png: Its bytes.
+        is_known: As in `read_ids`.
 
     Raises:
         KognicInputError: It is damaged, or not 8-bit RGB.
     """
-    _, image = _opened(png, {(8, RGB)})
+    _, image = _opened(png, {(8, RGB)}, is_known=is_known)
     return _of_rgb(image)
 
 
@@ -139,14 +147,22 @@ def class_of_instance(number: int) -> int:
 
 
 def _opened(
-    png: bytes, accepted: Collection[tuple[int, int]], others: Collection[tuple[int, int]] = ()
+    png: bytes,
+    accepted: Collection[tuple[int, int]],
+    others: Collection[tuple[int, int]] = (),
+    *,
+    is_known: bool = False,
 ) -> tuple[Header, Image]:
     from PIL import Image
 
     try:
-        header, intact = checked(png, {*accepted, *others})
+        header, intact = checked(png, {*accepted, *others}, is_known=is_known)
     except BrokenPng as broken:
         raise KognicInputError(f"This PNG cannot be read for masks: {broken.found}.") from None
+    if header.is_animated:
+        raise KognicInputError(
+            "This PNG cannot be read for masks: it is an animation, and nothing says which of its pictures counts."
+        )
     if (header.depth, header.colour) not in accepted:
         raise KognicInputError(
             f"This PNG cannot be read for masks: {header}, "
@@ -169,20 +185,17 @@ def _opened(
 
 def _of_bytes(image: Image) -> IdImage:
     """Return the image of greyscale's or palette's values as they are."""
-    from PIL.Image import frombytes
-
-    plain = frombytes("L", image.size, image.tobytes())
-    areas = {value: area for value, area in enumerate(plain.histogram()) if area}
-    return IdImage(*image.size, areas, plain, {value: value for value in areas})
+    areas = {value: area for value, area in enumerate(image.histogram()) if area}
+    return IdImage(*image.size, areas, image, {value: value for value in areas})
 
 
 def _of_sixteen_bits(image: Image) -> IdImage:
-    from PIL.Image import frombytes, merge
+    from PIL.Image import frombytes, merge, new
 
-    # Four bytes each, as older Pillows read it anyway, in the machine's order.
-    pixels = image.convert("I").tobytes()
-    starts = (0, 1, 2) if sys.byteorder == "little" else (3, 2, 1)
-    return _of_rgb(merge("RGB", [frombytes("L", image.size, pixels[start::4]) for start in starts]))
+    # Two bytes each, the lower one first; older Pillows read them as four.
+    pixels = image.convert("I;16").tobytes()
+    low, high = frombytes("LA", image.size, pixels).split()
+    return _of_rgb(merge("RGB", (low, high, new("L", image.size))))
 
 
 def _of_rgb(image: Image) -> IdImage:
@@ -234,7 +247,9 @@ def _translated(image: Image, table: Mapping[int, int]) -> bytes:
         levels = dict(keys)
         if all(levels[key] == level for key, level in keys):
             pairs = merge("LA", (bands[low], bands[high])).tobytes()
-            lut = [levels.get(key, 0) for key in range(1 << 16)]
+            lut = [0] * (1 << 16)
+            for key, level in keys:
+                lut[key] = level
             return frombytes("I;16", image.size, pairs).convert("I").point(lut, "L").tobytes()
     values = array(
         "I", merge("RGBA", (*bands, frombytes("L", image.size, bytes(image.width * image.height)))).tobytes()

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MOST_PIXELS = 80_000_000
 
 GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">IIBBBBB")
 _COLOURS = {
     GREY: "greyscale",
@@ -72,28 +72,33 @@ class Header:
         height: In pixels.
         depth: Bits of a sample, or of an index into the palette.
         colour: PNG's colour type: `GREY`, `RGB`, `PALETTE`, `GREY_ALPHA`, `RGB_ALPHA`.
+        is_animated: Whether there are more pictures in it than the one that is read.
     """
 
     width: int
     height: int
     depth: int
     colour: int
+    is_animated: bool = False
 
     def __str__(self) -> str:
         return f"{self.depth}-bit {_COLOURS.get(self.colour, f'colour type {self.colour}')}"
 
 
-def checked(png: bytes, accepted: Collection[tuple[int, int]]) -> tuple[Header, bytes]:
+def checked(
+    png: bytes, accepted: Collection[tuple[int, int]], *, is_known: bool = False
+) -> tuple[Header, bytes]:
     """Check a PNG and return its header, and it without the chunks that do not matter for its pixels.
 
     Args:
         png: Its bytes.
         accepted: The pairs of depth and colour type that are read.
+        is_known: Whether these bytes were checked before: that their pixels are all there is not looked at again.
 
     Raises:
         BrokenPng: It is damaged, too large, or of none of these pairs.
     """
-    kept: list[bytes | memoryview] = [_SIGNATURE]
+    kept: list[bytes | memoryview] = [SIGNATURE]
     pixels: list[memoryview] = []
     header, size = Header(0, 0, 0, 0), 0
     previous = ""
@@ -110,8 +115,11 @@ def checked(png: bytes, accepted: Collection[tuple[int, int]]) -> tuple[Header, 
             raise BrokenPng(f"the chunk {kind!r}, without which it must not be read, is unknown")
         if kind in {"IHDR", "IDAT", "IEND"} or (kind == "PLTE" and header.colour == PALETTE):
             kept.append(chunk)
+        elif kind == "acTL":
+            header = replace(header, is_animated=True)
         previous = kind
-    _check_pixels(pixels, size)
+    if not is_known:
+        _check_pixels(pixels, size)
     return header, b"".join(kept)
 
 
@@ -127,7 +135,7 @@ def grey_png(rows: Iterable[bytes], width: int, height: int) -> bytes:
     # At once: where zlib gets a part only, it may end a match early. Each row after its filter: none.
     pixels = deflater.compress(b"".join([b"\0" + row for row in rows])) + deflater.flush()
     header = _HEADER.pack(width, height, 8, GREY, *_AS_THEY_COME)
-    return b"".join([_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", pixels), _chunk(b"IEND", b"")])
+    return b"".join([SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", pixels), _chunk(b"IEND", b"")])
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -138,9 +146,9 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 def _chunks(png: bytes) -> Iterator[tuple[str, memoryview]]:
     """Yield the kind and all bytes of each chunk that is intact, up to the last one."""
-    if not png.startswith(_SIGNATURE):
+    if not png.startswith(SIGNATURE):
         raise BrokenPng(f"no PNG: it starts with {png[:8].hex(' ')}")
-    position = len(_SIGNATURE)
+    position = len(SIGNATURE)
     view = memoryview(png)
     kind = ""
     while kind != "IEND":

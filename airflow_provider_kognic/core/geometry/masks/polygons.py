@@ -14,10 +14,11 @@ for x86, in a pixel at an edge.
 
 from __future__ import annotations
 
-import math
+import contextlib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from operator import add
+from typing import TYPE_CHECKING, cast
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.geometry.masks.rle import (
@@ -30,7 +31,7 @@ from airflow_provider_kognic.core.geometry.masks.rle import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
 # Fifths of a pixel.
 _SCALE = 5
@@ -38,6 +39,7 @@ _SCALE = 5
 _MIDDLE = 2
 # Beyond it pycocotools' own whole numbers overflow.
 _FARTHEST = 100_000_000
+_KINDS = frozenset({int, float})
 # A polygon's; 2 are 4 numbers, which pycocotools takes for a box.
 _FEWEST_CORNERS = 3
 
@@ -96,7 +98,18 @@ def _corners(polygon: object) -> list[tuple[int, int]]:
         raise KognicInputError(
             f"A polygon must have an even number of coordinates, 6 or more; this one has {len(polygon)}.{hint}"
         )
-    for value in polygon:
+    fifths = _fifths(polygon)
+    return list(zip(fifths[::2], fifths[1::2], strict=True))
+
+
+def _fifths(numbers: Sequence[object]) -> list[int]:
+    if _KINDS.issuperset(map(type, numbers)):
+        plain = cast("Sequence[float]", numbers)
+        if min(plain) >= -_FARTHEST and max(plain) <= _FARTHEST:
+            with contextlib.suppress(ValueError):  # NaN
+                return [int(_SCALE * float(value) + 0.5) for value in plain]
+    # Looked at one by one only where one of them is wrong.
+    for value in numbers:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise KognicInputError(f"The coordinates of a polygon must be numbers, not {shown(value)}.")
         if not -_FARTHEST <= value <= _FARTHEST:
@@ -104,15 +117,14 @@ def _corners(polygon: object) -> list[tuple[int, int]]:
                 f"The coordinates of a polygon must be pixels, from -{_FARTHEST:,} to {_FARTHEST:,}; {shown(value)}"
                 " is none."
             )
-    fifths = [int(_SCALE * float(value) + 0.5) for value in polygon]
-    return list(zip(fifths[::2], fifths[1::2], strict=True))
+    return [int(_SCALE * float(value) + 0.5) for value in cast("Sequence[float]", numbers)]
 
 
 def _mask(corners: list[tuple[int, int]], height: int, width: int) -> Rle:
     crossings = sorted(
-        x * height + y
+        crossing
         for start, end in pairwise([*corners, corners[0]])
-        for x, y in _crossings(start, end, height, width)
+        for crossing in _crossings(start, end, height, width)
     )
     kept: list[int] = []
     for crossing in crossings:  # two at the same place leave the mask as it is
@@ -126,17 +138,15 @@ def _mask(corners: list[tuple[int, int]], height: int, width: int) -> Rle:
     return from_spans(spans, height, width)
 
 
-def _crossings(
-    start: tuple[int, int], end: tuple[int, int], height: int, width: int
-) -> Iterator[tuple[int, int]]:
-    """Yield where an edge steps over the middle of a column: the column, and the first row below.
+def _crossings(start: tuple[int, int], end: tuple[int, int], height: int, width: int) -> Iterable[int]:
+    """Return where an edge steps over the middles of columns: the first pixels below, counted down the columns.
 
     An edge that is flat steps by one fifth to the side and is rounded down and up; one that is steep the other way
     round. Both are drawn from the end with the smaller coordinate, so that the way back gives the same fifths.
     """
     across, down = abs(end[0] - start[0]), abs(end[1] - start[1])
     if not across:
-        return
+        return ()
     flat = across >= down
     if start[not flat] > end[not flat]:
         start, end = end, start
@@ -144,23 +154,36 @@ def _crossings(
     # Of the columns, those over whose middle there is a step, and that are in the image.
     first = max(0, -((_MIDDLE - left) // _SCALE))
     last = min(width - 1, (right - _MIDDLE - 1) // _SCALE)
-    slope = (end[1] - start[1]) / across if flat else (end[0] - start[0]) / down
-    for column in range(first, last + 1):
-        middle = _SCALE * column + _MIDDLE
-        if flat:
-            # The higher of the two fifths before and after the step.
-            step = middle - start[0]
-            row = min(int(start[1] + slope * step + 0.5), int(start[1] + slope * (step + 1) + 0.5))
-        else:
-            row = start[1] + _steep(start[0], slope, down, middle)
-        yield column, math.ceil(min(max((row + 0.5) / _SCALE - 0.5, 0.0), float(height)))
+    if first > last:
+        return ()
+    x, y = start
+    # So many fifths to the right of its start the steps over the middles begin.
+    steps = range(_SCALE * first + _MIDDLE - x, _SCALE * last + _MIDDLE - x + 1, _SCALE)
+    if flat:
+        slope = (end[1] - y) / across
+        # Of the two fifths before and after a step the higher one counts.
+        later = int(slope < 0)
+        rows = [(int(y + slope * (step + later) + 0.5) + _MIDDLE) // _SCALE for step in steps]
+    else:
+        slope = (end[0] - x) / down
+        rows = [(y + _steep(x, slope, down, x + step) + _MIDDLE) // _SCALE for step in steps]
+    if min(y, end[1]) < 0 or max(y, end[1]) > _SCALE * height:
+        rows = [min(max(row, 0), height) for row in rows]
+    return map(add, range(first * height, (last + 1) * height, height), rows)
 
 
 def _steep(origin: int, slope: float, down: int, middle: int) -> int:
     """Return after how many fifths down a steep edge is about to step over `middle`."""
-    rising = slope > 0
     # Where it is about to be; rounding may have moved it by one or two.
-    step = min(max(int((middle + 0.5 - origin) / slope), 0), down - 1)
+    step = int((middle + 0.5 - origin) / slope)
+    rising = slope > 0
+    if (
+        0 <= step < down
+        and (int(origin + slope * step + 0.5) > middle) != rising
+        and (int(origin + slope * (step + 1) + 0.5) > middle) == rising
+    ):
+        return step
+    step = min(max(step, 0), down - 1)
     while step > 0 and (int(origin + slope * step + 0.5) > middle) == rising:
         step -= 1
     while step < down - 1 and (int(origin + slope * (step + 1) + 0.5) > middle) != rising:

@@ -18,6 +18,7 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import sub
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
@@ -63,16 +64,15 @@ class Rle:
     def __post_init__(self) -> None:
         check_size(self.height, self.width)
         size = self.height * self.width
-        # Looked at one by one only where one of them is wrong.
         are_numbers = _WHOLE.issuperset(map(type, self.counts))
-        fit = are_numbers and (not self.counts or (min(self.counts) >= 0 and max(self.counts) <= size))
-        for count in () if fit else self.counts:
+        filled = sum(self.counts) if are_numbers and min(self.counts, default=0) >= 0 else -1
+        # Looked at one by one only where one of them is wrong.
+        for count in () if filled == size else self.counts:
             if type(count) is not int or not 0 <= count <= size:
                 raise KognicInputError(
                     f"Each count of a mask of size [height, width] = [{self.height}, {self.width}] must be a whole"
                     f" number from 0 to {size:,}; {shown(count)} is none."
                 )
-        filled = sum(self.counts)
         if filled != size:
             raise KognicInputError(
                 f"The counts of a mask fill {filled:,} pixels, but its size [height, width] is"
@@ -104,12 +104,8 @@ class Rle:
         return left, top, right - left + 1, bottom - top
 
     def spans(self) -> Iterator[tuple[int, int]]:
-        """Yield where each run of ones begins and ends, counted down the columns."""
-        end = 0
-        for zeros, ones in zip(self.counts[::2], self.counts[1::2], strict=False):
-            start = end + zeros
-            end = start + ones
-            yield start, end
+        """Return where each run of ones begins and ends, counted down the columns."""
+        return spans_of(self.counts)
 
     def to_rows(self) -> bytes:
         """Return its pixels along the rows, a byte of 0 or 1 each."""
@@ -121,6 +117,12 @@ class Rle:
     def to_coco(self) -> dict[str, object]:
         """Return it as in a COCO results file: `{"size": [height, width], "counts": "…"}`."""
         return {"size": [self.height, self.width], "counts": compressed(self.counts)}
+
+
+def spans_of(counts: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Return where each run of ones begins and ends, of counts whose first is of zeros."""
+    ends = list(accumulate(counts))
+    return zip(ends[::2], ends[1::2], strict=False)
 
 
 def from_rows(pixels: bytes, height: int, width: int) -> Rle:
@@ -207,16 +209,28 @@ def union(masks: Sequence[Rle]) -> Rle:
 
 def compressed(counts: Sequence[int]) -> str:
     """Return counts as COCO compresses them."""
-    letters = bytearray()
-    for index, count in enumerate(counts):
-        value = count if index < _AS_THEY_ARE else count - counts[index - 2]
-        more = True
+    numbers = [*counts[:_AS_THEY_ARE], *map(sub, counts[_AS_THEY_ARE:], counts[_AS_THEY_ARE - 2 :])]
+    return "".join(map(_LETTERS_OF.__getitem__, numbers))
+
+
+class _Letters(dict[int, str]):
+    """The letters of numbers: those of the small ones are kept, as nearly all are."""
+
+    def __missing__(self, number: int) -> str:
+        letters = bytearray()
+        value, more = number, True
         while more:
             digit = value & (_MORE - 1)
             value >>= _BITS
             more = value != (-1 if digit & _SIGN else 0)
             letters.append(_FIRST + (digit | _MORE if more else digit))
-    return letters.decode()
+        text = letters.decode()
+        if len(text) <= _SHORT:
+            self[number] = text
+        return text
+
+
+_LETTERS_OF = _Letters()
 
 
 def decompressed(text: str | bytes | bytearray) -> list[int]:

@@ -63,7 +63,7 @@ class ClassesFile:
                 f'{where} is no object of classes: expected {{"<id or name>": "<class>"}}.'
             )
         for label, name in value.items():
-            if not isinstance(name, str) or not name.strip():
+            if not isinstance(name, str) or not name.strip() or not _is_text(name):
                 raise KognicInputError(f"{where}: the class of {label!r} is no name: {name!r}.")
         return cls({str(label).strip(): name.strip() for label, name in value.items()})
 
@@ -138,7 +138,8 @@ class Classes:
         self._numbers: dict[str, int] = {}
         self._resolved: dict[str | int | None, Resolved] = {}
         for name in (named if self._mapping is None else self._mapping).values():
-            self._number(name)
+            if _is_text(name):
+                self._number(name)
 
     def resolve(self, label: str | int | None) -> Resolved:
         """Return the class of a label, or what becomes of its row."""
@@ -182,16 +183,22 @@ class Classes:
         kept = own or text
         if self._mapping is None:
             if own or (self._are_names and text):
-                return Resolved(self._number(kept))
+                return self._as_called(kept)
             if self._unknown is not UnknownClass.KEEP:
                 message = (
                     f"class {shown} has no name: give the classes, id -> name, or the file that names them"
                 )
                 return Resolved(None, refused=self._unknown is UnknownClass.ERROR, message=message)
         if self._unknown is UnknownClass.KEEP and kept:
-            return Resolved(self._number(kept))
+            return self._as_called(kept)
         message = f"class {shown or 'without a name'} is not in the classes file, which has no '*' either"
         return Resolved(None, refused=self._unknown is UnknownClass.ERROR, message=message)
+
+    def _as_called(self, name: str) -> Resolved:
+        """Return the class that is called what the model calls it."""
+        if not _is_text(name):
+            return Resolved(None, refused=True, message=f"class {name!r} is no text that can be sent")
+        return Resolved(self._number(name))
 
     def _number(self, name: str) -> int:
         number = self._numbers.get(name)
@@ -199,3 +206,12 @@ class Classes:
             number = self._numbers[name] = len(self.names)
             self.names.append(name)
         return number
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether UTF-8 can say it: JSON can have halves of characters."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

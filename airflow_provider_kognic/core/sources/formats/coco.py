@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.geometry.masks import bitmaps
 from airflow_provider_kognic.core.geometry.masks.polygons import from_polygons
-from airflow_provider_kognic.core.geometry.masks.rle import Rle, compressed, decompressed, from_coco
+from airflow_provider_kognic.core.geometry.masks.rle import compressed, decompressed, from_coco
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError, check_inside
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
-from airflow_provider_kognic.core.sources.converting.json_stream import BrokenJSONError
 from airflow_provider_kognic.core.sources.converting.rows import (
     Argument,
     BadRow,
@@ -75,7 +74,7 @@ def _prepare(reading: Reading) -> None:
                     reading.named.update((str(one["id"]), str(one["name"])) for one in text.values())
                 else:
                     text.skip()
-    except (BrokenJSONError, BrokenFileError, KeyError, TypeError) as error:
+    except (BrokenFileError, AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise KognicInputError(
             f"'annotations' is no JSON of images and categories: {file}: {error}."
         ) from error
@@ -195,9 +194,7 @@ def _paint(layers: Sequence[Layer], canvas: Canvas) -> bytes:
     painted = bitmaps.Canvas(width, height)
     for layer in layers:
         with refusing(Reason.INVALID):
-            size = _SIZE.unpack_from(layer.geometry)
-            counts = decompressed(layer.geometry[_SIZE.size :])
-            painted.paint(Rle(size[0], size[1], tuple(counts)), layer.level)
+            painted.paint_counts(decompressed(layer.geometry[_SIZE.size :]), layer.level)
     return finished(painted.bitmap(), canvas)
 
 

@@ -34,10 +34,11 @@ from airflow_provider_kognic.core.sources.painting.canvases import SCALE, MaskSi
 from airflow_provider_kognic.core.sources.painting.pictures import Picture, paint_pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading
     from airflow_provider_kognic.core.sources.converting.rows import Canvas, Layer, Row
+    from airflow_provider_kognic.core.sources.painting.pictures import Decode
 
 _LABEL_IDS = Argument(
     "label_ids",
@@ -112,7 +113,7 @@ def _colour(text: str) -> tuple[int, int, int] | None:
     return (red, green, blue) if max(red, green, blue) <= _MOST else None
 
 
-def _decoder(reading: Reading) -> Callable[[bytes], IdImage]:
+def _decoder(reading: Reading) -> Decode:
     """Return what reads a PNG; colours become numbers of their own, R + 256 G + 65536 B."""
     table: Mapping[tuple[int, int, int], str] | None = reading.kept.get(_TABLE)
     return partial(

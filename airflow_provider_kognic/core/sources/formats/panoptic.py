@@ -205,6 +205,7 @@ def _file_name(name: Any) -> str:
         or not name
         or name.startswith("/")
         or "\\" in name
+        or "\0" in name
         or ".." in name.split("/")
     ):
         raise WrongDetectionError("bad_row", f"'file_name' is {name!r:.80}, not that of a PNG in the folder")

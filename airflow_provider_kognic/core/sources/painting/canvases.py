@@ -7,6 +7,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.geometry.masks.png import MOST_PIXELS
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
@@ -59,6 +60,8 @@ class MaskSizes:
             raise WrongDetectionError(
                 "no_size", "masks are to be scaled, and the table of scenes has no 'image_width' for this key"
             )
+        if self._scaled and image is not None:
+            _check_scale(*image)
         for size in (said, image):
             if size is not None and not self._scaled and size != (width, height):
                 raise WrongDetectionError(
@@ -75,6 +78,15 @@ class MaskSizes:
             )
 
 
+def _check_scale(width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        raise WrongDetectionError(
+            "mask_size",
+            f"the table of scenes says that the image has {width:,} x {height:,} pixels; masks are scaled to"
+            f" {MOST_PIXELS:,} at most",
+        )
+
+
 def unfit(mask: tuple[int, int], image: tuple[int, int]) -> str:
     """Say that a mask does not fit its image."""
     found = f"a mask of {mask[0]} x {mask[1]} pixels"
@@ -85,12 +97,13 @@ def finished(bitmap: Bitmap, canvas: Canvas) -> bytes:
     """Return the PNG of what was painted, in the size of the image.
 
     Raises:
-        Refused: It has another size, and is not to be scaled.
+        Refused: It has another size, and is not to be scaled, or not to one that large.
     """
     if canvas.width is not None and canvas.height is not None:
         size = canvas.width, canvas.height
         if canvas.reading.arguments.get(SCALE.name) is not None:
-            bitmap = bitmap.scaled_to(*size)
+            with refusing(Reason.INVALID):
+                bitmap = bitmap.scaled_to(*size)
         elif size != (bitmap.width, bitmap.height):
             raise Refused(Reason.INVALID, f"{unfit((bitmap.width, bitmap.height), size)}.")
     return bitmap.png()

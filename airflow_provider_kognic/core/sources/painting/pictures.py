@@ -8,6 +8,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.geometry.masks.png import SIGNATURE
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
@@ -15,10 +16,18 @@ from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileErr
 from airflow_provider_kognic.core.sources.painting.canvases import finished, refusing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from typing import Protocol
 
     from airflow_provider_kognic.core.geometry.masks.id_images import IdImage
     from airflow_provider_kognic.core.sources.converting.rows import Canvas, Layer
+
+    class Decode(Protocol):
+        """Reads the numbers of a PNG's pixels; `is_known` says that the same bytes were read before."""
+
+        def __call__(self, png: bytes, /, *, is_known: bool = False) -> IdImage:
+            """Return them."""
+
 
 # Three bytes for each of the most pixels that are read.
 _MOST_BYTES = 240_000_000
@@ -42,7 +51,7 @@ class Picture:
         KognicStoreError: Its store does not answer.
     """
 
-    def __init__(self, file: InputFile, decode: Callable[[bytes], IdImage]) -> None:
+    def __init__(self, file: InputFile, decode: Decode) -> None:
         try:
             png = _read(file)
         except BrokenFileError as error:
@@ -61,7 +70,7 @@ class Picture:
         return _HEAD.pack(number, self._checksum) + self._path
 
 
-def paint_pictures(layers: Sequence[Layer], canvas: Canvas, decode: Callable[[bytes], IdImage]) -> bytes:
+def paint_pictures(layers: Sequence[Layer], canvas: Canvas, decode: Decode) -> bytes:
     """Paint masks that are all of one file: pixels that no mask has are background.
 
     Args:
@@ -85,7 +94,7 @@ def paint_pictures(layers: Sequence[Layer], canvas: Canvas, decode: Callable[[by
             raise Refused(Reason.UNREADABLE, f"{path} {error}.") from error
         if zlib.crc32(png) != checksum:
             raise Refused(Reason.UNREADABLE, f"{path} has changed since it was read: read all of it again.")
-        image = decode(png)
+        image = decode(png, is_known=True)
         bitmap = image.bitmap(dict.fromkeys(image.areas, 0) | levels)
     return finished(bitmap, canvas)
 
@@ -96,6 +105,8 @@ def _read(file: InputFile) -> bytes:
         # Block by block: what may be read at once is set aside at once.
         while block := opened.read(_BLOCK):
             png += block
+            if not png.startswith(SIGNATURE) and len(png) >= len(SIGNATURE):
+                break  # whatever follows, it is no PNG
             if len(png) > _MOST_BYTES:
                 raise KognicInputError(f"{file} has more than {_MOST_BYTES:,} bytes, and is not read.")
     return bytes(png)
