@@ -204,7 +204,7 @@ def _texts(numbers: Sequence[float], confidence: float) -> tuple[str, str]:
     msgspec takes a tenth of the time for the same digits. It differs in exponents (`1e16` for `1e+16`), in numbers
     below 0.0001, which have none down to 0.00001, and where a number is not finite.
     """
-    if confidence != confidence:  # noqa: PLR0124 - NaN
+    if not 0.0 <= confidence <= 1.0:  # NaN for none, or one that was dropped
         text, sure = _encode(numbers).decode(), ""
         values = text[1:-1]
     else:

@@ -26,6 +26,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     ModelFormat,
 )
 from airflow_provider_kognic.core.sources.converting.tables import needed
+from airflow_provider_kognic.core.sources.texts.columns import Owners
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,6 +48,10 @@ _MOST_BATCH = 1 << 30
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
+    return Owners.once(reading, _rows(reading, file))
+
+
+def _rows(reading: Reading, file: InputFile) -> Iterator[Row]:
     check_no_pickle(
         file,
         "Write the tracks as feather with the columns of AV2's detections: pandas.DataFrame(...).to_feather(path),"
@@ -210,6 +215,7 @@ AV2 = ModelFormat(
     kinds=frozenset({Kind.CUBOID}),
     labels=Labels.NAMES,
     read=_read,
+    prepare=Owners.prepare,
     recognises=_recognises,
     endings=(".feather",),
     frame=lambda arguments: Frame.EGO,  # noqa: ARG005

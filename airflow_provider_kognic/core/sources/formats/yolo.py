@@ -22,9 +22,9 @@ from airflow_provider_kognic.core.sources.converting.rows import (
 )
 from airflow_provider_kognic.core.sources.texts.columns import (
     Owners,
-    Tracks,
     bad_row,
     lines_of,
+    track_name,
     whole_number,
 )
 
@@ -43,7 +43,7 @@ _MOST_PART = 2.0
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
-    key, tracks, owners = file.stem, Tracks(), Owners.at_next_file(reading)
+    key, owners = file.stem, Owners.at_next_file(reading)
     # What trackers write is called `<sequence>_<frame>`: ids hold within a sequence.
     sequence = key.rstrip(string.digits).rstrip("_-. ") or "track"
     across, down = reading.scenes.size_of(key) or (1, 1)  # without a size no camera takes it
@@ -61,7 +61,7 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
             owners.check(key)
             x, y, width, height, confidence, track = _numbers(columns)
             box = (x * across, y * down, width * across, height * down)
-            named = None if track is None else tracks.name(sequence, key, track)
+            named = None if track is None else track_name(sequence, track)
             label = str(whole_number(columns[0], "the class"))
             yield Detection(key, Kind.BOX, label, confidence, box, row, named)
         except ValueError as error:
