@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from math import isfinite, sqrt
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.geometry.checks import numbers, positive
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _HALF = math.sqrt(0.5)  # sine and cosine of half a quarter turn
 # So far an upright cuboid's axis may be from the vertical, in radians.
 UPRIGHT_TOLERANCE = 1e-6
-_FLOATS = frozenset({float})
 VAL = ("x", "y", "z", "qx", "qy", "qz", "qw", "width", "length", "height")
 
 
@@ -156,21 +156,24 @@ def quick_val(
     """
     try:
         (cx, cy, cz), (x, y, z, w) = center, orientation
-        if not _FLOATS.issuperset(map(type, (cx, cy, cz, x, y, z, w, length, width, height))):
-            return None
     except (TypeError, ValueError):
         return None
-    norm = math.sqrt(x * x + y * y + z * z + w * w)
-    if not (length > 0 < width and height > 0 and abs(norm - 1) <= UNIT_TOLERANCE):
+    if not (
+        (cx.__class__ is cy.__class__ is cz.__class__ is length.__class__ is width.__class__ is float)
+        and (height.__class__ is x.__class__ is y.__class__ is z.__class__ is w.__class__ is float)
+    ):
         return None
-    if not math.isfinite(cx + cy + cz + length + width + height):
+    norm = sqrt(x * x + y * y + z * z + w * w)
+    if not (length > 0 < width and height > 0 and -UNIT_TOLERANCE <= norm - 1 <= UNIT_TOLERANCE):
+        return None
+    if not isfinite(cx + cy + cz + length + width + height):
         return None
     x, y, z, w = x / norm, y / norm, z / norm, w / norm
     if again:
-        norm = math.sqrt(x * x + y * y + z * z + w * w)
+        norm = sqrt(x * x + y * y + z * z + w * w)
         x, y, z, w = x / norm, y / norm, z / norm, w / norm
-    turned = (_HALF * (x - y), _HALF * (x + y), _HALF * (z - w), _HALF * (z + w))
-    return (cx, cy, cz, *turned, width, length, height)
+    qx, qy, qz, qw = _HALF * (x - y), _HALF * (x + y), _HALF * (z - w), _HALF * (z + w)
+    return cx, cy, cz, qx, qy, qz, qw, width, length, height
 
 
 def check_upright(cuboid: Cuboid, vertical: Vector, *, drop_tilt: bool) -> None:

@@ -73,7 +73,7 @@ def val_from_mmdet3d(
     found = None
     plain = kind == "LiDAR" and not legacy and axes != "y_forward"
     if plain and box.__class__ is list and len(box) >= len(_NAMES):
-        x, y, z, length, width, height, yaw = box[: len(_NAMES)]
+        x, y, z, length, width, height, yaw = box if len(box) == len(_NAMES) else box[: len(_NAMES)]
         if z.__class__ is height.__class__ is yaw.__class__ is float and math.isfinite(yaw):
             turn = (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
             found = quick_val((x, y, z + height / 2), turn, length, width, height)

@@ -93,7 +93,7 @@ class Pinned:
         if self._is_read:
             if self._may_be_another():
                 self.patience.call(self._again).close()
-            yield io.BufferedReader(io.BytesIO(self._tail))
+            yield _Read(self._tail)
             now = self.patience.call(self._now) if self._may_be_another() else None
             if now is not None:
                 self._say_what_came(now)
@@ -124,7 +124,7 @@ class Pinned:
     def _may_be_another(self) -> bool:
         """Tell whether a file of this machine may be any other than it was, without opening it."""
         try:
-            return _facts_of(os.stat(self._path)) != self._first  # noqa: PTH116 - twice for each of many files
+            return _facts_of(os.stat(str(self._path))) != self._first  # noqa: PTH116 - a path of this machine
         except OSError:
             return True
 
@@ -227,6 +227,15 @@ class Pinned:
                 masked(str(self._path)),
                 f"{came:,}",
             )
+
+
+class _Read(io.BytesIO):
+    """A file that has been read."""
+
+    def peek(self, size: int) -> bytes:
+        """Return what comes next and leave it there, as a file that is read in parts does."""
+        at = self.tell()
+        return self.getvalue()[at : at + size]
 
 
 class _Part(io.RawIOBase):

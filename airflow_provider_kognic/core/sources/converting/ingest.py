@@ -167,7 +167,7 @@ class Ingest:
                     self._check_taken(kind, uses[place])
                 class_, threshold = classes_known.get(label) or self._class_of(label)
                 if confidence.__class__ is not float or not 0.0 <= confidence <= 1.0:
-                    confidence = self._confidence_of(confidence)  # noqa: PLW2901 - of the same detection
+                    confidence = self._confidence_of(confidence)
                 if confidence < threshold:  # NaN, for none, is not below: it counts as 1
                     counts.skipped["min_confidence"] += 1
                     continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import importlib
 import io
@@ -126,13 +127,13 @@ class InputFile:
             BrokenFileError: It is no text of UTF-8, or a line is too long to be one.
         """
         with self.opened() as file:
-            number = 0
-            while raw := file.readline(MOST_LINE + 1):
-                number += 1
+            read = file.readline
+            for number, raw in enumerate(iter(lambda: read(MOST_LINE + 1), b""), 1):
                 if len(raw) > MOST_LINE:
                     raise BrokenFileError(f"line {number} has more than {MOST_LINE:,} bytes")
+                text = raw[len(codecs.BOM_UTF8) :] if number == 1 and raw.startswith(codecs.BOM_UTF8) else raw
                 try:
-                    line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                    line = text.decode()
                 except UnicodeDecodeError as error:
                     raise BrokenFileError(f"line {number} is not UTF-8: {error.reason}") from None
                 yield number, line.rstrip("\r\n")

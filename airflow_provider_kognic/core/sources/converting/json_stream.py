@@ -23,6 +23,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _CUT = 3
 _WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
 _COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
 # So near to the end of the window, an error may be only that the rest has not been read yet.
 _NEAR = 32
 
@@ -56,7 +57,7 @@ class JSONStream:
     def __init__(self, file: Reads) -> None:
         self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        self._decode = json.JSONDecoder().raw_decode
+        self._decode = _DECODER.raw_decode
         self._text = ""
         self._at = 0
         self._before = 0
@@ -108,18 +109,19 @@ class JSONStream:
 
     def values(self) -> Iterator[Any]:
         """Yield the values of the list that is next; raises BrokenJSONError where it breaks off."""
-        decode = self._decode
+        decode, comma = self._decode, _COMMA.match
         for _ in self.elements():
             yield self.value()
             # The same for as long as the window reaches, at the decoder's own speed.
-            while (found := _COMMA.match(self._text, self._at)) is not None:
+            text, at, most = self._text, self._at, len(self._text) - _CUT
+            while (found := comma(text, at)) is not None:
                 try:
-                    value, end = decode(self._text, found.end())
+                    value, end = decode(text, found.end())
                 except (ValueError, RecursionError):
                     break
-                if end >= len(self._text) - _CUT:
+                if end >= most:
                     break
-                self._at = end
+                self._at = at = end
                 yield value
 
     def elements(self) -> Iterator[None]:

@@ -185,7 +185,7 @@ def _add_shapes(
         if kind == _CUBOID:
             what = "cuboid"
             if move is not None:
-                numbers = move(numbers)  # noqa: PLW2901 - of the same detection
+                numbers = move(numbers)
         values, sure = _texts(numbers, confidence)
         shape = f'{{"name":"{what}","val":[{values}],{attributes}{sure}}}}}'
         data = frame.get(name)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _START = re.compile(rb'\s*\[\s*\{(?=[^{}]*"image_id"\s*:)(?=[^{}]*"category_id"\s*:)')
 # What `prepare` leaves.
 _IMAGES, _SIZES = "images", "sizes"
+_AS_BOX = Kind.BOX
 _BOXES, _MASKS, _BOTH = "boxes", "masks", "both"
 _SHAPES = Argument(
     "shapes",
@@ -118,7 +119,7 @@ def _detection(row: dict[str, Any], number: int, key: str | None = None) -> Dete
         key = _image(row)
     # The corner becomes the centre; what is no number raises.
     box = (x + width / 2, y + height / 2, width, height)
-    return Detection(key, Kind.BOX, _category(row), row.get("score"), box, number)
+    return Detection(key, _AS_BOX, _category(row), row.get("score"), box, number)
 
 
 def _check_no_bool(box: Sequence[Any]) -> None:

@@ -37,6 +37,7 @@ _LIDAR, _CAMERA, _DEPTH = "LiDAR", "Camera", "Depth"
 _CURRENT, _LEGACY = "1.x", "0.x"
 _START = re.compile(rb'\s*\{\s*"(?:labels_3d|scores_3d|bboxes_3d)"\s*:\s*\[')
 _SEEN, _VAL = "frames", "val"
+_KIND = Kind.CUBOID
 # Seven numbers, or nine with the velocity, which is not sent.
 _NUMBERS = (7, 9)
 
@@ -107,7 +108,7 @@ def _cuboid(key: str, number: int, box: Any, label: Any, score: Any, val: Callab
             number, "not_numbers", f"a box of 7 numbers, or 9 with its velocity, is not {box!r:.200}", key
         )
     try:
-        return Detection(key, Kind.CUBOID, label, score, val(box), number)
+        return Detection(key, _KIND, label, score, val(box), number)
     except ValueError as error:
         return BadRow(number, getattr(error, "reason", "not_numbers"), str(error), key)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.rows import Row
 
 FEWEST, MOST = 6, 10
+_KIND = Kind.BOX
 _FIRST = 1
 _BOX, _CONFIDENCE = 2, 6
 # Names of files that say nothing of the sequence, which their folder does.
@@ -60,9 +61,11 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
                     raise WrongDetectionError(
                         "bad_frame", f"frame {frame}: MOTChallenge counts from {_FIRST}"
                     )
-                last, key = columns[0], f"{sequence}/{frame}"
+                last, key = "", f"{sequence}/{frame}"
+                known = key
+                owners.check(key)
+                last = columns[0]  # not before: each line of a frame that is not to be is refused
             known = key
-            owners.check(key)
             if len(columns) != width:
                 _check_width(len(columns), width)
             found = _detection(columns, key, row, sequence)
@@ -93,7 +96,7 @@ def _detection(columns: Sequence[str], key: str, row: int, sequence: str) -> Det
     # The first pixel is 1, and the corner becomes the centre.
     box = (left - _FIRST + width / 2, top - _FIRST + height / 2, width, height)
     track = track_name(sequence, whole_number(columns[1], "the track's id"))
-    return Detection(key, Kind.BOX, None, confidence, box, row, track)
+    return Detection(key, _KIND, None, confidence, box, row, track)
 
 
 def _recognises(name: str, start: bytes) -> bool:

@@ -36,6 +36,7 @@ _START = re.compile(
     rb'"[^"\\]+"\s*:\s*\[\s*\{(?=[^{}]*"translation"\s*:)(?=[^{}]*"rotation"\s*:)'
     rb'(?=[^{}]*"(?:detection|tracking)_name"\s*:)'
 )
+_KIND = Kind.CUBOID
 _RESULTS, _SEEN = "results", "samples"
 # What the devkit's boxes have as long as nobody has given them a score.
 _NO_SCORE = -1.0
@@ -123,7 +124,7 @@ def _box(row: Any, number: int, token: str) -> Row:
         if label.__class__ is not str:
             return BadRow(number, "bad_row", f"its class is no name: {label!r:.80}", token)
         val = val_from_nuscenes(row["translation"], row["size"], row["rotation"])
-        return Detection(token, Kind.CUBOID, label, None if score == _NO_SCORE else score, val, number, track)
+        return Detection(token, _KIND, label, None if score == _NO_SCORE else score, val, number, track)
     except AttributeError:
         return BadRow(number, "bad_row", f"no object, but {row!r:.80}", token)
     except KeyError as error:

@@ -9,6 +9,7 @@ found.
 from __future__ import annotations
 
 import string
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
@@ -40,6 +41,7 @@ WITH_TRACK = BOX + 2
 _TURNED = 9
 # A box of a file in pixels has such a size; one of a model that looks over its image's edge has not.
 _MOST_PART = 2.0
+_KIND = Kind.BOX
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
@@ -48,6 +50,7 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
     sequence = key.rstrip(string.digits).rstrip("_-. ") or "track"
     across, down = reading.scenes.size_of(key) or (1, 1)  # without a size no camera takes it
     is_empty = True
+    owned = False
     for row, line in lines_of(file):
         if isinstance(line, BadRow):
             is_empty = False
@@ -58,12 +61,13 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
             continue
         is_empty = False
         try:
-            owners.check(key)
+            if not owned:
+                owners.check(key)
+                owned = True
             x, y, width, height, confidence, track = _numbers(columns)
             box = (x * across, y * down, width * across, height * down)
             named = None if track is None else track_name(sequence, track)
-            label = str(whole_number(columns[0], "the class"))
-            yield Detection(key, Kind.BOX, label, confidence, box, row, named)
+            yield Detection(key, _KIND, _label(columns[0]), confidence, box, row, named)
         except ValueError as error:
             yield bad_row(row, error, columns, key)
     if is_empty:
@@ -74,7 +78,7 @@ def _numbers(columns: Sequence[str]) -> tuple[float, float, float, float, float 
     count = len(columns)
     if not BOX <= count <= WITH_TRACK or (count == WITH_TRACK and not _is_whole(columns[-1])):
         raise _no_box(count)
-    x, y, width, height = map(float, columns[1:BOX])
+    x, y, width, height = float(columns[1]), float(columns[2]), float(columns[3]), float(columns[4])
     if width > _MOST_PART or height > _MOST_PART:
         raise WrongDetectionError(
             "not_normalised",
@@ -82,6 +86,11 @@ def _numbers(columns: Sequence[str]) -> tuple[float, float, float, float, float 
         )
     confidence = float(columns[BOX]) if count >= WITH_CONFIDENCE else None
     return x, y, width, height, confidence, int(columns[-1]) if count == WITH_TRACK else None
+
+
+@lru_cache(maxsize=1024)
+def _label(text: str) -> str:
+    return str(whole_number(text, "the class"))
 
 
 def _is_whole(text: str) -> bool:
