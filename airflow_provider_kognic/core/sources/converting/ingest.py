@@ -213,7 +213,8 @@ class Ingest:
             raise _Left(f"no stream takes a {what}", REFUSED)
         streams = f"a lidar, which is called {LIDAR!r}," if kind == _CUBOID else "a camera"
         raise WrongDetectionError(
-            "no_stream", f"its key has no row in the table of scenes that takes a {what}: that of {streams} does"
+            "no_stream",
+            f"its key has no row in the table of scenes that takes a {what}: that of {streams} does",
         )
 
     def _class_of(self, label: str | int | None) -> tuple[int, float]:
@@ -277,7 +278,9 @@ class Ingest:
         for place, kind, row, track in self._index.without_second_tracks():
             self._counts.taken -= 1
             self.found[Kind(kind)][place] -= 1
-            self._refuse_key("duplicate_track", row, self._scenes.text_of(place), str(TrackError.twice(track)))
+            self._refuse_key(
+                "duplicate_track", row, self._scenes.text_of(place), str(TrackError.twice(track))
+            )
 
     def _see(self, key: str, row: int) -> bool:
         """Note that a key is there; one without a scene is refused."""

@@ -146,13 +146,11 @@ class ModelSource:
         """Say why a scene that was not met need not be one in which nothing was found; nothing where it is."""
         counts = self.counts
         if counts.broken_files:
-            return (
-                "a file of the predictions could not be read to its end, and what was read does not have this scene"
-            )
+            return "a file of the predictions could not be read to its end, and nothing before that is of this scene"
         if counts.without_key:
             return (
-                f"{counts.without_key:,} rows of the predictions are refused of which nobody knows the scene, and no"
-                " other row has this one"
+                f"{counts.without_key:,} rows of the predictions are refused of which nobody knows the scene, and"
+                " no other row has this one"
             )
         if counts.none_fits:
             return "the table of scenes has no key that the predictions have: is it the table of others?"

@@ -48,7 +48,7 @@ _MOST_BATCH = 1 << 30
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
-    return Owners.once(reading, _rows(reading, file))
+    return Owners.at_next_file(reading).once(reading, _rows(reading, file))
 
 
 def _rows(reading: Reading, file: InputFile) -> Iterator[Row]:

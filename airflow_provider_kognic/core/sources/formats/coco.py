@@ -91,7 +91,7 @@ def _images(text: JSONStream) -> Iterator[tuple[str, str]]:
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
-    return Owners.once(reading, _rows(reading, file))
+    return Owners.at_next_file(reading).once(reading, _rows(reading, file))
 
 
 def _rows(reading: Reading, file: InputFile) -> Iterator[Row]:

@@ -111,14 +111,12 @@ class Owners:
             )
         self._checked = key
 
-    @classmethod
-    def once(cls, reading: Reading, rows: Iterator[Row]) -> Iterator[Row]:
-        """Refuse those rows of the next file whose key an earlier one has.
+    def once(self, reading: Reading, rows: Iterator[Row]) -> Iterator[Row]:
+        """Refuse those rows of this file whose key an earlier one has.
 
         Rows count from 1 in each file, and objects are named by key and row: those of two files would become one.
         """
-        owners = cls.at_next_file(reading)
-        return rows if len(reading.files) == 1 else owners._of_this_file(rows)
+        return rows if len(reading.files) == 1 else self._of_this_file(rows)
 
     def _of_this_file(self, rows: Iterator[Row]) -> Iterator[Row]:
         for row in rows:
