@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.geometry.conventions import val_from_av2
+from airflow_provider_kognic.core.geometry.cuboids import quick_val
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, check_no_pickle
 from airflow_provider_kognic.core.sources.converting.rows import (
     Argument,
@@ -43,6 +44,9 @@ _MAGIC, _ALIGNED = b"ARROW1", 8
 _OLD_MAGIC = b"FEA1"
 # Rows that are Python's own at a time.
 _PORTION = 1024
+_KIND = Kind.CUBOID
+# Arrow's names of numbers, and what Python calls them, with their bytes.
+_NUMBERS = {"double": ("d", 8), "float": ("f", 4), "int64": ("q", 8), "int32": ("i", 4)}
 # Bytes of a batch, which has some 65,000 rows.
 _MOST_BATCH = 1 << 30
 
@@ -89,9 +93,8 @@ def _batches(reading: Reading, file: InputFile, arrow: Any, rest: _Rest) -> Iter
         if batch is None:
             return
         for at in range(0, batch.num_rows, _PORTION):
-            for row in zip(*_columns(batch.slice(at, _PORTION)), strict=True):
-                number += 1
-                yield _cuboid(row, number, logs)
+            yield from _detections(batch.slice(at, _PORTION), number, logs)
+            number += min(_PORTION, batch.num_rows - at)
         del batch  # before the next one is read
 
 
@@ -134,23 +137,50 @@ def _wrong_columns(schema: Any) -> str:
 def _columns(batch: Any) -> list[Iterable[Any]]:
     names = batch.schema.names
     return [
-        batch.column(names.index(name)).to_pylist() if name in names else repeat(None, batch.num_rows)
+        _listed(batch.column(names.index(name))) if name in names else repeat(None, batch.num_rows)
         for name in (*_OPTIONAL, *_NEEDED)
     ]
 
 
-def _cuboid(row: tuple[Any, ...], number: int, logs: _Logs) -> Row:
-    log, score, track, time, category, x, y, z, length, width, height, qw, qx, qy, qz = row
-    key = logs.key(log, time)
-    if key is None:
-        return BadRow(number, "bad_row", f"its log is {log!r:.80}, its time {time!r}")
-    if category.__class__ is not str or (track is not None and track.__class__ is not str):
-        return BadRow(number, "bad_row", f"its category is {category!r:.80}, its track {track!r:.80}", key)
-    try:
-        val = val_from_av2((x, y, z), (length, width, height), (qw, qx, qy, qz))
-    except ValueError as error:
-        return BadRow(number, getattr(error, "reason", "not_numbers"), str(error), key)
-    return Detection(key, Kind.CUBOID, category, score, val, number, track)
+def _listed(column: Any) -> list[Any]:
+    """Return what `to_pylist` does, which makes an object of Arrow's for each value before Python's own.
+
+    Numbers are taken from where they lie, and of a text that is there often one is made.
+    """
+    kind = str(column.type)
+    if kind in _NUMBERS and not column.null_count:
+        form, size = _NUMBERS[kind]
+        start = column.offset * size
+        return memoryview(column.buffers()[1])[start : start + len(column) * size].cast(form).tolist()
+    if kind == "string":
+        texts = column.dictionary_encode()
+        known = texts.dictionary.to_pylist()
+        return [None if at is None else known[at] for at in _listed(texts.indices)]
+    found: list[Any] = column.to_pylist()
+    return found
+
+
+def _detections(batch: Any, number: int, logs: _Logs) -> Iterator[Row]:
+    """Yield the rows of a few, of which `number` come before them."""
+    for row in zip(*_columns(batch), strict=True):
+        number += 1
+        log, score, track, time, category, x, y, z, length, width, height, qw, qx, qy, qz = row
+        key = logs.key(log, time)
+        if key is None:
+            yield BadRow(number, "bad_row", f"its log is {log!r:.80}, its time {time!r}")
+            continue
+        if category.__class__ is not str or (track is not None and track.__class__ is not str):
+            message = f"its category is {category!r:.80}, its track {track!r:.80}"
+            yield BadRow(number, "bad_row", message, key)
+            continue
+        val = quick_val((x, y, z), (qx, qy, qz, qw), length, width, height, again=True)
+        if val is None:
+            try:
+                val = val_from_av2((x, y, z), (length, width, height), (qw, qx, qy, qz))
+            except ValueError as error:
+                yield BadRow(number, getattr(error, "reason", "not_numbers"), str(error), key)
+                continue
+        yield Detection(key, _KIND, category, score, val, number, track)
 
 
 class _Logs:
