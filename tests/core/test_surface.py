@@ -185,7 +185,7 @@ PUBLIC: dict[str, str] = {
     ),
     "sources.converting.classes": "Classes ClassesFile Resolved UnknownClass",
     "sources.converting.filters": "FilteredDocument FilteredSource Filters filter_document",
-    "sources.converting.index": "DetectionIndex Stored pack_mask",
+    "sources.converting.index": "DetectionIndex Stored TrackError Tracks pack_mask",
     "sources.converting.ingest": "Ingest WrongDetectionError check_box check_inside",
     "sources.converting.inputs": (
         "BrokenFileError InputFile InputFiles Reading check_no_pickle input_files unpacked_name"
@@ -200,7 +200,7 @@ PUBLIC: dict[str, str] = {
     "sources.converting.tables": "TableRow WrongRow needed rows_of scene_row unknown_columns",
     "sources.converting.writer": "Writing mover write_document",
     "sources.folder": "FilesSource open_glob",
-    "sources.texts.columns": "Owners Tracks bad_row lines_of whole_number",
+    "sources.texts.columns": "Owners bad_row lines_of track_name whole_number",
     "sources.formats.mot": "sequence_of",
     "sources.formats.opening": "open_model_source recognise",
     "sources.formats.options": "Confidence EmptyScenes FormatOptions",

@@ -77,13 +77,16 @@ class Filters:
         ]
 
     def threshold(self, name: str) -> float:
-        """Return the confidence that a class needs; infinite for one that is not wanted at all."""
+        """Return the confidence that a class needs; infinite for one that is not wanted at all.
+
+        Where none is asked for, nothing is too unsure: a confidence may be negative.
+        """
         if self.classes_only and name not in self.classes_only:
             return math.inf
         given = self.min_confidence
         if isinstance(given, Mapping):
-            return float(given.get(name, given.get(ANY, 0.0)))
-        return 0.0 if given is None else float(given)
+            return float(given.get(name, given.get(ANY, -math.inf)))
+        return -math.inf if given is None else float(given)
 
 
 def _check_min_confidence(given: object) -> float | dict[str, float] | None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow_provider_kognic.core.sources.converting.rows import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 # Buckets, and bytes that wait in memory: a scattered file of 5 GB makes buckets of 2 MB.
@@ -32,6 +32,9 @@ _CUBOID = struct.Struct("<IQHBBd10d")
 _MASK = struct.Struct("<IQHBBdI")
 # Both take what the head has, in its order, and then the numbers; what is none raises struct.error.
 pack_box, pack_cuboid = _BOX.pack, _CUBOID.pack
+_KEY = struct.Struct("<I")
+# The key of what is not there any more.
+_GONE = _KEY.pack(0xFFFFFFFF)
 # Where the kind stands in a head.
 _KIND = struct.calcsize("<IQH")
 _MASKS = int(Kind.MASK)
@@ -62,6 +65,62 @@ class Stored(NamedTuple):
     confidence: float
     geometry: Sequence[float] | bytes
     track: str
+
+
+class TrackError(ValueError):
+    """A track that is none, or that its frame has already: an object has one geometry for each stream of a frame.
+
+    Attributes:
+        reason: In a word.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    @classmethod
+    def twice(cls, track: str) -> TrackError:
+        """Return what is wrong with a track that its frame has already."""
+        return cls("duplicate_track", f"an earlier row has track {track:.80} in this frame")
+
+
+class Tracks:
+    """Knows the tracks of the frame that is read.
+
+    Args:
+        keys: Number of keys.
+
+    Attributes:
+        scattered: Whether a frame with tracks came in several pieces: those of its earlier ones are forgotten.
+    """
+
+    def __init__(self, keys: int) -> None:
+        self._place = -1
+        self._rows: dict[str, int] = {}
+        self._met = bytearray(keys)
+        self.scattered = False
+
+    def bytes_of(self, track: str, place: int, row: int) -> bytes:
+        """Return a track as bytes.
+
+        Raises:
+            TrackError: It is none, or the frame has it already.
+        """
+        if place != self._place:
+            self._place = place
+            self._rows.clear()
+            if self._met[place]:
+                self.scattered = True
+            self._met[place] = 1
+        if self._rows.setdefault(track, row) != row:  # a row may be a box and a cuboid
+            raise TrackError.twice(track)
+        try:
+            text = track.encode()
+        except UnicodeEncodeError:
+            raise TrackError("track", f"a track's id that is no text: {track!a:.80}") from None
+        if len(text) > MOST_TRACK_BYTES:
+            raise TrackError("track", f"a track's id of {len(text):,} bytes")
+        return text
 
 
 class DetectionIndex:
@@ -117,6 +176,27 @@ class DetectionIndex:
         data, found = self._bucket(scene * self._count // self._scenes)
         return [_unpack(data, at) for at in found.get(key, ())]
 
+    def without_second_tracks(self) -> Iterator[tuple[int, int, int, str]]:
+        """Take out what has a track that an earlier row of its key has; a row may be of two kinds.
+
+        This is done before anything is read by its key. It reads all that there is, a bucket at a time.
+
+        Yields:
+            Of each the key, the kind, the row and the track.
+        """
+        for bucket in range(self._count):
+            data = self._read(bucket)
+            gone: list[int] = []
+            for key, places in _places(data).items():
+                rows: dict[str, int] = {}
+                for at in places:
+                    kind, row, *_, track = _unpack(data, at)
+                    if track and rows.setdefault(track, row) != row:
+                        gone.append(at)
+                        yield key, kind, row, track
+            for at in gone:
+                os.pwrite(self._file, _GONE, self._on_disk(bucket, at))
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
@@ -135,13 +215,26 @@ class DetectionIndex:
             return made
 
     def _read(self, bucket: int) -> bytes:
+        return b"".join([os.pread(self._file, size, at) for at, size in self._pieces(bucket)])
+
+    def _pieces(self, bucket: int) -> list[tuple[int, int]]:
+        """Return where the pieces of a bucket are in the file, and their sizes."""
         pieces = []
         at = self._last[bucket]
         while at >= 0:
             before, size = _PIECE.unpack(os.pread(self._file, _PIECE.size, at))
-            pieces.append(os.pread(self._file, size, at + _PIECE.size))
+            pieces.append((at + _PIECE.size, size))
             at = before
-        return b"".join(reversed(pieces))
+        pieces.reverse()
+        return pieces
+
+    def _on_disk(self, bucket: int, at: int) -> int:
+        """Return where in the file a place in a bucket's data is."""
+        for start, size in self._pieces(bucket):
+            if at < size:
+                return start + at
+            at -= size
+        raise ValueError(at)
 
 
 def pack_mask(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from array import array
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.converting.classes import BACKGROUND
 from airflow_provider_kognic.core.sources.converting.index import (
     MOST_CLASSES,
-    MOST_TRACK_BYTES,
+    TrackError,
+    Tracks,
     pack_box,
     pack_cuboid,
     pack_mask,
@@ -31,6 +33,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Skipped,
 )
 from airflow_provider_kognic.core.sources.converting.scenes import CAMERAS, CUBOIDS, UNPLACED
+from airflow_provider_kognic.core.sources.converting.tables import LIDAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +52,7 @@ FOUND, REFUSED, SEEN = 1, 2, 4
 REFUSE, DROP, CLIP = "refuse", "drop", "clip"
 
 _NONE = math.nan
+_MOST = sys.float_info.max
 # What a key's rows have to take for a detection of each kind; these are asked for every detection.
 _BOX, _CUBOID = Kind.BOX, Kind.CUBOID
 # A quaternion's length may be so far from 1, as in `openlabel.rules`; nearer ones are made units.
@@ -98,6 +102,7 @@ class Ingest:
         self._confidence = confidence
         self._progress = progress or (lambda rows, file: None)  # noqa: ARG005
         self._classes_known: dict[str | int | None, tuple[int, float]] = {}
+        self._tracks = Tracks(scenes.keys)
         self._file = ""
         self.flags = bytearray(scenes.count)
         self.seen = bytearray(scenes.keys)
@@ -124,6 +129,8 @@ class Ingest:
                     raise
                 self._refuse_file("unreadable", str(error))
         self._index.flush()
+        if self._tracks.scattered:
+            self._refuse_tracks_twice(files)
         self._finish()
 
     def _take_all(self, rows: Iterator[Row]) -> None:  # noqa: C901, PLR0912, PLR0915
@@ -135,6 +142,7 @@ class Ingest:
         counts, scenes, classes_known = self._counts, self._scenes, self._classes_known
         number_of, uses, scene_of, sized = scenes.number_of, scenes.uses, scenes.scene_of, scenes.knows_sizes
         seen, flags, found, add = self.seen, self.flags, self._by_kind, self._index.add
+        bytes_of = self._tracks.bytes_of
         for count, row in enumerate(rows, 1):
             if count % _STRIDE == 0:
                 self._tell()
@@ -157,7 +165,7 @@ class Ingest:
                 if confidence < threshold:  # NaN, for none, is not below: it counts as 1
                     counts.skipped["min_confidence"] += 1
                     continue
-                tracked = b"" if track is None else _track(track)
+                tracked = b"" if track is None else bytes_of(track, place, number)
                 if kind is _BOX:
                     packed = pack_box(place, number, class_, 0, len(tracked), confidence, *geometry)
                     x, y, width, height = geometry
@@ -174,7 +182,8 @@ class Ingest:
                 scene = scene_of[place]
             except _Left as why:
                 counts.skipped[why.reason] += 1
-            except WrongDetectionError as error:
+                flags[scene_of[place]] |= why.flag
+            except (WrongDetectionError, TrackError) as error:
                 self._refuse_key(error.reason, number, key, str(error))
             except (TypeError, ValueError, OverflowError, struct.error) as error:
                 message = f"not the numbers of a {kind.name.lower()}: {error}"
@@ -193,7 +202,14 @@ class Ingest:
                 "no_transform",
                 f"its row in the table of scenes has no 'transform', which this format needs. {how}".strip(),
             )
-        raise _Left(f"no stream takes a {kind.name.lower()}")
+        what = kind.name.lower()
+        if _CUBOID in self.found and len(self.found) > 1:  # a row may be a box and a cuboid, for two streams
+            raise _Left(f"no stream takes a {what}", REFUSED)
+        streams = f"a lidar, which is called {LIDAR!r}," if kind == _CUBOID else "a camera"
+        raise WrongDetectionError(
+            "no_stream",
+            f"its key has no row in the table of scenes that takes a {what}: that of {streams} does",
+        )
 
     def _class_of(self, label: str | int | None) -> tuple[int, float]:
         """Return the number of a label's class, and the confidence that it needs."""
@@ -229,7 +245,8 @@ class Ingest:
             )
         if self._confidence == DROP:
             self._counts.adjusted["confidence dropped"] += 1
-            return _NONE
+            # Filters and the order of masks go by it all the same; the writer leaves out what is none.
+            return float(max(-_MOST, min(_MOST, confidence)))
         self._counts.adjusted["confidence clipped"] += 1
         return 0.0 if confidence < 0 else 1.0
 
@@ -240,28 +257,45 @@ class Ingest:
 
     def _note(self, row: Row) -> None:
         if isinstance(row, BadRow):
+            self._counts.rows += 1
             self._refuse_key(row.reason, row.row, row.key, row.message)
         elif isinstance(row, Skipped):
-            self._counts.skipped[row.reason] += 1
-            self._see(row.key, row.row)
-        elif isinstance(row, EmptyKey):
-            self._see(row.key, 0)
+            self._counts.rows += 1
+            if self._see(row.key, row.row):
+                self._counts.skipped[row.reason] += 1
+        elif isinstance(row, EmptyKey) and not self._see(row.key, 0):
+            self._counts.rows += 1
 
-    def _see(self, key: str, row: int) -> None:
+    def _refuse_tracks_twice(self, files: InputFiles) -> None:
+        """Refuse what has the track of an earlier row of its frame, where rows of other frames are between them."""
+        self._file = str(files.place)
+        for place, kind, row, track in self._index.without_second_tracks():
+            self._counts.taken -= 1
+            self.found[Kind(kind)][place] -= 1
+            self._refuse_key(
+                "duplicate_track", row, self._scenes.text_of(place), str(TrackError.twice(track))
+            )
+
+    def _see(self, key: str, row: int) -> bool:
+        """Note that a key is there; one without a scene is refused."""
         place = self._scenes.number_of(key)
         if place is None:
             self._counts.refuse_unknown_key(self._file, row, key)
-        else:
-            self.seen[place] = 1
+            return False
+        self.seen[place] = 1
+        return True
 
     def _refuse_key(self, reason: str, row: int, key: str | None, message: str) -> None:
         self._counts.refuse(reason, self._file, row, key, message)
-        if key is not None and (place := self._scenes.number_of(key)) is not None:
+        if key is None:
+            self._counts.without_key += 1
+        elif (place := self._scenes.number_of(key)) is not None:
             self.seen[place] = 1
             self.flags[self._scenes.scene_of[place]] |= REFUSED
 
     def _refuse_file(self, reason: str, message: str) -> None:
-        self._counts.refuse(reason, self._file, 0, None, message)
+        self._counts.rows += 1
+        self._refuse_key(reason, 0, None, message)
 
     def _tell(self) -> None:
         self._progress(self._counts.rows, self._file)
@@ -294,11 +328,17 @@ class WrongDetectionError(ValueError):
 
 
 class _Left(Exception):  # noqa: N818 - no error
-    """A detection that is left out on purpose."""
+    """A detection that is left out on purpose.
 
-    def __init__(self, reason: str) -> None:
+    Attributes:
+        reason: In a word.
+        flag: What its scene gets, if nothing else is found there: that is none in which nothing was found.
+    """
+
+    def __init__(self, reason: str, flag: int = 0) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.flag = flag
 
 
 def check_box(box: Sequence[float]) -> None:
@@ -325,13 +365,6 @@ def check_inside(box: Sequence[float], width: float, height: float) -> None:
         raise WrongDetectionError(
             "outside", f"a box wholly outside of its image of {width:g} by {height:g} pixels: {list(box)}"
         )
-
-
-def _track(track: str) -> bytes:
-    text = track.encode()
-    if len(text) > MOST_TRACK_BYTES:
-        raise WrongDetectionError("track", f"a track's id of {len(text):,} bytes")
-    return text
 
 
 def _checked_cuboid(geometry: Any) -> tuple[float, ...]:

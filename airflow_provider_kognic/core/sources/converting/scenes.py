@@ -358,12 +358,13 @@ class Scenes:
         for at, (one, two) in enumerate(pairwise(self._hashes)):
             if one == two:
                 for number in self._numbers[at : at + 2]:
-                    self._same_hash[self._text_of(number)] = number
+                    self._same_hash[self.text_of(number)] = number
         self.knows_sizes = any(self._widths)
         if not self.knows_sizes:
             self._widths, self._heights = array("I"), array("I")
 
-    def _text_of(self, number: int) -> str:
+    def text_of(self, number: int) -> str:
+        """Return the key of a number."""
         (found,) = self._ask("SELECT text FROM keys WHERE number = ?", number)
         return str(found[0])
 

@@ -135,15 +135,26 @@ class ModelSource:
         if flags & REFUSED and not flags & FOUND:
             return Refused(
                 Reason.BAD_ROW,
-                "nothing is left to be sent: each of its rows was refused, as the summary of the conversion says.",
+                "nothing is left to be sent: each of its rows was refused, or is of no stream that the table has, as"
+                " the summary of the conversion says.",
             )
-        if self.counts.broken_files and not flags & (FOUND | SEEN):
-            return Refused(
-                Reason.UNREADABLE,
-                "whether something was found in it is not known: a file of the predictions could not be read to its"
-                " end, and what was read of it does not have this scene.",
-            )
+        if not flags & (FOUND | SEEN) and (why := self._doubt()):
+            return Refused(Reason.UNREADABLE, f"whether something was found in it is not known: {why}.")
         return None
+
+    def _doubt(self) -> str:
+        """Say why a scene that was not met need not be one in which nothing was found; nothing where it is."""
+        counts = self.counts
+        if counts.broken_files:
+            return "a file of the predictions could not be read to its end, and nothing before that is of this scene"
+        if counts.without_key:
+            return (
+                f"{counts.without_key:,} rows of the predictions are refused of which nobody knows the scene, and"
+                " no other row has this one"
+            )
+        if counts.none_fits:
+            return "the table of scenes has no key that the predictions have: is it the table of others?"
+        return ""
 
     def _count(self) -> int:
         """Count the scenes, and name some of those without a detection."""
@@ -156,7 +167,7 @@ class ModelSource:
                 if not empty:
                     uuid, key = self._store.scenes.scene(scene)
                     text = f"nothing was found in scene {uuid}, key {key}; there may be more such scenes"
-                    counts.named.setdefault("empty_scenes", []).append(text)
+                    counts.name("empty_scenes", text)
                 empty += 1
         counts.empty_scenes = empty
         counts.documents = len(self._flags) - refused - (0 if self._send_empty else empty)

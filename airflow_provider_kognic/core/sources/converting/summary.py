@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 # Of each kind of refusal, so many are named.
 MOST_NAMED = 5
-# Why a file was not read to its end.
-_BROKEN = ("truncated", "broken_file", "unreadable")
+# Why a file was not read to its end, or not understood at all.
+_BROKEN = ("truncated", "broken_file", "unreadable", "not_results")
+# What is refused of the table, and not of the input.
+_OF_TABLE = "bad_scene_row"
 # Keys without a scene that are told apart; further ones count as rows only.
 _MOST_KEYS = 10_000
 
@@ -24,7 +26,8 @@ class Conversion:
     """Counts over one input.
 
     Attributes:
-        rows: Detections that were read.
+        rows: Detections that were read, with what should have been some: each is taken, skipped or refused, once. A
+            file, or a key without a scene, of which nothing is taken counts as one.
         taken: Those that stand in documents; more than that where a key has several streams that take it.
         skipped: Left out on purpose, by why: a filter, the classes file, the format, no stream that takes them.
         refused: Left out because something is wrong, by why; so a table's rows.
@@ -36,6 +39,7 @@ class Conversion:
         empty_scenes: Scenes in which nothing was found.
         documents: Scenes of which there is a document; they include the empty ones, if these are sent.
         unknown_columns: Columns of the table that are not read.
+        without_key: Of the refused, those of which nobody knows to which scene they belong.
     """
 
     rows: int = 0
@@ -50,6 +54,7 @@ class Conversion:
     empty_scenes: int = 0
     documents: int = 0
     unknown_columns: tuple[str, ...] = ()
+    without_key: int = 0
     _without_scene: set[int] = field(default_factory=set, repr=False)
 
     @property
@@ -59,8 +64,13 @@ class Conversion:
 
     @property
     def broken_files(self) -> int:
-        """Files that could not be read to their ends: what they have after that is not known."""
+        """Files that could not be read to their ends, or at all: what else they have is not known."""
         return sum(self.refused[reason] for reason in _BROKEN)
+
+    @property
+    def none_fits(self) -> bool:
+        """Whether the input has keys, and the table has none of them: it is that of another input."""
+        return self.refused["no_scene"] > 0 and self.unseen_keys == self.keys
 
     @property
     def keys_without_scene(self) -> int:
@@ -76,7 +86,7 @@ class Conversion:
 
     def refuse_row_of_table(self, table: str, line: int, message: str, key: str | None = None) -> None:
         """Count a row of the table of scenes that cannot be used."""
-        self.refuse("bad_scene_row", table, line, key, message)
+        self.refuse(_OF_TABLE, table, line, key, message)
 
     def refuse_unknown_key(self, file: str, row: int, key: str) -> None:
         """Count a row whose key the table does not have; each such key is named once."""
@@ -89,7 +99,7 @@ class Conversion:
         """Name an example, unless there are enough of its kind."""
         listed = self.named.setdefault(what, [])
         if len(listed) < MOST_NAMED:
-            listed.append(masked(text))
+            listed.append(masked(text).encode(errors="backslashreplace").decode())  # of half a character
 
     def lines(self) -> Iterator[str]:
         """Yield what to tell people, line by line."""

@@ -18,6 +18,8 @@ from uuid import UUID
 import msgspec
 
 from airflow_provider_kognic.core.geometry.transforms import Rigid
+from airflow_provider_kognic.core.models import Refused
+from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.converting.rows import Canvas, Kind, Layer
 from airflow_provider_kognic.core.sources.converting.tables import LIDAR
 
@@ -115,7 +117,7 @@ def write_document(
         writing: What all documents have in common.
 
     Raises:
-        Refused: A mask cannot be painted.
+        Refused: A mask cannot be painted, or two rows of a stream are called alike.
     """
     objects = _Objects(scene_uuid, writing.names)
     frames: dict[int, tuple[int, dict[str, str]]] = {}
@@ -191,11 +193,21 @@ def _add_shapes(
         data = frame.get(name)
         if data is None:
             frame[name] = f'"{what}":[{shape}]'
+        elif attributes in data:
+            raise _two_geometries(place, row)
         elif f'"{what}":' in data:
             frame[name] = f"{data[:-1]},{shape}]"
         else:  # the lidar is the first of the streams, which brings all cuboids of an object before its boxes
             frame[name] = f'{data},"{what}":[{shape}]'
     return masks
+
+
+def _two_geometries(place: Place, row: int) -> Refused:
+    return Refused(
+        Reason.INVALID,
+        f"two geometries of one object in stream {place.stream} of frame {place.frame}, row {row} of key"
+        f" {place.key_text}: which one counts?",
+    )
 
 
 def _texts(numbers: Sequence[float], confidence: float) -> tuple[str, str]:
@@ -204,7 +216,7 @@ def _texts(numbers: Sequence[float], confidence: float) -> tuple[str, str]:
     msgspec takes a tenth of the time for the same digits. It differs in exponents (`1e16` for `1e+16`), in numbers
     below 0.0001, which have none down to 0.00001, and where a number is not finite.
     """
-    if confidence != confidence:  # noqa: PLR0124 - NaN
+    if not 0.0 <= confidence <= 1.0:  # NaN for none, or one that was dropped
         text, sure = _encode(numbers).decode(), ""
         values = text[1:-1]
     else:

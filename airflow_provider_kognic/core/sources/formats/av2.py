@@ -52,6 +52,10 @@ _MOST_BATCH = 1 << 30
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
+    return Owners.at_next_file(reading).once(reading, _rows(reading, file))
+
+
+def _rows(reading: Reading, file: InputFile) -> Iterator[Row]:
     check_no_pickle(
         file,
         "Write the tracks as feather with the columns of AV2's detections: pandas.DataFrame(...).to_feather(path),"

@@ -11,6 +11,7 @@ of the other.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 from collections.abc import Mapping
@@ -52,6 +53,8 @@ _SHAPES = Argument(
     choices=(_BOXES, _MASKS, _BOTH),
     default=_BOTH,
 )
+# Up to which every whole number is a float of its own.
+_MOST_ID = 1 << 53
 # Of a mask: height and width; then its counts, compressed.
 _SIZE = struct.Struct("<II")
 
@@ -87,6 +90,10 @@ def _images(text: JSONStream) -> Iterator[tuple[str, str]]:
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
+    return Owners.at_next_file(reading).once(reading, _rows(reading, file))
+
+
+def _rows(reading: Reading, file: InputFile) -> Iterator[Row]:
     images, shapes = reading.kept.get(_IMAGES), reading.arguments[_SHAPES.name]
     # Rows have their numbers in their file: those of another one would be the same objects.
     owners = Owners.at_next_file(reading) if len(reading.files) > 1 else None
@@ -109,18 +116,36 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
 
 def _detection(row: dict[str, Any], number: int, key: str | None = None) -> Detection:
     x, y, width, height = row["bbox"]
+    if not x.__class__ is y.__class__ is width.__class__ is height.__class__ is float:
+        _check_no_bool(row["bbox"])
     if key is None:
         key = _image(row)
     # The corner becomes the centre; what is no number raises.
     box = (x + width / 2, y + height / 2, width, height)
-    return Detection(key, _AS_BOX, row["category_id"], row.get("score"), box, number)
+    return Detection(key, _AS_BOX, _category(row), row.get("score"), box, number)
+
+
+def _check_no_bool(box: Sequence[Any]) -> None:
+    """Refuse what Python takes for 0 and 1."""
+    if bool in map(type, box):
+        raise TypeError("true and false are no numbers")
 
 
 def _image(row: dict[str, Any]) -> str:
     image = row["image_id"]
-    if image.__class__ is not int and image.__class__ is not str:
-        raise TypeError(f"'image_id' is {image!r}")
-    return str(image)
+    return image if image.__class__ is str else str(_whole(image, "image_id"))
+
+
+def _category(row: dict[str, Any]) -> int | str:
+    category: int | str = row["category_id"]
+    return category if category.__class__ is str else _whole(category, "category_id")
+
+
+def _whole(value: Any, what: str) -> int:
+    """Return an id that is a number; pandas makes `7.0` of 7 where another row has none."""
+    if value.__class__ is int or (value.__class__ is float and abs(value) <= _MOST_ID and value.is_integer()):
+        return int(value)
+    raise TypeError(f"{what!r} is {value!r:.80}, no whole number and no text")
 
 
 def _named(row: dict[str, Any], reading: Reading) -> tuple[str, tuple[int, int] | None]:
@@ -151,7 +176,7 @@ def _boxed(row: dict[str, Any], number: int, reading: Reading) -> Detection:
 def _with_mask(row: dict[str, Any], number: int, reading: Reading, shapes: str) -> Iterator[Row]:
     """Yield the mask of a row, and before it the box, where it has one and that is asked for."""
     key, size = _named(row, reading)
-    label, segmentation = row["category_id"], row.get("segmentation")
+    label, segmentation = _category(row), row.get("segmentation")
     if not segmentation:
         raise WrongDetectionError("no_mask", "it has no 'segmentation'")
     if shapes == _BOTH and row.get("bbox"):
@@ -201,8 +226,9 @@ def _paint(layers: Sequence[Layer], canvas: Canvas) -> bytes:
 def _bad(row: Any, number: int, error: Exception) -> BadRow:
     if not isinstance(row, dict):
         return BadRow(number, "bad_row", f"no object, but {row!r:.80}")
-    image = row.get("image_id")
-    key = str(image) if isinstance(image, (int, str)) else None
+    key: str | None = None
+    with contextlib.suppress(KeyError, TypeError):
+        key = _image(row)
     if isinstance(error, WrongDetectionError):
         return BadRow(number, error.reason, str(error), key)
     if isinstance(error, KeyError):

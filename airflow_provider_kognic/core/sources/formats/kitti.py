@@ -27,9 +27,9 @@ from airflow_provider_kognic.core.sources.converting.scenes import CAMERAS, CUBO
 from airflow_provider_kognic.core.sources.texts.columns import (
     NO_CONFIDENCE,
     Owners,
-    Tracks,
     bad_row,
     lines_of,
+    track_name,
     whole_number,
 )
 
@@ -52,7 +52,7 @@ _NO_SIZE = "no cuboid: a size of 0 or less"
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
-    stem, scenes, tracks, owners = file.stem, reading.scenes, Tracks(), Owners.at_next_file(reading)
+    stem, scenes, owners = file.stem, reading.scenes, Owners.at_next_file(reading)
     is_empty = True
     for row, line in lines_of(file):
         if isinstance(line, BadRow):
@@ -72,7 +72,7 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
             elif count in (TRACKED, TRACKED + 1):
                 key = f"{stem}/{whole_number(columns[0], 'the frame')}"
                 owners.check(key)
-                track = tracks.name(stem, key, whole_number(columns[1], "the track's id"))
+                track = track_name(stem, whole_number(columns[1], "the track's id"))
                 columns = columns[2:]
             else:
                 raise WrongDetectionError(

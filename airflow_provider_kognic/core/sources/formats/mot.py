@@ -16,8 +16,8 @@ from airflow_provider_kognic.core.sources.converting.rows import Detection, Kind
 from airflow_provider_kognic.core.sources.texts.columns import (
     NO_CONFIDENCE,
     Owners,
-    Tracks,
     bad_row,
+    track_name,
     whole_number,
 )
 
@@ -47,7 +47,7 @@ def sequence_of(file: InputFile) -> str:
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
-    sequence, tracks, owners = sequence_of(file), Tracks(), Owners.at_next_file(reading)
+    sequence, owners = sequence_of(file), Owners.at_next_file(reading)
     width, last, key = 0, "", ""
     for row, line in file.lines():
         columns = _columns(line)
@@ -61,12 +61,14 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
                     raise WrongDetectionError(
                         "bad_frame", f"frame {frame}: MOTChallenge counts from {_FIRST}"
                     )
-                last, key = columns[0], f"{sequence}/{frame}"
+                last, key = "", f"{sequence}/{frame}"
+                known = key
                 owners.check(key)
+                last = columns[0]  # not before: each line of a frame that is not to be is refused
             known = key
             if len(columns) != width:
                 _check_width(len(columns), width)
-            found = _detection(columns, key, row, sequence, tracks)
+            found = _detection(columns, key, row, sequence)
             width = len(columns)
             yield found
         except ValueError as error:
@@ -88,12 +90,12 @@ def _check_width(width: int, before: int) -> None:
         raise WrongDetectionError("bad_columns", f"{width} columns, not {FEWEST} to {MOST}")
 
 
-def _detection(columns: Sequence[str], key: str, row: int, sequence: str, tracks: Tracks) -> Detection:
+def _detection(columns: Sequence[str], key: str, row: int, sequence: str) -> Detection:
     left, top, width, height, *more = map(float, columns[_BOX:])
     confidence = more[0] if more and more[0] != NO_CONFIDENCE else None
     # The first pixel is 1, and the corner becomes the centre.
     box = (left - _FIRST + width / 2, top - _FIRST + height / 2, width, height)
-    track = tracks.name(sequence, key, whole_number(columns[1], "the track's id"))
+    track = track_name(sequence, whole_number(columns[1], "the track's id"))
     return Detection(key, _KIND, None, confidence, box, row, track)
 
 

@@ -38,6 +38,8 @@ _START = re.compile(
 )
 _KIND = Kind.CUBOID
 _RESULTS, _SEEN = "results", "samples"
+# What the devkit's boxes have as long as nobody has given them a score.
+_NO_SCORE = -1.0
 _INSTEAD = "Write the submission as JSON, as nuScenes' own evaluation wants it"
 _NO_RESULTS = "nuScenes results are an object with the samples under 'results'; this is none"
 
@@ -94,10 +96,9 @@ def _samples(reading: Reading, text: JSONStream, at: _Place) -> Iterator[Row]:
         if text.next_is() != "[":
             yield BadRow(0, "bad_row", f"no list of boxes, but {text.value()!r:.80}", token)
             continue
-        tracks: set[str] = set()
         for row in text.values():
             at.row += 1
-            yield _twice(at.row, token) if twice else _box(row, at.row, token, tracks)
+            yield _twice(at.row, token) if twice else _box(row, at.row, token)
         if not at.row:
             yield _twice(0, token) if twice else EmptyKey(token)
     at.key = None
@@ -110,20 +111,20 @@ def _twice(number: int, token: str) -> BadRow:
     )
 
 
-def _box(row: Any, number: int, token: str, tracks: set[str]) -> Row:
+def _box(row: Any, number: int, token: str) -> Row:
     try:
         if row.get("sample_token", token) != token:
             return BadRow(
                 number, "bad_row", f"its 'sample_token' is another: {row['sample_token']!r:.80}", token
             )
         if "tracking_name" in row:
-            label, score, track = row["tracking_name"], row.get("tracking_score"), _track(row, tracks)
+            label, score, track = row["tracking_name"], row.get("tracking_score"), _track(row)
         else:
             label, score, track = row["detection_name"], row.get("detection_score"), None
         if label.__class__ is not str:
             return BadRow(number, "bad_row", f"its class is no name: {label!r:.80}", token)
         val = val_from_nuscenes(row["translation"], row["size"], row["rotation"])
-        return Detection(token, _KIND, label, score, val, number, track)
+        return Detection(token, _KIND, label, None if score == _NO_SCORE else score, val, number, track)
     except AttributeError:
         return BadRow(number, "bad_row", f"no object, but {row!r:.80}", token)
     except KeyError as error:
@@ -132,20 +133,17 @@ def _box(row: Any, number: int, token: str, tracks: set[str]) -> Row:
         return BadRow(number, getattr(error, "reason", "not_numbers"), str(error), token)
 
 
-def _track(row: dict[str, Any], tracks: set[str]) -> str:
-    """Return what ties a box to others; raises ValueError where it is none, or the sample has it already."""
+def _track(row: dict[str, Any]) -> str:
+    """Return what ties a box to others; raises ValueError where it is nothing that does."""
     given = row["tracking_id"]
     track = str(given) if given.__class__ is int or given.__class__ is str else ""
     if not track:
         raise _TrackError(f"its 'tracking_id' is {given!r:.80}")
-    if track in tracks:
-        raise _TrackError(f"its 'tracking_id' {track:.80} is that of an earlier box of the sample")
-    tracks.add(track)
     return track
 
 
 class _TrackError(ValueError):
-    """A box's track is none, or not its own."""
+    """A box's track is none."""
 
     reason = "track"
 

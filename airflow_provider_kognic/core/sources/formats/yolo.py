@@ -23,9 +23,9 @@ from airflow_provider_kognic.core.sources.converting.rows import (
 )
 from airflow_provider_kognic.core.sources.texts.columns import (
     Owners,
-    Tracks,
     bad_row,
     lines_of,
+    track_name,
     whole_number,
 )
 
@@ -45,7 +45,7 @@ _KIND = Kind.BOX
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
-    key, tracks, owners = file.stem, Tracks(), Owners.at_next_file(reading)
+    key, owners = file.stem, Owners.at_next_file(reading)
     # What trackers write is called `<sequence>_<frame>`: ids hold within a sequence.
     sequence = key.rstrip(string.digits).rstrip("_-. ") or "track"
     across, down = reading.scenes.size_of(key) or (1, 1)  # without a size no camera takes it
@@ -66,7 +66,7 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
                 owned = True
             x, y, width, height, confidence, track = _numbers(columns)
             box = (x * across, y * down, width * across, height * down)
-            named = None if track is None else tracks.name(sequence, key, track)
+            named = None if track is None else track_name(sequence, track)
             yield Detection(key, _KIND, _label(columns[0]), confidence, box, row, named)
         except ValueError as error:
             yield bad_row(row, error, columns, key)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading
+    from airflow_provider_kognic.core.sources.converting.rows import Row
     from airflow_provider_kognic.core.sources.converting.scenes import Scenes
 
 # A confidence that stands for none: the columns of a line are all there, whether or not they say something.
@@ -62,32 +63,13 @@ def bad_row(row: int, error: ValueError, columns: Sequence[str], key: str | None
     return BadRow(row, getattr(error, "reason", "not_numbers"), f"{error}; in {shown!r}", key)
 
 
-class Tracks:
-    """Names tracks; an id that stands twice in one frame is none.
+def track_name(sequence: str, number: int) -> str | None:
+    """Return the name of a track, or None for the number of no track, which is negative.
 
     Ids start again with every sequence, and a scene may have several, such as one for each camera: so a track's
-    name has its sequence in it. Only the ids of the frame that was read last are in memory.
+    name has its sequence in it.
     """
-
-    def __init__(self) -> None:
-        self._frame = ""
-        self._seen: set[int] = set()
-
-    def name(self, sequence: str, frame: str, number: int) -> str | None:
-        """Return the name of a track, or None for the number of no track, which is negative.
-
-        Raises:
-            ValueError: The frame has the track already.
-        """
-        if number < 0:
-            return None
-        if frame != self._frame:
-            self._frame = frame
-            self._seen.clear()
-        if number in self._seen:
-            raise WrongDetectionError("duplicate_track", f"an earlier line has track {number} in this frame")
-        self._seen.add(number)
-        return f"{sequence}/{number}"
+    return None if number < 0 else f"{sequence}/{number}"
 
 
 class Owners:
@@ -128,3 +110,20 @@ class Owners:
                 "duplicate_key", "an earlier file has this key already; the first one counts"
             )
         self._checked = key
+
+    def once(self, reading: Reading, rows: Iterator[Row]) -> Iterator[Row]:
+        """Refuse those rows of this file whose key an earlier one has.
+
+        Rows count from 1 in each file, and objects are named by key and row: those of two files would become one.
+        """
+        return rows if len(reading.files) == 1 else self._of_this_file(rows)
+
+    def _of_this_file(self, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            try:
+                if row.key is not None:
+                    self.check(row.key)
+            except WrongDetectionError as error:
+                yield BadRow(getattr(row, "row", 0), error.reason, str(error), row.key)
+            else:
+                yield row

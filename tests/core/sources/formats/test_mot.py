@@ -151,7 +151,7 @@ def test_a_track_twice_in_a_frame_is_refused(tmp_path: Path) -> None:
     assert [len(boxes(document, frame)) for frame in ("0", "1")] == [1, 1]
     assert counts.refused == {"duplicate_track": 1}
     (text,) = counts.named["duplicate_track"]
-    assert text.startswith(f"{tmp_path / 'seq.txt'}, row 2, key seq/1: an earlier line has track 7")
+    assert text.startswith(f"{tmp_path / 'seq.txt'}, row 2, key seq/1: an earlier row has track seq/7")
 
 
 def test_it_has_no_classes(tmp_path: Path) -> None:

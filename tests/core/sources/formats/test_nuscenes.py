@@ -366,7 +366,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "no object": (7, "bad_row"),
     "null row": (None, "bad_row"),
     "unknown class": (box(detection_name="ship"), "unknown_class"),
-    "below 0": (box(detection_score=-1), "confidence"),
+    "below 0": (box(detection_score=-0.5), "confidence"),
     "above 1": (box(detection_score=1.01), "confidence"),
     "nan score": (box(detection_score=NAN), "confidence"),
     "text score": (box(detection_score="0.5"), "confidence"),
@@ -398,7 +398,7 @@ def test_what_is_wrong_with_samples_is_named(tmp_path: Path) -> None:
     )
     table = write_scenes(tmp_path / "s.csv", identity("abc"))
     source = opened(file, table, format="nuscenes")
-    assert source.counts.refused == {"no_scene": 1, "bad_row": 1, "duplicate_key": 2, "track": 1}
+    assert source.counts.refused == {"no_scene": 1, "bad_row": 1, "duplicate_key": 2, "duplicate_track": 1}
     assert source.counts.named["duplicate_key"][0].startswith(f"{file}, row 1, key a: ")
     found = documents(source)
     assert found[scene(1)] == "bad_row"

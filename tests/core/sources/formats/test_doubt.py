@@ -1,0 +1,142 @@
+"""Where it is not known what a scene has, it is not sent as one in which nothing was found."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.core.sources.converting.support import (
+    box,
+    boxes,
+    documents,
+    one_scene_each,
+    opened,
+    scene,
+    write_json,
+    write_scenes,
+)
+from tests.core.sources.formats import test_nuscenes as nuscenes
+from tests.core.sources.formats.cuboid_files import UNIT, lidar_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_kognic.core.sources.converting.source import ModelSource
+
+NOT_RESULTS = {
+    "coco": ({"annotations": [box("a")]}, {}, "", [box("x")], None),
+    "nuscenes": ({"result": {"a": []}}, {}, "", [], {"results": [1]}),
+    "panoptic": ([], {}, "", None, {"annotation": []}),
+    "mmdet3d": ([], {}, "", None, {"labels_3d": []}),
+}
+
+
+def table(folder: Path, name: str) -> Path:
+    if name in {"nuscenes", "av2", "mmdet3d"}:
+        return write_scenes(folder / "s.csv", lidar_rows("ab", [UNIT] * 2))
+    return one_scene_each(folder, "ab")
+
+
+def sent(folder: Path, name: str, text: str, file: str = "a.json") -> tuple[dict[str, Any], ModelSource]:
+    (folder / file).write_text(text)
+    source = opened(folder / file, table(folder, name), format=name, empty_scenes="send")
+    return documents(source), source
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [(name, one) for name, all_ in NOT_RESULTS.items() for one in all_]
+)
+def test_a_file_that_is_not_understood_says_of_no_scene_that_it_is_empty(
+    tmp_path: Path, name: str, given: Any
+) -> None:
+    if name == "nuscenes" and given == []:
+        given = {"results": None}
+    found, source = sent(tmp_path, name, "" if given == "" else json.dumps(given))
+    if name == "coco" and isinstance(given, list):  # of another scene, all of it
+        assert set(found.values()) == {"unreadable"}
+        assert source.counts.broken_files == 0
+        return
+    assert "unreadable" in found.values()
+    assert set(found.values()) <= {"unreadable", "bad_row"}  # mmdet3d's file is that of a scene
+    assert source.counts.broken_files == 1
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{"timestamp_ns": "float64"}, {"timestamp_ns": "int64", "name": "string"}],
+    ids=["float", "names"],
+)
+def test_feather_with_other_columns_says_of_no_scene_that_it_is_empty(
+    tmp_path: Path, schema: dict[str, str]
+) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import feather
+
+    columns = {name: arrow.array([], getattr(arrow, kind)()) for name, kind in schema.items()}
+    feather.write_feather(arrow.table(columns), tmp_path / "a.feather")
+    source = opened(tmp_path / "a.feather", table(tmp_path, "av2"), format="av2", empty_scenes="send")
+    assert set(documents(source).values()) == {"unreadable"}
+    assert source.counts.refused == {"not_results": 1}
+
+
+@pytest.mark.parametrize("image", [None, [7], 7.5, True, float("nan")])
+def test_a_row_without_a_key_may_be_of_any_scene(tmp_path: Path, image: Any) -> None:
+    found, source = sent(tmp_path, "coco", json.dumps([box("a"), box(image)]))
+    assert len(boxes(found[scene(0)])) == 1
+    assert found[scene(1)] == "unreadable"
+    (refused,) = (entry for entry in source if getattr(entry, "reason", None))
+    assert "1 rows of the predictions are refused of which nobody knows the scene" in str(refused)
+
+
+def test_so_may_a_line_without_a_frame(tmp_path: Path) -> None:
+    path = tmp_path / "S.txt"
+    path.write_text("1,1,10,10,5,5\n2;1;10;10;5;5\n")
+    rows = one_scene_each(tmp_path, ("S/1", "S/2"))
+    found = documents(opened(path, rows, format="mot", empty_scenes="send"))
+    assert len(boxes(found[scene(0)])) == 1
+    assert found[scene(1)] == "unreadable"
+
+
+def test_without_such_rows_a_scene_that_was_not_met_is_empty(tmp_path: Path) -> None:
+    found, _ = sent(tmp_path, "coco", json.dumps([box("a"), box("x")]))
+    assert found[scene(1)]["objects"] == {}
+
+
+def test_a_table_that_has_no_key_of_the_input_is_that_of_another(tmp_path: Path) -> None:
+    """No prediction says that nothing is there."""
+    found, source = sent(tmp_path, "coco", json.dumps([box("x"), box("y")]))
+    assert set(found.values()) == {"unreadable"}
+    assert source.counts.refused == {"no_scene": 2}
+    skipped = opened(tmp_path / "a.json", table(tmp_path, "coco"))
+    assert documents(skipped) == {}
+
+
+def test_an_input_without_any_rows_is_one_in_which_nothing_was_found(tmp_path: Path) -> None:
+    found, _ = sent(tmp_path, "coco", "[]")
+    assert [one["objects"] for one in found.values()] == [{}, {}]
+
+
+@pytest.mark.parametrize("empty", ["send", "skip"])
+def test_what_no_stream_of_its_key_takes_is_refused_and_named(tmp_path: Path, empty: str) -> None:
+    file = nuscenes.results(tmp_path, {"a": [nuscenes.box()], "b": []})
+    rows = lidar_rows("ab", [UNIT] * 2)
+    rows[0]["stream"] = "LIDAR_TOP"
+    source = opened(file, write_scenes(tmp_path / "s.csv", rows), format="nuscenes", empty_scenes=empty)
+    found = documents(source)
+    assert found[scene(0)] == "bad_row"
+    assert source.counts.refused == {"no_stream": 1}
+    (text,) = source.counts.named["no_stream"]
+    assert text.startswith(f"{file}, row 1, key a: ")
+    assert "'@lidar'" in text
+
+
+def test_neither_are_boxes_of_a_lidar(tmp_path: Path) -> None:
+    rows = one_scene_each(tmp_path, "ab", transform=[])
+    rows.write_text(rows.read_text().replace("CAM", "@lidar").replace("[]", ""))
+    source = opened(write_json(tmp_path / "r.json", [box("a")]), rows, empty_scenes="send")
+    found = documents(source)
+    assert found[scene(0)] == "bad_row"
+    assert found[scene(1)]["objects"] == {}
+    assert source.counts.refused == {"no_stream": 1}
