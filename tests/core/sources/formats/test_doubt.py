@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.sources.converting.source import ModelSource
 
-NOT_RESULTS = {
+NOT_RESULTS: dict[str, tuple[Any, ...]] = {
     "coco": ({"annotations": [box("a")]}, {}, "", [box("x")], None),
     "nuscenes": ({"result": {"a": []}}, {}, "", [], {"results": [1]}),
     "panoptic": ([], {}, "", None, {"annotation": []}),
