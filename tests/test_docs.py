@@ -163,7 +163,7 @@ def test_the_arguments_of_the_command_are_documented() -> None:
 
 def _own_arguments(operator: type[Any]) -> set[str]:
     """The parameters of an operator, without those that belong to one format: the page on formats has these."""
-    from airflow_provider_kognic.task.model_results import OWN
+    from airflow_provider_kognic.task.arguments.model_results import OWN
 
     return {
         name
@@ -191,7 +191,7 @@ CLASSES = 4
 @pytest.mark.parametrize("number", range(CLASSES))
 def test_every_parameter_is_documented_with_whether_it_is_templated(number: int) -> None:
     """A page's table of parameters names each once, and says `yes` for exactly the templated ones."""
-    from airflow_provider_kognic.task.model_results import OWN
+    from airflow_provider_kognic.task.arguments.model_results import OWN
 
     assert len(_classes()) == CLASSES
     page, start, operator = _classes()[number]
@@ -258,7 +258,7 @@ def test_every_convention_is_in_the_tables_of_coordinates() -> None:
 def test_every_format_and_its_arguments_are_in_the_table_of_formats() -> None:
     """In the registry's order, with each argument as the command line has it, and each choice of it."""
     from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
-    from airflow_provider_kognic.task.model_results import OWN
+    from airflow_provider_kognic.task.arguments.model_results import OWN
 
     rows = {row[0].strip("`"): row[-1] for row in _rows("formats.md", "<!-- table of formats -->")}
     assert list(rows) == [*BY_NAME, "openlabel"]

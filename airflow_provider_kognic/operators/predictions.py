@@ -11,8 +11,13 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, MOST_MEMORY
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
-from airflow_provider_kognic.task import model_results
-from airflow_provider_kognic.task.arguments import GroupArguments, UploadArguments, is_running, serializable
+from airflow_provider_kognic.task.arguments import (
+    GroupArguments,
+    UploadArguments,
+    model_results,
+    serializable,
+)
+from airflow_provider_kognic.task.arguments.rendering import check_rendered, is_running, templates_of
 from airflow_provider_kognic.task.failures import exception_for, exception_of
 
 if TYPE_CHECKING:
@@ -114,6 +119,7 @@ class CreatePredictionsGroupOperator(BaseOperator):
         self.class_mapping_overrides = serializable(class_mapping_overrides)
         self.if_exists = if_exists
         self.kognic_conn_id = kognic_conn_id
+        self._templates = templates_of(self)
         if not is_running():
             GroupArguments.check_parsed(self)
 
@@ -123,6 +129,7 @@ class CreatePredictionsGroupOperator(BaseOperator):
 
         memory = memory_of(context)
         try:
+            check_rendered(self, self._templates)
             uuid, page = ensure_group(GroupArguments.of(self), KognicHook(self.kognic_conn_id), memory)
         except KognicError as error:
             again = error.method == "GET" or is_idempotent(self.if_exists, memory)
@@ -322,6 +329,7 @@ class UploadPredictionsOperator(BaseOperator):
         self.report = report
         self.kognic_conn_id = kognic_conn_id
         self._deadline: Deadline | None = None
+        self._templates = templates_of(self)
         if not is_running():
             UploadArguments.check_parsed(self)
 
@@ -337,6 +345,7 @@ class UploadPredictionsOperator(BaseOperator):
         hook = KognicHook(self.kognic_conn_id, stopping=lambda: deadline.stop.reason is not None)
         summary = TaskSummary(self, context)
         try:
+            check_rendered(self, self._templates)
             summary.knows_settings(hook.settings)
             arguments = UploadArguments.of(self, max_connections=hook.settings.max_connections)
             job = prepare(arguments, hook, context, deadline.stop, summary, look=deadline.look)

@@ -20,8 +20,8 @@ from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.sensors.base import KognicSensor
-from airflow_provider_kognic.task import model_results
-from airflow_provider_kognic.task.arguments import check_something
+from airflow_provider_kognic.task.arguments import check_something, model_results
+from airflow_provider_kognic.task.arguments.rendering import check_rendered, templates_of
 from airflow_provider_kognic.task.paths import to_source
 
 if TYPE_CHECKING:
@@ -62,9 +62,11 @@ class PredictionsGroupSensor(KognicSensor):
         self.dataset = dataset
         self.name = name
         self.predictions_group_uuid = predictions_group_uuid
+        self._templates = templates_of(self)
 
     def question(self) -> PredictionsGroupQuestion:
         """Return what to ask."""
+        check_rendered(self, self._templates)
         dataset = check_something(self.dataset, "'dataset'")
         name, uuid = (
             None if given is None else check_something(given, what)
@@ -153,9 +155,11 @@ class DatasetScenesSensor(KognicSensor):
         for argument, value in how.items():
             setattr(self, argument, value)
         self.min_count = min_count
+        self._templates = templates_of(self)
 
     def question(self) -> DatasetScenesQuestion:
         """Return what to ask; the source is read on the worker, where its files are."""
+        check_rendered(self, self._templates)
         dataset = check_something(self.dataset, "'dataset'")
         return DatasetScenesQuestion(dataset, self._scenes(), self.min_count)
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.task.model_results import OWN
+from airflow_provider_kognic.task.arguments.model_results import OWN
 from tests.golden.world import DATASET, GROUP, Files, as_json, scene
 
 if TYPE_CHECKING:

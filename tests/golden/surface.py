@@ -8,7 +8,7 @@ import pickle
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.task.model_results import OWN
+from airflow_provider_kognic.task.arguments.model_results import OWN
 from tests.golden import access
 from tests.golden.world import DATASET, GROUP, HOST, Files, as_json, scene
 

@@ -523,6 +523,28 @@ def test_a_class_mapping_is_made_of_what_a_model_wrote(
     assert "2 classes: 'Car', 'Other'" in run.output
 
 
+def test_a_dags_default_args_may_say_how_results_are_read(
+    run_dag: RunDag, server: Emulator, model: dict[str, Any]
+) -> None:
+    """Airflow gives them to every task that knows them: also to the one that only makes the group."""
+    from airflow.sdk import DAG
+
+    predictions = model.pop("predictions")
+    how = {**model, "shapes": "boxes", "min_confidence": 0.5}
+    with DAG("default_args_of_a_format", schedule=None, default_args={"retries": 0, **how}) as dag:
+        made = CreatePredictionsGroupOperator(task_id="group", dataset="demo", name="of default_args")
+        group: Any = made.output
+        given = {"dataset": "demo", "predictions": predictions}
+        wait = DatasetScenesSensor(task_id="wait", timeout=60, **given)
+        wait >> UploadPredictionsOperator(task_id="upload", predictions_group_uuid=group, **given)
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    assert counts(run) == {"uploaded": SCENES}
+    assert run.xcom("upload")["conversion"]["skipped"] == {"min_confidence": SCENES}
+
+
 # --- a format of a stranger's ---
 
 
@@ -544,7 +566,7 @@ def test_an_argument_of_a_new_format_is_one_of_the_operators_without_touching_th
     file.STRANGE = strange  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, file.__name__, file)
     monkeypatch.setitem(registry.ARGUMENTS, "strange", tuple(one.name for one in strange.arguments))
-    operators = _anew(monkeypatch, "task.model_results", "task.arguments", "operators.predictions")
+    operators = _anew(monkeypatch, "task.arguments.model_results", "task.arguments", "operators.predictions")
     given = {**model, "predictions_format": "strange", "predictions_group_uuid": group, "dry_run": True}
     operator = operators.UploadPredictionsOperator
     assert {"side", "lens_file"} <= set(operator.template_fields)

@@ -20,9 +20,9 @@ from airflow_provider_kognic.task.arguments import (
     check_rows_path,
     check_something,
     check_text,
-    is_template,
     serializable,
 )
+from airflow_provider_kognic.task.arguments.rendering import is_template
 
 GROUP = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 ROWS = [{"annotated": "oak", "predicted": "tree"}]
@@ -157,13 +157,11 @@ def test_what_a_model_wrote_is_told_in_text_as_templates_make_it() -> None:
     found = rendered(
         predictions_format="coco",
         scenes="/s.csv",
-        classes="None",
         min_confidence="0.25",
         max_per_frame="100",
         classes_only=["Car"],
         empty_scenes="send",
         annotations="/a.json",
-        label_ids=" none ",
         max_refused_rows="1%",
     )
     assert found.formats == FormatOptions.of(
@@ -176,6 +174,23 @@ def test_what_a_model_wrote_is_told_in_text_as_templates_make_it() -> None:
         arguments={"annotations": "/a.json"},
     )
     assert found.max_refused_rows == MaxFailures(1, percent=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("predictions_format", "scenes", "classes", "min_confidence", "max_per_frame", "classes_only"),
+        *("annotations", "label_ids"),
+    ],
+)
+def test_what_a_template_makes_of_none_switches_no_filter_off(name: str) -> None:
+    """Once the word was the same as nothing given, and everything went up unfiltered."""
+    with pytest.raises(
+        KognicInputError, match=rf"^'{name}' is ' None', which is what a template makes of no"
+    ):
+        rendered(**{name: " None"})
+    with pytest.raises(KognicInputError, match=r"max_refused_rows must be a count .* not 'None'"):
+        rendered(max_refused_rows="None")
 
 
 @pytest.mark.parametrize(
@@ -224,12 +239,16 @@ def test_the_record_of_a_group() -> None:
     assert (surveyed.class_mapping, surveyed.from_predictions, surveyed.overrides) == (None, True, ROWS)
 
 
+def test_a_group_may_have_the_arguments_of_a_format_that_all_tasks_have() -> None:
+    """`default_args` give them to each task; what is wrong with them is said all the same."""
+    how: dict[str, Any] = {"predictions_format": "mot", "scenes": "/s.csv", "classes": {"*": "Person"}}
+    assert group_arguments(class_mapping=ROWS, **how).class_mapping == ROWS
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"name": None}, "'name' must be text, not None"),
-        ({"scenes": "/s.csv"}, "'scenes' is for class_mapping='from_predictions' only"),
-        ({"predictions_format": "coco", "scenes": "/s"}, "'predictions_format' is for class_mapping="),
         ({"min_confidence": 2}, "min_confidence must be"),
         ({"dataset": 1.5}, "'dataset' must be text, not 1.5"),
         ({"if_exists": "replace"}, "if_exists must be one of 'reuse', 'fail', 'create', not 'replace'"),

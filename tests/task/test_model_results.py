@@ -19,7 +19,7 @@ from airflow_provider_kognic.operators.predictions import (
     UploadPredictionsOperator,
 )
 from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor
-from airflow_provider_kognic.task.model_results import OWN
+from airflow_provider_kognic.task.arguments.model_results import OWN
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.rows import Argument
@@ -105,7 +105,7 @@ def test_importing_an_operator_imports_no_format() -> None:
     code = """
 import json, sys
 import airflow_provider_kognic.task.arguments
-import airflow_provider_kognic.task.model_results
+import airflow_provider_kognic.task.arguments.model_results
 from airflow_provider_kognic.core.sources.formats.options import FormatOptions
 FormatOptions.of()
 print(json.dumps(sorted(sys.modules)))

@@ -19,6 +19,7 @@ from airflow_provider_kognic.core.sources.formats.options import (
     FormatOptions,
 )
 from airflow_provider_kognic.core.sources.formats.registry import ARGUMENTS as OF_FORMATS
+from airflow_provider_kognic.task.arguments.rendering import is_nothing, rendered_to_nothing
 
 _Init = TypeVar("_Init", bound=Callable[..., None])
 
@@ -95,15 +96,16 @@ def options_of(operator: Any) -> FormatOptions:
 
 
 def _given(operator: Any) -> dict[str, Any]:
-    """Return what is given: what a template makes of None where it does not render natively is nothing, too."""
+    """Return what is given.
+
+    Raises:
+        KognicInputError: Something is what a template makes of None: a filter would be off, and nobody would know.
+    """
     found = {name: getattr(operator, name) for name in ARGUMENTS}
-    return {
-        name: value for name, value in found.items() if ARGUMENTS[name] is not None or not _is_none(value)
-    }
-
-
-def _is_none(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and value.strip().lower() == "none")
+    for name, value in found.items():
+        if ARGUMENTS[name] is None and value is not None and is_nothing(value):
+            raise rendered_to_nothing(repr(name), value)
+    return {name: value for name, value in found.items() if ARGUMENTS[name] is not None or value is not None}
 
 
 def _options(given: dict[str, Any]) -> FormatOptions:

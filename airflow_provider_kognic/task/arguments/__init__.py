@@ -19,7 +19,8 @@ from airflow_provider_kognic.core.options import MaxFailures, UploadOptions
 from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows
 from airflow_provider_kognic.core.values import check_choice, check_flag
-from airflow_provider_kognic.task import model_results
+from airflow_provider_kognic.task.arguments import model_results
+from airflow_provider_kognic.task.arguments.rendering import is_known, is_nothing, rendered_to_nothing
 from airflow_provider_kognic.task.paths import is_path
 
 if TYPE_CHECKING:
@@ -198,36 +199,6 @@ class GroupArguments:
         )
 
 
-def is_template(value: Any) -> bool:
-    """Tell whether a value is only known when the task runs: Jinja text, another task's result, or a function.
-
-    Airflow calls functions in the place of template fields where it is new enough; else they are no values.
-    """
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    return hasattr(value, "resolve") or callable(value)
-
-
-def is_running() -> bool:
-    """Tell whether a task runs, rather than that a DAG file is parsed.
-
-    A mapped task makes its operator of its share of the arguments only then, and by Airflow's rules an error of its
-    constructor is tried again. `execute` looks at the same arguments, and what it raises says that this is no use.
-    """
-    from airflow.providers.common.compat.sdk import get_current_context
-
-    try:
-        get_current_context()
-    except RuntimeError:
-        return False
-    return True
-
-
-def is_known(operator: Any, name: str) -> bool:
-    """Tell whether an argument is known where the DAG file is parsed."""
-    return name not in operator.template_fields or not is_template(getattr(operator, name))
-
-
 def serializable(mapping: ClassMapping | str | None) -> Any:
     """Return a class mapping as a serialized Dag can hold it: the key None cannot be written, rows say the same."""
     if isinstance(mapping, Mapping) and None in mapping:
@@ -258,10 +229,7 @@ def check_something(value: Any, what: str) -> str:
     """
     text = check_text(value, what)
     if text.strip() in {"", "None"}:
-        raise KognicInputError(
-            f"{what} is {brief(text)}, which is what a template makes of nothing: look at the task's rendered"
-            " template."
-        )
+        raise rendered_to_nothing(what, text)
     return text
 
 
@@ -294,10 +262,9 @@ def check_max_refused_rows(value: Any) -> MaxFailures | None:
     """Return how many rows may be refused, or None for any number.
 
     Raises:
-        KognicInputError: It is neither.
+        KognicInputError: It is neither; what a template makes of None is not taken for any number.
     """
-    found = _unless_none(value)
-    return None if found is None else MaxFailures.parse(found, "max_refused_rows")
+    return None if value is None else MaxFailures.parse(value, "max_refused_rows")
 
 
 def check_rows_path(value: Any, what: str) -> Any:
@@ -338,18 +305,21 @@ def _given_options(operator: Any, known: Callable[[str], bool]) -> dict[str, Any
 
 def _unless_none(value: Any) -> Any:
     """Return the value, or None for what a template makes of None where it does not render natively."""
-    return None if isinstance(value, str) and value.strip().lower() == "none" else value
+    return None if is_nothing(value) else value
 
 
 def _check_what_goes_with_a_class_mapping(operator: Any) -> None:
-    """Say what does not go together: a source is for `from_predictions`, and that is nothing without one."""
+    """Say what does not go together: a source is for `from_predictions`, and that is nothing without one.
+
+    How a source is read may be said without one: `default_args` say it to every task of a Dag.
+    """
     mapping = operator.class_mapping
     if mapping != FROM_PREDICTIONS:
         if isinstance(_unless_none(mapping), str):
             raise KognicInputError(
                 f"class_mapping must be rows, a dict, or {FROM_PREDICTIONS!r}, not {brief(mapping)}."
             )
-        for name in ("predictions", "manifest", "class_mapping_overrides", "predictions_format", "scenes"):
+        for name in ("predictions", "manifest", "class_mapping_overrides"):
             if getattr(operator, name) is not None:
                 raise KognicInputError(f"{name!r} is for class_mapping={FROM_PREDICTIONS!r} only.")
     elif (operator.predictions is None) == (operator.manifest is None):
