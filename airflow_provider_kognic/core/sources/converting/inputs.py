@@ -45,6 +45,12 @@ class BrokenFileError(ValueError):
     """A file that cannot be unpacked any further, or is no text."""
 
 
+class UnendedLine(str):
+    """The last line of a file, without an end: nothing says that all of it has been written."""
+
+    __slots__ = ()
+
+
 @dataclass
 class Reading:
     """What the reader of a format is given beside a file.
@@ -127,7 +133,7 @@ class InputFile:
             yield JSONStream(file)
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Yield the number of each line, and the line without its end.
+        """Yield the number of each line, and the line without its end; a last one that has none is an `UnendedLine`.
 
         Raises:
             BrokenFileError: It is no text of UTF-8, or a line is too long to be one.
@@ -142,7 +148,7 @@ class InputFile:
                     line = text.decode()
                 except UnicodeDecodeError as error:
                     raise BrokenFileError(f"line {number} is not UTF-8: {error.reason}") from None
-                yield number, line.rstrip("\r\n")
+                yield number, line.rstrip("\r\n") if line[-1] in "\r\n" else UnendedLine(line)
 
     def head(self) -> bytes:
         """Return how it begins; nothing where it cannot be unpacked."""

@@ -28,6 +28,7 @@ from airflow_provider_kognic.core.sources.texts.columns import (
     NO_CONFIDENCE,
     Owners,
     bad_row,
+    check_whole,
     lines_of,
     track_name,
     whole_number,
@@ -53,7 +54,7 @@ _NO_SIZE = "no cuboid: a size of 0 or less"
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
     stem, scenes, owners = file.stem, reading.scenes, Owners.at_next_file(reading)
-    is_empty = True
+    is_empty, fewest = True, 0
     for row, line in lines_of(file):
         if isinstance(line, BadRow):
             is_empty = False
@@ -66,6 +67,10 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
         key: str | None = None
         try:
             track, count = None, len(columns)
+            if line.__class__ is not str:
+                check_whole(line, columns, max(OBJECT, fewest))
+            elif count < fewest or not fewest:
+                fewest = count
             if count == OBJECT + 1 or count == OBJECT:
                 key = stem
                 owners.check(key)

@@ -17,6 +17,7 @@ from airflow_provider_kognic.core.sources.texts.columns import (
     NO_CONFIDENCE,
     Owners,
     bad_row,
+    check_whole,
     track_name,
     whole_number,
 )
@@ -66,6 +67,9 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
                 owners.check(key)
                 last = columns[0]  # not before: each line of a frame that is not to be is refused
             known = key
+            if line.__class__ is not str:
+                known = key if len(columns) > 1 else None  # of the frame's digits some may be missing
+                check_whole(line, columns, width or FEWEST)
             if len(columns) != width:
                 _check_width(len(columns), width)
             found = _detection(columns, key, row, sequence)

@@ -24,6 +24,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
 from airflow_provider_kognic.core.sources.texts.columns import (
     Owners,
     bad_row,
+    check_whole,
     lines_of,
     track_name,
     whole_number,
@@ -50,7 +51,7 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
     sequence = key.rstrip(string.digits).rstrip("_-. ") or "track"
     across, down = reading.scenes.size_of(key) or (1, 1)  # without a size no camera takes it
     is_empty = True
-    owned = False
+    owned, fewest = False, 0
     for row, line in lines_of(file):
         if isinstance(line, BadRow):
             is_empty = False
@@ -61,6 +62,10 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
             continue
         is_empty = False
         try:
+            if line.__class__ is not str:
+                check_whole(line, columns, max(BOX, fewest))
+            elif len(columns) < fewest or not fewest:
+                fewest = len(columns)
             if not owned:
                 owners.check(key)
                 owned = True

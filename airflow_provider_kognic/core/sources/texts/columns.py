@@ -6,7 +6,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
-from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
+from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, UnendedLine
 from airflow_provider_kognic.core.sources.converting.rows import BadRow
 
 if TYPE_CHECKING:
@@ -53,6 +53,38 @@ def lines_of(file: InputFile) -> Iterator[tuple[int, str | BadRow]]:
         yield from file.lines()
     except BrokenFileError as error:
         yield 0, BadRow(0, "broken_file", str(error), file.stem)
+
+
+def check_whole(line: str, columns: Sequence[str], fewest: int) -> None:
+    """Check that a file's last line without an end was written to its end: the file may be still being written.
+
+    Args:
+        line: The line; others than that last one are let through.
+        columns: Its columns.
+        fewest: How many the lines before have at least, or the format.
+
+    Raises:
+        ValueError: It has fewer, or ends within a number.
+    """
+    if isinstance(line, UnendedLine):
+        if len(columns) < fewest:
+            how = f"has {len(columns)} columns, not {fewest} at least"
+        elif not _is_number(columns[-1]):
+            how = "ends with what is no number"
+        else:
+            return
+        raise WrongDetectionError(
+            "truncated",
+            f"the file ends within a line, which has no end and {how}: was it still being written?",
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def bad_row(row: int, error: ValueError, columns: Sequence[str], key: str | None) -> BadRow:

@@ -235,3 +235,52 @@ def test_any_damage_is_counted(tmp_path: Path, format_: str, data: st.DataObject
         accounted = counts.taken + sum(counts.refused.values()) + sum(counts.skipped.values())
         most = 2 if format_ == "kitti" else 1
         assert lines + 1 <= accounted <= most * (lines + 1)
+
+
+# --- files that are still being written ---
+
+TRACKED = f"0 1 {CAR}"
+# Lines that were written, what there is of the next one, and how many geometries are right.
+CUT = {
+    "kitti within a line": ("kitti", CAR, "Car 0 0 -1.5 10 20", 2),
+    "kitti before the score": ("kitti", CAR, CAR.rpartition(" ")[0], 2),
+    "kitti tracking before the score": ("kitti", TRACKED, f"0 2 {CAR}".rpartition(" ")[0], 0),
+    "kitti after a word": ("kitti", CAR, "Car", 2),
+    "mot within a line": ("mot", PERSON.format(1), "1,2,10,20,30", 1),
+    "mot within a number": ("mot", PERSON.format(1), PERSON.format(2)[:-1], 1),
+    "mot before the end": ("mot", PERSON.format(1), PERSON.format(2)[:-3], 1),
+    "mot within the frame": ("mot", PERSON.format(1), "1", 1),
+    "yolo within a line": ("yolo", BOX, "2 0.5 0.25", 1),
+    "yolo before the confidence": ("yolo", BOX, BOX.rpartition(" ")[0], 1),
+    "yolo before the track": ("yolo", f"{BOX} 1", BOX, 1),
+    "yolo after the sign": ("yolo", BOX, "2 0.5 0.25 0.125 0.25 -", 1),
+}
+
+
+@pytest.mark.parametrize("end", ["", "\r"], ids=["lf", "crlf"])
+@pytest.mark.parametrize("case", CUT)
+def test_a_file_that_ends_within_a_line_was_still_being_written(tmp_path: Path, case: str, end: str) -> None:
+    """What came before it goes up, and the file counts as one that could not be read to its end."""
+    name, whole, begun, taken = CUT[case]
+    _, counts, path = read(tmp_path, name, f"{whole}{end}\n{begun}".encode())
+    assert counts.refused["truncated"] == 1, counts
+    assert sum(counts.refused.values()) - counts.refused["no_scene"] == 1
+    assert counts.broken_files == 1
+    assert counts.taken == taken + (2 if name == "kitti" else 1)
+    (text,) = counts.named["truncated"]
+    assert text.startswith(f"{path}, row 2")
+    assert "was it still being written?" in text
+
+
+@pytest.mark.parametrize("case", [*GOOD, "kitti with fewer columns", "yolo of tracks without an id"])
+def test_a_last_line_without_an_end_that_is_complete_is_as_good(tmp_path: Path, case: str) -> None:
+    lines = {
+        **{name: (line, line) for name, line in GOOD.items()},
+        "mot": (PERSON.format(1), PERSON.format(2)),
+        "kitti with fewer columns": (CAR.rpartition(" ")[0], CAR),
+        "yolo of tracks without an id": (f"{BOX} 1", BOX, f"{BOX} 2", BOX),
+    }[case]
+    name = case.partition(" ")[0]
+    _, counts, _ = read(tmp_path, name, "\n".join(lines).encode())
+    assert not counts.refused
+    assert counts.taken == (len(lines) + 1) * (2 if name == "kitti" else 1)
