@@ -106,7 +106,7 @@ def test_what_is_not_used_is_not_looked_at() -> None:
         ({"dry_run": True, "report": 7}, "report must be the path of a .jsonl file, not 7"),
         ({"class_mapping": "rows"}, "class_mapping is str"),
         ({"max_refused_rows": "lots"}, "max_refused_rows must be a count"),
-        ({"predictions_format": "pickle"}, "predictions_format must be one of 'openlabel', 'coco'"),
+        ({"predictions_format": "pickle"}, "predictions_format must be one of 'openlabel', 'av2', 'coco'"),
         ({"predictions_format": []}, "predictions_format must be one of"),
         ({"predictions_format": "coco"}, "predictions_format='coco' needs 'scenes'"),
         ({"classes": {"1": "Car"}}, "'classes' goes with the format of a model"),
