@@ -115,19 +115,21 @@ def _in_place(reading: Reading, file: InputFile, arrow: Any, opened: IO[bytes]) 
     for batch in range(batches):
         start, rows = 0, 1
         while start < rows:
+            held: list[Callable[[int, int], Iterable[Any]]] = []
             try:
-                parts = [None if one is None else _column(one, batch) for one in columns]
-                rows = max(len(part) for part in parts if part is not None)
-                held = [None if part is None else _held(part.slice(start, _PART)) for part in parts]
+                for one in columns:
+                    if one is None:
+                        held.append(lambda start, end: repeat(None, end - start))
+                        continue
+                    column = _column(one, batch)
+                    rows = len(column)
+                    held.append(_held(column.slice(start, _PART)))
+                    del column  # before the next one is unpacked
             except errors:
                 raise _Unclear from None
-            del parts
             for at in range(0, min(_PART, rows - start), _PORTION):
                 end = min(at + _PORTION, rows - start)
-                lists: list[Iterable[Any]] = [
-                    repeat(None, end - at) if one is None else one(at, end) for one in held
-                ]
-                yield from _detections(lists, number, logs)
+                yield from _detections([values(at, end) for values in held], number, logs)
                 number += end - at
             start += _PART
 
