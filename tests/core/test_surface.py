@@ -97,7 +97,7 @@ PUBLIC: dict[str, str] = {
     "geometry.kitti": "Calibration cuboid_from_kitti cuboid_to_kitti",
     "geometry.mmdet3d": "cuboid_from_mmdet3d cuboid_to_mmdet3d val_from_mmdet3d",
     "geometry.transforms": (
-        "Rigid matrix_of multiplied quaternion_of rotation_in scalar_last unit_quaternion"
+        "Rigid half_turn matrix_of multiplied quaternion_of rotation_in scalar_last unit_quaternion"
     ),
     "geometry.masks.cityscapes": "LabelIds",
     "geometry.masks.id_images": "IdImage class_of_instance read_binary read_ids read_panoptic",
@@ -188,7 +188,7 @@ PUBLIC: dict[str, str] = {
     "sources.converting.index": "DetectionIndex Stored TrackError Tracks pack_mask",
     "sources.converting.ingest": "Ingest WrongDetectionError check_box check_inside",
     "sources.converting.inputs": (
-        "BrokenFileError InputFile InputFiles Reading check_no_pickle input_files unpacked_name"
+        "BrokenFileError InputFile InputFiles Reading check_no_pickle input_files unpacked_name watched"
     ),
     "sources.converting.json_stream": "BrokenJSONError JSONStream Reads",
     "sources.converting.rows": (

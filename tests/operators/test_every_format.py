@@ -117,7 +117,7 @@ def test_what_arrives_is_what_convert_writes_and_failed_receipts_bring_the_rest(
     expected = converted(given, tmp_path / "documents")
     assert len(expected) == SCENES
     server.set_faults(rules=[{"kind": "status", "status": 422, "times": 1, "match": {"scene": FAILS}}])
-    receipts, again = tmp_path / "r.jsonl", tmp_path / "again.jsonl"
+    receipts, again, report = (tmp_path / f"{name}.jsonl" for name in ("r", "again", "plan"))
     common: dict[str, Any] = {
         "dag": dag,
         "predictions_group_uuid": group,
@@ -127,7 +127,7 @@ def test_what_arrives_is_what_convert_writes_and_failed_receipts_bring_the_rest(
     with dag:
         (
             DatasetScenesSensor(task_id="there", dataset="demo", timeout=60, **given)
-            >> UploadPredictionsOperator(task_id="dry", dry_run=True, **common, **given)
+            >> UploadPredictionsOperator(task_id="dry", dry_run=True, report=str(report), **common, **given)
             >> UploadPredictionsOperator(
                 task_id="first", max_failures=1, receipts=str(receipts), **common, **given
             )
@@ -140,6 +140,10 @@ def test_what_arrives_is_what_convert_writes_and_failed_receipts_bring_the_rest(
     assert run.state == "success", run.output
     assert run.xcom("there") == SCENES
     assert counts(run, "dry") == {"would_send": SCENES}
+    assert len(rows_of(report)) == SCENES
+    drawn = report.with_suffix(".html").read_text()
+    assert all(scene in drawn for scene in expected)
+    assert f"{SCENES} documents" in drawn
     assert counts(run, "first") == {"uploaded": SCENES - 1, "refused": 1}
     assert counts(run, "again") == {"uploaded": 1}
     assert [row["scene_uuid"] for row in rows_of(again)] == [FAILS]

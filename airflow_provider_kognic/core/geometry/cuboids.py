@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core.geometry.checks import numbers, positive
 from airflow_provider_kognic.core.geometry.transforms import (
     UNIT_TOLERANCE,
+    half_turn,
     matrix_of,
     multiplied,
     unit_quaternion,
@@ -67,7 +68,7 @@ class Cuboid:
             ValueError: As the class does.
         """
         (angle,) = numbers((yaw,), "yaw", ("angle",))
-        return cls(center, (0.0, 0.0, math.sin(angle / 2), math.cos(angle / 2)), length, width, height)
+        return cls(center, (0.0, 0.0, *half_turn(angle)), length, width, height)
 
     @classmethod
     def from_kognic(cls, val: Iterable[float]) -> Cuboid:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.geometry.checks import numbers
 from airflow_provider_kognic.core.geometry.cuboids import Cuboid, check_upright
-from airflow_provider_kognic.core.geometry.transforms import Rigid, rotation_in
+from airflow_provider_kognic.core.geometry.transforms import Rigid, half_turn, rotation_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +41,7 @@ def cuboid_from_kitti(dimensions: Iterable[float], location: Iterable[float], ro
     height, width, length = numbers(dimensions, "dimensions", ("height", "width", "length"))
     x, y, z = numbers(location, "location", ("x", "y", "z"))
     (angle,) = numbers((rotation_y,), "rotation_y", ("angle",))
-    sine, cosine = _HALF * math.sin(angle / 2), _HALF * math.cos(angle / 2)
+    sine, cosine = (_HALF * value for value in half_turn(angle))
     # A turn about y, after the quarter turn about x that stands the box's own z up to the camera's -y.
     return Cuboid((x, y - height / 2, z), (cosine, sine, -sine, cosine), length, width, height)
 

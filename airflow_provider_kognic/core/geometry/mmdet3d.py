@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from airflow_provider_kognic.core.geometry.checks import numbers
 from airflow_provider_kognic.core.geometry.cuboids import Cuboid, check_upright, quick_val
 from airflow_provider_kognic.core.geometry.kitti import cuboid_from_kitti, cuboid_to_kitti
-from airflow_provider_kognic.core.geometry.transforms import Rigid
+from airflow_provider_kognic.core.geometry.transforms import Rigid, half_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +75,7 @@ def val_from_mmdet3d(
     if plain and box.__class__ is list and len(box) >= len(_NAMES):
         x, y, z, length, width, height, yaw = box if len(box) == len(_NAMES) else box[: len(_NAMES)]
         if z.__class__ is height.__class__ is yaw.__class__ is float and math.isfinite(yaw):
-            turn = (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
+            turn = (0.0, 0.0, *half_turn(yaw))
             found = quick_val((x, y, z + height / 2), turn, length, width, height)
     return found or cuboid_from_mmdet3d(box, kind, legacy=legacy, axes=axes).to_kognic()
 

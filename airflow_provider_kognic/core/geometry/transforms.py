@@ -31,9 +31,23 @@ _ENTRIES = tuple(
     for column in range(4)
 )
 _LAST_ROW = (0.0, 0.0, 0.0, 1.0)
+_ROUNDS = 1.5 * 2**11  # the bits of a sum of this and a number below 1 end at 2^-41
 _TO_THE_NEAREST = (
     3  # steps, each of which squares what is missing: from 1e-3 that is beyond what a float holds
 )
+
+
+def half_turn(angle: float) -> tuple[float, float]:
+    """Return the sine and the cosine of half an angle, to the nearest multiple of 2^-41.
+
+    The last bit of a sine differs between libraries, their versions and processors, and documents of the same input
+    are to be the same bytes wherever they are made. All else that makes them adds, multiplies, divides and takes
+    square roots, which is exact to the last bit everywhere. This moves a corner that is 10 m from the middle by
+    1e-11 m at most. Libraries that differ still do where a sine lies within its last bit of the middle between two
+    multiples: that is one in some 4,000 of those in which they differ.
+    """
+    half = angle / 2
+    return math.sin(half) + _ROUNDS - _ROUNDS, math.cos(half) + _ROUNDS - _ROUNDS
 
 
 def unit_quaternion(xyzw: Iterable[float], what: str = "quaternion") -> Quaternion:
@@ -112,8 +126,9 @@ def quaternion_of(rotation: Matrix) -> Quaternion:
         found = (b + d, 1 - a + e - i, f + h, c - g)
     else:
         found = (c + g, f + h, 1 - a - e + i, d - b)
-    length = math.sqrt(sum(part * part for part in found))
-    return found[0] / length, found[1] / length, found[2] / length, found[3] / length
+    x, y, z, w = found
+    length = math.sqrt(x * x + y * y + z * z + w * w)  # `sum` adds otherwise from Python 3.12 on
+    return x / length, y / length, z / length, w / length
 
 
 @dataclass(frozen=True, slots=True)

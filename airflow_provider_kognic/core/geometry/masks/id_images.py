@@ -45,6 +45,8 @@ _PALETTES = {(depth, PALETTE) for depth in (1, 2, 4, 8)}
 _COLOURED = {(8, RGB), (8, RGB_ALPHA)}
 # More colours are those of a photo. A 16-bit image has no more.
 _MOST_IDS = 65_536
+# To make a table of 16 bits takes longer than to look so many pixels up one by one.
+_FEW_PIXELS = 1 << 16
 # Cityscapes' instance images: class * 1000 + instance, or the class alone.
 _INSTANCES = 1000
 
@@ -242,7 +244,7 @@ def _translated(image: Image, table: Mapping[int, int]) -> bytes:
 
     bands = image.split()
     # Two bytes of three mostly tell all values apart, and Pillow has a table for 16 bits.
-    for low, high in ((0, 1), (0, 2), (1, 2)):
+    for low, high in ((0, 1), (0, 2), (1, 2)) if image.width * image.height > _FEW_PIXELS else ():
         keys = [(value >> 8 * low & 255 | (value >> 8 * high & 255) << 8, table[value]) for value in table]
         levels = dict(keys)
         if all(levels[key] == level for key, level in keys):

@@ -102,6 +102,18 @@ def test_a_later_mask_covers_those_before_on_a_canvas() -> None:
     assert drawn(canvas.bitmap()) == ["44444", "40444", "44444"]
 
 
+def test_counts_are_painted_as_their_mask_is() -> None:
+    canvas, other = Canvas(5, 3), Canvas(5, 3)
+    for mask, level in ((rectangle(0, 0, 5, 3), 4), (rectangle(1, 1, 2, 2), 7), (rectangle(2, 0, 2, 0), 9)):
+        canvas.paint_counts(mask.counts, level)
+        other.paint(mask, level)
+    assert canvas.bitmap() == other.bitmap()
+    for counts in ([], [1, 2], [0, 16], [14, 2]):
+        with pytest.raises(KognicInputError, match="but the image has 5 x 3"):
+            canvas.paint_counts(counts, 1)
+    assert canvas.bitmap() == other.bitmap()
+
+
 def test_a_mask_of_another_size_is_refused_with_both() -> None:
     """Also one that has as many pixels: the other way round."""
     with pytest.raises(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.geometry.masks import rle
+from airflow_provider_kognic.core.geometry.masks import id_images, rle
 from airflow_provider_kognic.core.geometry.masks.id_images import (
     class_of_instance,
     read_binary,
@@ -95,8 +95,19 @@ def test_a_panoptic_value_is_of_three_bytes(numbers: list[int], seed: int) -> No
     check(read_panoptic(saved(of_numbers(values, "RGB"))), values)
 
 
-def test_numbers_that_no_two_bytes_tell_apart() -> None:
+@pytest.mark.parametrize("few", [0, 1 << 16])
+def test_numbers_that_no_two_bytes_tell_apart(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each two of the bytes are the same in two of these; and there may be more numbers than levels."""
+    monkeypatch.setattr(id_images, "_FEW_PIXELS", few)
+    pairs = drawn_from(1, [0, 1, 300, 301, 65_535])
+    check(read_ids(saved(of_numbers(pairs, "I;16"))), pairs)
+    for unused in (1, 1 << 8, 1 << 16):
+        wide = [
+            number % 256 * (256 if unused == 1 else 1)
+            + number // 256 * (256 if unused == 1 << 16 else 65_536)
+            for number in pairs
+        ]
+        check(read_panoptic(saved(of_numbers(wide, "RGB"))), wide)
     values = drawn_from(1, [0x010101, 0x010102, 0x010201, 0x020101, 0x020202])
     check(read_panoptic(saved(of_numbers(values, "RGB"))), values)
     many = [number * 65_793 % (1 << 24) for number in range(2_000)]
