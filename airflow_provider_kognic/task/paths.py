@@ -248,6 +248,7 @@ def to_source(
         patience=patience,
         progress=progress,
         converted=converted,
+        may_be_empty=True,
     )
 
 

@@ -14,10 +14,9 @@ from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedE
 from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.reporting.conversions import Conversions
-from airflow_provider_kognic.core.reporting.judgement import Failure, judge
+from airflow_provider_kognic.core.reporting.judgement import ALLOW_EMPTY, NO_PREDICTIONS, Failure, judge
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
-from airflow_provider_kognic.core.sources.folder import FilesSource
 from airflow_provider_kognic.core.stores.asking import Asking
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.texts import printable
@@ -101,7 +100,7 @@ class UploadJob:
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
             path, failed = (receipts.path, receipts.failed) if unwritten is None else (None, None)
         failure = judge(report, asked.options, receipts=failed)
-        if failure is not None and report.stopped is None and not report.summary.total:
+        if report.stopped is None and not report.summary.total:
             failure = self._with_what_is_there(failure)
         failure = _and_also(failure, self.conversions.incomplete())
         if report.stopped is None:
@@ -164,15 +163,25 @@ class UploadJob:
         self.conversions.warn_of_unmet()
         message = plan.failure(asked.options)
         failure = None if message is None else Failure(message, retry=False)
-        if failure is not None and not plan.total:
+        if not plan.total:
             failure = self._with_what_is_there(failure)
         failure = _and_also(failure, self.conversions.too_many() or self.conversions.incomplete())
         return Ended(plan.to_dict(), failure)
 
-    def _with_what_is_there(self, failure: Failure) -> Failure:
-        """Return why an empty source fails the task, and what is there instead, if that is known."""
-        said = masked(f"{failure.message} {nothing_in(self.source)}".rstrip())
-        return replace(failure, message=printable(said))
+    def _with_what_is_there(self, failure: Failure | None) -> Failure | None:
+        """Return why an empty source fails the task, and what is there instead, if that is known.
+
+        Where rows were read, that nothing is to be sent is no reason to allow it, but to look at why; where the
+        table has none of their keys, it is the table of other predictions, whatever is allowed.
+        """
+        if failure is None:
+            if not self.conversions.none_fits:
+                return None
+            failure = Failure(NO_PREDICTIONS, retry=False)
+        message = failure.message
+        if self.conversions.rows:
+            message = message.removesuffix(f" {ALLOW_EMPTY}")
+        return replace(failure, message=printable(masked(f"{message} {nothing_in(self.source)}".rstrip())))
 
     async def _plan(self, report: TaskPlanReport, deadline: Deadline) -> Plan:
         deadline.set_alarm()
@@ -251,8 +260,8 @@ def prepare(
         raise
     if isinstance(source, FilteredSource):
         conversions.filters(source)
-    if isinstance(source, FilesSource) and source.nothing:
-        logger.info("%s", printable(masked(source.nothing)))
+    if source.total == 0 and (nothing := nothing_in(source)):
+        logger.info("%s", printable(masked(nothing)))
     journal = choose_journal(
         arguments,
         context,

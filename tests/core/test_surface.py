@@ -174,7 +174,7 @@ PUBLIC: dict[str, str] = {
     "reporting.receipts": "Receipts",
     "reporting.report": "Report",
     "reporting.rows_file": "RowsFile beside check_place put refused_writes",
-    "reporting.tally": "Tally",
+    "reporting.tally": "Alike Tally",
     "retries": "Backoff Rule Verdict may_repeat parse_retry_after verdict",
     "sources.base": (
         "Format Found Given PathLike Source cannot_read_on folded is_unicode nothing_in prediction_of "
@@ -188,19 +188,19 @@ PUBLIC: dict[str, str] = {
     "sources.converting.index": "DetectionIndex Stored TrackError Tracks pack_mask",
     "sources.converting.ingest": "Ingest WrongDetectionError check_box check_inside",
     "sources.converting.inputs": (
-        "BrokenFileError InputFile InputFiles Reading check_no_pickle input_files unpacked_name watched"
+        "BrokenFileError InputFile InputFiles Reading UnendedLine check_no_pickle input_files unpacked_name watched"
     ),
     "sources.converting.json_stream": "BrokenJSONError JSONStream Reads",
     "sources.converting.rows": (
         "Argument BadRow Canvas Detection EmptyKey Frame Kind Labels Layer ModelFormat Skipped"
     ),
     "sources.converting.scenes": "KeyedValues Place Scenes",
-    "sources.converting.source": "ModelSource Store finder",
+    "sources.converting.source": "ModelSource Store check_table finder",
     "sources.converting.summary": "Conversion",
     "sources.converting.tables": "TableRow WrongRow needed rows_of scene_row unknown_columns",
     "sources.converting.writer": "Writing mover write_document",
     "sources.folder": "FilesSource open_glob",
-    "sources.texts.columns": "Owners bad_row lines_of track_name whole_number",
+    "sources.texts.columns": "Owners bad_row check_whole lines_of track_name whole_number",
     "sources.formats.mot": "sequence_of",
     "sources.formats.opening": "open_model_source recognise",
     "sources.formats.options": "Confidence EmptyScenes FormatOptions",

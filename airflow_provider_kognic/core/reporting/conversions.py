@@ -68,6 +68,16 @@ class Conversions:
                 logger.warning("%s.", text)
 
     @property
+    def rows(self) -> int:
+        """Rows of models' results that were read."""
+        return self._numbers()["rows"]
+
+    @property
+    def none_fits(self) -> bool:
+        """Whether an input has keys, and its table has none of them."""
+        return any(counts.none_fits for counts in self._inputs.values())
+
+    @property
     def broken_files(self) -> int:
         """Files that could not be read to their ends."""
         return sum(counts.broken_files for counts in self._inputs.values())

@@ -15,6 +15,7 @@ from msgspec.json import Decoder
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction
+from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.values import check_confidence, check_count
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import Source
 
 ANY = "*"
+# Of the classes that there are, so many are named where one is not among them.
+_MOST_CLASSES = 10
 _GEOMETRIES = ("bbox", "cuboid")
 
 
@@ -70,8 +73,10 @@ class Filters:
 
     def unmet(self, classes: Collection[str]) -> list[str]:
         """Say of each class that is named and not among these that it is not there: names are easily misspelt."""
+        there = ", ".join(map(repr, sorted(classes)[:_MOST_CLASSES]))
+        more = f" and {len(classes) - _MOST_CLASSES:,} more" if len(classes) > _MOST_CLASSES else ""
         return [
-            f"{argument} names {name!r}, a class that nothing has which was read"
+            f"{argument} names {name!r}, a class that nothing has which was read; there are {there or 'none'}{more}"
             for argument, name in self.named
             if name not in classes
         ]
@@ -130,6 +135,11 @@ class FilteredSource:
     def total(self) -> int | None:
         """That of the other source."""
         return self.source.total
+
+    @property
+    def nothing(self) -> str:
+        """What the other source says."""
+        return nothing_in(self.source)
 
     def __iter__(self) -> Iterator[Prediction | Result]:
         for entry in self.source:

@@ -182,7 +182,9 @@ class Ingest:
                 scene = scene_of[place]
             except _Left as why:
                 counts.skipped[why.reason] += 1
-                flags[scene_of[place]] |= why.flag
+                if why.flag:
+                    flags[scene_of[place]] |= why.flag
+                    counts.refuse_of(scene_of[place], why.reason)
             except (WrongDetectionError, TrackError) as error:
                 self._refuse_key(error.reason, number, key, str(error))
             except (TypeError, ValueError, OverflowError, struct.error) as error:
@@ -291,7 +293,9 @@ class Ingest:
             self._counts.without_key += 1
         elif (place := self._scenes.number_of(key)) is not None:
             self.seen[place] = 1
-            self.flags[self._scenes.scene_of[place]] |= REFUSED
+            scene = self._scenes.scene_of[place]
+            self.flags[scene] |= REFUSED
+            self._counts.refuse_of(scene, reason)
 
     def _refuse_file(self, reason: str, message: str) -> None:
         self._counts.rows += 1
@@ -309,7 +313,7 @@ class Ingest:
             if beyond:
                 counts.skipped["max_per_frame"] += beyond
                 counts.taken -= beyond
-        counts.unseen_keys = self.seen.count(0)
+        counts.name_unseen(self.seen, self._scenes.text_of)
         for place, scene in enumerate(self._scenes.scene_of):
             if self.seen[place]:
                 self.flags[scene] |= SEEN

@@ -18,10 +18,11 @@ from typing import IO, TYPE_CHECKING, Any, overload
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.files import is_local, told_size
+from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.bounded import compression_of
 from airflow_provider_kognic.core.sources.converting.json_stream import JSONStream
 from airflow_provider_kognic.core.sources.folder import open_glob
-from airflow_provider_kognic.core.sources.listing import is_pattern
+from airflow_provider_kognic.core.sources.listing import is_pattern, may_be_empty
 from airflow_provider_kognic.core.sources.pinned import Pinned
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class InputFile:
             yield JSONStream(file)
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Yield the number of each line, and the line without its end; a last one that has none is an `UnendedLine`.
+        """Yield the number of each line, and the line without its end; a last one that has none is `UnendedLine`.
 
         Raises:
             BrokenFileError: It is no text of UTF-8, or a line is too long to be one.
@@ -194,11 +195,13 @@ class InputFiles:
         place: The folder that they are in, or the only file itself.
         names: In that folder; None for the file.
         patience: See `InputFile`.
+        nothing: Where there is none, what there is instead, as a sentence.
     """
 
     place: PathLike
     names: Sequence[str] | None
     patience: Patience | None = None
+    nothing: str = ""
 
     def __len__(self) -> int:
         return 1 if self.names is None else len(self.names)
@@ -218,22 +221,28 @@ def input_files(given: Given, endings: tuple[str, ...]) -> InputFiles:
         endings: Of a folder, those that end so, packed or not.
 
     Raises:
-        KognicInputError: There are none.
+        KognicInputError: There is nothing at the path.
     """
+    if given.is_file:
+        return InputFiles(given.path, None, given.patience)
     if given.is_folder:
         names = sorted(name for name in _listed(given) if unpacked_name(name).lower().endswith(endings))
-        files = InputFiles(given.path, _Names(names), given.patience)
-        what = f"has no file that ends with {' or '.join(endings)}"
-    elif given.is_file:
-        files, what = InputFiles(given.path, None, given.patience), ""
-    elif is_pattern(given.text):
+        nothing = "" if names else _nothing_in(given.text, _listed(given), endings)
+        return InputFiles(given.path, _Names(names), given.patience, nothing)
+    if is_pattern(given.text):
         found = open_glob(given)
-        files, what = InputFiles(found.folder, found.names, given.patience), "matches no file"
-    else:
-        files, what = InputFiles(given.path, ()), "does not exist; is it visible from the worker?"
-    if not files:
-        raise KognicInputError(f"'predictions' {what}: {given.text}")
-    return files
+        return InputFiles(found.folder, found.names, given.patience, nothing_in(found))
+    if may_be_empty(given.path):
+        return InputFiles(given.path, (), given.patience, _nothing_in(given.text, (), endings))
+    raise KognicInputError(f"'predictions' does not exist; is it visible from the worker?: {given.text}")
+
+
+def _nothing_in(folder: str, there: Sequence[str], endings: tuple[str, ...]) -> str:
+    """Say what there is in a folder without a file of the format."""
+    what = f"no file that ends with {' or '.join(endings)}"
+    if not there:
+        return f"'predictions' has {what}, as there is nothing at all: {folder}"
+    return f"'predictions' has {what}, but {len(there):,} others, such as {min(there)!r}: {folder}"
 
 
 class _Names(Sequence[str]):

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import Found, folded, prediction_of, refusal
 from airflow_provider_kognic.core.sources.bounded import check_size
 from airflow_provider_kognic.core.sources.converting.ingest import FOUND, REFUSED, SEEN
+from airflow_provider_kognic.core.sources.converting.rows import Kind
+from airflow_provider_kognic.core.sources.converting.scenes import CAMERAS, CUBOIDS, UNPLACED
+from airflow_provider_kognic.core.sources.converting.summary import MOST_NAMED
+from airflow_provider_kognic.core.sources.converting.tables import LIDAR, TABLE
 from airflow_provider_kognic.core.sources.converting.writer import write_document
 
 if TYPE_CHECKING:
@@ -21,9 +26,47 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.models import Result
     from airflow_provider_kognic.core.sources.base import Find
     from airflow_provider_kognic.core.sources.converting.index import DetectionIndex, Stored
+    from airflow_provider_kognic.core.sources.converting.rows import ModelFormat
     from airflow_provider_kognic.core.sources.converting.scenes import Place, Scenes
     from airflow_provider_kognic.core.sources.converting.summary import Conversion
     from airflow_provider_kognic.core.sources.converting.writer import Writing
+
+
+# Scenes whose streams are looked at, to name those that a table has.
+_LOOKED_AT = 100
+
+
+def check_table(scenes: Scenes, table: str, format_: ModelFormat, counts: Conversion) -> None:
+    """Check that a table has rows, and one that takes what the format yields: a stream's name is easily misspelt.
+
+    Args:
+        scenes: The table, as it was read.
+        table: Its path.
+        format_: The format.
+        counts: Knows the rows that cannot be used.
+
+    Raises:
+        KognicInputError: It has none; the message names the streams that it has, and what is needed.
+    """
+    if not scenes.keys:
+        if counts.is_clean:
+            raise KognicInputError(f"{TABLE} {table} is empty: it has no row, and nothing would be taken.")
+        return
+    used = 0
+    for uses in set(scenes.uses):
+        used |= uses
+    takes = {kind: CUBOIDS | UNPLACED if kind is Kind.CUBOID else CAMERAS for kind in format_.kinds}
+    if any(used & taken for taken in takes.values()):
+        return
+    streams = {
+        place.stream for scene in range(min(scenes.count, _LOOKED_AT)) for place in scenes.places(scene)
+    }
+    found = " and ".join(f"{kind.name.lower()}{'es' if kind is Kind.BOX else 's'}" for kind in sorted(takes))
+    wanted = f"a lidar's stream, which is called {LIDAR!r}" if Kind.CUBOID in takes else "a camera's stream"
+    raise KognicInputError(
+        f"no row of {TABLE} {table} takes what predictions_format={format_.name!r} has, which is {found}: they need"
+        f" {wanted}, and the table's streams are {', '.join(map(repr, sorted(streams)[:MOST_NAMED]))}."
+    )
 
 
 @dataclass(frozen=True)
@@ -50,6 +93,7 @@ class ModelSource:
         counts: What became of the rows.
         send_empty: Whether scenes in which nothing was found are sent.
         max_bytes: Larger documents are refused.
+        nothing: Where there is no file at all, what there is instead, as a sentence.
 
     Attributes:
         counts: What became of the rows.
@@ -65,6 +109,7 @@ class ModelSource:
         *,
         send_empty: bool,
         max_bytes: int,
+        nothing: str = "",
     ) -> None:
         self.counts = counts
         self._where = masked(where)
@@ -73,6 +118,7 @@ class ModelSource:
         self._writing = writing
         self._send_empty = send_empty
         self._max_bytes = max_bytes
+        self._nothing = nothing
         self._total = self._count()
         weakref.finalize(self, store.close)
 
@@ -81,13 +127,20 @@ class ModelSource:
         """Number of scenes of which there is a document, or of which all that there was is refused."""
         return self._total
 
+    @property
+    def nothing(self) -> str:
+        """What there is instead, as a sentence, where there is no entry."""
+        if self._nothing or self._total:
+            return self._nothing
+        return self.counts.why_nothing() or f"There is not one detection in {self._where}."
+
     def __iter__(self) -> Iterator[Prediction | Result]:
         for scene, uuid, key in self._store.scenes.listed():
             flags = self._flags[scene]
             if self._is_empty(flags) and not self._send_empty:
                 continue
             where = f"{self._where}#{key}"
-            if (why := self._refused(flags)) is not None:
+            if (why := self._refused(scene, flags)) is not None:
                 yield refusal(uuid, where, why)
             else:
                 yield prediction_of(uuid, where, partial(self._read, scene, uuid), "'scene_uuid'")
@@ -114,7 +167,7 @@ class ModelSource:
         flags = self._flags[scene]
         if self._is_empty(flags) and not self._send_empty:
             raise Refused(Reason.UNREADABLE, "nothing was found in this scene, and empty ones are not sent.")
-        if (why := self._refused(flags)) is not None:
+        if (why := self._refused(scene, flags)) is not None:
             raise why
         return partial(self._read, scene, uuid)
 
@@ -130,14 +183,10 @@ class ModelSource:
     def _is_empty(flags: int) -> bool:
         return not flags & (FOUND | REFUSED)
 
-    def _refused(self, flags: int) -> Refused | None:
+    def _refused(self, scene: int, flags: int) -> Refused | None:
         """Return why there is no document of a scene that is not left out; None where there is one."""
         if flags & REFUSED and not flags & FOUND:
-            return Refused(
-                Reason.BAD_ROW,
-                "nothing is left to be sent: each of its rows was refused, or is of no stream that the table has, as"
-                " the summary of the conversion says.",
-            )
+            return Refused(Reason.BAD_ROW, f"nothing is left to be sent: {self.counts.why_nothing_of(scene)}")
         if not flags & (FOUND | SEEN) and (why := self._doubt()):
             return Refused(Reason.UNREADABLE, f"whether something was found in it is not known: {why}.")
         return None
@@ -146,7 +195,7 @@ class ModelSource:
         """Say why a scene that was not met need not be one in which nothing was found; nothing where it is."""
         counts = self.counts
         if counts.broken_files:
-            return "a file of the predictions could not be read to its end, and nothing before that is of this scene"
+            return "a file of the predictions cannot be read to its end, and nothing before that is of this scene"
         if counts.without_key:
             return (
                 f"{counts.without_key:,} rows of the predictions are refused of which nobody knows the scene, and"
@@ -162,12 +211,11 @@ class ModelSource:
         empty = refused = 0
         for scene, flags in enumerate(self._flags):
             is_empty = self._is_empty(flags)
-            refused += (not is_empty or self._send_empty) and self._refused(flags) is not None
+            refused += (not is_empty or self._send_empty) and self._refused(scene, flags) is not None
             if is_empty:
-                if not empty:
+                if empty < MOST_NAMED:
                     uuid, key = self._store.scenes.scene(scene)
-                    text = f"nothing was found in scene {uuid}, key {key}; there may be more such scenes"
-                    counts.name("empty_scenes", text)
+                    counts.name("empty_scenes", f"nothing was found in scene {uuid}, key {key}")
                 empty += 1
         counts.empty_scenes = empty
         counts.documents = len(self._flags) - refused - (0 if self._send_empty else empty)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.masking import masked
+from airflow_provider_kognic.core.texts import counted, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # Of each kind of refusal, so many are named.
 MOST_NAMED = 5
@@ -17,6 +18,8 @@ MOST_NAMED = 5
 _BROKEN = ("truncated", "broken_file", "unreadable", "not_results")
 # What is refused of the table, and not of the input.
 _OF_TABLE = "bad_scene_row"
+# Scenes of which it is known why each of their rows is refused; of further ones, only that they are.
+_MOST_SCENES = 1_000
 # Keys without a scene that are told apart; further ones count as rows only.
 _MOST_KEYS = 10_000
 
@@ -56,6 +59,8 @@ class Conversion:
     unknown_columns: tuple[str, ...] = ()
     without_key: int = 0
     _without_scene: set[int] = field(default_factory=set, repr=False)
+    _whys: dict[str, str] = field(default_factory=dict, repr=False)
+    _refused_of: dict[int, Counter[str]] = field(default_factory=dict, repr=False)
 
     @property
     def is_clean(self) -> bool:
@@ -80,6 +85,7 @@ class Conversion:
     def refuse(self, reason: str, file: str, row: int, key: str | None, message: str) -> None:
         """Count a row of the input that is left out because something is wrong with it."""
         self.refused[reason] += 1
+        self._whys.setdefault(reason, message)
         where = f"{file}, row {row}" if row else file
         of = "" if key is None else f", key {key}"
         self.name(reason, f"{where}{of}: {message}")
@@ -95,6 +101,54 @@ class Conversion:
             self._without_scene.add(found)
             self.name("no_scene", f"{file}, row {row}, key {key}: the table of scenes has no such key")
 
+    def refuse_of(self, scene: int, reason: str) -> None:
+        """Note of a scene that a row of it is not taken, and why: it may be all that there is of it."""
+        if (known := self._refused_of.get(scene)) is None:
+            if len(self._refused_of) >= _MOST_SCENES:
+                return
+            known = self._refused_of[scene] = Counter()
+        known[reason] += 1
+
+    def why_nothing_of(self, scene: int) -> str:
+        """Say why nothing is left of a scene: the reasons, how often each, and what to do about the first."""
+        of_it = self._refused_of.get(scene)
+        whose, reasons = ("its rows", of_it) if of_it else ("all rows", self.refused - Counter([_OF_TABLE]))
+        number = (
+            f"{sum(reasons.values()):,} of {whose} are not taken" if of_it else f"of {whose} are not taken"
+        )
+        return f"{number}: {counted(dict(reasons.most_common()))} {self._why(reasons)}".rstrip()
+
+    def why_nothing(self) -> str:
+        """Say where no scene has a document what has become of the rows; nothing where there were none."""
+        if not self.rows:
+            return ""
+        reasons = self.skipped + self.refused
+        reasons.pop(_OF_TABLE, None)
+        return (
+            f"{self.rows:,} rows were read, and all are left out:"
+            f" {counted(dict(reasons.most_common()))} {self._why(reasons)}".rstrip()
+        )
+
+    def _why(self, reasons: Counter[str]) -> str:
+        """Return what was said of the first row that was refused for the most frequent of these reasons."""
+        for reason, _ in reasons.most_common():
+            if reason in self._whys:
+                return sentence(self._whys[reason])
+        return ""
+
+    def name_unseen(self, seen: bytearray, text_of: Callable[[int], str]) -> None:
+        """Count the keys of the table that the input does not have, and name the first.
+
+        Args:
+            seen: For each key whether it was there.
+            text_of: Returns the key of a number.
+        """
+        self.unseen_keys = seen.count(0)
+        place = -1
+        for _ in range(min(self.unseen_keys, MOST_NAMED)):
+            place = seen.find(0, place + 1)
+            self.name("unseen_keys", f"nothing was found of key {text_of(place)}: the input does not have it")
+
     def name(self, what: str, text: str) -> None:
         """Name an example, unless there are enough of its kind."""
         listed = self.named.setdefault(what, [])
@@ -109,6 +163,7 @@ class Conversion:
         )
         if self.unseen_keys:
             yield f"  {self.unseen_keys:,} of {self.keys:,} keys of the table are not in the input"
+            yield from (f"    {text}" for text in self.named.get("unseen_keys", ()))
         if self.keys_without_scene:
             yield f"  {self.keys_without_scene:,} keys of the input have no scene in the table"
         if self.unknown_columns:
@@ -121,8 +176,7 @@ class Conversion:
             for reason, count in sorted(counts.items()):
                 yield f"  {what}: {reason} ({count:,})"
                 yield from (f"    {text}" for text in self.named.get(reason, ()))
-        for what in ("empty_scenes", "unseen_keys"):
-            yield from (f"  {text}" for text in self.named.get(what, ()))
+        yield from (f"  {text}" for text in self.named.get("empty_scenes", ()))
 
     def table(self) -> Iterator[tuple[str, int]]:
         """Yield the counts as lines of a table, what and how many; without most that are zero."""
@@ -145,8 +199,8 @@ class Conversion:
                 yield what, count
 
     def examples(self) -> Iterator[str]:
-        """Yield the first of each kind of refusal, for people."""
-        for reason in sorted(self.refused):
+        """Yield the first of each kind of refusal, and of what else is missing, for people."""
+        for reason in (*sorted(self.refused), "unseen_keys", "empty_scenes"):
             yield from (f"{reason}: {text}" for text in self.named.get(reason, ()))
 
     def to_dict(self) -> dict[str, Any]:

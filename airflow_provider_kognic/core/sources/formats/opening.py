@@ -31,7 +31,7 @@ from airflow_provider_kognic.core.sources.converting.inputs import (
 )
 from airflow_provider_kognic.core.sources.converting.rows import Frame, Kind, Labels
 from airflow_provider_kognic.core.sources.converting.scenes import Scenes
-from airflow_provider_kognic.core.sources.converting.source import ModelSource, Store, finder
+from airflow_provider_kognic.core.sources.converting.source import ModelSource, Store, check_table, finder
 from airflow_provider_kognic.core.sources.converting.summary import Conversion
 from airflow_provider_kognic.core.sources.converting.tables import TABLE, rows_of, unknown_columns
 from airflow_provider_kognic.core.sources.converting.writer import Writing
@@ -40,7 +40,7 @@ from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.stores.troubles import error_of
-from airflow_provider_kognic.core.texts import printable
+from airflow_provider_kognic.core.texts import printable, sentence
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def open_model_source(
     folder: Path | None = None,
     progress: Callable[[int, str], None] | None = None,
     converted: Callable[[str, Conversion], None] | None = None,
+    may_be_empty: bool = False,
 ) -> Source:
     """Open what a task is given, in whichever format it is.
 
@@ -87,6 +88,8 @@ def open_model_source(
         progress: Called now and then with the number of detections read, and the file; may raise to end it.
         converted: Called for each input that was read, with its name and what became of its rows; for a manifest
             that is when its first row is looked up.
+        may_be_empty: Whether a folder or glob without a file of the format is a source of nothing, which says what
+            there is instead; else it is an error.
 
     Returns:
         A source; a `ModelSource` of a model's results, whose `counts` say what became of every row.
@@ -100,7 +103,8 @@ def open_model_source(
     )
     formats = () if options.is_openlabel else (opening.as_format(),)
     if predictions is not None and manifest is None and formats:
-        return opening.open(Given(predictions, max_document_bytes, opening.patience))
+        given = Given(predictions, max_document_bytes, opening.patience)
+        return opening.open(given, may_be_empty=may_be_empty)
     if formats:
         opening.check()  # a manifest's inputs are read when their rows come, which is after the first were sent
     source = open_source(
@@ -208,8 +212,8 @@ class _Opening:
         for name in sorted(paths & set(self._options.arguments)):
             InputFile(self._path(self._options.arguments[name]), self.patience).head()
 
-    def open(self, given: Given) -> ModelSource:
-        """Read all of an input."""
+    def open(self, given: Given, *, may_be_empty: bool = False) -> ModelSource:
+        """Read all of an input; see `open_model_source`."""
         if given.rows is not None:
             raise KognicInputError(
                 "'predictions' is a list; the results of a model are a file, a folder or a glob."
@@ -221,6 +225,13 @@ class _Opening:
             raise
         except Exception as error:
             raise error_of(error, f"'predictions' cannot be read: {given.text}") from error
+        if not files and self._options.empty_scenes is EmptyScenes.SEND:
+            raise KognicInputError(
+                f"{sentence(files.nothing)} That is not to say that the model saw nothing, so no scene is sent as"
+                " an empty one (empty_scenes='send'): a file without detections would say so."
+            )
+        if not files and not may_be_empty:
+            raise KognicInputError(files.nothing)
         try:
             counts = Conversion()
             progress = _Progress(counts, self._progress)
@@ -269,6 +280,7 @@ class _Opening:
                 places_cuboids=format_.frame(arguments) not in {Frame.LIDAR, Frame.NONE},
                 needs_size=format_.needs_size,
             )
+            check_table(scenes, str(options.scenes), format_, counts)
             reading = Reading(arguments, scenes, self._resolve, self.patience, files)
             format_.prepare(reading)
             classes = Classes(
@@ -311,6 +323,7 @@ class _Opening:
             counts,
             send_empty=options.empty_scenes is EmptyScenes.SEND,
             max_bytes=self._max_bytes,
+            nothing=files.nothing,
         )
 
     def _format_of(self, given: Given) -> ModelFormat:
