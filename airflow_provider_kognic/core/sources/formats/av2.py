@@ -45,7 +45,7 @@ _OLD_MAGIC = b"FEA1"
 # Rows that are Python's own at a time.
 _PORTION = 1024
 # Rows of a batch that are taken from it at a time.
-_PART = 16 * _PORTION
+_PART = 8 * _PORTION
 _KIND = Kind.CUBOID
 # Arrow's names of numbers, and what Python calls them, with their bytes.
 _NUMBERS = {"double": ("d", 8), "float": ("f", 4), "int64": ("q", 8), "int32": ("i", 4)}
