@@ -182,18 +182,18 @@ PUBLIC: dict[str, str] = {
     "sources.bounded": (
         "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
     ),
-    "sources.converting.classes": "Classes ClassesFile Resolved UnknownClass",
+    "sources.converting.classes": "Classes ClassesFile Resolved UnknownClass is_text",
     "sources.converting.filters": "FilteredSource Filters filter_document",
-    "sources.converting.index": "DetectionIndex Stored TrackError Tracks pack_mask",
-    "sources.converting.ingest": "Ingest WrongDetectionError check_box check_inside",
+    "sources.converting.index": "DetectionIndex KeyedValues Stored Tracks pack_mask track_twice",
+    "sources.converting.ingest": "Ingest check_box check_inside",
     "sources.converting.inputs": (
         "BrokenFileError InputFile InputFiles Reading check_no_pickle input_files unpacked_name"
     ),
     "sources.converting.json_stream": "BrokenJSONError JSONStream Reads",
     "sources.converting.rows": (
-        "Argument BadRow Canvas Detection EmptyKey Frame Kind Labels Layer ModelFormat Skipped"
+        "Argument BadRow Canvas Detection EmptyKey Frame Kind Labels Layer ModelFormat Skipped WrongDetectionError"
     ),
-    "sources.converting.scenes": "KeyedValues Place Scenes",
+    "sources.converting.scenes": "Place Scenes",
     "sources.converting.source": "ModelSource Store finder",
     "sources.converting.summary": "Conversion",
     "sources.converting.tables": "TableRow WrongRow needed rows_of scene_row",

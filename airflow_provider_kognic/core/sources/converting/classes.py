@@ -21,6 +21,15 @@ BACKGROUND = "_background"
 MOST_LEVELS = 256
 
 
+def is_text(text: object) -> bool:
+    """Tell whether a text can be written: JSON may have half a character, which no file can."""
+    try:
+        str(text).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class UnknownClass(str, Enum):
     """What to do about a class that the classes file does not have.
 
@@ -64,9 +73,12 @@ class ClassesFile:
                 f'{where} is no object of classes: expected {{"<id or name>": "<class>"}}.'
             )
         for label, name in value.items():
-            if not isinstance(name, str) or not name.strip():
+            if not isinstance(name, str) or not name.strip() or not is_text(name):
                 raise KognicInputError(f"{where}: the class of {label!r} is no name: {name!r}.")
-        return cls({str(label).strip(): name.strip() for label, name in value.items()})
+        mapping = {str(label).strip(): name.strip() for label, name in value.items()}
+        if len(mapping) < len(value):
+            raise KognicInputError(f"{where} has a label more than once, but for blanks: which one counts?")
+        return cls(mapping)
 
     @classmethod
     def read(cls, file: InputFile) -> ClassesFile:
@@ -136,6 +148,10 @@ class Classes:
         self._numbers: dict[str, int] = {}
         self._resolved: dict[str | int | None, Resolved] = {}
         for name in (named if self._mapping is None else self._mapping).values():
+            if not is_text(name):
+                raise KognicInputError(
+                    f"a class of the predictions' own has a name that is no text: {name!a}."
+                )
             self._number(name)
 
     def resolve(self, label: str | int | None) -> Resolved:

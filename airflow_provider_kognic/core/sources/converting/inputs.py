@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.sources.base import Given, PathLike
-    from airflow_provider_kognic.core.sources.converting.scenes import KeyedValues, Scenes
+    from airflow_provider_kognic.core.sources.converting.index import KeyedValues
+    from airflow_provider_kognic.core.sources.converting.scenes import Scenes
     from airflow_provider_kognic.core.stores.patience import Patience
 
 PACKED = (".gz", ".bz2", ".xz", ".zst")

@@ -24,6 +24,8 @@ _CUT = 3
 _WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
 _COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
+# Values in one another that are skipped.
+_DEEPEST = 100
 # So near to the end of the window, an error may be only that the rest has not been read yet.
 _NEAR = 32
 
@@ -95,15 +97,21 @@ class JSONStream:
                     self._at = end
                     return value
 
-    def skip(self) -> None:
-        """Go past the next value, however large it is."""
+    def skip(self, depth: int = 0) -> None:
+        """Go past the next value, however large it is.
+
+        Args:
+            depth: In how many others that are skipped it is.
+        """
         begins = self.next_is()
+        if depth > _DEEPEST:
+            raise self._broken("nested too deeply", self._at)
         if begins == "[":
             for _ in self.elements():
-                self.skip()
+                self.skip(depth + 1)
         elif begins == "{":
             for _ in self.members():
-                self.skip()
+                self.skip(depth + 1)
         else:
             self.value()
 

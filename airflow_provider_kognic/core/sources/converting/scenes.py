@@ -14,6 +14,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.sources.converting.index import KeyedValues
 from airflow_provider_kognic.core.sources.converting.tables import (
     COLUMNS,
     LIDAR,
@@ -24,7 +25,7 @@ from airflow_provider_kognic.core.sources.converting.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile
@@ -366,36 +367,4 @@ class Scenes:
 
     def text_of(self, number: int) -> str:
         """Return the key of a number."""
-        (found,) = self._ask("SELECT text FROM keys WHERE number = ?", number)
-        return str(found[0])
-
-
-class KeyedValues:
-    """A map from text to small values on disk; only the last answer is in memory."""
-
-    def __init__(self, database: sqlite3.Connection, lock: threading.Lock, name: str) -> None:
-        self._database = database
-        self._lock = lock
-        self._name = f'"values of {name}"'
-        self._last: tuple[str, Any] | None = None
-        with lock:
-            database.execute(f"CREATE TABLE {self._name} (key TEXT PRIMARY KEY, value) WITHOUT ROWID")
-
-    def update(self, items: Iterable[tuple[str, str | int | float | bytes]]) -> None:
-        """Put items in; a later one replaces an earlier one."""
-        statement = f"INSERT OR REPLACE INTO {self._name} VALUES (?, ?)"  # noqa: S608 - names of this package
-        with self._lock:
-            self._database.execute("BEGIN")
-            self._database.executemany(statement, items)
-            self._database.execute("COMMIT")
-
-    def get(self, key: str) -> Any:
-        """Return the value of a key, or None."""
-        if self._last is not None and self._last[0] == key:
-            return self._last[1]
-        statement = f"SELECT value FROM {self._name} WHERE key = ?"  # noqa: S608 - names of this package
-        with self._lock:
-            found = self._database.execute(statement, (key,)).fetchone()
-        value = None if found is None else found[0]
-        self._last = (key, value)
-        return value
+        return str(self._ask("SELECT text FROM keys WHERE number = ?", number)[0][0])

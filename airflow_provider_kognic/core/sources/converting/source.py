@@ -135,8 +135,8 @@ class ModelSource:
         if flags & REFUSED and not flags & FOUND:
             return Refused(
                 Reason.BAD_ROW,
-                "nothing is left to be sent: each of its rows was refused, or is of no stream that the table has, as"
-                " the summary of the conversion says.",
+                "nothing is left to be sent: each of its rows was refused, or is of no stream that the table has,"
+                " as the summary of the conversion says.",
             )
         if not flags & (FOUND | SEEN) and (why := self._doubt()):
             return Refused(Reason.UNREADABLE, f"whether something was found in it is not known: {why}.")
@@ -146,7 +146,7 @@ class ModelSource:
         """Say why a scene that was not met need not be one in which nothing was found; nothing where it is."""
         counts = self.counts
         if counts.broken_files:
-            return "a file of the predictions could not be read to its end, and nothing before that is of this scene"
+            return "a file of the predictions could not be read to its end, and nothing before that is of it"
         if counts.without_key:
             return (
                 f"{counts.without_key:,} rows of the predictions are refused of which nobody knows the scene, and"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import is_uuid
+from airflow_provider_kognic.core.sources.converting.classes import is_text
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, InputFile, unpacked_name
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:
 
 def _text(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
-    if isinstance(value, (int, str)) and not isinstance(value, bool):
+    if isinstance(value, (int, str)) and not isinstance(value, bool) and is_text(value):
         if text := str(value).strip():
             return text
         value = None
@@ -209,7 +210,7 @@ def _number(row: Mapping[str, Any], name: str, most: int) -> int | None:
         return None
     number: int | None = None
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
-        number = int(value.strip()[:20])
+        number = int(value.strip().lstrip("0")[:20] or 0)
     elif isinstance(value, int) and not isinstance(value, bool):
         number = value
     elif isinstance(value, float) and value.is_integer():  # pandas makes them of a column with a gap

@@ -12,7 +12,6 @@ import contextlib
 from math import cos, isfinite, sin
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.rows import (
     BadRow,
     Detection,
@@ -22,6 +21,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Labels,
     ModelFormat,
     Skipped,
+    WrongDetectionError,
 )
 from airflow_provider_kognic.core.sources.converting.scenes import CAMERAS, CUBOIDS, UNPLACED
 from airflow_provider_kognic.core.sources.texts.columns import (

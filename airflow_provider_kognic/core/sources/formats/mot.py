@@ -10,9 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.inputs import unpacked_name
-from airflow_provider_kognic.core.sources.converting.rows import Detection, Kind, Labels, ModelFormat
+from airflow_provider_kognic.core.sources.converting.rows import (
+    Detection,
+    Kind,
+    Labels,
+    ModelFormat,
+    WrongDetectionError,
+)
 from airflow_provider_kognic.core.sources.texts.columns import (
     NO_CONFIDENCE,
     Owners,

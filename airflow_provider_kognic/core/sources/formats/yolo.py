@@ -12,7 +12,6 @@ import string
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.rows import (
     BadRow,
     Detection,
@@ -20,6 +19,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Kind,
     Labels,
     ModelFormat,
+    WrongDetectionError,
 )
 from airflow_provider_kognic.core.sources.texts.columns import (
     Owners,

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
-from airflow_provider_kognic.core.sources.converting.rows import Argument
+from airflow_provider_kognic.core.sources.converting.rows import Argument, WrongDetectionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

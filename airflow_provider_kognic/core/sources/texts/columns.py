@@ -5,9 +5,8 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
-from airflow_provider_kognic.core.sources.converting.rows import BadRow
+from airflow_provider_kognic.core.sources.converting.rows import BadRow, WrongDetectionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
