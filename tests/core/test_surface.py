@@ -199,7 +199,7 @@ PUBLIC: dict[str, str] = {
     "sources.converting.tables": "TableRow WrongRow needed rows_of scene_row",
     "sources.converting.writer": "Writing mover write_document",
     "sources.folder": "FilesSource open_glob",
-    "sources.texts.columns": "Owners bad_row lines_of track_name whole_number",
+    "sources.texts.columns": "Owners bad_row check_plain lines_of track_name whole_number",
     "sources.formats.mot": "sequence_of",
     "sources.formats.opening": "open_model_source recognise",
     "sources.formats.options": "Confidence EmptyScenes FormatOptions",

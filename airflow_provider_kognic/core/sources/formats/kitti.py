@@ -28,6 +28,7 @@ from airflow_provider_kognic.core.sources.texts.columns import (
     NO_CONFIDENCE,
     Owners,
     bad_row,
+    check_plain,
     lines_of,
     track_name,
     whole_number,
@@ -66,6 +67,8 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
         key: str | None = None
         try:
             track, count = None, len(columns)
+            if "_" in line or not line.isascii():  # of which a type may have some
+                check_plain(columns[1:] if count <= OBJECT + 1 else (*columns[:2], *columns[3:]))
             if count == OBJECT + 1 or count == OBJECT:
                 key = stem
                 owners.check(key)
