@@ -257,6 +257,15 @@ class _Part(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        size = self._at + self._left
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: size}[whence]
+        self._left = max(0, size - self._at)
+        return self._at
+
     def readinto(self, buffer: Buffer, /) -> int:
         view: Any = memoryview(buffer)
         want = min(len(view), self._left)

@@ -8,6 +8,7 @@ import json
 import math
 from array import array
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
@@ -221,30 +222,49 @@ def _number(row: Mapping[str, Any], name: str, most: int) -> int | None:
 
 
 def _transform(value: Any) -> bytes | None:
-    if value is None or (isinstance(value, str) and not value.strip()) or value != value:  # noqa: PLR0124 - NaN
+    if isinstance(value, str):
+        return _matrix_in(value)
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return None
+    return _matrix(value, value)
+
+
+@lru_cache(maxsize=16)
+def _matrix_in(text: str) -> bytes | None:
+    """Return the matrix in a text; that of a sensor which stands still is the same in every row."""
+    if not text.strip():
         return None
     try:
-        numbers = json.loads(value) if isinstance(value, str) else list(value)
-        matrix = array("d", numbers)
+        numbers = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _no_matrix(text) from None
+    return _matrix(numbers, text)
+
+
+def _matrix(numbers: Any, value: Any) -> bytes:
+    try:
+        matrix = array("d", numbers if isinstance(numbers, str) else list(numbers))
     except (TypeError, ValueError, RecursionError, OverflowError):
-        raise WrongRow(f"'transform' is no list of {_MATRIX} numbers: {value!r}") from None
+        raise _no_matrix(value) from None
     if len(matrix) != _MATRIX:
         raise WrongRow(f"'transform' has {len(matrix)} numbers, not {_MATRIX}")
     _check_rigid(matrix)
     return matrix.tobytes()
 
 
+def _no_matrix(value: Any) -> WrongRow:
+    return WrongRow(f"'transform' is no list of {_MATRIX} numbers: {value!r}")
+
+
 def _check_rigid(matrix: array[float]) -> None:
     if not all(map(math.isfinite, matrix)):
         raise WrongRow("'transform' has a number that is not finite")
-    rows = [matrix[at : at + 3] for at in (0, 4, 8)]
-    products = [
-        (a, b, sum(x * y for x, y in zip(rows[a], rows[b], strict=True))) for a in range(3) for b in range(3)
-    ]
-    turned = all(abs(product - (a == b)) <= _RIGID for a, b, product in products)
-    (a, b, c), (d, e, f), (g, h, i) = rows
+    a, b, c, _, d, e, f, _, g, h, i, _, *last = matrix
+    lengths = (a * a + b * b + c * c - 1, d * d + e * e + f * f - 1, g * g + h * h + i * i - 1)
+    across = (a * d + b * e + c * f, a * g + b * h + c * i, d * g + e * h + f * i)
+    turned = all(-_RIGID <= value <= _RIGID for value in (*lengths, *across))
     mirrored = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0
-    if not turned or mirrored or list(matrix[12:]) != [0, 0, 0, 1]:
+    if not turned or mirrored or last != [0, 0, 0, 1]:
         raise WrongRow(
             "'transform' is no rigid matrix, row by row: a turn without scale or mirror, a shift as its fourth"
             " column, and 0, 0, 0, 1 as its last row"

@@ -10,10 +10,11 @@ other, packed ones included, with one batch in memory.
 
 from __future__ import annotations
 
-from itertools import repeat
+from itertools import islice, repeat
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicError
+from airflow_provider_kognic.core.files import is_local
 from airflow_provider_kognic.core.geometry.conventions import val_from_av2
 from airflow_provider_kognic.core.geometry.cuboids import quick_val
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, check_no_pickle
@@ -30,7 +31,7 @@ from airflow_provider_kognic.core.sources.converting.tables import needed
 from airflow_provider_kognic.core.sources.texts.columns import Owners
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading
     from airflow_provider_kognic.core.sources.converting.rows import Row
@@ -44,6 +45,8 @@ _MAGIC, _ALIGNED = b"ARROW1", 8
 _OLD_MAGIC = b"FEA1"
 # Rows that are Python's own at a time.
 _PORTION = 1024
+# Rows of a batch that are taken from it at a time.
+_PART = 16 * _PORTION
 _KIND = Kind.CUBOID
 # Arrow's names of numbers, and what Python calls them, with their bytes.
 _NUMBERS = {"double": ("d", 8), "float": ("f", 4), "int64": ("q", 8), "int32": ("i", 4)}
@@ -69,12 +72,77 @@ def _rows(reading: Reading, file: InputFile) -> Iterator[Row]:
             old = ", but one of version 1: write it again" if start.startswith(_OLD_MAGIC) else ""
             yield BadRow(0, "not_results", f"no feather file{old}")
             return
+        number = 0
+        if is_local(file.path) and opened.seekable():
+            try:
+                for row in _in_place(reading, file, arrow, opened):
+                    number += 1
+                    yield row
+            except _Unclear:
+                opened.seek(_ALIGNED)
+            else:
+                return
         rest = _Rest(opened)
-        yield from _batches(reading, file, arrow, rest)
+        yield from islice(_batches(reading, file, arrow, rest), number, None)
         while rest.read(1 << 16):
             pass
         if rest.last != _MAGIC:
             raise BrokenFileError("it ends before its end: it may lack rows")
+
+
+class _Unclear(Exception):  # noqa: N818 - no error
+    """A file cannot be read by what its end says of it: it may be right up to some place all the same."""
+
+
+def _in_place(reading: Reading, file: InputFile, arrow: Any, opened: IO[bytes]) -> Iterator[Row]:
+    """Yield the rows of a file in which any place can be read: column by column, and part by part.
+
+    So neither a batch's bytes nor all of its numbers are in memory, which are 17 MB; they are unpacked anew for
+    each of its parts. Raises `_Unclear` before the first row of a part that cannot be read.
+    """
+    number, ipc = 0, needed("pyarrow.ipc", "tables", f"to read {file}")
+    errors, pool = (arrow.lib.ArrowException, OSError, UnicodeDecodeError), arrow.system_memory_pool()
+    places = _Places(opened)
+
+    def opens(fields: list[int]) -> Any:
+        options = ipc.IpcReadOptions(use_threads=False, included_fields=fields)
+        return ipc.open_file(places, options=options, memory_pool=pool)
+
+    try:
+        whole = opens([])
+        names, batches = whole.schema.names, whole.num_record_batches
+        if _wrong_columns(whole.schema):
+            raise _Unclear
+        columns = [opens([names.index(name)]) if name in names else None for name in (*_OPTIONAL, *_NEEDED)]
+    except errors:
+        raise _Unclear from None
+    logs = _Logs(reading, file, named=_LOG in names)
+    for batch in range(batches):
+        start, rows = 0, 1
+        while start < rows:
+            held: list[Callable[[int, int], Iterable[Any]]] = []
+            try:
+                for one in columns:
+                    if one is None:
+                        held.append(lambda start, end: repeat(None, end - start))
+                        continue
+                    column = _column(one, batch)
+                    rows = len(column)
+                    held.append(_held(column.slice(start, _PART)))
+                    del column  # before the next one is unpacked
+            except errors:
+                raise _Unclear from None
+            for at in range(0, min(_PART, rows - start), _PORTION):
+                end = min(at + _PORTION, rows - start)
+                yield from _detections([values(at, end) for values in held], number, logs)
+                number += end - at
+            start += _PART
+
+
+def _column(reader: Any, batch: int) -> Any:
+    found = reader.get_batch(batch)
+    found.validate(full=True)  # what points beyond itself would end the process
+    return found.column(0)
 
 
 def _batches(reading: Reading, file: InputFile, arrow: Any, rest: _Rest) -> Iterator[Row]:
@@ -93,7 +161,7 @@ def _batches(reading: Reading, file: InputFile, arrow: Any, rest: _Rest) -> Iter
         if batch is None:
             return
         for at in range(0, batch.num_rows, _PORTION):
-            yield from _detections(batch.slice(at, _PORTION), number, logs)
+            yield from _detections(_columns(batch.slice(at, _PORTION)), number, logs)
             number += min(_PORTION, batch.num_rows - at)
         del batch  # before the next one is read
 
@@ -135,34 +203,37 @@ def _wrong_columns(schema: Any) -> str:
 
 
 def _columns(batch: Any) -> list[Iterable[Any]]:
-    names = batch.schema.names
+    names, rows = batch.schema.names, batch.num_rows
     return [
-        _listed(batch.column(names.index(name))) if name in names else repeat(None, batch.num_rows)
+        _held(batch.column(names.index(name)))(0, rows) if name in names else repeat(None, rows)
         for name in (*_OPTIONAL, *_NEEDED)
     ]
 
 
-def _listed(column: Any) -> list[Any]:
-    """Return what `to_pylist` does, which makes an object of Arrow's for each value before Python's own.
+def _held(column: Any) -> Callable[[int, int], list[Any]]:
+    """Return what lists the values from one row to another, as `to_pylist` does, and has no more than they need.
 
-    Numbers are taken from where they lie, and of a text that is there often one is made.
+    That makes an object of Arrow's for each value before Python's own. Numbers are taken from where they lie, and
+    of a text that is there often one is made.
     """
     kind = str(column.type)
     if kind in _NUMBERS and not column.null_count:
         form, size = _NUMBERS[kind]
         start = column.offset * size
-        return memoryview(column.buffers()[1])[start : start + len(column) * size].cast(form).tolist()
+        raw: Any = memoryview(bytes(memoryview(column.buffers()[1])[start : start + len(column) * size]))
+        numbers = raw.cast(form)
+        return lambda start, end: list(numbers[start:end])
     if kind == "string":
         texts = column.dictionary_encode()
-        known = texts.dictionary.to_pylist()
-        return [None if at is None else known[at] for at in _listed(texts.indices)]
-    found: list[Any] = column.to_pylist()
-    return found
+        known, places = texts.dictionary.to_pylist(), _held(texts.indices)
+        return lambda start, end: [None if at is None else known[at] for at in places(start, end)]
+    values: list[Any] = column.to_pylist()
+    return lambda start, end: values[start:end]
 
 
-def _detections(batch: Any, number: int, logs: _Logs) -> Iterator[Row]:
-    """Yield the rows of a few, of which `number` come before them."""
-    for row in zip(*_columns(batch), strict=True):
+def _detections(columns: list[Iterable[Any]], number: int, logs: _Logs) -> Iterator[Row]:
+    """Yield the rows of some columns; `number` rows come before them."""
+    for row in zip(*columns, strict=True):
         number += 1
         log, score, track, time, category, x, y, z, length, width, height, qw, qx, qy, qz = row
         key = logs.key(log, time)
@@ -225,6 +296,29 @@ class _Rest:
         data = self._file.read(size)
         self.last = (self.last + data[-len(_MAGIC) :])[-len(_MAGIC) :]
         return data
+
+    def close(self) -> None:
+        """Do nothing: who opened the file closes it."""
+
+    def readable(self) -> bool:
+        """As it is opened."""
+        return True
+
+
+class _Places:
+    """A file in which any place can be read, for pyarrow, which would close it."""
+
+    closed = False
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        """Read from there on; a length that no batch has is that of a broken file."""
+        if size > _MOST_BATCH:
+            raise OSError(f"a batch of {size:,} bytes")
+        return self._file.read(size)
 
     def close(self) -> None:
         """Do nothing: who opened the file closes it."""
