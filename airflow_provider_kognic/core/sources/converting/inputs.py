@@ -180,11 +180,13 @@ class InputFiles:
         place: The folder that they are in, or the only file itself.
         names: In that folder; None for the file.
         patience: See `InputFile`.
+        folders: How many folders are in it, of which nothing is read.
     """
 
     place: PathLike
     names: Sequence[str] | None
     patience: Patience | None = None
+    folders: int = 0
 
     def __len__(self) -> int:
         return 1 if self.names is None else len(self.names)
@@ -207,9 +209,12 @@ def input_files(given: Given, endings: tuple[str, ...]) -> InputFiles:
         KognicInputError: There are none.
     """
     if given.is_folder:
-        names = sorted(name for name in _listed(given) if unpacked_name(name).lower().endswith(endings))
-        files = InputFiles(given.path, names, given.patience)
+        listed, folders = _listed(given)
+        names = sorted(name for name in listed if unpacked_name(name).lower().endswith(endings))
+        files = InputFiles(given.path, names, given.patience, folders)
         what = f"has no file that ends with {' or '.join(endings)}"
+        if folders:
+            what += f"; the {folders:,} folders in it are not looked into"
     elif given.is_file:
         files, what = InputFiles(given.path, None, given.patience), ""
     elif is_pattern(given.text):
@@ -222,14 +227,21 @@ def input_files(given: Given, endings: tuple[str, ...]) -> InputFiles:
     return files
 
 
-def _listed(given: Given) -> list[str]:
+def _listed(given: Given) -> tuple[list[str], int]:
+    """Return the names of the files in a folder, and how many folders are in it."""
     if given.listing is not None:
-        return list(given.listing.files("*").sizes)
-    folder = given.path
+        return list(given.listing.files("*").sizes), given.listing.folders()
+    folder, names, folders = given.path, [], 0
+    found: Any = contextlib.nullcontext(folder.iterdir())
     if isinstance(folder, Path) and is_local(folder):
-        with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if not entry.is_dir()]
-    return [entry.name for entry in folder.iterdir() if not entry.is_dir()]
+        found = os.scandir(folder)  # which knows of each what it is
+    with found as entries:
+        for entry in entries:
+            if entry.is_dir():
+                folders += 1
+            else:
+                names.append(entry.name)
+    return names, folders
 
 
 class _Checked(io.RawIOBase):

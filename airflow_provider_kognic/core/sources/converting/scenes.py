@@ -249,7 +249,7 @@ class Scenes:
         scene, is_new_scene = self._scene_of(row)
         key, is_new_key = self._key_of(row, scene)
         try:
-            self._check_size(key, row)
+            _check_one_size(None if is_new_key else self.size_of_number(key), row)
             if not self._put("INSERT INTO frames VALUES (?, ?, ?)", scene, row.frame, row.timestamp):
                 self._check_frame(scene, row)
             where = (scene, row.frame, row.stream, row.timestamp, key)
@@ -298,17 +298,6 @@ class Scenes:
             self._database.execute("DELETE FROM scenes WHERE number = ?", (scene,))
             self._database.execute("DELETE FROM frames WHERE scene = ?", (scene,))
             self._last_scene = ("", 0)
-
-    def _check_size(self, key: int, row: TableRow) -> None:
-        """Check that a key has one image, of one size: what is found in it has one place."""
-        if key == self.keys or not self._widths[key] or row.width is None:
-            return
-        size = self._widths[key], self._heights[key]
-        if size != (row.width, row.height):
-            raise WrongRow(
-                f"the key's image has {size[0]} x {size[1]} pixels (width x height) in an earlier row, and"
-                f" {row.width} x {row.height} here: images of two sizes have keys of their own"
-            )
 
     def _check_frame(self, scene: int, row: TableRow) -> None:
         """Check that a frame that could not be put in is there with the same timestamp."""
@@ -380,3 +369,12 @@ class Scenes:
     def text_of(self, number: int) -> str:
         """Return the key of a number."""
         return str(self._ask("SELECT text FROM keys WHERE number = ?", number)[0][0])
+
+
+def _check_one_size(size: tuple[int, int] | None, row: TableRow) -> None:
+    """Check that a key has one image, of one size: what is found in it has one place."""
+    if size is not None and row.width is not None and size != (row.width, row.height):
+        raise WrongRow(
+            f"the key's image has {size[0]} x {size[1]} pixels (width x height) in an earlier row, and {row.width} x"
+            f" {row.height} here: images of two sizes have keys of their own"
+        )

@@ -92,6 +92,10 @@ class ModelSource:
             else:
                 yield prediction_of(uuid, where, partial(self._read, scene, uuid), "'scene_uuid'")
 
+    def has_scene(self, scene_uuid: str) -> bool:
+        """Whether the table has a scene, with a document or without."""
+        return self._store.scenes.scene_named(scene_uuid.lower()) is not None
+
     def find(self, key: str, scene_uuid: object) -> Callable[[], bytes]:
         """Find a document again.
 

@@ -182,6 +182,10 @@ class _Opening:
         undo: contextlib.ExitStack,
     ) -> ModelSource:
         options, counts = self._options, Conversion()
+        if files.folders:
+            text = f"{files.folders:,} folders in {where} are not read: a pattern of their files would be"
+            counts.name("not_read", text)
+            logger.warning("%s.", masked(text))
         with self._place() as place:
             scenes = Scenes(place)
         undo.callback(scenes.close)

@@ -162,3 +162,17 @@ def test_a_table_does_not_have_half_a_character(tmp_path: Path) -> None:
     source = opened(write_json(tmp_path / "r.json", [box(7)]), path)
     assert len(documents(source)) == 1
     assert source.counts.refused == {"bad_scene_row": 2}
+
+
+def test_folders_in_a_folder_are_not_read_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("in", "in/train", "in/val"):
+        (tmp_path / name).mkdir()
+        write_json(tmp_path / name / "r.json", [box(7)])
+    source = opened(tmp_path / "in", one_scene_each(tmp_path, [7]))
+    assert source.counts.rows == 1
+    text = f"2 folders in {tmp_path / 'in'} are not read: a pattern of their files would be"
+    assert f"  {text}" in list(source.counts.lines())
+    assert text in caplog.text
+    (tmp_path / "in" / "r.json").unlink()
+    with pytest.raises(KognicInputError, match="the 2 folders in it are not looked into"):
+        opened(tmp_path / "in", tmp_path / "scenes.csv")
