@@ -189,7 +189,7 @@ PUBLIC: dict[str, str] = {
     "sources.converting.inputs": (
         "BrokenFileError InputFile InputFiles Reading check_no_pickle input_files unpacked_name"
     ),
-    "sources.converting.json_stream": "BrokenJSONError JSONStream Reads",
+    "sources.converting.json_stream": "BrokenJSONError JSONStream Reads Repeated RepeatedKeyError once",
     "sources.converting.rows": (
         "Argument BadRow Canvas Detection EmptyKey Frame Kind Labels Layer ModelFormat Skipped WrongDetectionError"
     ),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
+from airflow_provider_kognic.core.sources.converting.json_stream import RepeatedKeyError, once
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -89,27 +90,12 @@ class ClassesFile:
         """
         try:
             with file.opened() as opened:
-                value = json.loads(opened.read(), object_pairs_hook=_once)
+                value = json.loads(opened.read(), object_pairs_hook=once)
         except (BrokenFileError, UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
             raise KognicInputError(f"the classes file {file} is no JSON: {error}.") from error
-        except _TwiceError as error:
-            raise KognicInputError(
-                f"the classes file {file} has {error} more than once: which one counts?"
-            ) from error
+        except RepeatedKeyError as error:
+            raise KognicInputError(f"the classes file {file}: {error}") from error
         return cls.of(value, f"the classes file {file}")
-
-
-class _TwiceError(ValueError):
-    """A key stands in an object more than once."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _TwiceError(repr(key))
-        found[key] = value
-    return found
 
 
 class Classes:

@@ -375,6 +375,6 @@ def _check_one_size(size: tuple[int, int] | None, row: TableRow) -> None:
     """Check that a key has one image, of one size: what is found in it has one place."""
     if size is not None and row.width is not None and size != (row.width, row.height):
         raise WrongRow(
-            f"the key's image has {size[0]} x {size[1]} pixels (width x height) in an earlier row, and {row.width} x"
-            f" {row.height} here: images of two sizes have keys of their own"
+            f"the key's image has {size[0]} x {size[1]} pixels (width x height) in an earlier row, and"
+            f" {row.width} x {row.height} here: images of two sizes have keys of their own"
         )

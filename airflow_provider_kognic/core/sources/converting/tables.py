@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.sources.converting.classes import is_text
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, InputFile, unpacked_name
+from airflow_provider_kognic.core.sources.converting.json_stream import RepeatedKeyError, once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -110,7 +111,10 @@ def _json_lines(file: InputFile) -> Iterator[tuple[int, Mapping[str, Any] | str]
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=once)
+        except RepeatedKeyError as error:
+            yield number, str(error)
+            continue
         except (ValueError, RecursionError) as error:
             yield number, f"no JSON: {error}"
             continue

@@ -176,3 +176,44 @@ def test_folders_in_a_folder_are_not_read_and_told(tmp_path: Path, caplog: pytes
     (tmp_path / "in" / "r.json").unlink()
     with pytest.raises(KognicInputError, match="the 2 folders in it are not looked into"):
         opened(tmp_path / "in", tmp_path / "scenes.csv")
+
+
+TWICE = [
+    '{"image_id": 9, "image_id": 7, "category_id": 1, "bbox": [1, 1, 5, 5]}',
+    '{"image_id": 7, "category_id": 1, "bbox": [1, 1, 5, 5], "bbox": [2, 1, 5, 5]}',
+    '{"image_id": 7, "category_id": 1, "segmentation": {"size": [9, 9], "size": [1, 1], "counts": [81]}}',
+]
+
+
+@pytest.mark.parametrize("wrong", TWICE)
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_row_has_each_member_once(tmp_path: Path, wrong: str, at: int) -> None:
+    """Others take the last: which one the model meant, nobody knows. A colon in a text is none of a member."""
+    rows = [json.dumps(box(7, category="a: b")), json.dumps(box(7) | {"note": {"a": [{"b": ":"}]}})]
+    rows.insert(at, wrong)
+    (tmp_path / "r.json").write_text(f"[{', '.join(rows)}]")
+    source = opened(tmp_path / "r.json", one_scene_each(tmp_path, [7]))
+    assert (source.counts.taken, source.counts.refused) == (2, {"bad_row": 1})
+    assert "stands more than once" in source.counts.named["bad_row"][0]
+
+
+def test_so_it_is_with_other_formats_and_tables(tmp_path: Path) -> None:
+    one = json.dumps(nuscenes.box())
+    twice = f'{one[:-1]}, "detection_name": "bus"}}'
+    (tmp_path / "r.json").write_text(f'{{"results": {{"a": [{one}, {twice}]}}}}')
+    row = {"key": "a", "scene_uuid": scene(0), "stream": "@lidar", "transform": UNIT}
+    line = json.dumps(row)
+    (tmp_path / "s.jsonl").write_text(f'{{"key": "x", {line[1:]}\n{line}\n')
+    source = opened(tmp_path / "r.json", tmp_path / "s.jsonl", format="nuscenes", classes=None)
+    assert (source.counts.taken, source.counts.refused) == (1, {"bad_row": 1, "bad_scene_row": 1})
+    frame = '{"labels_3d": [], "scores_3d": [], "bboxes_3d": [], "labels_3d": [1]}'
+    (tmp_path / "a.json").write_text(frame)
+    source = opened(tmp_path / "a.json", tmp_path / "s.jsonl", format="mmdet3d", classes=None)
+    assert source.counts.refused == {"not_results": 1, "bad_scene_row": 1}
+
+
+def test_classes_are_named_once(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text('{"1": "Car", "2": "Bus", "1": "Van"}')
+    results = write_json(tmp_path / "r.json", [box(7)])
+    with pytest.raises(KognicInputError, match=r"c\.json: '1' stands more than once"):
+        opened(results, one_scene_each(tmp_path, [7]), classes=tmp_path / "c.json")
