@@ -35,7 +35,12 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Skipped,
     WrongDetectionError,
 )
-from airflow_provider_kognic.core.sources.converting.scenes import CAMERAS, CUBOIDS, UNPLACED
+from airflow_provider_kognic.core.sources.converting.scenes import (
+    CAMERAS,
+    CUBOIDS,
+    TWO_SIZES,
+    UNPLACED,
+)
 from airflow_provider_kognic.core.sources.converting.tables import LIDAR
 
 if TYPE_CHECKING:
@@ -263,7 +268,7 @@ class Ingest:
 
     def _check_inside(self, geometry: Any, place: int) -> None:
         size = self._scenes.size_of_number(place)
-        if size is not None:
+        if size is not None and not self._scenes.uses[place] & TWO_SIZES:
             check_inside(geometry, *size)
 
     def _note(self, row: Row) -> None:

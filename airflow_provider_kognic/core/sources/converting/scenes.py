@@ -32,11 +32,18 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.summary import Conversion
     from airflow_provider_kognic.core.sources.converting.tables import TableRow
 
-# What the rows of a key take.
-CAMERAS, CUBOIDS, UNPLACED = 1, 2, 4
+# What the rows of a key take; and whether its images are of two sizes, of which the first is known.
+CAMERAS, CUBOIDS, UNPLACED, TWO_SIZES = 1, 2, 4, 8
 
 # Kibibytes of the database that are kept in memory.
 _CACHE_KIB = 1024
+# What is written there ends with the task: nothing needs to survive it.
+_PRAGMAS = (
+    "journal_mode=OFF",
+    "synchronous=OFF",
+    f"cache_size=-{_CACHE_KIB}",
+    "locking_mode=EXCLUSIVE",
+)
 # Of a hash, with its sign.
 _BITS = 64
 # Scenes that are listed at a time.
@@ -96,13 +103,7 @@ class Scenes:
 
     def __init__(self, folder: Path) -> None:
         self._database = sqlite3.connect(folder / "scenes.db", check_same_thread=False, isolation_level=None)
-        # What is written here ends with the task: nothing needs to survive it.
-        for pragma in (
-            "journal_mode=OFF",
-            "synchronous=OFF",
-            f"cache_size=-{_CACHE_KIB}",
-            "locking_mode=EXCLUSIVE",
-        ):
+        for pragma in _PRAGMAS:
             self._database.execute(f"PRAGMA {pragma}").close()
         self._database.executescript(_TABLES)
         self._lock = threading.Lock()
@@ -110,7 +111,7 @@ class Scenes:
         self.keys = 0
         self.uses = bytearray()
         self.scene_of = array("I")
-        self.knows_sizes = False
+        self.knows_sizes = self._one_size = False
         self._widths = array("I")
         self._heights = array("I")
         self._hashes = array("q")
@@ -139,7 +140,7 @@ class Scenes:
         Raises:
             KognicInputError: It is no such table.
         """
-        known = False
+        known, self._one_size = False, needs_size
         self._database.execute("BEGIN")
         for line, row in rows_of(table, "the table of scenes"):
             if isinstance(row, str):
@@ -249,7 +250,8 @@ class Scenes:
         scene, is_new_scene = self._scene_of(row)
         key, is_new_key = self._key_of(row, scene)
         try:
-            _check_one_size(None if is_new_key else self.size_of_number(key), row)
+            if self._one_size and not is_new_key:
+                _check_one_size(self.size_of_number(key), row)
             if not self._put("INSERT INTO frames VALUES (?, ?, ?)", scene, row.frame, row.timestamp):
                 self._check_frame(scene, row)
             where = (scene, row.frame, row.stream, row.timestamp, key)
@@ -341,6 +343,8 @@ class Scenes:
         self.uses[key] = uses & ~CUBOIDS if uses & UNPLACED else uses
         if not self._widths[key]:
             self._widths[key], self._heights[key] = row.width or 0, row.height or 0
+        elif row.width is not None and (row.width, row.height) != self.size_of_number(key):
+            self.uses[key] |= TWO_SIZES
 
     def _index_keys(self) -> None:
         """Make what finds keys: their hashes in order. Two are the same once in 10^9 tables of 100,000 keys."""
@@ -372,7 +376,7 @@ class Scenes:
 
 
 def _check_one_size(size: tuple[int, int] | None, row: TableRow) -> None:
-    """Check that a key has one image, of one size: what is found in it has one place."""
+    """Check that a key has one image, of one size: parts of another would be other pixels."""
     if size is not None and row.width is not None and size != (row.width, row.height):
         raise WrongRow(
             f"the key's image has {size[0]} x {size[1]} pixels (width x height) in an earlier row, and"

@@ -293,6 +293,17 @@ def test_a_key_with_images_of_two_sizes_is_refused(tmp_path: Path) -> None:
     assert "10 x 10 pixels" in source.counts.named["bad_scene_row"][0]
 
 
+def test_where_sizes_are_not_needed_nothing_is_outside_of_one_of_two(tmp_path: Path) -> None:
+    rows = [
+        {"key": "f", "scene_uuid": scene(0), "stream": name, "image_width": size, "image_height": size}
+        for name, size in (("A", 30), ("B", 1000))
+    ]
+    (tmp_path / "f.txt").write_text("Car 0 0 -10 500 20 530 60 1.5 1.6 3.9 1 2 20 0.1\n")
+    table = write_scenes(tmp_path / "s.csv", rows)
+    source = opened(tmp_path / "f.txt", table, format="kitti", classes=None)
+    assert (source.counts.taken, source.counts.refused) == (1, {})
+
+
 def test_seven_columns_in_a_file_of_outlines_are_one(tmp_path: Path) -> None:
     """One of three points that ends at an edge of the image looks like a box with a track."""
     triangle, outline = "2 0.2 0.3 0.6 0.4 0.5 1", "2 0.2 0.3 0.6 0.4 0.5 0.6 0.1 0.1"
