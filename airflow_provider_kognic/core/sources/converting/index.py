@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 # Buckets, and bytes that wait in memory: a scattered file of 5 GB makes buckets of 2 MB.
 MOST_BUCKETS = 1024
-MOST_WAITING = 2 << 20
+MOST_WAITING = 1 << 20
+# Of these, so many are written at a time.
+_MOST_WRITTEN = 1 << 16
 # Buckets that are kept as they were read last, for readers that are not in step.
 _KEPT = 2
 
@@ -148,12 +150,19 @@ class DetectionIndex:
                 self._last[bucket] = at
                 at += _PIECE.size + len(data)
                 self._waiting[bucket] = bytearray()
+            if at - self._end > _MOST_WRITTEN:
+                self._write(pieces)
+        self._write(pieces)
+        self._size = 0
+
+    def _write(self, pieces: list[bytes | bytearray]) -> None:
+        """Write pieces, and let them go: all of them together would be in memory twice."""
         left = memoryview(b"".join(pieces))
+        pieces.clear()
         while left:
             written = os.pwrite(self._file, left, self._end)
             self._end += written
             left = left[written:]
-        self._size = 0
 
     def of_key(self, scene: int, key: int) -> list[Stored]:
         """Return what was found in one image, sample or frame, in the order in which it was added.

@@ -16,7 +16,6 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.files import is_local
 from airflow_provider_kognic.core.geometry.conventions import val_from_av2
-from airflow_provider_kognic.core.geometry.cuboids import quick_val
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, check_no_pickle
 from airflow_provider_kognic.core.sources.converting.rows import (
     Argument,
@@ -46,7 +45,7 @@ _OLD_MAGIC = b"FEA1"
 # Rows that are Python's own at a time.
 _PORTION = 1024
 # Rows of a batch that are taken from it at a time.
-_PART = 16 * _PORTION
+_PART = 8 * _PORTION
 _KIND = Kind.CUBOID
 # Arrow's names of numbers, and what Python calls them, with their bytes.
 _NUMBERS = {"double": ("d", 8), "float": ("f", 4), "int64": ("q", 8), "int32": ("i", 4)}
@@ -244,13 +243,11 @@ def _detections(columns: list[Iterable[Any]], number: int, logs: _Logs) -> Itera
             message = f"its category is {category!r:.80}, its track {track!r:.80}"
             yield BadRow(number, "bad_row", message, key)
             continue
-        val = quick_val((x, y, z), (qx, qy, qz, qw), length, width, height, again=True)
-        if val is None:
-            try:
-                val = val_from_av2((x, y, z), (length, width, height), (qw, qx, qy, qz))
-            except ValueError as error:
-                yield BadRow(number, getattr(error, "reason", "not_numbers"), str(error), key)
-                continue
+        try:
+            val = val_from_av2((x, y, z), (length, width, height), (qw, qx, qy, qz))
+        except ValueError as error:
+            yield BadRow(number, getattr(error, "reason", "not_numbers"), str(error), key)
+            continue
         yield Detection(key, _KIND, category, score, val, number, track)
 
 
