@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import math
+import re
 from array import array
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,7 +36,10 @@ LIDAR = "@lidar"
 
 _MOST_TIMESTAMP = 2**53 - 1
 _MOST_PIXELS = 1 << 20
-_MATRIX = 16
+_ROWS = 4
+_MATRIX = _ROWS * _ROWS
+# Of a whole number the digits that count; pandas writes `3.0` for 3 in a column with a gap.
+_WHOLE = re.compile(r"0*([0-9]*)(?<=[0-9])(?:\.0*)?\Z")
 # A turn's columns may be so far from unit length and from right angles: what rounding to four decimals does.
 _RIGID = 1e-3
 # Rows of a parquet file that are decoded at a time.
@@ -76,6 +80,10 @@ def rows_of(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any]
             yield from _parquet(file, what)
         elif name.endswith((".jsonl", ".ndjson")):
             yield from _json_lines(file)
+        elif name.endswith(".json"):
+            raise KognicInputError(
+                f"{what} {file} is JSON by its name: a table is CSV, parquet or JSON lines, called .jsonl."
+            )
         else:
             yield from _csv(file, what)
     except BrokenFileError as error:
@@ -92,6 +100,7 @@ def _csv(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | 
                 continue
             if names is None:
                 names = [field.strip() for field in fields]
+                _check_commas(file, what, names)
                 _check_names(file, what, names)
             elif len(fields) > len(names):
                 yield (
@@ -104,6 +113,14 @@ def _csv(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | 
         raise KognicInputError(
             f"{what} {file} cannot be read as CSV from line {reader.line_num} on: {error}. Is a quote not closed?"
         ) from error
+
+
+def _check_commas(file: InputFile, what: str, names: list[str]) -> None:
+    for between in ";\t|":
+        if len(names) == 1 and between in names[0]:
+            raise KognicInputError(
+                f"{what} {file} has {between!r} between its columns: write it with commas, or as JSON lines."
+            )
 
 
 def _json_lines(file: InputFile) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
@@ -214,8 +231,8 @@ def _number(row: Mapping[str, Any], name: str, most: int) -> int | None:
     if value is None or (isinstance(value, str) and not value.strip()) or value != value:  # noqa: PLR0124 - NaN
         return None
     number: int | None = None
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
-        number = int(value.strip().lstrip("0")[:20] or 0)
+    if isinstance(value, str) and (text := _WHOLE.match(value.strip())):
+        number = int(text[1][:20] or 0)
     elif isinstance(value, int) and not isinstance(value, bool):
         number = value
     elif isinstance(value, float) and value.is_integer():  # pandas makes them of a column with a gap
@@ -247,9 +264,14 @@ def _matrix_in(text: str) -> bytes | None:
 
 def _matrix(numbers: Any, value: Any) -> bytes:
     try:
-        matrix = array("d", numbers if isinstance(numbers, str) else list(numbers))
+        listed = list(numbers)
+        if len(listed) == _ROWS and all(isinstance(one, list) and len(one) == _ROWS for one in listed):
+            listed = list(itertools.chain(*listed))
+        matrix = array("d", listed)
     except (TypeError, ValueError, RecursionError, OverflowError):
         raise _no_matrix(value) from None
+    if bool in map(type, listed):  # which Python takes for 1 and 0
+        raise _no_matrix(value)
     if len(matrix) != _MATRIX:
         raise WrongRow(f"'transform' has {len(matrix)} numbers, not {_MATRIX}")
     _check_rigid(matrix)
