@@ -263,7 +263,7 @@ class KeyedValues:
             statement = f"SELECT key FROM {self._name} WHERE value IS NULL LIMIT 1"  # noqa: S608 - likewise
             twice = self._database.execute(statement).fetchone()
         if twice is not None:
-            raise ValueError(f"{twice[0]!r} is there more than once: which one counts?")
+            raise ValueError(f"{twice[0]!r} is there more than once, and which counts is not known")
 
     def get(self, key: str) -> Any:
         """Return the value of a key, or None."""

@@ -77,6 +77,8 @@ def _prepare(reading: Reading) -> None:
                     _name_categories(reading.named, text)
                 else:
                     text.skip()
+    except KognicInputError:  # it is not there
+        raise
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise KognicInputError(
             f"'annotations' is no JSON of images and categories: {file}: {error}."
@@ -94,7 +96,7 @@ def _name_categories(named: dict[str, str], text: JSONStream) -> None:
     for category in text.values():
         key, name = _id_of(category), _name_of(category, "name")
         if named.setdefault(key, name) != name:
-            raise ValueError(f"category {key!r} is there more than once: which one counts?")
+            raise ValueError(f"category {key!r} is there more than once, and which counts is not known")
 
 
 def _id_of(one: Any) -> str:

@@ -96,6 +96,12 @@ def test_what_is_wrong_with_annotations_is_said(tmp_path: Path, wrong: str) -> N
         opened(results, one_scene_each(tmp_path, [7]), arguments={"annotations": tmp_path / "a.json"})
 
 
+def test_annotations_that_are_not_there_are_said_to_be_so(tmp_path: Path) -> None:
+    results, table = write_json(tmp_path / "r.json", [box(7)]), one_scene_each(tmp_path, [7])
+    with pytest.raises(KognicInputError, match=r"^\S*a\.json cannot be read"):
+        opened(results, table, arguments={"annotations": tmp_path / "a.json"})
+
+
 def test_the_same_twice_in_annotations_is_no_harm(tmp_path: Path) -> None:
     given = {"images": IMAGES * 3, "categories": CATEGORIES * 2}
     source = opened(
