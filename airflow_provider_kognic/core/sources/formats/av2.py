@@ -108,12 +108,12 @@ def _in_place(reading: Reading, file: InputFile, arrow: Any, opened: IO[bytes]) 
         return ipc.open_file(places, options=options, memory_pool=pool)
 
     try:
-        whole = opens([])
+        begins, whole = ipc.open_stream(_Rest(opened), memory_pool=pool), opens([])
         names, batches = whole.schema.names, whole.num_record_batches
-        if _wrong_columns(whole.schema):
+        if _wrong_columns(whole.schema) or not whole.schema.equals(begins.schema):
             raise _Unclear
         columns = [opens([names.index(name)]) if name in names else None for name in (*_OPTIONAL, *_NEEDED)]
-    except errors:
+    except (BrokenFileError, *errors):
         raise _Unclear from None
     logs = _Logs(reading, file, named=_LOG in names)
     for batch in range(batches):
