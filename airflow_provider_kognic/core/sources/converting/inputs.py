@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from airflow_provider_kognic.core.sources.base import Given, PathLike
-    from airflow_provider_kognic.core.sources.converting.scenes import KeyedValues, Scenes
+    from airflow_provider_kognic.core.sources.converting.index import KeyedValues
+    from airflow_provider_kognic.core.sources.converting.scenes import Scenes
     from airflow_provider_kognic.core.stores.patience import Patience
 
     Told = Callable[["InputFile", int], None]
@@ -188,11 +189,13 @@ class InputFiles:
         place: The folder that they are in, or the only file itself.
         names: In that folder; None for the file.
         patience: See `InputFile`.
+        folders: How many folders are in it, of which nothing is read.
     """
 
     place: PathLike
     names: Sequence[str] | None
     patience: Patience | None = None
+    folders: int = 0
 
     def __len__(self) -> int:
         return 1 if self.names is None else len(self.names)
@@ -215,9 +218,12 @@ def input_files(given: Given, endings: tuple[str, ...]) -> InputFiles:
         KognicInputError: There are none.
     """
     if given.is_folder:
-        names = sorted(name for name in _listed(given) if unpacked_name(name).lower().endswith(endings))
-        files = InputFiles(given.path, _Names(names), given.patience)
+        listed, folders = _listed(given)
+        names = sorted(name for name in listed if unpacked_name(name).lower().endswith(endings))
+        files = InputFiles(given.path, _Names(names), given.patience, folders)
         what = f"has no file that ends with {' or '.join(endings)}"
+        if folders:
+            what += f"; the {folders:,} folders in it are not looked into"
     elif given.is_file:
         files, what = InputFiles(given.path, None, given.patience), ""
     elif is_pattern(given.text):
@@ -253,14 +259,21 @@ class _Names(Sequence[str]):
         return self._text[self._ends[at - 1] if at else 0 : self._ends[at]]
 
 
-def _listed(given: Given) -> list[str]:
+def _listed(given: Given) -> tuple[list[str], int]:
+    """Return the names of the files in a folder, and how many folders are in it."""
     if given.listing is not None:
-        return list(given.listing.files("*").sizes)
-    folder = given.path
+        return list(given.listing.files("*").sizes), given.listing.folders()
+    folder, names, folders = given.path, [], 0
+    found: Any = contextlib.nullcontext(folder.iterdir())
     if isinstance(folder, Path) and is_local(folder):
-        with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if not entry.is_dir()]
-    return [entry.name for entry in folder.iterdir() if not entry.is_dir()]
+        found = os.scandir(folder)  # which knows of each what it is
+    with found as entries:
+        for entry in entries:
+            if entry.is_dir():
+                folders += 1
+            else:
+                names.append(entry.name)
+    return names, folders
 
 
 class _Watching(threading.local):

@@ -121,7 +121,7 @@ class Conversion:
             for reason, count in sorted(counts.items()):
                 yield f"  {what}: {reason} ({count:,})"
                 yield from (f"    {text}" for text in self.named.get(reason, ()))
-        for what in ("empty_scenes", "unseen_keys"):
+        for what in ("empty_scenes", "unseen_keys", "not_read"):
             yield from (f"  {text}" for text in self.named.get(what, ()))
 
     def table(self) -> Iterator[tuple[str, int]]:

@@ -13,7 +13,6 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.geometry.transforms import half_turn
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.rows import (
     BadRow,
     Detection,
@@ -23,12 +22,14 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Labels,
     ModelFormat,
     Skipped,
+    WrongDetectionError,
 )
 from airflow_provider_kognic.core.sources.converting.scenes import CAMERAS, CUBOIDS, UNPLACED
 from airflow_provider_kognic.core.sources.texts.columns import (
     NO_CONFIDENCE,
     Owners,
     bad_row,
+    check_plain,
     lines_of,
     track_name,
     whole_number,
@@ -67,6 +68,8 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
         key: str | None = None
         try:
             track, count = None, len(columns)
+            if "_" in line or not line.isascii():  # of which a type may have some
+                check_plain(columns[1:] if count <= OBJECT + 1 else (*columns[:2], *columns[3:]))
             if count == OBJECT + 1 or count == OBJECT:
                 key = stem
                 owners.check(key)
