@@ -168,14 +168,15 @@ class JSONStream:
             # The same for as long as the window reaches, at the decoder's own speed.
             text, at, most = self._text, self._at, len(self._text) - _CUT
             while (found := comma(text, at)) is not None:
+                start = found.end()
                 try:
-                    value, end = decode(text, found.end())
+                    value, end = decode(text, start)
                 except (ValueError, RecursionError):
                     break
                 if end >= most:
                     break
-                if value.__class__ is dict:
-                    value = _checked(value, text, found.end(), end)
+                if value.__class__ is dict and text.count(":", start, end) != len(value):
+                    value = _checked(value, text, start, end)
                 self._at = at = end
                 yield value
 

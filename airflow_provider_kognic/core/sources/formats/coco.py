@@ -143,10 +143,14 @@ def _detection(row: dict[str, Any], number: int, key: str | None = None) -> Dete
     if not x.__class__ is y.__class__ is width.__class__ is height.__class__ is float:
         _check_no_bool(row["bbox"])
     if key is None:
-        key = _image(row)
+        image = row["image_id"]
+        key = str(image) if image.__class__ is int else _image(row)
     # The corner becomes the centre; what is no number raises.
     box = (x + width / 2, y + height / 2, width, height)
-    return Detection(key, _AS_BOX, _category(row), row.get("score"), box, number)
+    label = row["category_id"]
+    if label.__class__ is not int:
+        label = _category(row)
+    return Detection(key, _AS_BOX, label, row.get("score"), box, number)
 
 
 def _check_no_bool(box: Sequence[Any]) -> None:
