@@ -1,7 +1,7 @@
 """The command `convert`: a model's results become documents in a folder, and what became of each row is told.
 
-Exit code 0: every document was written, and no row was refused. 1: some were not; the others are there. 2: nothing
-could be read.
+Exit code 0: every document was written, and no row was refused. 1: some were not; the others are there. Also where
+the folder has a document of an earlier run, of a scene that has none now. 2: nothing could be read.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.validation.converting import Written
 
 CONVERTED, INCOMPLETE = 0, 1
+# Documents of earlier runs that are named.
+_MOST_NAMED = 5
 
 HELP = "make prediction documents of a model's own files"
 DESCRIPTION = (
@@ -129,7 +131,7 @@ def convert(given: argparse.Namespace) -> int:
     for line in _summary(source, written, given.out):
         sys.stdout.write(f"{line}\n")
     counts = getattr(source, "counts", None)
-    complete = not written.refused and (counts is None or counts.is_clean)
+    complete = not written.refused and not written.outdated and (counts is None or counts.is_clean)
     return CONVERTED if complete else INCOMPLETE
 
 
@@ -172,8 +174,24 @@ def _summary(source: Source, written: Written, folder: Path) -> list[str]:
         f"  {count:,} documents with warnings: {rule}" for rule, count in sorted(written.warnings.items())
     ]
     lines += [f"  not written: {text}" for text in written.named]
+    lines += _about_earlier(written, folder)
     refused = sum(written.refused.values())
     lines.append(f"{written.documents:,} documents written to {folder}, {refused:,} not written")
+    return lines
+
+
+def _about_earlier(written: Written, folder: Path) -> list[str]:
+    """Say which documents were there before and are there still."""
+    if not written.earlier:
+        return []
+    more = len(written.earlier) - _MOST_NAMED
+    named = ", ".join(written.earlier[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    lines = [f"  {len(written.earlier):,} documents in {folder} are not of this run: {named}"]
+    if written.outdated:
+        lines.append(
+            f"  {written.outdated:,} of them are of scenes of which there is no document now: remove them before"
+            " the folder is uploaded"
+        )
     return lines
 
 

@@ -144,3 +144,25 @@ def test_a_full_disk_is_named_and_what_to_do_about_it(tmp_path: Path) -> None:
     assert f"temporary files cannot be written to {place}: " in done.stderr
     assert "set TMPDIR in the environment to a folder on a larger disk" in done.stderr
     assert [*place.iterdir()] == []
+
+
+def test_documents_of_an_earlier_run_are_told_and_not_removed(tmp_path: Path) -> None:
+    """Whoever uploads the folder would send them, too; where this run has none of the scene, that is no success."""
+    table, out = one_scene_each(tmp_path, (1, 2)), tmp_path / "out"
+    classes = write_json(tmp_path / "classes.json", {"*": "Car"})
+    results = write_json(tmp_path / "r.json", [box(1, score=0.9), box(2, score=0.4)])
+    given = ("coco", results, "--scenes", table, "--out", out, "--classes", classes)
+    for _ in range(2):
+        done = run(*given)
+        assert done.returncode == 0
+        assert "not of this run" not in done.stdout
+    (out / f"{scene(9)}.json").write_text("{}")
+    (out / "notes.txt").write_text("")
+    done = run(*given)
+    assert done.returncode == 0
+    assert f"1 documents in {out} are not of this run: {scene(9)}.json\n" in done.stdout
+    done = run(*given, "--min-confidence", "0.5")
+    assert done.returncode == 1
+    assert f"2 documents in {out} are not of this run: {scene(1)}.json, {scene(9)}.json\n" in done.stdout
+    assert "1 of them are of scenes of which there is no document now" in done.stdout
+    assert len(list(out.iterdir())) == 4

@@ -183,24 +183,24 @@ PUBLIC: dict[str, str] = {
     "sources.bounded": (
         "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
     ),
-    "sources.converting.classes": "Classes ClassesFile Resolved UnknownClass",
+    "sources.converting.classes": "Classes ClassesFile Resolved UnknownClass is_text",
     "sources.converting.filters": "FilteredDocument FilteredSource Filters filter_document",
-    "sources.converting.index": "DetectionIndex Stored TrackError Tracks pack_mask",
-    "sources.converting.ingest": "Ingest WrongDetectionError check_box check_inside",
+    "sources.converting.index": "DetectionIndex KeyedValues Stored Tracks pack_mask track_twice",
+    "sources.converting.ingest": "Ingest check_box check_inside",
     "sources.converting.inputs": (
         "BrokenFileError InputFile InputFiles Reading UnendedLine check_no_pickle input_files unpacked_name watched"
     ),
-    "sources.converting.json_stream": "BrokenJSONError JSONStream Reads",
+    "sources.converting.json_stream": "BrokenJSONError JSONStream Reads Repeated RepeatedKeyError once",
     "sources.converting.rows": (
-        "Argument BadRow Canvas Detection EmptyKey Frame Kind Labels Layer ModelFormat Skipped"
+        "Argument BadRow Canvas Detection EmptyKey Frame Kind Labels Layer ModelFormat Skipped WrongDetectionError"
     ),
-    "sources.converting.scenes": "KeyedValues Place Scenes",
+    "sources.converting.scenes": "Place Scenes",
     "sources.converting.source": "ModelSource Store check_table finder",
     "sources.converting.summary": "Conversion",
     "sources.converting.tables": "TableRow WrongRow needed rows_of scene_row unknown_columns",
     "sources.converting.writer": "Writing mover write_document",
-    "sources.folder": "FilesSource open_glob",
-    "sources.texts.columns": "Owners bad_row check_whole lines_of track_name whole_number",
+    "sources.folder": "FilesSource PackedNames open_glob",
+    "sources.texts.columns": "Owners bad_row check_plain check_whole lines_of track_name whole_number",
     "sources.formats.mot": "sequence_of",
     "sources.formats.opening": "open_model_source recognise",
     "sources.formats.options": "Confidence EmptyScenes FormatOptions",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_kognic.core.errors import KognicInputError
 
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 ANY = "*"
 BACKGROUND = "_background"
 MOST_LEVELS = 256
+
+
+def is_text(text: object) -> bool:
+    """Tell whether a text can be written: JSON may have half a character, which no file can."""
+    try:
+        str(text).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class UnknownClass(str, Enum):
@@ -63,9 +72,12 @@ class ClassesFile:
                 f'{where} is no object of classes: expected {{"<id or name>": "<class>"}}.'
             )
         for label, name in value.items():
-            if not isinstance(name, str) or not name.strip() or not _is_text(name):
+            if not isinstance(name, str) or not name.strip() or not is_text(name):
                 raise KognicInputError(f"{where}: the class of {label!r} is no name: {name!r}.")
-        return cls({str(label).strip(): name.strip() for label, name in value.items()})
+        mapping = {str(label).strip(): name.strip() for label, name in value.items()}
+        if len(mapping) < len(value):
+            raise KognicInputError(f"{where} has a label more than once, but for blanks: which one counts?")
+        return cls(mapping)
 
     @classmethod
     def read(cls, file: InputFile) -> ClassesFile:
@@ -76,30 +88,16 @@ class ClassesFile:
         """
         # Operators import this module, and read no file.
         from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
+        from airflow_provider_kognic.core.sources.converting.json_stream import RepeatedKeyError, once
 
         try:
             with file.opened() as opened:
-                value = json.loads(opened.read(), object_pairs_hook=_once)
+                value = json.loads(opened.read(), object_pairs_hook=once)
         except (BrokenFileError, UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
             raise KognicInputError(f"the classes file {file} is no JSON: {error}.") from error
-        except _TwiceError as error:
-            raise KognicInputError(
-                f"the classes file {file} has {error} more than once: which one counts?"
-            ) from error
+        except RepeatedKeyError as error:
+            raise KognicInputError(f"the classes file {file}: {error}") from error
         return cls.of(value, f"the classes file {file}")
-
-
-class _TwiceError(ValueError):
-    """A key stands in an object more than once."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _TwiceError(repr(key))
-        found[key] = value
-    return found
 
 
 class Classes:
@@ -138,7 +136,7 @@ class Classes:
         self._numbers: dict[str, int] = {}
         self._resolved: dict[str | int | None, Resolved] = {}
         for name in (named if self._mapping is None else self._mapping).values():
-            if _is_text(name):
+            if is_text(name):
                 self._number(name)
 
     def resolve(self, label: str | int | None) -> Resolved:
@@ -196,7 +194,7 @@ class Classes:
 
     def _as_called(self, name: str) -> Resolved:
         """Return the class that is called what the model calls it."""
-        if not _is_text(name):
+        if not is_text(name):
             return Resolved(None, refused=True, message=f"class {name!r} is no text that can be sent")
         return Resolved(self._number(name))
 
@@ -206,12 +204,3 @@ class Classes:
             number = self._numbers[name] = len(self.names)
             self.names.append(name)
         return number
-
-
-def _is_text(name: str) -> bool:
-    """Tell whether UTF-8 can say it: JSON can have halves of characters."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

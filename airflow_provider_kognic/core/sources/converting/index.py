@@ -12,17 +12,20 @@ import os
 import struct
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_kognic.core.sources.converting.rows import Kind
+from airflow_provider_kognic.core.sources.converting.rows import Kind, WrongDetectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 # Buckets, and bytes that wait in memory: a scattered file of 5 GB makes buckets of 2 MB.
 MOST_BUCKETS = 1024
-MOST_WAITING = 2 << 20
+MOST_WAITING = 1 << 20
+# Of these, so many are written at a time.
+_MOST_WRITTEN = 1 << 16
 # Buckets that are kept as they were read last, for readers that are not in step.
 _KEPT = 2
 
@@ -67,23 +70,6 @@ class Stored(NamedTuple):
     track: str
 
 
-class TrackError(ValueError):
-    """A track that is none, or that its frame has already: an object has one geometry for each stream of a frame.
-
-    Attributes:
-        reason: In a word.
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-    @classmethod
-    def twice(cls, track: str) -> TrackError:
-        """Return what is wrong with a track that its frame has already."""
-        return cls("duplicate_track", f"an earlier row has track {track:.80} in this frame")
-
-
 class Tracks:
     """Knows the tracks of the frame that is read.
 
@@ -104,7 +90,7 @@ class Tracks:
         """Return a track as bytes.
 
         Raises:
-            TrackError: It is none, or the frame has it already.
+            WrongDetectionError: It is none, or the frame has it already.
         """
         if place != self._place:
             self._place = place
@@ -113,14 +99,19 @@ class Tracks:
                 self.scattered = True
             self._met[place] = 1
         if self._rows.setdefault(track, row) != row:  # a row may be a box and a cuboid
-            raise TrackError.twice(track)
+            raise track_twice(track)
         try:
             text = track.encode()
         except UnicodeEncodeError:
-            raise TrackError("track", f"a track's id that is no text: {track!a:.80}") from None
+            raise WrongDetectionError("track", f"a track's id that is no text: {track!a:.80}") from None
         if len(text) > MOST_TRACK_BYTES:
-            raise TrackError("track", f"a track's id of {len(text):,} bytes")
+            raise WrongDetectionError("track", f"a track's id of {len(text):,} bytes")
         return text
+
+
+def track_twice(track: str) -> WrongDetectionError:
+    """Return what is wrong with a track that its frame has already."""
+    return WrongDetectionError("duplicate_track", f"an earlier row has track {track:.80} in this frame")
 
 
 class DetectionIndex:
@@ -159,12 +150,19 @@ class DetectionIndex:
                 self._last[bucket] = at
                 at += _PIECE.size + len(data)
                 self._waiting[bucket] = bytearray()
+            if at - self._end > _MOST_WRITTEN:
+                self._write(pieces)
+        self._write(pieces)
+        self._size = 0
+
+    def _write(self, pieces: list[bytes | bytearray]) -> None:
+        """Write pieces, and let them go: all of them together would be in memory twice."""
         left = memoryview(b"".join(pieces))
+        pieces.clear()
         while left:
             written = os.pwrite(self._file, left, self._end)
             self._end += written
             left = left[written:]
-        self._size = 0
 
     def of_key(self, scene: int, key: int) -> list[Stored]:
         """Return what was found in one image, sample or frame, in the order in which it was added.
@@ -235,6 +233,48 @@ class DetectionIndex:
                 return start + at
             at -= size
         raise ValueError(at)
+
+
+class KeyedValues:
+    """A map from text to small values on disk; only the last answer is in memory."""
+
+    def __init__(self, database: sqlite3.Connection, lock: threading.Lock, name: str) -> None:
+        self._database = database
+        self._lock = lock
+        self._name = f'"values of {name}"'
+        self._last: tuple[str, Any] | None = None
+        with lock:
+            database.execute(f"CREATE TABLE {self._name} (key TEXT PRIMARY KEY, value) WITHOUT ROWID")
+
+    def update(self, items: Iterable[tuple[str, str | int | float | bytes]]) -> None:
+        """Put items in.
+
+        Raises:
+            ValueError: A key is there more than once, with different values.
+        """
+        statement = (
+            f"INSERT INTO {self._name} VALUES (?, ?) ON CONFLICT (key)"  # noqa: S608 - names of this package
+            " DO UPDATE SET value = CASE WHEN value = excluded.value THEN value END"
+        )
+        with self._lock:
+            self._database.execute("BEGIN")
+            self._database.executemany(statement, items)
+            self._database.execute("COMMIT")
+            statement = f"SELECT key FROM {self._name} WHERE value IS NULL LIMIT 1"  # noqa: S608 - likewise
+            twice = self._database.execute(statement).fetchone()
+        if twice is not None:
+            raise ValueError(f"{twice[0]!r} is there more than once, and which counts is not known")
+
+    def get(self, key: str) -> Any:
+        """Return the value of a key, or None."""
+        if self._last is not None and self._last[0] == key:
+            return self._last[1]
+        statement = f"SELECT value FROM {self._name} WHERE key = ?"  # noqa: S608 - names of this package
+        with self._lock:
+            found = self._database.execute(statement, (key,)).fetchone()
+        value = None if found is None else found[0]
+        self._last = (key, value)
+        return value
 
 
 def pack_mask(

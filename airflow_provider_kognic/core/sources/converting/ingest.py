@@ -14,14 +14,14 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.sources.converting.classes import BACKGROUND
+from airflow_provider_kognic.core.sources.converting.classes import BACKGROUND, is_text
 from airflow_provider_kognic.core.sources.converting.index import (
     MOST_CLASSES,
-    TrackError,
     Tracks,
     pack_box,
     pack_cuboid,
     pack_mask,
+    track_twice,
 )
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
 from airflow_provider_kognic.core.sources.converting.json_stream import BrokenJSONError
@@ -31,8 +31,14 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     EmptyKey,
     Kind,
     Skipped,
+    WrongDetectionError,
 )
-from airflow_provider_kognic.core.sources.converting.scenes import CAMERAS, CUBOIDS, UNPLACED
+from airflow_provider_kognic.core.sources.converting.scenes import (
+    CAMERAS,
+    CUBOIDS,
+    TWO_SIZES,
+    UNPLACED,
+)
 from airflow_provider_kognic.core.sources.converting.tables import LIDAR
 
 if TYPE_CHECKING:
@@ -124,6 +130,8 @@ class Ingest:
             except (BrokenFileError, BrokenJSONError) as error:
                 ended = isinstance(error, BrokenJSONError) and error.ended
                 self._refuse_file("truncated" if ended else "broken_file", str(error))
+            except RecursionError:
+                self._refuse_file("broken_file", "a value is nested too deeply")
             except KognicInputError as error:
                 if len(files) == 1:
                     raise
@@ -185,7 +193,7 @@ class Ingest:
                 if why.flag:
                     flags[scene_of[place]] |= why.flag
                     counts.refuse_of(scene_of[place], why.reason)
-            except (WrongDetectionError, TrackError) as error:
+            except WrongDetectionError as error:
                 self._refuse_key(error.reason, number, key, str(error))
             except (TypeError, ValueError, OverflowError, struct.error) as error:
                 message = f"not the numbers of a {kind.name.lower()}: {error}"
@@ -215,6 +223,8 @@ class Ingest:
 
     def _class_of(self, label: str | int | None) -> tuple[int, float]:
         """Return the number of a label's class, and the confidence that it needs."""
+        if label.__class__ is str and not is_text(label):
+            raise WrongDetectionError("unknown_class", f"its class is no text: {label!a:.80}")
         resolved = self._classes.resolve(label)
         if resolved.number is None:
             if resolved.refused:
@@ -254,7 +264,7 @@ class Ingest:
 
     def _check_inside(self, geometry: Any, place: int) -> None:
         size = self._scenes.size_of_number(place)
-        if size is not None:
+        if size is not None and not self._scenes.uses[place] & TWO_SIZES:
             check_inside(geometry, *size)
 
     def _note(self, row: Row) -> None:
@@ -274,9 +284,7 @@ class Ingest:
         for place, kind, row, track in self._index.without_second_tracks():
             self._counts.taken -= 1
             self.found[Kind(kind)][place] -= 1
-            self._refuse_key(
-                "duplicate_track", row, self._scenes.text_of(place), str(TrackError.twice(track))
-            )
+            self._refuse_key("duplicate_track", row, self._scenes.text_of(place), str(track_twice(track)))
 
     def _see(self, key: str, row: int) -> bool:
         """Note that a key is there; one without a scene is refused."""
@@ -317,18 +325,6 @@ class Ingest:
         for place, scene in enumerate(self._scenes.scene_of):
             if self.seen[place]:
                 self.flags[scene] |= SEEN
-
-
-class WrongDetectionError(ValueError):
-    """A detection that cannot be one.
-
-    Attributes:
-        reason: In a word.
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class _Left(Exception):  # noqa: N818 - no error

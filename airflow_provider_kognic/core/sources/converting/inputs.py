@@ -8,28 +8,26 @@ import importlib
 import io
 import os
 import threading
-from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, overload
+from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.files import is_local, told_size
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.bounded import compression_of
 from airflow_provider_kognic.core.sources.converting.json_stream import JSONStream
-from airflow_provider_kognic.core.sources.folder import open_glob
+from airflow_provider_kognic.core.sources.folder import PackedNames, open_glob
 from airflow_provider_kognic.core.sources.listing import is_pattern, may_be_empty
 from airflow_provider_kognic.core.sources.pinned import Pinned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.sources.base import Given, PathLike
-    from airflow_provider_kognic.core.sources.converting.scenes import KeyedValues, Scenes
+    from airflow_provider_kognic.core.sources.converting.index import KeyedValues
+    from airflow_provider_kognic.core.sources.converting.scenes import Scenes
     from airflow_provider_kognic.core.stores.patience import Patience
 
     Told = Callable[["InputFile", int], None]
@@ -196,11 +194,13 @@ class InputFiles:
         names: In that folder; None for the file.
         patience: See `InputFile`.
         nothing: Where there is none, what there is instead, as a sentence.
+        folders: How many folders are in it, of which nothing is read.
     """
 
     place: PathLike
     names: Sequence[str] | None
     patience: Patience | None = None
+    folders: int = 0
     nothing: str = ""
 
     def __len__(self) -> int:
@@ -226,56 +226,46 @@ def input_files(given: Given, endings: tuple[str, ...]) -> InputFiles:
     if given.is_file:
         return InputFiles(given.path, None, given.patience)
     if given.is_folder:
-        names = sorted(name for name in _listed(given) if unpacked_name(name).lower().endswith(endings))
-        nothing = "" if names else _nothing_in(given.text, _listed(given), endings)
-        return InputFiles(given.path, _Names(names), given.patience, nothing)
+        listed, folders = _listed(given)
+        names = sorted(name for name in listed if unpacked_name(name).lower().endswith(endings))
+        nothing = "" if names else _nothing_in(given.text, listed, folders, endings)
+        return InputFiles(given.path, PackedNames(names), given.patience, folders, nothing)
     if is_pattern(given.text):
         found = open_glob(given)
-        return InputFiles(found.folder, found.names, given.patience, nothing_in(found))
+        return InputFiles(found.folder, found.names, given.patience, nothing=nothing_in(found))
     if may_be_empty(given.path):
-        return InputFiles(given.path, (), given.patience, _nothing_in(given.text, (), endings))
+        nothing = _nothing_in(given.text, (), 0, endings)
+        return InputFiles(given.path, (), given.patience, nothing=nothing)
     raise KognicInputError(f"'predictions' does not exist; is it visible from the worker?: {given.text}")
 
 
-def _nothing_in(folder: str, there: Sequence[str], endings: tuple[str, ...]) -> str:
+def _nothing_in(folder: str, there: Sequence[str], folders: int, endings: tuple[str, ...]) -> str:
     """Say what there is in a folder without a file of the format."""
     what = f"no file that ends with {' or '.join(endings)}"
-    if not there:
-        return f"'predictions' has {what}, as there is nothing at all: {folder}"
-    return f"'predictions' has {what}, but {len(there):,} others, such as {min(there)!r}: {folder}"
+    if folders:
+        what += f"; the {folders:,} folders in it are not looked into"
+    elif there:
+        what += f", but {len(there):,} others, such as {min(there)!r}"
+    else:
+        what += ", as there is nothing at all"
+    return f"'predictions' has {what}: {folder}"
 
 
-class _Names(Sequence[str]):
-    """Names of files, one after the other in one text: of a hundred thousand each alone takes 60 bytes more."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._text = "".join(names)
-        self._ends = array("Q", accumulate(map(len, names)))
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(len(self)))]
-        at = range(len(self))[index]
-        return self._text[self._ends[at - 1] if at else 0 : self._ends[at]]
-
-
-def _listed(given: Given) -> list[str]:
+def _listed(given: Given) -> tuple[list[str], int]:
+    """Return the names of the files in a folder, and how many folders are in it."""
     if given.listing is not None:
-        return list(given.listing.files("*").sizes)
-    folder = given.path
+        return list(given.listing.files("*").sizes), given.listing.folders()
+    folder, names, folders = given.path, [], 0
+    found: Any = contextlib.nullcontext(folder.iterdir())
     if isinstance(folder, Path) and is_local(folder):
-        with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if not entry.is_dir()]
-    return [entry.name for entry in folder.iterdir() if not entry.is_dir()]
+        found = os.scandir(folder)  # which knows of each what it is
+    with found as entries:
+        for entry in entries:
+            if entry.is_dir():
+                folders += 1
+            else:
+                names.append(entry.name)
+    return names, folders
 
 
 class _Watching(threading.local):

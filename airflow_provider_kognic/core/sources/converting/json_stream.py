@@ -24,6 +24,8 @@ _CUT = 3
 _WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
 _COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
+# Values in one another that are skipped.
+_DEEPEST = 100
 # So near to the end of the window, an error may be only that the rest has not been read yet.
 _NEAR = 32
 
@@ -45,6 +47,51 @@ class BrokenJSONError(ValueError):
     def __init__(self, message: str, *, ended: bool = False) -> None:
         super().__init__(message)
         self.ended = ended
+
+
+class RepeatedKeyError(ValueError):
+    """A key stands in an object more than once."""
+
+
+class Repeated:
+    """What is there in place of an object in which a key stands more than once: no object.
+
+    Args:
+        what: Which.
+    """
+
+    def __init__(self, what: RepeatedKeyError) -> None:
+        self._what = str(what)
+
+    def __repr__(self) -> str:
+        return f"one in which {self._what}"
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a dict of an object of JSON, whose keys stand in it once.
+
+    Raises:
+        RepeatedKeyError: One stands in it more often; the decoder would take the last.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise RepeatedKeyError(f"{twice!a:.80} stands more than once: which one counts?")
+    return found
+
+
+_CAREFUL = json.JSONDecoder(object_pairs_hook=once)
+
+
+def _checked(value: dict[str, Any], text: str, start: int, end: int) -> Any:
+    """Return an object, or what says that a key stands in it more than once: there are more colons than keys."""
+    if text.count(":", start, end) == len(value):
+        return value
+    try:  # there are others in texts and in objects within it
+        return _CAREFUL.raw_decode(text, start)[0]
+    except RepeatedKeyError as error:
+        return Repeated(error)
 
 
 class JSONStream:
@@ -74,7 +121,7 @@ class JSONStream:
                 return ""
 
     def value(self) -> Any:
-        """Return the next value; NaN and infinities are floats.
+        """Return the next value; NaN and infinities are floats, and `Repeated` is what has a key twice.
 
         Raises:
             BrokenJSONError: There is none, or none that is whole and not too large.
@@ -92,18 +139,24 @@ class JSONStream:
                 raise self._broken(str(error), self._at) from None
             else:
                 if end < len(self._text) - _CUT or not self._more():
-                    self._at = end
-                    return value
+                    start, self._at = self._at, end
+                    return _checked(value, self._text, start, end) if value.__class__ is dict else value
 
-    def skip(self) -> None:
-        """Go past the next value, however large it is."""
+    def skip(self, depth: int = 0) -> None:
+        """Go past the next value, however large it is.
+
+        Args:
+            depth: In how many others that are skipped it is.
+        """
         begins = self.next_is()
+        if depth > _DEEPEST:
+            raise self._broken("nested too deeply", self._at)
         if begins == "[":
             for _ in self.elements():
-                self.skip()
+                self.skip(depth + 1)
         elif begins == "{":
             for _ in self.members():
-                self.skip()
+                self.skip(depth + 1)
         else:
             self.value()
 
@@ -115,12 +168,15 @@ class JSONStream:
             # The same for as long as the window reaches, at the decoder's own speed.
             text, at, most = self._text, self._at, len(self._text) - _CUT
             while (found := comma(text, at)) is not None:
+                start = found.end()
                 try:
-                    value, end = decode(text, found.end())
+                    value, end = decode(text, start)
                 except (ValueError, RecursionError):
                     break
                 if end >= most:
                     break
+                if value.__class__ is dict and text.count(":", start, end) != len(value):
+                    value = _checked(value, text, start, end)
                 self._at = at = end
                 yield value
 

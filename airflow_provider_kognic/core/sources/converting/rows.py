@@ -99,6 +99,18 @@ class Skipped(NamedTuple):
 Row: TypeAlias = Detection | EmptyKey | BadRow | Skipped
 
 
+class WrongDetectionError(ValueError):
+    """A detection that cannot be one.
+
+    Attributes:
+        reason: In a word.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class Layer(NamedTuple):
     """A mask that is to be painted.
 

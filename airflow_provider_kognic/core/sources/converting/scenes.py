@@ -13,6 +13,7 @@ from bisect import bisect_left
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_kognic.core.sources.converting.index import KeyedValues
 from airflow_provider_kognic.core.sources.converting.tables import (
     LIDAR,
     TABLE,
@@ -23,18 +24,25 @@ from airflow_provider_kognic.core.sources.converting.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile
     from airflow_provider_kognic.core.sources.converting.summary import Conversion
     from airflow_provider_kognic.core.sources.converting.tables import TableRow
 
-# What the rows of a key take.
-CAMERAS, CUBOIDS, UNPLACED = 1, 2, 4
+# What the rows of a key take; and whether its images are of two sizes, of which the first is known.
+CAMERAS, CUBOIDS, UNPLACED, TWO_SIZES = 1, 2, 4, 8
 
 # Kibibytes of the database that are kept in memory.
 _CACHE_KIB = 1024
+# What is written there ends with the task: nothing needs to survive it.
+_PRAGMAS = (
+    "journal_mode=OFF",
+    "synchronous=OFF",
+    f"cache_size=-{_CACHE_KIB}",
+    "locking_mode=EXCLUSIVE",
+)
 # Of a hash, with its sign.
 _BITS = 64
 # Scenes that are listed at a time.
@@ -97,13 +105,7 @@ class Scenes:
 
     def __init__(self, folder: Path) -> None:
         self._database = sqlite3.connect(folder / "scenes.db", check_same_thread=False, isolation_level=None)
-        # What is written here ends with the task: nothing needs to survive it.
-        for pragma in (
-            "journal_mode=OFF",
-            "synchronous=OFF",
-            f"cache_size=-{_CACHE_KIB}",
-            "locking_mode=EXCLUSIVE",
-        ):
+        for pragma in _PRAGMAS:
             self._database.execute(f"PRAGMA {pragma}").close()
         self._database.executescript(_TABLES)
         self._lock = threading.Lock()
@@ -111,7 +113,7 @@ class Scenes:
         self.keys = 0
         self.uses = bytearray()
         self.scene_of = array("I")
-        self.knows_sizes = False
+        self.knows_sizes = self._one_size = False
         self._widths = array("I")
         self._heights = array("I")
         self._hashes = array("q")
@@ -140,7 +142,7 @@ class Scenes:
         Raises:
             KognicInputError: It is no such table.
         """
-        known = False
+        known, self._one_size = False, needs_size
         self._database.execute("BEGIN")
         for line, row in rows_of(table, TABLE):
             if isinstance(row, str):
@@ -241,6 +243,8 @@ class Scenes:
         key, is_new_key = self.keys, False
         try:
             key, is_new_key = self._key_of(line, row, scene)
+            if self._one_size and not is_new_key:
+                _check_one_size(self.size_of_number(key), row)
             if not self._put("INSERT INTO frames VALUES (?, ?, ?)", scene, row.frame, row.timestamp):
                 self._check_frame(scene, row)
             where = (scene, row.frame, row.stream, row.timestamp, key)
@@ -338,6 +342,8 @@ class Scenes:
         self.uses[key] |= use
         if not self._widths[key]:
             self._widths[key], self._heights[key] = row.width or 0, row.height or 0
+        elif row.width is not None and (row.width, row.height) != self.size_of_number(key):
+            self.uses[key] |= TWO_SIZES
 
     def _index_keys(self) -> None:
         """Make what finds keys: their hashes in order. Two are the same once in 10^9 tables of 100,000 keys."""
@@ -365,36 +371,13 @@ class Scenes:
 
     def text_of(self, number: int) -> str:
         """Return the key of a number."""
-        (found,) = self._ask("SELECT text FROM keys WHERE number = ?", number)
-        return str(found[0])
+        return str(self._ask("SELECT text FROM keys WHERE number = ?", number)[0][0])
 
 
-class KeyedValues:
-    """A map from text to small values on disk; only the last answer is in memory."""
-
-    def __init__(self, database: sqlite3.Connection, lock: threading.Lock, name: str) -> None:
-        self._database = database
-        self._lock = lock
-        self._name = f'"values of {name}"'
-        self._last: tuple[str, Any] | None = None
-        with lock:
-            database.execute(f"CREATE TABLE {self._name} (key TEXT PRIMARY KEY, value) WITHOUT ROWID")
-
-    def update(self, items: Iterable[tuple[str, str | int | float | bytes]]) -> None:
-        """Put items in; a later one replaces an earlier one."""
-        statement = f"INSERT OR REPLACE INTO {self._name} VALUES (?, ?)"  # noqa: S608 - names of this package
-        with self._lock:
-            self._database.execute("BEGIN")
-            self._database.executemany(statement, items)
-            self._database.execute("COMMIT")
-
-    def get(self, key: str) -> Any:
-        """Return the value of a key, or None."""
-        if self._last is not None and self._last[0] == key:
-            return self._last[1]
-        statement = f"SELECT value FROM {self._name} WHERE key = ?"  # noqa: S608 - names of this package
-        with self._lock:
-            found = self._database.execute(statement, (key,)).fetchone()
-        value = None if found is None else found[0]
-        self._last = (key, value)
-        return value
+def _check_one_size(size: tuple[int, int] | None, row: TableRow) -> None:
+    """Check that a key has one image, of one size: parts of another would be other pixels."""
+    if size is not None and row.width is not None and size != (row.width, row.height):
+        raise WrongRow(
+            f"the key's image has {size[0]} x {size[1]} pixels (width x height) in an earlier row, and"
+            f" {row.width} x {row.height} here: images of two sizes have keys of their own"
+        )

@@ -145,6 +145,10 @@ class ModelSource:
             else:
                 yield prediction_of(uuid, where, partial(self._read, scene, uuid), "'scene_uuid'")
 
+    def has_scene(self, scene_uuid: str) -> bool:
+        """Whether the table has a scene, with a document or without."""
+        return self._store.scenes.scene_named(scene_uuid.lower()) is not None
+
     def find(self, key: str, scene_uuid: object) -> Callable[[], bytes]:
         """Find a document again.
 
@@ -195,7 +199,7 @@ class ModelSource:
         """Say why a scene that was not met need not be one in which nothing was found; nothing where it is."""
         counts = self.counts
         if counts.broken_files:
-            return "a file of the predictions cannot be read to its end, and nothing before that is of this scene"
+            return "a file of the predictions could not be read to its end, and nothing before that is of it"
         if counts.without_key:
             return (
                 f"{counts.without_key:,} rows of the predictions are refused of which nobody knows the scene, and"

@@ -176,7 +176,8 @@ class Conversion:
             for reason, count in sorted(counts.items()):
                 yield f"  {what}: {reason} ({count:,})"
                 yield from (f"    {text}" for text in self.named.get(reason, ()))
-        yield from (f"  {text}" for text in self.named.get("empty_scenes", ()))
+        for what in ("empty_scenes", "not_read"):
+            yield from (f"  {text}" for text in self.named.get(what, ()))
 
     def table(self) -> Iterator[tuple[str, int]]:
         """Yield the counts as lines of a table, what and how many; without most that are zero."""

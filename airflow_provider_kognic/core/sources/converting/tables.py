@@ -7,6 +7,7 @@ import csv
 import itertools
 import json
 import math
+import re
 from array import array
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import is_uuid
+from airflow_provider_kognic.core.sources.converting.classes import is_text
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, InputFile, unpacked_name
+from airflow_provider_kognic.core.sources.converting.json_stream import RepeatedKeyError, once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,7 +41,10 @@ TABLE = "the table of scenes"
 
 _MOST_TIMESTAMP = 2**53 - 1
 _MOST_PIXELS = 1 << 20
-_MATRIX = 16
+_ROWS = 4
+_MATRIX = _ROWS * _ROWS
+# Of a whole number the digits that count; pandas writes `3.0` for 3 in a column with a gap.
+_WHOLE = re.compile(r"0*([0-9]*)(?<=[0-9])(?:\.0*)?\Z")
 # A turn's columns may be so far from unit length and from right angles: what rounding to four decimals does.
 _RIGID = 1e-3
 # What the columns of a parquet file may be, these tables' and that of scenes' names.
@@ -91,6 +97,10 @@ def rows_of(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any]
             yield from _parquet(file, what)
         elif name.endswith((".jsonl", ".ndjson")):
             yield from _json_lines(file)
+        elif name.endswith(".json"):
+            raise KognicInputError(
+                f"{what} {file} is JSON by its name: a table is CSV, parquet or JSON lines, called .jsonl."
+            )
         else:
             yield from _csv(file, what)
     except BrokenFileError as error:
@@ -107,6 +117,7 @@ def _csv(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | 
                 continue
             if names is None:
                 names = [field.strip() for field in fields]
+                _check_commas(file, what, names)
                 _check_names(file, what, names)
             elif len(fields) > len(names):
                 yield (
@@ -121,12 +132,23 @@ def _csv(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | 
         ) from error
 
 
+def _check_commas(file: InputFile, what: str, names: list[str]) -> None:
+    for between in ";\t|":
+        if len(names) == 1 and between in names[0]:
+            raise KognicInputError(
+                f"{what} {file} has {between!r} between its columns: write it with commas, or as JSON lines."
+            )
+
+
 def _json_lines(file: InputFile) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     for number, line in file.lines():
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=once)
+        except RepeatedKeyError as error:
+            yield number, str(error)
+            continue
         except (ValueError, RecursionError) as error:
             yield number, f"no JSON: {error}"
             continue
@@ -285,7 +307,7 @@ def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:
 
 def _text(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
-    if isinstance(value, (int, str)) and not isinstance(value, bool):
+    if isinstance(value, (int, str)) and not isinstance(value, bool) and is_text(value):
         if text := str(value).strip():
             return text
         value = None
@@ -297,8 +319,8 @@ def _number(row: Mapping[str, Any], name: str, most: int) -> int | None:
     if value is None or (isinstance(value, str) and not value.strip()) or value != value:  # noqa: PLR0124 - NaN
         return None
     number: int | None = None
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
-        number = int(value.strip()[:20])
+    if isinstance(value, str) and (text := _WHOLE.match(value.strip())):
+        number = int(text[1][:20] or 0)
     elif isinstance(value, int) and not isinstance(value, bool):
         number = value
     elif isinstance(value, float) and value.is_integer():  # pandas makes them of a column with a gap
@@ -330,9 +352,14 @@ def _matrix_in(text: str) -> bytes | None:
 
 def _matrix(numbers: Any, value: Any) -> bytes:
     try:
-        matrix = array("d", numbers if isinstance(numbers, str) else list(numbers))
+        listed = list(numbers)
+        if len(listed) == _ROWS and all(isinstance(one, list) and len(one) == _ROWS for one in listed):
+            listed = list(itertools.chain(*listed))
+        matrix = array("d", listed)
     except (TypeError, ValueError, RecursionError, OverflowError):
         raise _no_matrix(value) from None
+    if bool in map(type, listed):  # which Python takes for 1 and 0
+        raise _no_matrix(value)
     if len(matrix) != _MATRIX:
         raise WrongRow(f"'transform' has {len(matrix)} numbers, not {_MATRIX}")
     _check_rigid(matrix)

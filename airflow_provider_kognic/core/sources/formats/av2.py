@@ -16,7 +16,6 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.files import is_local
 from airflow_provider_kognic.core.geometry.conventions import val_from_av2
-from airflow_provider_kognic.core.geometry.cuboids import quick_val
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, check_no_pickle
 from airflow_provider_kognic.core.sources.converting.rows import (
     Argument,
@@ -46,7 +45,7 @@ _OLD_MAGIC = b"FEA1"
 # Rows that are Python's own at a time.
 _PORTION = 1024
 # Rows of a batch that are taken from it at a time.
-_PART = 16 * _PORTION
+_PART = 8 * _PORTION
 _KIND = Kind.CUBOID
 # Arrow's names of numbers, and what Python calls them, with their bytes.
 _NUMBERS = {"double": ("d", 8), "float": ("f", 4), "int64": ("q", 8), "int32": ("i", 4)}
@@ -109,12 +108,12 @@ def _in_place(reading: Reading, file: InputFile, arrow: Any, opened: IO[bytes]) 
         return ipc.open_file(places, options=options, memory_pool=pool)
 
     try:
-        whole = opens([])
+        begins, whole = ipc.open_stream(_Rest(opened), memory_pool=pool), opens([])
         names, batches = whole.schema.names, whole.num_record_batches
-        if _wrong_columns(whole.schema):
+        if _wrong_columns(whole.schema) or not whole.schema.equals(begins.schema):
             raise _Unclear
         columns = [opens([names.index(name)]) if name in names else None for name in (*_OPTIONAL, *_NEEDED)]
-    except errors:
+    except (BrokenFileError, *errors):
         raise _Unclear from None
     logs = _Logs(reading, file, named=_LOG in names)
     for batch in range(batches):
@@ -244,12 +243,10 @@ def _detections(columns: list[Iterable[Any]], number: int, logs: _Logs) -> Itera
             message = f"its category is {category!r:.80}, its track {track!r:.80}"
             yield BadRow(number, "bad_row", message, key)
             continue
-        val = quick_val((x, y, z), (qx, qy, qz, qw), length, width, height, again=True)
         try:
             # Rows have their numbers in their file: those of another would be the same objects.
             logs.owners.check(key)
-            if val is None:
-                val = val_from_av2((x, y, z), (length, width, height), (qw, qx, qy, qz))
+            val = val_from_av2((x, y, z), (length, width, height), (qw, qx, qy, qz))
         except ValueError as error:
             yield BadRow(number, getattr(error, "reason", "not_numbers"), str(error), key)
             continue

@@ -22,7 +22,7 @@ from airflow_provider_kognic.core.geometry.masks import bitmaps
 from airflow_provider_kognic.core.geometry.masks.polygons import from_polygons
 from airflow_provider_kognic.core.geometry.masks.rle import compressed, decompressed, from_coco
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError, check_inside
+from airflow_provider_kognic.core.sources.converting.ingest import check_inside
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
 from airflow_provider_kognic.core.sources.converting.rows import (
     Argument,
@@ -31,6 +31,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Kind,
     Labels,
     ModelFormat,
+    WrongDetectionError,
 )
 from airflow_provider_kognic.core.sources.painting.canvases import SCALE, MaskSizes, finished, refusing
 from airflow_provider_kognic.core.sources.texts.columns import Owners
@@ -74,9 +75,11 @@ def _prepare(reading: Reading) -> None:
                 if name == _IMAGES:
                     images.update(_images(text))
                 elif name == "categories":
-                    reading.named.update((str(one["id"]), str(one["name"])) for one in text.values())
+                    _name_categories(reading.named, text)
                 else:
                     text.skip()
+    except KognicInputError:  # it is not there
+        raise
     except (BrokenFileError, AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise KognicInputError(
             f"'annotations' is no JSON of images and categories: {file}: {error}."
@@ -85,8 +88,29 @@ def _prepare(reading: Reading) -> None:
 
 def _images(text: JSONStream) -> Iterator[tuple[str, str]]:
     for image in text.values():
+        key = _id_of(image)
         size = f"{int(image.get('width') or 0)} {int(image.get('height') or 0)}"
-        yield str(image["id"]), f"{size} {image['file_name']}"
+        yield key, f"{size} {_name_of(image, 'file_name')}"
+
+
+def _name_categories(named: dict[str, str], text: JSONStream) -> None:
+    for category in text.values():
+        key, name = _id_of(category), _name_of(category, "name")
+        if named.setdefault(key, name) != name:
+            raise ValueError(f"category {key!r} is there more than once, and which counts is not known")
+
+
+def _id_of(one: Any) -> str:
+    if not isinstance(one, dict):
+        raise TypeError(f"no object, but {one!r:.80}")
+    key = one["id"]
+    return key if isinstance(key, str) else str(_whole(key, "id"))
+
+
+def _name_of(one: dict[str, Any], what: str) -> str:
+    name = str(one[what])
+    name.encode()  # half a character is none
+    return name
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
@@ -119,10 +143,14 @@ def _detection(row: dict[str, Any], number: int, key: str | None = None) -> Dete
     if not x.__class__ is y.__class__ is width.__class__ is height.__class__ is float:
         _check_no_bool(row["bbox"])
     if key is None:
-        key = _image(row)
+        image = row["image_id"]
+        key = str(image) if image.__class__ is int else _image(row)
     # The corner becomes the centre; what is no number raises.
     box = (x + width / 2, y + height / 2, width, height)
-    return Detection(key, _AS_BOX, _category(row), row.get("score"), box, number)
+    label = row["category_id"]
+    if label.__class__ is not int:
+        label = _category(row)
+    return Detection(key, _AS_BOX, label, row.get("score"), box, number)
 
 
 def _check_no_bool(box: Sequence[Any]) -> None:

@@ -13,7 +13,6 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.geometry.transforms import half_turn
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.rows import (
     BadRow,
     Detection,
@@ -23,12 +22,14 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Labels,
     ModelFormat,
     Skipped,
+    WrongDetectionError,
 )
 from airflow_provider_kognic.core.sources.converting.scenes import CAMERAS, CUBOIDS, UNPLACED
 from airflow_provider_kognic.core.sources.texts.columns import (
     NO_CONFIDENCE,
     Owners,
     bad_row,
+    check_plain,
     check_whole,
     lines_of,
     track_name,
@@ -53,7 +54,7 @@ _AS_BOX, _AS_CUBOID = Kind.BOX, Kind.CUBOID
 _NO_SIZE = "no cuboid: a size of 0 or less"
 
 
-def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
+def _read(reading: Reading, file: InputFile) -> Iterator[Row]:  # noqa: C901 - one loop, as in `ingest`
     stem, scenes, owners = file.stem, reading.scenes, Owners.at_next_file(reading)
     is_empty, fewest = True, 0
     for row, line in lines_of(file):
@@ -72,6 +73,8 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
                 check_whole(line, columns, max(OBJECT, fewest))
             elif count < fewest or not fewest:
                 fewest = count
+            if "_" in line or not line.isascii():  # of which a type may have some
+                check_plain(columns[1:] if count <= OBJECT + 1 else (*columns[:2], *columns[3:]))
             if count == OBJECT + 1 or count == OBJECT:
                 key = stem
                 owners.check(key)

@@ -19,7 +19,6 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.geometry.masks.cityscapes import IGNORED, LabelIds
 from airflow_provider_kognic.core.geometry.masks.id_images import IdImage, class_of_instance, read_ids
 from airflow_provider_kognic.core.sources.converting.classes import BACKGROUND
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
 from airflow_provider_kognic.core.sources.converting.rows import (
     Argument,
@@ -29,6 +28,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Kind,
     Labels,
     ModelFormat,
+    WrongDetectionError,
 )
 from airflow_provider_kognic.core.sources.painting.canvases import SCALE, MaskSizes
 from airflow_provider_kognic.core.sources.painting.pictures import Picture, paint_pictures

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.inputs import unpacked_name
-from airflow_provider_kognic.core.sources.converting.rows import Detection, Kind, Labels, ModelFormat
+from airflow_provider_kognic.core.sources.converting.rows import (
+    Detection,
+    Kind,
+    Labels,
+    ModelFormat,
+    WrongDetectionError,
+)
 from airflow_provider_kognic.core.sources.texts.columns import (
     NO_CONFIDENCE,
     Owners,
     bad_row,
+    check_plain,
     check_whole,
     track_name,
     whole_number,
@@ -56,6 +62,8 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
             continue
         known: str | None = None
         try:
+            if "_" in line or not line.isascii():
+                check_plain(columns)
             if columns[0] != last:
                 frame = whole_number(columns[0], "the frame")
                 if frame < _FIRST:

@@ -269,6 +269,10 @@ class _Opening:
         progress: _Progress,
     ) -> ModelSource:
         options = self._options
+        if files.folders:
+            text = f"{files.folders:,} folders in {where} are not read: a pattern of their files would be"
+            counts.name("not_read", text)
+            logger.warning("%s.", printable(masked(text)))
         with self._place() as place:
             scenes = Scenes(place)
         undo.callback(scenes.close)

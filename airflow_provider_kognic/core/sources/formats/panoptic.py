@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.geometry.masks.id_images import read_panoptic
 from airflow_provider_kognic.core.sources.base import Given
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
 from airflow_provider_kognic.core.sources.converting.json_stream import BrokenJSONError
 from airflow_provider_kognic.core.sources.converting.rows import (
@@ -24,6 +23,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Kind,
     Labels,
     ModelFormat,
+    WrongDetectionError,
 )
 from airflow_provider_kognic.core.sources.painting.canvases import SCALE, MaskSizes
 from airflow_provider_kognic.core.sources.painting.pictures import Picture, paint_pictures

@@ -8,11 +8,12 @@ found.
 
 from __future__ import annotations
 
+import contextlib
 import string
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
+from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
 from airflow_provider_kognic.core.sources.converting.rows import (
     BadRow,
     Detection,
@@ -20,10 +21,12 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Kind,
     Labels,
     ModelFormat,
+    WrongDetectionError,
 )
 from airflow_provider_kognic.core.sources.texts.columns import (
     Owners,
     bad_row,
+    check_plain,
     check_whole,
     lines_of,
     track_name,
@@ -45,13 +48,14 @@ _MOST_PART = 2.0
 _KIND = Kind.BOX
 
 
-def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
+def _read(reading: Reading, file: InputFile) -> Iterator[Row]:  # noqa: C901 - one loop, as in `ingest`
     key, owners = file.stem, Owners.at_next_file(reading)
     # What trackers write is called `<sequence>_<frame>`: ids hold within a sequence.
     sequence = key.rstrip(string.digits).rstrip("_-. ") or "track"
     across, down = reading.scenes.size_of(key) or (1, 1)  # without a size no camera takes it
     is_empty = True
     owned, fewest = False, 0
+    outlines: bool | None = None
     for row, line in lines_of(file):
         if isinstance(line, BadRow):
             is_empty = False
@@ -69,6 +73,12 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
             if not owned:
                 owners.check(key)
                 owned = True
+            if "_" in line or not line.isascii():
+                check_plain(columns)
+            if len(columns) == WITH_TRACK:
+                outlines = _has_outlines(file) if outlines is None else outlines
+                if outlines:
+                    raise _no_box(WITH_TRACK, "in a file of outlines")
             x, y, width, height, confidence, track = _numbers(columns)
             box = (x * across, y * down, width * across, height * down)
             named = None if track is None else track_name(sequence, track)
@@ -103,13 +113,20 @@ def _is_whole(text: str) -> bool:
     return text.removeprefix("-").isdecimal()
 
 
-def _no_box(count: int) -> WrongDetectionError:
+def _has_outlines(file: InputFile) -> bool:
+    """Tell whether a line is certainly an outline: one of three points that ends at an edge looks like a track."""
+    with contextlib.suppress(BrokenFileError):
+        return any(len(line.split()) >= _TURNED for _, line in file.lines())
+    return False
+
+
+def _no_box(count: int, why: str = "whose last is no track's id") -> WrongDetectionError:
     if count < BOX:
         return WrongDetectionError("bad_columns", f"{count} columns, not {BOX} to {WITH_TRACK}")
     if count == _TURNED:
         what = f"{count} columns are a turned box (OBB), or an outline of four points: the file does not say which"
     elif count == WITH_TRACK:
-        what = f"{count} columns whose last is no track's id are an outline of three points"
+        what = f"{count} columns {why} are an outline of three points"
     else:
         what = f"{count} columns are an outline, key points, or a turned box with more to it"
     return WrongDetectionError(

@@ -10,8 +10,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.geometry.masks.png import MOST_PIXELS
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
-from airflow_provider_kognic.core.sources.converting.rows import Argument
+from airflow_provider_kognic.core.sources.converting.rows import Argument, WrongDetectionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

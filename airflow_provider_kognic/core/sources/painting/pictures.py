@@ -11,8 +11,8 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.geometry.masks.png import SIGNATURE
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, InputFile
+from airflow_provider_kognic.core.sources.converting.rows import WrongDetectionError
 from airflow_provider_kognic.core.sources.painting.canvases import finished, refusing
 
 if TYPE_CHECKING:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.sources.converting.ingest import WrongDetectionError
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, UnendedLine
-from airflow_provider_kognic.core.sources.converting.rows import BadRow
+from airflow_provider_kognic.core.sources.converting.rows import BadRow, WrongDetectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading
     from airflow_provider_kognic.core.sources.converting.rows import Row
@@ -42,6 +41,17 @@ def _whole(value: float) -> int:
     if not value.is_integer():
         raise ValueError
     return int(value)
+
+
+def check_plain(columns: Iterable[str]) -> None:
+    """Check the columns of numbers of a line in which something is no number to anybody but Python.
+
+    Raises:
+        ValueError: One is such: `1_0`, digits of other scripts.
+    """
+    for column in columns:
+        if "_" in column or not column.isascii():
+            raise WrongDetectionError("not_numbers", f"{column:.40} is no number")
 
 
 def lines_of(file: InputFile) -> Iterator[tuple[int, str | BadRow]]:

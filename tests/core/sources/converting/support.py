@@ -10,6 +10,7 @@ from airflow_provider_kognic.core.models import Prediction, Result
 from airflow_provider_kognic.core.openlabel import check
 from airflow_provider_kognic.core.sources.base import Source
 from airflow_provider_kognic.core.sources.converting.source import ModelSource
+from airflow_provider_kognic.core.sources.converting.summary import Conversion
 from airflow_provider_kognic.core.sources.formats.opening import open_model_source
 from airflow_provider_kognic.core.sources.formats.options import FormatOptions
 
@@ -48,11 +49,18 @@ def write_json(path: Path, value: Any) -> Path:
 
 
 def opened(predictions: Path, scenes: Path, **options: Any) -> ModelSource:
-    """Open COCO results; all classes are Car unless something else is said."""
+    """Open COCO results, and see that all counts add up; all classes are Car unless something else is said."""
     given = {"format": "coco", "scenes": scenes, "classes": {"*": "Car"}} | options
     source = open_model_source(predictions, None, FormatOptions.of(**given), resolve=Path)
     assert isinstance(source, ModelSource)
+    assert_balanced(source.counts)
     return source
+
+
+def assert_balanced(counts: Conversion) -> None:
+    """Whatever was read is taken, left out or refused, and counts once."""
+    refused = sum(counts.refused.values()) - counts.refused["bad_scene_row"]
+    assert counts.rows == counts.taken + sum(counts.skipped.values()) + refused
 
 
 def documents(source: Source) -> dict[str, Any]:

@@ -302,6 +302,69 @@ def test_a_file_that_ends_anywhere_is_named(tmp_path: Path) -> None:
     assert taken == {0, 3, 6, 9}
 
 
+def whole(file: Path, table: Path) -> tuple[Any, ...]:
+    """All that becomes of a file."""
+    source = opened(file, table, format="av2")
+    counts = source.counts
+    named = {
+        reason: [text.replace(str(file), "") for text in texts] for reason, texts in counts.named.items()
+    }
+    return documents(source), counts.rows, counts.taken, counts.refused, named
+
+
+@pytest.mark.parametrize("how", [{}, {"compression": "uncompressed"}, {"chunksize": 11}])
+def test_it_is_the_same_column_by_column_and_from_beginning_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
+) -> None:
+    """A file of this machine is read where its end says, in parts; one that is packed as it comes."""
+    monkeypatch.setattr(av2, "_PORTION", 3)
+    monkeypatch.setattr(av2, "_PART", 6)
+    rows = [
+        row(
+            n % 2,
+            tx_m=n + 0.25,
+            qw=0.5 if n == 17 else 1.0,
+            score=None if n % 5 == 0 else n / 40,
+            track_uuid=f"track {n // 2}" if n % 3 else None,
+            category=None if n == 8 else "BICYCLE" if n % 4 else "REGULAR_VEHICLE",
+        )
+        for n in range(40)
+    ]
+    file = write(tmp_path / "d.feather", rows, **how)
+    packed = tmp_path / "d.feather.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    table = write_scenes(tmp_path / "s.csv", lidar_rows(KEYS, [UNIT, UNIT]))
+    found = whole(file, table)
+    assert found == whole(packed, table)
+    assert found[1:3] == (40, 38)
+    assert {reason: len(texts) for reason, texts in found[4].items()} == {"bad_row": 1, "bad_rotation": 1}
+
+
+def test_a_part_that_cannot_be_read_ends_it_where_it_stands(tmp_path: Path) -> None:
+    """What comes before it is taken, and what its end says of it does not have to be right."""
+    file = write(tmp_path / "d.feather", [row(n % 2) for n in range(40)], chunksize=10, compression="lz4")
+    table = write_scenes(tmp_path / "s.csv", lidar_rows(KEYS, [UNIT, UNIT]))
+    raw = bytearray(file.read_bytes())
+    end = int.from_bytes(raw[-10:-6], "little")
+    raw[-10 - end : -10] = bytes(end)
+    file.write_bytes(raw)
+    assert whole(file, table)[1:4] == (40, 40, {})
+    raw = bytearray(
+        write(file, [row(n % 2) for n in range(40)], chunksize=10, compression="lz4").read_bytes()
+    )
+    taken = set()
+    for at in range(300, len(raw) - 300, 101):
+        hurt = raw.copy()
+        hurt[at : at + 8] = b"\xff" * 8
+        file.write_bytes(hurt)
+        packed = tmp_path / "d.feather.gz"
+        packed.write_bytes(gzip.compress(bytes(hurt)))
+        found = whole(file, table)
+        assert found[1:] == whole(packed, table)[1:]
+        taken.add(found[2])
+    assert len(taken) > 2
+
+
 def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     """Nor is what it says run: a tracker's results are to be written as feather."""
     import pickle

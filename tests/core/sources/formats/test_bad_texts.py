@@ -8,7 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.core.sources.converting.support import boxes, documents, opened, scene, write_scenes
+from tests.core.sources.converting.support import (
+    boxes,
+    documents,
+    one_scene_each,
+    opened,
+    scene,
+    write_scenes,
+)
 from tests.core.sources.formats.texts import geometries
 
 CAR = "Car 0 0 -1.5 10 20 40 60 1.5 1.6 4 2 1.7 20 -1.5 0.5"
@@ -284,3 +291,72 @@ def test_a_last_line_without_an_end_that_is_complete_is_as_good(tmp_path: Path, 
     _, counts, _ = read(tmp_path, name, "\n".join(lines).encode())
     assert not counts.refused
     assert counts.taken == (len(lines) + 1) * (2 if name == "kitti" else 1)
+
+
+@pytest.mark.parametrize("odd", ["1_0", "\u0661\u0662", "\uff11"])
+@pytest.mark.parametrize("format_", GOOD)
+def test_a_number_is_one_for_everybody(tmp_path: Path, format_: str, odd: str) -> None:
+    """Python reads more as a number than anybody writes as one; in each column."""
+    by = "," if format_ == "mot" else " "
+    good = GOOD[format_].split(by)
+    lines = [
+        by.join([*good[:at], odd, *good[at + 1 :]])
+        for at in range(len(good))
+        if not (format_ == "kitti" and at == 0)
+    ]
+    found, counts, path = read(tmp_path, format_, "".join(f"{line}\n" for line in lines).encode(), "a.txt")
+    assert counts.refused == {"not_numbers": len(lines)}
+    assert counts.named["not_numbers"][0].startswith(f"{path}, row 1")
+    assert count(found[scene(1)]) == 1 + (format_ == "kitti")
+
+
+def test_a_type_may_have_such_letters(tmp_path: Path) -> None:
+    lines = "".join(
+        f"{name} 0 0 -10 10 20 30 60 1.5 1.6 3.9 1 2 20 0.1\n" for name in ("Person_sitting", "Café")
+    )
+    (tmp_path / "f.txt").write_text(lines)
+    source = opened(tmp_path / "f.txt", one_scene_each(tmp_path, "f"), format="kitti", classes=None)
+    assert (source.counts.taken, source.counts.is_clean) == (2, True)
+
+
+def test_what_is_skipped_of_no_scene_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "f.txt").write_text("DontCare -1 -1 -10 1 2 3 4 -1 -1 -1 -1000 -1000 -1000 -10\n" * 2)
+    source = opened(tmp_path / "f.txt", one_scene_each(tmp_path, "x"), format="kitti")
+    assert (source.counts.rows, source.counts.skipped, source.counts.refused) == (2, {}, {"no_scene": 2})
+    source = opened(tmp_path / "f.txt", one_scene_each(tmp_path, "f"), format="kitti")
+    assert (source.counts.rows, source.counts.skipped, source.counts.refused) == (2, {"DontCare": 2}, {})
+
+
+def test_a_key_with_images_of_two_sizes_is_refused(tmp_path: Path) -> None:
+    """One row's parts of an image would be scaled by the other's size."""
+    sizes = ((10, 10), (1000, 1000), (10, 10))
+    rows = [
+        {"key": "f", "scene_uuid": scene(0), "stream": name, "image_width": width, "image_height": height}
+        for name, (width, height) in zip("ABC", sizes, strict=True)
+    ]
+    (tmp_path / "f.txt").write_text("1 .5 .5 .1 .1\n")
+    source = opened(tmp_path / "f.txt", write_scenes(tmp_path / "s.csv", rows), format="yolo")
+    (document,) = documents(source).values()
+    assert sorted(document["streams"]) == ["A", "C"]
+    assert source.counts.refused == {"bad_scene_row": 1}
+    assert "10 x 10 pixels" in source.counts.named["bad_scene_row"][0]
+
+
+def test_where_sizes_are_not_needed_nothing_is_outside_of_one_of_two(tmp_path: Path) -> None:
+    rows = [
+        {"key": "f", "scene_uuid": scene(0), "stream": name, "image_width": size, "image_height": size}
+        for name, size in (("A", 30), ("B", 1000))
+    ]
+    (tmp_path / "f.txt").write_text("Car 0 0 -10 500 20 530 60 1.5 1.6 3.9 1 2 20 0.1\n")
+    table = write_scenes(tmp_path / "s.csv", rows)
+    source = opened(tmp_path / "f.txt", table, format="kitti", classes=None)
+    assert (source.counts.taken, source.counts.refused) == (1, {})
+
+
+def test_seven_columns_in_a_file_of_outlines_are_one(tmp_path: Path) -> None:
+    """One of three points that ends at an edge of the image looks like a box with a track."""
+    triangle, outline = "2 0.2 0.3 0.6 0.4 0.5 1", "2 0.2 0.3 0.6 0.4 0.5 0.6 0.1 0.1"
+    _, counts, _ = read(tmp_path, "yolo", f"{triangle}\n{outline}\n{triangle}\n".encode(), "a.txt")
+    assert (counts.taken, counts.refused) == (1, {"no_box": 3})  # 1: that of the other image
+    _, counts, _ = read(tmp_path, "yolo", f"{triangle}\n{BOX}\n".encode(), "a.txt")
+    assert counts.is_clean

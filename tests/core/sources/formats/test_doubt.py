@@ -71,9 +71,7 @@ def test_a_file_that_is_not_understood_says_of_no_scene_that_it_is_empty(
 def test_feather_with_other_columns_says_of_no_scene_that_it_is_empty(
     tmp_path: Path, schema: dict[str, str]
 ) -> None:
-    arrow = pytest.importorskip("pyarrow")
-    from pyarrow import feather
-
+    arrow, feather = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.feather")
     columns = {name: arrow.array([], getattr(arrow, kind)()) for name, kind in schema.items()}
     feather.write_feather(arrow.table(columns), tmp_path / "a.feather")
     source = opened(tmp_path / "a.feather", table(tmp_path, "av2"), format="av2", empty_scenes="send")
