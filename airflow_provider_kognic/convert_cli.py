@@ -7,6 +7,7 @@ the folder has a document of an earlier run, of a scene that has none now. 2: no
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.validation.converting import Written
 
 CONVERTED, INCOMPLETE = 0, 1
+# Seconds between two lines that say how far it is.
+EVERY = 10.0
 # Documents of earlier runs that are named.
 _MOST_NAMED = 5
 
@@ -119,20 +122,45 @@ def convert(given: argparse.Namespace) -> int:
     from airflow_provider_kognic.core.sources.formats.opening import open_model_source
     from airflow_provider_kognic.core.validation.converting import write_documents
 
-    options = options_of(given)
+    options, progress = options_of(given), _Progress()
     source = open_model_source(
         Path(given.input),
         None,
         options,
         resolve=Path,
         max_document_bytes=given.max_document_bytes,
+        progress=progress.read,
     )
-    written = write_documents(source, given.out, max_bytes=given.max_document_bytes)
+    written = write_documents(
+        source, given.out, max_bytes=given.max_document_bytes, progress=progress.written
+    )
     for line in _summary(source, written, given.out):
         sys.stdout.write(f"{line}\n")
     counts = getattr(source, "counts", None)
     complete = not written.refused and not written.outdated and (counts is None or counts.is_clean)
     return CONVERTED if complete else INCOMPLETE
+
+
+class _Progress:
+    """Says on stderr now and then how far a long conversion is."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+        self._documents = 0
+
+    def read(self, rows: int, file: str) -> None:
+        """Take note of rows that were read."""
+        self._say(f"{rows:,} detections read, in {file}")
+
+    def written(self) -> None:
+        """Take note of a document."""
+        self._documents += 1
+        self._say(f"{self._documents:,} documents looked at")
+
+    def _say(self, text: str) -> None:
+        if time.monotonic() - self._said >= EVERY:
+            self._said = time.monotonic()
+            sys.stderr.write(f"{text}\n")
 
 
 def options_of(given: argparse.Namespace) -> Any:

@@ -120,8 +120,10 @@ def _source(given: argparse.Namespace) -> Source:
 
     *formats, path = given.inputs
     if len(formats) > 1 or (formats and formats[0] not in {OPENLABEL, *BY_NAME}):
+        several = " Several files are given as a glob in quotes: '*.json'." if len(formats) > 1 else ""
         raise KognicInputError(
-            f"expected documents, or a format and its input; the formats are {', '.join((OPENLABEL, *BY_NAME))}."
+            "expected documents, or a format and its input; the formats are"
+            f" {', '.join((OPENLABEL, *BY_NAME))}.{several}"
         )
     given.format, given.input = formats[0] if formats else None, path
     return open_model_source(

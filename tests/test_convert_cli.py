@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_kognic import convert_cli
+from airflow_provider_kognic.cli import main
 from airflow_provider_kognic.core.openlabel import check
 from tests.core.sources.converting.support import box, one_scene_each, scene, write_json
 from tests.test_layers import PROJECT
@@ -55,6 +57,21 @@ def test_a_refused_row_exits_with_1_and_the_others_are_written(tmp_path: Path) -
     assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{scene(0)}.json"]
     assert f"refused: bad_size (1)\n    {results}, row 2, key 1: a box of 0 by 4 pixels" in done.stdout
     assert f"{results}, row 3, key 3: the table of scenes has no such key" in done.stdout
+
+
+def test_a_long_conversion_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr, every ten seconds; here each of them is over at once."""
+    monkeypatch.setattr(convert_cli, "EVERY", 0.0)
+    results = write_json(tmp_path / "r.json", [box(1), box(2)])
+    classes = write_json(tmp_path / "classes.json", {"*": "Car"})
+    given = ["--scenes", str(one_scene_each(tmp_path, (1, 2))), "--classes", str(classes)]
+    assert main(["convert", "coco", str(results), *given, "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr()
+    assert f"0 detections read, in {results}\n" in said.err
+    assert "2 documents looked at\n" in said.err
+    assert "looked at" not in said.out
 
 
 def test_what_cannot_be_read_at_all_exits_with_2(tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ _BOX, _CUBOID = Kind.BOX, Kind.CUBOID
 # A quaternion's length may be so far from 1, as in `openlabel.rules`; nearer ones are made units.
 _UNIT = 0.01
 _NUMBERS = 10
+# What a reader that is wrong about its files raises; it may be anybody's.
+_MISTAKES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, NameError)
 # Rows after which it is told how far this is: a mask takes milliseconds.
 _STRIDE = 256
 
@@ -124,6 +126,7 @@ class Ingest:
         """
         for file in files:
             self._file = str(file)
+            before = self._counts.rows
             self._tell()  # of many small files, too
             try:
                 self._take_all(self._format.read(reading, file))
@@ -136,6 +139,11 @@ class Ingest:
                 if len(files) == 1:
                     raise
                 self._refuse_file("unreadable", str(error))
+            except _MISTAKES as error:
+                raise KognicInputError(
+                    f"{file} cannot be read on after {self._counts.rows - before:,} of its rows: the reader of the"
+                    f" format {self._format.name!r} has a mistake: {type(error).__name__}: {error}"
+                ) from error
         self._index.flush()
         if self._tracks.scattered:
             self._refuse_tracks_twice(files)

@@ -132,11 +132,17 @@ class _SharedError(KognicInputError):
 
 
 @contextlib.contextmanager
-def _shared() -> Iterator[None]:
+def _shared(paths: Mapping[str, Any]) -> Iterator[None]:
+    """Have errors be of what goes with every input; of a file that cannot be read, name the argument.
+
+    Args:
+        paths: The paths that arguments name.
+    """
     try:
         yield
     except KognicInputError as error:
-        raise _SharedError(str(error)) from error
+        names = [name for name, path in paths.items() if str(error).startswith(f"{path} ")]
+        raise _SharedError(f"{names[0]!r}: {error}" if names else str(error)) from error
 
 
 class _Progress:
@@ -202,6 +208,10 @@ class _Opening:
             KognicInputError: One of them cannot be read.
             KognicStoreError: Its store does not answer.
         """
+        with _shared(self._paths()):
+            self._check()
+
+    def _check(self) -> None:
         self._classes()
         table = self._table()
         for number, (_, row) in enumerate(rows_of(table, TABLE)):
@@ -277,7 +287,7 @@ class _Opening:
             scenes = Scenes(place)
         undo.callback(scenes.close)
         arguments = self._arguments(format_)
-        with _shared():
+        with _shared(self._paths()):
             scenes.read(
                 self._table(),
                 counts,
@@ -348,6 +358,10 @@ class _Opening:
             name: self._path(value) if name in paths and value is not None else value
             for name, value in given.items()
         }
+
+    def _paths(self) -> dict[str, Any]:
+        """Return what arguments name beside the input, by their names."""
+        return {"scenes": self._options.scenes, "classes": self._options.classes, **self._options.arguments}
 
     def _path(self, given: PathLike | str) -> PathLike:
         return self._resolve(given) if isinstance(given, str) else given

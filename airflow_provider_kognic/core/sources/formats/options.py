@@ -11,6 +11,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.converting.classes import ClassesFile, UnknownClass
 from airflow_provider_kognic.core.sources.converting.filters import Filters
 from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
+from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.values import check_choice
 
 if TYPE_CHECKING:
@@ -86,6 +87,11 @@ class FormatOptions:
             object.__setattr__(self, name, value)
         if isinstance(self.classes, Mapping):
             ClassesFile.of(dict(self.classes), "classes")
+        elif str(self.classes).lstrip().startswith("{"):
+            raise KognicInputError(
+                f"classes is the text of a dict, {brief(str(self.classes))}, where a dict or a path belongs:"
+                " a template makes a dict where the Dag has render_template_as_native_obj=True."
+            )
         if self.format is not None and self.format not in (OPENLABEL, *BY_NAME):  # it may be anything
             known = ", ".join(map(repr, (OPENLABEL, *BY_NAME)))
             raise KognicInputError(f"predictions_format must be one of {known}, not {self.format!r}.")

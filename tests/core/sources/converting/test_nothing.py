@@ -1,6 +1,9 @@
 """Where nothing is to be sent of a model's results: it is said what became of what was read, and what to do."""
 
+import importlib
 import logging
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from airflow_provider_kognic.core.models import Result
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.converting.filters import FilteredSource, Filters
 from airflow_provider_kognic.core.sources.converting.source import ModelSource
+from airflow_provider_kognic.core.sources.formats import registry
 from airflow_provider_kognic.core.sources.formats.opening import open_model_source
 from airflow_provider_kognic.core.sources.formats.options import FormatOptions
 from tests.core.sources.converting.support import box, one_scene_each, opened, scene, write_json, write_scenes
@@ -33,7 +37,7 @@ def test_a_table_whose_streams_take_nothing_of_the_format_is_an_input_error(
     rows[1]["stream"] = "CAM_FRONT"
     for empty in ("send", "skip"):
         with pytest.raises(
-            KognicInputError, match=r"no row of the table .*s\.csv takes what .*'nuscenes' has"
+            KognicInputError, match=r"no row of the table .*s\.csv takes .*'nuscenes' has"
         ) as e:
             opened(file, write_scenes(tmp_path / "s.csv", rows), format="nuscenes", empty_scenes=empty)
         assert "which is cuboids: they need a lidar's stream, which is called '@lidar'" in str(e.value)
@@ -186,3 +190,43 @@ def test_a_filtered_source_says_what_its_own_source_says(tmp_path: Path) -> None
     source = open_(tmp_path / "in")
     assert nothing_in(source)
     assert nothing_in(FilteredSource(source, Filters(min_confidence=0.5))) == nothing_in(source)
+
+
+# --- what is wrong beside the predictions ---
+
+
+@pytest.mark.parametrize("name", ["scenes", "classes", "annotations"])
+def test_a_file_that_is_not_there_is_called_by_its_argument(tmp_path: Path, name: str) -> None:
+    results = write_json(tmp_path / "r.json", [box("a")])
+    given: dict[str, Any] = {"scenes": one_scene_each(tmp_path, "a"), "classes": None, "format": "coco"}
+    given |= {"arguments": {name: tmp_path / "gone"}} if name == "annotations" else {name: tmp_path / "gone"}
+    receipts = tmp_path / "m.csv"
+    receipts.write_text(f"scene_uuid,source\n{scene(0)},{results}#a\n")
+    for predictions, manifest in ((results, None), (None, receipts)):
+        with pytest.raises(KognicInputError, match=rf"^'{name}': {tmp_path / 'gone'} cannot be read: "):
+            open_model_source(predictions, manifest, FormatOptions.of(**given), resolve=Path)
+
+
+def test_classes_that_are_the_text_of_a_dict_say_how_a_template_makes_one(tmp_path: Path) -> None:
+    text: Any = "{'1': 'Car'}"
+    with pytest.raises(KognicInputError, match=r"the text of a dict.* render_template_as_native_obj=True"):
+        FormatOptions.of(format="coco", scenes="/s.csv", classes=text)
+
+
+def test_a_reader_with_a_mistake_is_named_with_file_and_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a stranger's, and no scene goes up that is right by chance."""
+    coco = registry.BY_NAME["coco"]
+
+    def read(reading: Any, file: Any) -> Iterator[Any]:
+        yield from coco.read(reading, file)
+        raise TypeError("'NoneType' object is not subscriptable")
+
+    monkeypatch.setattr(
+        importlib.import_module(f"{registry.__package__}.coco"), "COCO", replace(coco, read=read)
+    )
+    results = write_json(tmp_path / "r.json", [box("a"), box("b")])
+    said = rf"{results} cannot be read on after 2 of its rows: the reader of the format 'coco' has a mistake: Type"
+    with pytest.raises(KognicInputError, match=said):
+        opened(results, one_scene_each(tmp_path, "ab"))
