@@ -17,7 +17,12 @@ from airflow_provider_kognic.task.arguments import (
     model_results,
     serializable,
 )
-from airflow_provider_kognic.task.arguments.rendering import check_rendered, is_running, templates_of
+from airflow_provider_kognic.task.arguments.rendering import (
+    HidesSecrets,
+    check_rendered,
+    is_running,
+    templates_of,
+)
 from airflow_provider_kognic.task.failures import exception_for, exception_of
 
 if TYPE_CHECKING:
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.task.deadline import Deadline
 
 
-class CreatePredictionsGroupOperator(BaseOperator):
+class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
     """Makes sure of a predictions group in a dataset and returns its uuid.
 
     A create whose answer was lost is settled by listing the groups by name, before anything is sent again. On
@@ -138,7 +143,7 @@ class CreatePredictionsGroupOperator(BaseOperator):
         return uuid
 
 
-class UploadPredictionsOperator(BaseOperator):
+class UploadPredictionsOperator(HidesSecrets, BaseOperator):
     """Uploads predictions, one OpenLABEL document a scene, into a predictions group.
 
     Each prediction is sent once, unless it was certainly not executed, and each gets one outcome: `created`,

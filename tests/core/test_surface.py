@@ -129,7 +129,7 @@ PUBLIC: dict[str, str] = {
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
     "journal.store": "Store T journal_error",
     "journal.writer": "LogThread OpenIntents Writer answered not_open",
-    "masking": "Quoted is_masked masked masked_as presentable",
+    "masking": "Quoted is_masked masked masked_as presentable secrets_of",
     "models": "NotRead Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",
     "openlabel.accept": "accept",

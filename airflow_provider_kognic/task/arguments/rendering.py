@@ -8,10 +8,11 @@ templates, and looked at when they are rendered.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.masking import secrets_of
 from airflow_provider_kognic.core.texts import brief
 
 # What a template may be of that: where None and the word are values like others, which switch nothing off that is
@@ -19,6 +20,30 @@ from airflow_provider_kognic.core.texts import brief
 MAY_BE_NOTHING = frozenset({"journal", "receipts", "report"})
 # Rows in a Dag file are not looked through for templates: they are checked one by one when they are read.
 _ROWS = frozenset({"predictions", "scene_uuids"})
+
+
+class HidesSecrets:
+    """An operator whose paths may be URLs with passwords or signatures: Airflow stores and shows what is rendered.
+
+    It masks what it knows for a secret, and stores what was rendered before the task begins. So what is one is told
+    as soon as it is rendered; that is the one place where a mapped task's operator comes by, too.
+    """
+
+    template_fields: Collection[str]
+
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        super()._do_render_template_fields(*args, **kwargs)  # type: ignore[misc]  # Airflow's operators have it
+        for name in self.template_fields:
+            value = getattr(self, name)
+            if isinstance(value, str) or hasattr(value, "read_bytes"):
+                for secret in secrets_of(str(value)):
+                    _mask(secret)
+
+
+def _mask(secret: str) -> None:
+    from airflow.providers.common.compat.sdk import mask_secret
+
+    mask_secret(secret)
 
 
 def is_template(value: Any) -> bool:
