@@ -246,6 +246,20 @@ def test_the_examples_of_coordinates_print_what_is_below_them(
     assert capsys.readouterr().out == printed
 
 
+def test_the_signatures_of_coordinates_are_those_of_the_code() -> None:
+    """Annotations are texts there, so that quotes stand around each."""
+    from airflow_provider_kognic.core import geometry
+
+    page = (ROOT / "docs" / "geometry.md").read_text(encoding="utf-8")
+    listed = page.partition("```pyi\n")[2].partition("\n```")[0].splitlines()
+    functions = {name: getattr(geometry, name) for name in geometry.__all__}
+    assert [line.replace("'", "") for line in listed] == [
+        f"{name}{inspect.signature(one)}".replace("'", "")
+        for name, one in functions.items()
+        if inspect.isfunction(one)
+    ]
+
+
 def test_every_convention_is_in_the_tables_of_coordinates() -> None:
     """The functions that they name are those there are."""
     from airflow_provider_kognic.core import geometry
