@@ -1,7 +1,7 @@
 """The command `convert`: a model's results become documents in a folder, and what became of each row is told.
 
 Exit code 0: every document was written, and no row was refused. 1: some were not; the others are there. 2: nothing
-could be read. What an earlier run left in the folder is told and changes no code: several inputs may share a folder.
+could be read. What an earlier run left in the folder is told, and changes no code: inputs may share a folder.
 """
 
 from __future__ import annotations
