@@ -1,7 +1,7 @@
 """The command `convert`: a model's results become documents in a folder, and what became of each row is told.
 
-Exit code 0: every document was written, and no row was refused. 1: some were not; the others are there. Also where
-the folder has a document of an earlier run, of a scene that has none now. 2: nothing could be read.
+Exit code 0: every document was written, and no row was refused. 1: some were not; the others are there. 2: nothing
+could be read. What an earlier run left in the folder is told, and changes no code: inputs may share a folder.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def convert(given: argparse.Namespace) -> int:
     for line in _summary(source, written, given.out):
         sys.stdout.write(f"{line}\n")
     counts = getattr(source, "counts", None)
-    complete = not written.refused and not written.outdated and (counts is None or counts.is_clean)
+    complete = not written.refused and (counts is None or counts.is_clean)
     return CONVERTED if complete else INCOMPLETE
 
 
@@ -217,8 +217,8 @@ def _about_earlier(written: Written, folder: Path) -> list[str]:
     lines = [f"  {len(written.earlier):,} documents in {folder} are not of this run: {named}"]
     if written.outdated:
         lines.append(
-            f"  {written.outdated:,} of them are of scenes of which there is no document now: remove them before"
-            " the folder is uploaded"
+            f"  {written.outdated:,} of them are of scenes of which this run makes no document: remove them before"
+            " the folder is uploaded, unless they are of another input"
         )
     return lines
 
