@@ -119,7 +119,11 @@ def check_rendered(operator: Any, templates: Mapping[str, Any]) -> None:
             continue
         if not is_template(before):
             _check_inside(f"'{name}'", before, value)
-        elif is_nothing(value) and defaults[name].default in {None, inspect.Parameter.empty}:
+        elif is_nothing(value) and (
+            defaults[name].default is None
+            # None itself is refused where it is looked at; the word would be a name like another.
+            or (defaults[name].default is inspect.Parameter.empty and value is not None)
+        ):
             raise rendered_to_nothing(f"'{name}'", value)
 
 
