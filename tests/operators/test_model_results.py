@@ -388,7 +388,7 @@ def test_a_task_whose_time_is_over_while_it_reads_says_how_far_it_was(
             time.sleep(0.01)
             yield row
 
-    monkeypatch.setitem(registry.BY_NAME, "coco", replace(coco, read=slowly))
+    monkeypatch.setattr(f"{formats.__name__}.coco.COCO", replace(coco, read=slowly))
     Path(model["predictions"]).write_text(json.dumps(rows(boxes=3000)))
     upload(dag, predictions_group_uuid=group, execution_timeout=timedelta(seconds=12), **model)
 
