@@ -63,12 +63,12 @@ def test_boxes_are_those_of_motmetrics(tmp_path: Path) -> None:
     folder.mkdir()
     for number, (name, text) in enumerate(found_by_others["files"].items()):
         (folder / f"{name}.txt").write_text(text)
-        table += frames(name, 50, number)
+        table += frames(name, 125, number)
     table_file = write_scenes(tmp_path / "scenes.csv", table)
     code, found = converted("mot", folder, table_file, "--classes", write_classes(tmp_path, {"*": "Person"}))
     assert code == 0
     for number, rows in enumerate(found_by_others["boxes"].values()):
-        assert len(rows) == 300
+        assert len(rows) == 750
         check_against(found, number, rows)
         assert len(found[scene(number)]["objects"]) == 6
     sure = [sure for _, _, *sure in boxes(found[scene(1)])]

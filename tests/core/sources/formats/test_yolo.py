@@ -59,7 +59,7 @@ def test_boxes_are_those_of_supervision(tmp_path: Path) -> None:
         mine = boxes(found[scene(number)])
         assert [kind for kind, _ in mine] == [f"class {label}" for label, *_ in rows]
         assert [val for _, val in mine] == [pytest.approx(middle(one[1:]), abs=1e-3) for one in rows]
-        assert len(rows) == 150
+        assert len(rows) == 375
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="TESTS_MODEL_FILES names no files")
