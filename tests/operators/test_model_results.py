@@ -581,7 +581,7 @@ def test_an_argument_of_a_new_format_is_one_of_the_operators_without_touching_th
 
     run = run_dag(dag, connection=server)
 
-    assert seen == [("left", "/lens.json"), ("right", "/lens.json")], run.output
+    assert sorted(seen) == [("left", "/lens.json"), ("right", "/lens.json")], run.output
     assert (run.task_state("upload", 2), run.tries("upload", 2)) == ("failed", 1)
 
 

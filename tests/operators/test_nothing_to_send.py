@@ -153,5 +153,8 @@ def test_the_same_of_scene_after_scene_is_said_three_times_and_counted(
 
     begin = "refused: bad_row: nothing is left to be sent: 1 of its rows are not taken: unknown_class (1)."
     lines = [line for line in run.output.splitlines() if "WARNING" in line and begin in line]
-    assert sum("6 more of the same kind: " in line for line in lines) == 2, run.output
-    assert len(lines) == 2 * (3 + 1)
+    # Airflow 3.0 writes lines of the upload twice.
+    runs = len(lines) // (3 + 1)
+    assert runs in {2, 4}, run.output
+    assert len(lines) == runs * (3 + 1)
+    assert sum("6 more of the same kind: " in line for line in lines) == runs
