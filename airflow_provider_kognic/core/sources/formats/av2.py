@@ -239,6 +239,8 @@ def _detections(columns: list[Iterable[Any]], number: int, logs: _Logs) -> Itera
         if key is None:
             yield BadRow(number, "bad_row", f"its log is {log!r:.80}, its time {time!r}")
             continue
+        if track.__class__ is int:  # as trackers number them
+            track = str(track)  # noqa: PLW2901
         if category.__class__ is not str or (track is not None and track.__class__ is not str):
             message = f"its category is {category!r:.80}, its track {track!r:.80}"
             yield BadRow(number, "bad_row", message, key)
