@@ -54,12 +54,10 @@ _AS_BOX, _AS_CUBOID = Kind.BOX, Kind.CUBOID
 _NO_SIZE = "no cuboid: a size of 0 or less"
 
 
-def _read(reading: Reading, file: InputFile) -> Iterator[Row]:  # noqa: C901 - one loop, as in `ingest`
+def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
     stem, scenes, owners = file.stem, reading.scenes, Owners.at_next_file(reading)
-    is_empty, fewest = (
-        True,
-        0,
-    )  # columns of a line before this one at least: with the frame and the track or not
+    is_empty = True
+    fewest = 0  # columns of a line by the lines before: an object's, or a track's
     for row, line in lines_of(file):
         if isinstance(line, BadRow):
             is_empty = False
