@@ -183,7 +183,9 @@ PUBLIC: dict[str, str] = {
     "sources.bounded": (
         "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
     ),
-    "sources.converting.classes": "Classes ClassesFile Resolved UnknownClass is_text name_categories whole_id",
+    "sources.converting.classes": (
+        "Classes ClassesFile Resolved UnknownClass is_text name_categories name_listed whole_id"
+    ),
     "sources.converting.filters": "FilteredDocument FilteredSource Filters filter_document",
     "sources.converting.index": "DetectionIndex KeyedValues Stored Tracks pack_mask track_twice",
     "sources.converting.ingest": "Ingest check_box check_inside",

@@ -239,7 +239,10 @@ class Ingest:
                 raise WrongDetectionError("unknown_class", resolved.message)
             raise _Left("unknown_class")
         if resolved.number >= MOST_CLASSES:
-            raise KognicInputError(f"{self._file} has more than {MOST_CLASSES:,} classes: are they ids?")
+            message = (
+                f"class {label!r:.80} is one more than {MOST_CLASSES:,}, which is the most: are they ids?"
+            )
+            raise WrongDetectionError("unknown_class", message)
         name = self._classes.names[resolved.number]
         if name == BACKGROUND:
             raise _Left("background")

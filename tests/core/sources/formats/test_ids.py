@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_kognic.core.models import Prediction, Refused
+from airflow_provider_kognic.core.sources.converting import ingest
 from airflow_provider_kognic.core.sources.converting.index import DetectionIndex, pack_box
 from airflow_provider_kognic.core.sources.formats import coco
 from tests.core.sources.converting.support import (
@@ -253,3 +254,11 @@ def test_a_track_of_av2_may_be_a_whole_number(tmp_path: Path) -> None:
         assert (source.counts.taken, source.counts.refused) == (3, {})
         found.append(documents(source))
     assert found[0] == found[1]
+
+
+def test_a_class_too_many_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "MOST_CLASSES", 2)
+    results = write_json(tmp_path / "r.json", [box(7, category=label) for label in (1, 2, 3, 1)])
+    source = opened(results, one_scene_each(tmp_path, (7,)), classes=None, unknown_class="keep")
+    assert (source.counts.taken, source.counts.refused) == (3, {"unknown_class": 1})
+    assert "class 3 is one more than 2" in source.counts.named["unknown_class"][0]
