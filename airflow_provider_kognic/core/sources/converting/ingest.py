@@ -239,10 +239,9 @@ class Ingest:
                 raise WrongDetectionError("unknown_class", resolved.message)
             raise _Left("unknown_class")
         if resolved.number >= MOST_CLASSES:
-            message = (
-                f"class {label!r:.80} is one more than {MOST_CLASSES:,}, which is the most: are they ids?"
+            raise WrongDetectionError(
+                "unknown_class", f"class {label!r:.80} is one more than {MOST_CLASSES:,}"
             )
-            raise WrongDetectionError("unknown_class", message)
         name = self._classes.names[resolved.number]
         if name == BACKGROUND:
             raise _Left("background")
