@@ -183,7 +183,9 @@ PUBLIC: dict[str, str] = {
     "sources.bounded": (
         "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
     ),
-    "sources.converting.classes": "Classes ClassesFile Resolved UnknownClass is_text",
+    "sources.converting.classes": (
+        "Classes ClassesFile Resolved UnknownClass is_text name_categories name_listed whole_id"
+    ),
     "sources.converting.filters": "FilteredDocument FilteredSource Filters filter_document",
     "sources.converting.index": "DetectionIndex KeyedValues Stored Tracks pack_mask track_twice",
     "sources.converting.ingest": "Ingest check_box check_inside",
@@ -199,6 +201,7 @@ PUBLIC: dict[str, str] = {
     "sources.converting.summary": "Conversion",
     "sources.converting.tables": "TableRow WrongRow needed rows_of scene_row unknown_columns",
     "sources.converting.writer": "Writing mover write_document",
+    "sources.feather": "names_all",
     "sources.folder": "FilesSource PackedNames open_glob",
     "sources.texts.columns": "Owners bad_row check_plain check_whole lines_of track_name whole_number",
     "sources.formats.mot": "sequence_of",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_kognic.core.errors import KognicInputError
 
@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile
+    from airflow_provider_kognic.core.sources.converting.json_stream import JSONStream
 
 # What stands for all classes that are not named, and for those of a format without any.
 ANY = "*"
 BACKGROUND = "_background"
 MOST_LEVELS = 256
+# Up to which every whole number is a float of its own.
+_MOST_ID = 1 << 53
 
 
 def is_text(text: object) -> bool:
@@ -27,6 +30,47 @@ def is_text(text: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def whole_id(value: Any, what: str) -> int:
+    """Return an id that is a number; pandas makes `7.0` of 7 where another row has none.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if value.__class__ is int or (value.__class__ is float and abs(value) <= _MOST_ID and value.is_integer()):
+        return int(value)
+    raise TypeError(f"{what!r} is {value!r:.80}, no whole number and no text")
+
+
+def name_categories(named: dict[str, str], text: JSONStream) -> None:
+    """Read a list of COCO's categories, which is next.
+
+    Args:
+        named: Where the names go, by id.
+        text: What has them.
+
+    Raises:
+        TypeError: One is no object, or its id none.
+        KeyError: One has no id or name.
+        ValueError: An id has two names, or one is no text.
+    """
+    for category in text.values():
+        if not isinstance(category, dict):
+            raise TypeError(f"no object, but {category!r:.80}")
+        given, name = category["id"], str(category["name"])
+        name.encode()  # half a character is none
+        key = given if isinstance(given, str) else str(whole_id(given, "id"))
+        if named.setdefault(key, name) != name:
+            raise ValueError(f"category {key!r} is there more than once, and which counts is not known")
+
+
+def name_listed(named: dict[str, str], text: JSONStream) -> None:
+    """Read a text that is a list of categories, as panopticapi has it; see `name_categories`."""
+    name_categories(named, text)
+    text.end()
+    if not named:
+        raise TypeError("an empty list")
 
 
 class UnknownClass(str, Enum):

@@ -87,10 +87,10 @@ class Tracks:
         self.scattered = False
 
     def bytes_of(self, track: str, place: int, row: int) -> bytes:
-        """Return a track as bytes.
+        """Return a track as bytes; an empty text is none, and is not asked for.
 
         Raises:
-            WrongDetectionError: It is none, or the frame has it already.
+            WrongDetectionError: It is none that can be kept, or the frame has it already.
         """
         if place != self._place:
             self._place = place

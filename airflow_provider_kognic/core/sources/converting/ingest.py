@@ -181,7 +181,7 @@ class Ingest:
                 if confidence < threshold:  # NaN, for none, is not below: it counts as 1
                     counts.skipped["min_confidence"] += 1
                     continue
-                tracked = b"" if track is None else bytes_of(track, place, number)
+                tracked = b"" if track is None or track == "" else bytes_of(track, place, number)
                 if kind is _BOX:
                     packed = pack_box(place, number, class_, 0, len(tracked), confidence, *geometry)
                     x, y, width, height = geometry
@@ -239,7 +239,9 @@ class Ingest:
                 raise WrongDetectionError("unknown_class", resolved.message)
             raise _Left("unknown_class")
         if resolved.number >= MOST_CLASSES:
-            raise KognicInputError(f"{self._file} has more than {MOST_CLASSES:,} classes: are they ids?")
+            raise WrongDetectionError(
+                "unknown_class", f"class {label!r:.80} is one more than {MOST_CLASSES:,}"
+            )
         name = self._classes.names[resolved.number]
         if name == BACKGROUND:
             raise _Left("background")

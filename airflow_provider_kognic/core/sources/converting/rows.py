@@ -54,7 +54,7 @@ class Detection(NamedTuple):
             format's own frame; a mask is any bytes that the format's `paint` understands.
         row: Where it stands in its file: the line, or the index in its list. Counted from 1, as the names of
             objects are made of it: the same thing has to have the same number each time.
-        track: What ties it to those of other frames; None where nothing does.
+        track: What ties it to those of other frames; None or an empty text where nothing does.
     """
 
     key: str

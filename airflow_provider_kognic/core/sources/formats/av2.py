@@ -27,6 +27,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     ModelFormat,
 )
 from airflow_provider_kognic.core.sources.converting.tables import needed
+from airflow_provider_kognic.core.sources.feather import names_all
 from airflow_provider_kognic.core.sources.texts.columns import Owners
 
 if TYPE_CHECKING:
@@ -54,10 +55,11 @@ _MOST_BATCH = 1 << 30
 
 
 def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
-    return Owners.at_next_file(reading).once(reading, _rows(reading, file))
+    owners = Owners.at_next_file(reading)
+    return owners.once(reading, _rows(reading, file, owners))
 
 
-def _rows(reading: Reading, file: InputFile) -> Iterator[Row]:
+def _rows(reading: Reading, file: InputFile, owners: Owners) -> Iterator[Row]:
     check_no_pickle(
         file,
         "Write the tracks as feather with the columns of AV2's detections: pandas.DataFrame(...).to_feather(path),"
@@ -72,9 +74,9 @@ def _rows(reading: Reading, file: InputFile) -> Iterator[Row]:
             yield BadRow(0, "not_results", f"no feather file{old}")
             return
         number = 0
-        if is_local(file.path) and opened.seekable():
+        if is_local(file.path) and opened.seekable() and names_all(opened):
             try:
-                for row in _in_place(reading, file, arrow, opened):
+                for row in _in_place(reading, file, owners, arrow, opened):
                     number += 1
                     yield row
             except _Unclear:
@@ -82,7 +84,7 @@ def _rows(reading: Reading, file: InputFile) -> Iterator[Row]:
             else:
                 return
         rest = _Rest(opened)
-        yield from islice(_batches(reading, file, arrow, rest), number, None)
+        yield from islice(_batches(reading, file, owners, arrow, rest), number, None)
         while rest.read(1 << 16):
             pass
         if rest.last != _MAGIC:
@@ -93,7 +95,9 @@ class _Unclear(Exception):  # noqa: N818 - no error
     """A file cannot be read by what its end says of it: it may be right up to some place all the same."""
 
 
-def _in_place(reading: Reading, file: InputFile, arrow: Any, opened: IO[bytes]) -> Iterator[Row]:
+def _in_place(
+    reading: Reading, file: InputFile, owners: Owners, arrow: Any, opened: IO[bytes]
+) -> Iterator[Row]:
     """Yield the rows of a file in which any place can be read: column by column, and part by part.
 
     So neither a batch's bytes nor all of its numbers are in memory, which are 17 MB; they are unpacked anew for
@@ -115,7 +119,7 @@ def _in_place(reading: Reading, file: InputFile, arrow: Any, opened: IO[bytes]) 
         columns = [opens([names.index(name)]) if name in names else None for name in (*_OPTIONAL, *_NEEDED)]
     except (BrokenFileError, *errors):
         raise _Unclear from None
-    logs = _Logs(reading, file, named=_LOG in names)
+    logs = _Logs(reading, file, owners, named=_LOG in names)
     for batch in range(batches):
         start, rows = 0, 1
         while start < rows:
@@ -144,7 +148,7 @@ def _column(reader: Any, batch: int) -> Any:
     return found.column(0)
 
 
-def _batches(reading: Reading, file: InputFile, arrow: Any, rest: _Rest) -> Iterator[Row]:
+def _batches(reading: Reading, file: InputFile, owners: Owners, arrow: Any, rest: _Rest) -> Iterator[Row]:
     number, ipc = 0, needed("pyarrow.ipc", "tables", f"to read {file}")
     errors = (arrow.lib.ArrowException, OSError, UnicodeDecodeError)
     # This pool gives memory back as soon as it is free.
@@ -154,7 +158,7 @@ def _batches(reading: Reading, file: InputFile, arrow: Any, rest: _Rest) -> Iter
     if wrong:
         yield BadRow(0, "not_results", wrong)
         return
-    logs = _Logs(reading, file, named=_LOG in stream.schema.names)
+    logs = _Logs(reading, file, owners, named=_LOG in stream.schema.names)
     while True:
         batch = _guarded(lambda: _next(stream), errors)
         if batch is None:
@@ -239,6 +243,8 @@ def _detections(columns: list[Iterable[Any]], number: int, logs: _Logs) -> Itera
         if key is None:
             yield BadRow(number, "bad_row", f"its log is {log!r:.80}, its time {time!r}")
             continue
+        if track.__class__ is int:  # as trackers number them
+            track = str(track)
         if category.__class__ is not str or (track is not None and track.__class__ is not str):
             message = f"its category is {category!r:.80}, its track {track!r:.80}"
             yield BadRow(number, "bad_row", message, key)
@@ -260,8 +266,8 @@ class _Logs:
         owners: Knows which file had a key first.
     """
 
-    def __init__(self, reading: Reading, file: InputFile, *, named: bool) -> None:
-        self.owners = Owners.at_next_file(reading)
+    def __init__(self, reading: Reading, file: InputFile, owners: Owners, *, named: bool) -> None:
+        self.owners = owners
         self._scenes = reading.scenes
         given = reading.arguments[_LOG]
         self._candidates: list[str] = [given] if given else [file.path.parent.name, file.stem]

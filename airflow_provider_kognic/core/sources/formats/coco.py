@@ -22,6 +22,7 @@ from airflow_provider_kognic.core.geometry.masks import bitmaps
 from airflow_provider_kognic.core.geometry.masks.polygons import from_polygons
 from airflow_provider_kognic.core.geometry.masks.rle import compressed, decompressed, from_coco
 from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.sources.converting.classes import name_categories, name_listed, whole_id
 from airflow_provider_kognic.core.sources.converting.ingest import check_inside
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
 from airflow_provider_kognic.core.sources.converting.rows import (
@@ -54,8 +55,6 @@ _SHAPES = Argument(
     choices=(_BOXES, _MASKS, _BOTH),
     default=_BOTH,
 )
-# Up to which every whole number is a float of its own.
-_MOST_ID = 1 << 53
 # Of a mask: height and width; then its counts, compressed.
 _SIZE = struct.Struct("<II")
 
@@ -68,14 +67,17 @@ def _prepare(reading: Reading) -> None:
     if path is None:
         return
     file = reading.file(path)
-    images = reading.kept[_IMAGES] = reading.values(_IMAGES)
     try:
         with file.json() as text:
+            if text.next_is() == "[":  # panopticapi's file of categories: images are called by their ids
+                name_listed(reading.named, text)
+                return
+            images = reading.kept[_IMAGES] = reading.values(_IMAGES)
             for name in text.members():
                 if name == _IMAGES:
                     images.update(_images(text))
                 elif name == "categories":
-                    _name_categories(reading.named, text)
+                    name_categories(reading.named, text)
                 else:
                     text.skip()
     except KognicInputError:  # it is not there
@@ -93,18 +95,11 @@ def _images(text: JSONStream) -> Iterator[tuple[str, str]]:
         yield key, f"{size} {_name_of(image, 'file_name')}"
 
 
-def _name_categories(named: dict[str, str], text: JSONStream) -> None:
-    for category in text.values():
-        key, name = _id_of(category), _name_of(category, "name")
-        if named.setdefault(key, name) != name:
-            raise ValueError(f"category {key!r} is there more than once, and which counts is not known")
-
-
 def _id_of(one: Any) -> str:
     if not isinstance(one, dict):
         raise TypeError(f"no object, but {one!r:.80}")
     key = one["id"]
-    return key if isinstance(key, str) else str(_whole(key, "id"))
+    return key if isinstance(key, str) else str(whole_id(key, "id"))
 
 
 def _name_of(one: dict[str, Any], what: str) -> str:
@@ -161,19 +156,12 @@ def _check_no_bool(box: Sequence[Any]) -> None:
 
 def _image(row: dict[str, Any]) -> str:
     image = row["image_id"]
-    return image if image.__class__ is str else str(_whole(image, "image_id"))
+    return image if image.__class__ is str else str(whole_id(image, "image_id"))
 
 
 def _category(row: dict[str, Any]) -> int | str:
     category: int | str = row["category_id"]
-    return category if category.__class__ is str else _whole(category, "category_id")
-
-
-def _whole(value: Any, what: str) -> int:
-    """Return an id that is a number; pandas makes `7.0` of 7 where another row has none."""
-    if value.__class__ is int or (value.__class__ is float and abs(value) <= _MOST_ID and value.is_integer()):
-        return int(value)
-    raise TypeError(f"{what!r} is {value!r:.80}, no whole number and no text")
+    return category if category.__class__ is str else whole_id(category, "category_id")
 
 
 def _named(row: dict[str, Any], reading: Reading) -> tuple[str, tuple[int, int] | None]:

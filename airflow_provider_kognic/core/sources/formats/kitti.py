@@ -54,9 +54,10 @@ _AS_BOX, _AS_CUBOID = Kind.BOX, Kind.CUBOID
 _NO_SIZE = "no cuboid: a size of 0 or less"
 
 
-def _read(reading: Reading, file: InputFile) -> Iterator[Row]:  # noqa: C901 - one loop, as in `ingest`
+def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
     stem, scenes, owners = file.stem, reading.scenes, Owners.at_next_file(reading)
-    is_empty, fewest = True, 0
+    is_empty = True
+    fewest = 0  # columns of a line by the lines before: an object's, or a track's
     for row, line in lines_of(file):
         if isinstance(line, BadRow):
             is_empty = False
@@ -70,16 +71,15 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:  # noqa: C901 - o
         try:
             track, count = None, len(columns)
             if line.__class__ is not str:
-                check_whole(line, columns, max(OBJECT, fewest))
-            elif count < fewest or not fewest:
-                fewest = count
+                check_whole(line, columns, fewest or _fewest(columns))
             if "_" in line or not line.isascii():  # of which a type may have some
                 check_plain(columns[1:] if count <= OBJECT + 1 else (*columns[:2], *columns[3:]))
             if count == OBJECT + 1 or count == OBJECT:
-                key = stem
+                key, fewest = stem, OBJECT
                 owners.check(key)
             elif count in (TRACKED, TRACKED + 1):
                 key = f"{stem}/{whole_number(columns[0], 'the frame')}"
+                fewest = TRACKED
                 owners.check(key)
                 track = track_name(stem, whole_number(columns[1], "the track's id"))
                 columns = columns[2:]
@@ -129,6 +129,11 @@ def _found(
         cuboid = (x, y - height / 2, z, one, other, -other, one, width, length, height)
         found.append(Detection(key, _AS_CUBOID, label, score, cuboid, row, track))
     return found
+
+
+def _fewest(columns: Sequence[str]) -> int:
+    """Return how many columns a first line has to have: of tracking the third one is the type, a word."""
+    return TRACKED if len(columns) > 2 and not _is_number(columns[2]) else OBJECT  # noqa: PLR2004 - the third
 
 
 def _key_of(stem: str, columns: Sequence[str], scenes: Scenes) -> str | None:

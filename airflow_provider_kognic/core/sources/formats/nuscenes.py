@@ -75,7 +75,10 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
 def _results(reading: Reading, text: JSONStream, at: _Place) -> Iterator[Row]:
     there = False
     for name in text.members():
-        if name == _RESULTS and text.next_is() == "{":
+        if name == _RESULTS and there:
+            yield BadRow(0, "bad_row", "'results' stands more than once: the first is taken")
+            text.skip()
+        elif name == _RESULTS and text.next_is() == "{":
             there = True
             yield from _samples(reading, text, at)
         else:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.geometry.masks.id_images import read_panoptic
 from airflow_provider_kognic.core.sources.base import Given
+from airflow_provider_kognic.core.sources.converting.classes import name_categories, name_listed, whole_id
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError
-from airflow_provider_kognic.core.sources.converting.json_stream import BrokenJSONError
 from airflow_provider_kognic.core.sources.converting.rows import (
     Argument,
     BadRow,
@@ -57,21 +57,24 @@ def _prepare(reading: Reading) -> None:
     for file in reading.files if path is None else (reading.file(path),):
         try:
             _name_categories(reading, file)
-        except (BrokenJSONError, BrokenFileError, KeyError, TypeError) as error:
-            if path is not None:
-                raise KognicInputError(f"'annotations' is no JSON of categories: {file}: {error}.") from error
         except KognicInputError:  # of the input; it is named when it is read
             if path is not None:
                 raise
+        except (BrokenFileError, KeyError, TypeError, ValueError) as error:
+            if path is not None:
+                raise KognicInputError(f"'annotations' is no JSON of categories: {file}: {error}.") from error
     reading.kept[_SIZES] = MaskSizes(reading)
     reading.kept[_SEEN] = bytearray(reading.scenes.keys)
 
 
 def _name_categories(reading: Reading, file: InputFile) -> None:
     with file.json() as text:
+        if text.next_is() == "[" and reading.arguments[_ANNOTATIONS.name] is not None:  # panopticapi's own
+            name_listed(reading.named, text)
+            return
         for name in text.members():
             if name == "categories":
-                reading.named.update((str(one["id"]), str(one["name"])) for one in text.values())
+                name_categories(reading.named, text)
             else:
                 text.skip()
 
@@ -83,6 +86,10 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
         if text.next_is() == "{":
             for name in text.members():
                 if name != "annotations":
+                    text.skip()
+                    continue
+                if found:
+                    yield BadRow(0, "bad_row", "'annotations' stands more than once: the first is taken")
                     text.skip()
                     continue
                 found = True
@@ -127,9 +134,14 @@ def _annotation(reading: Reading, folder: PathLike, row: Any, number: int) -> It
 
 def _key(row: Any) -> str:
     image = row["image_id"]
-    if image.__class__ is not int and image.__class__ is not str:
-        raise WrongDetectionError("bad_row", f"'image_id' is {image!r:.80}")
-    return str(image)
+    return image if isinstance(image, str) else str(_whole(image, "'image_id'"))
+
+
+def _whole(value: Any, what: str) -> int:
+    try:
+        return whole_id(value, "")
+    except TypeError:
+        raise WrongDetectionError("bad_row", f"{what} is {value!r:.80}") from None
 
 
 def _check_once(seen: bytearray, place: int) -> None:
@@ -171,16 +183,15 @@ def _segments(segments: Sequence[Any], picture: Picture, key: str, number: int) 
 
 def _id(segment: Any, named: set[int]) -> int:
     """Return the id of a segment, which no other has."""
-    one = segment["id"]
-    if one.__class__ is not int or not 0 < one <= _MOST_ID:
+    one = _whole(segment["id"], "the id of a segment")
+    if not 0 < one <= _MOST_ID:
         raise WrongDetectionError(
             "bad_row", f"the id of a segment is {one!r:.40}, not from 1 to {_MOST_ID:,}"
         )
     if one in named:
         raise WrongDetectionError("duplicate_segment", f"segment {one}: an earlier one has the same id")
     named.add(one)
-    found: int = one
-    return found
+    return one
 
 
 def _label(segment: Any, one: int, areas: Mapping[int, int]) -> str | int:
@@ -193,10 +204,7 @@ def _label(segment: Any, one: int, areas: Mapping[int, int]) -> str | int:
             "area", f"segment {one}: 'area' is {said!r:.40}, and the PNG has {areas[one]:,} pixels of it"
         )
     label = segment["category_id"]
-    if label.__class__ is not int and label.__class__ is not str:
-        raise WrongDetectionError("bad_row", f"segment {one}: 'category_id' is {label!r:.40}")
-    found: str | int = label
-    return found
+    return label if isinstance(label, str) else _whole(label, f"segment {one}: 'category_id'")
 
 
 def _file_name(name: Any) -> str:

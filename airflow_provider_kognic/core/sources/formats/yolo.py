@@ -46,9 +46,13 @@ _TURNED = 9
 # A box of a file in pixels has such a size; one of a model that looks over its image's edge has not.
 _MOST_PART = 2.0
 _KIND = Kind.BOX
+_IDS = (
+    "a sixth column of whole numbers alone: are these tracks' ids? Write confidences (save_conf), or 1.0 where all"
+    " are sure"
+)
 
 
-def _read(reading: Reading, file: InputFile) -> Iterator[Row]:  # noqa: C901 - one loop, as in `ingest`
+def _read(reading: Reading, file: InputFile) -> Iterator[Row]:  # noqa: C901, PLR0912 - one loop, as in `ingest`
     key, owners = file.stem, Owners.at_next_file(reading)
     # What trackers write is called `<sequence>_<frame>`: ids hold within a sequence.
     sequence = key.rstrip(string.digits).rstrip("_-. ") or "track"
@@ -56,6 +60,7 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:  # noqa: C901 - o
     is_empty = True
     owned, fewest = False, 0
     outlines: bool | None = None
+    ids: bool | None = None
     for row, line in lines_of(file):
         if isinstance(line, BadRow):
             is_empty = False
@@ -79,6 +84,10 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:  # noqa: C901 - o
                 outlines = _has_outlines(file) if outlines is None else outlines
                 if outlines:
                     raise _no_box(WITH_TRACK, "in a file of outlines")
+            elif len(columns) == WITH_CONFIDENCE and columns[BOX].isdecimal():
+                ids = _has_ids(file) if ids is None else ids
+                if ids:
+                    raise WrongDetectionError("confidence", _IDS)
             x, y, width, height, confidence, track = _numbers(columns)
             box = (x * across, y * down, width * across, height * down)
             named = None if track is None else track_name(sequence, track)
@@ -118,6 +127,22 @@ def _has_outlines(file: InputFile) -> bool:
     with contextlib.suppress(BrokenFileError):
         return any(len(line.split()) >= _TURNED for _, line in file.lines())
     return False
+
+
+def _has_ids(file: InputFile) -> bool:
+    """Tell whether a sixth column may be a track's id: it is a whole number in each of several lines.
+
+    A confidence of 1.0 is written as `1`, too, but hardly that of all boxes; one line alone is taken at its word.
+    """
+    found = 0
+    with contextlib.suppress(BrokenFileError):
+        for _, line in file.lines():
+            columns = line.split()
+            if len(columns) == WITH_CONFIDENCE:
+                if not columns[BOX].isdecimal():
+                    return False
+                found += 1
+    return found > 1
 
 
 def _no_box(count: int, why: str = "whose last is no track's id") -> WrongDetectionError:

@@ -71,7 +71,7 @@ def check_whole(line: str, columns: Sequence[str], fewest: int) -> None:
     Args:
         line: The line; others than that last one are let through.
         columns: Its columns.
-        fewest: How many the lines before have at least, or the format.
+        fewest: How many a whole line has at least, by the lines before or by the format.
 
     Raises:
         ValueError: It has fewer, or ends within a number.

@@ -250,8 +250,10 @@ TRACKED = f"0 1 {CAR}"
 # Lines that were written, what there is of the next one, and how many geometries are right.
 CUT = {
     "kitti within a line": ("kitti", CAR, "Car 0 0 -1.5 10 20", 2),
-    "kitti before the score": ("kitti", CAR, CAR.rpartition(" ")[0], 2),
-    "kitti tracking before the score": ("kitti", TRACKED, f"0 2 {CAR}".rpartition(" ")[0], 0),
+    "kitti before the angle": ("kitti", CAR, CAR.rsplit(" ", 2)[0], 2),
+    "kitti tracking before the angle": ("kitti", TRACKED, f"0 2 {CAR}".rsplit(" ", 2)[0], 0),
+    "kitti tracking as long as an object": ("kitti", TRACKED, f"0 2 {CAR}".rsplit(" ", 3)[0], 0),
+    "kitti after the score's sign": ("kitti", CAR, f"{CAR.rpartition(' ')[0]} -", 2),
     "kitti after a word": ("kitti", CAR, "Car", 2),
     "mot within a line": ("mot", PERSON.format(1), "1,2,10,20,30", 1),
     "mot within a number": ("mot", PERSON.format(1), PERSON.format(2)[:-1], 1),
@@ -279,11 +281,14 @@ def test_a_file_that_ends_within_a_line_was_still_being_written(tmp_path: Path, 
     assert "was it still being written?" in text
 
 
-@pytest.mark.parametrize("case", [*GOOD, "kitti with fewer columns", "yolo of tracks without an id"])
+@pytest.mark.parametrize(
+    "case", [*GOOD, "kitti with fewer columns", "kitti without a score", "yolo of tracks without an id"]
+)
 def test_a_last_line_without_an_end_that_is_complete_is_as_good(tmp_path: Path, case: str) -> None:
     lines = {
         **{name: (line, line) for name, line in GOOD.items()},
         "mot": (PERSON.format(1), PERSON.format(2)),
+        "kitti without a score": (CAR, CAR.rpartition(" ")[0]),
         "kitti with fewer columns": (CAR.rpartition(" ")[0], CAR),
         "yolo of tracks without an id": (f"{BOX} 1", BOX, f"{BOX} 2", BOX),
     }[case]
@@ -291,6 +296,36 @@ def test_a_last_line_without_an_end_that_is_complete_is_as_good(tmp_path: Path, 
     _, counts, _ = read(tmp_path, name, "\n".join(lines).encode())
     assert not counts.refused
     assert counts.taken == (len(lines) + 1) * (2 if name == "kitti" else 1)
+
+
+DONT_CARE = "DontCare -1 -1 -10 10 20 40 60 -1 -1 -1 -1000 -1000 -1000 -10"
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        ((CAR, DONT_CARE), {}),
+        ((CAR.rpartition(" ")[0], DONT_CARE), {}),
+        ((DONT_CARE,), {}),
+        ((DONT_CARE, CAR), {}),
+        ((CAR, DONT_CARE.rpartition(" ")[0]), {"truncated": 1}),
+        ((f"0 1 {CAR}", f"0 -1 {DONT_CARE}"), {}),
+        ((f"0 -1 {DONT_CARE}",), {}),
+        ((f"0 1 {CAR}", f"0 -1 {DONT_CARE}".rpartition(" ")[0]), {"truncated": 1}),
+        ((f"0 -1 {DONT_CARE}".rpartition(" ")[0],), {"truncated": 1}),
+    ],
+)
+def test_a_line_without_a_score_ends_a_text_without_an_end(
+    tmp_path: Path, lines: tuple[str, ...], refused: dict[str, int]
+) -> None:
+    """As what KITTI has of regions that nobody looked at: it has all columns but the score."""
+    (tmp_path / "f.txt").write_text("\n".join(lines))
+    keys = ["f/0"] if lines[0].startswith("0") else ["f"]
+    source = opened(
+        tmp_path / "f.txt", one_scene_each(tmp_path, keys), format="kitti", classes={"Car": "Car"}
+    )
+    assert source.counts.refused == refused
+    assert source.counts.skipped["DontCare"] == sum("DontCare" in line for line in lines) - len(refused)
 
 
 @pytest.mark.parametrize("odd", ["1_0", "\u0661\u0662", "\uff11"])

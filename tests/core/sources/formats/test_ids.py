@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_kognic.core.models import Prediction, Refused
+from airflow_provider_kognic.core.sources.converting import ingest
 from airflow_provider_kognic.core.sources.converting.index import DetectionIndex, pack_box
 from airflow_provider_kognic.core.sources.formats import coco
 from tests.core.sources.converting.support import (
@@ -226,3 +227,38 @@ def test_a_confidence_that_is_dropped_still_says_what_is_surer(
     assert [one[0] for one in found] == left
     assert [one[2:] for one in found] == [(0.9,) if one[0] == "High" else () for one in found]
     assert source.counts.adjusted == {"confidence dropped": 2}
+
+
+@pytest.mark.parametrize("order", [(0, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0)], ids=str)
+def test_an_empty_track_is_none(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """In whichever order the rows of two frames come; None is the same."""
+    pytest.importorskip("pyarrow")
+    table = write_scenes(tmp_path / "s.csv", lidar_rows(av2.KEYS, [UNIT] * len(av2.KEYS)))
+    found = []
+    for none in ("", None):
+        rows = [av2.row(n, track_uuid=none) for n in order] + [av2.row(track_uuid="a")]
+        source = opened(av2.write(tmp_path / "d.feather", rows), table, format="av2")
+        assert (source.counts.taken, source.counts.refused) == (4, {})
+        found.append(documents(source))
+    assert found[0] == found[1]
+
+
+def test_a_track_of_av2_may_be_a_whole_number(tmp_path: Path) -> None:
+    """Trackers count theirs; 0 is one of them."""
+    pytest.importorskip("pyarrow")
+    table = write_scenes(tmp_path / "s.csv", lidar_rows(av2.KEYS, [UNIT] * len(av2.KEYS)))
+    found = []
+    for tracks in ((0, 1, 0), ("0", "1", "0")):
+        rows = [av2.row(n, track_uuid=track) for n, track in zip((0, 0, 1), tracks, strict=True)]
+        source = opened(av2.write(tmp_path / "d.feather", rows), table, format="av2")
+        assert (source.counts.taken, source.counts.refused) == (3, {})
+        found.append(documents(source))
+    assert found[0] == found[1]
+
+
+def test_a_class_too_many_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "MOST_CLASSES", 2)
+    results = write_json(tmp_path / "r.json", [box(7, category=label) for label in (1, 2, 3, 1)])
+    source = opened(results, one_scene_each(tmp_path, (7,)), classes=None, unknown_class="keep")
+    assert (source.counts.taken, source.counts.refused) == (3, {"unknown_class": 1})
+    assert "class 3 is one more than 2" in source.counts.named["unknown_class"][0]

@@ -223,3 +223,24 @@ def test_classes_are_named_once(tmp_path: Path) -> None:
     results = write_json(tmp_path / "r.json", [box(7)])
     with pytest.raises(KognicInputError, match=r"c\.json: '1' stands more than once"):
         opened(results, one_scene_each(tmp_path, [7]), classes=tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("format_", ["nuscenes", "panoptic"])
+def test_what_holds_all_rows_stands_in_a_file_once(tmp_path: Path, format_: str) -> None:
+    """The rows of a second one are another model's, or the same ones again; its scenes are not empty ones."""
+    rows = {
+        "nuscenes": ("results", {"a": []}, {"b": []}),
+        "panoptic": ("annotations", [], [{"image_id": "b"}]),
+    }
+    name, first, second = rows[format_]
+    file = tmp_path / "r.json"
+    file.write_text(f'{{"{name}": {json.dumps(first)}, "{name}": {json.dumps(second)}}}')
+    table = (
+        write_scenes(tmp_path / "s.csv", lidar_rows("ab", [UNIT] * 2))
+        if format_ == "nuscenes"
+        else one_scene_each(tmp_path, "ab")
+    )
+    source = opened(file, table, format=format_, empty_scenes="send")
+    assert source.counts.refused == {"bad_row": 1}
+    assert f"{name!r} stands more than once" in source.counts.named["bad_row"][0]
+    assert documents(source)[scene(1)] == "unreadable"

@@ -194,3 +194,29 @@ def test_the_bytes_of_documents_are_kept() -> None:
     found = {entry.scene_uuid: entry.read() for entry in source if isinstance(entry, Prediction)}
     assert found == {path.stem: path.read_bytes() for path in (given / "documents").glob("*.json")}
     assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("sixth", "refused"),
+    [
+        (["1", "1"], 2),
+        (["1", "2", "3"], 3),
+        (["0", "1"], 2),
+        (["1", "0.5", "1"], 0),
+        (["1", "1", "1.0"], 0),
+        (["1", "1", "9e-05"], 0),
+        (["1"], 0),
+        (["0"], 0),
+    ],
+)
+@pytest.mark.parametrize("how", ["refuse", "clip"])
+def test_ids_of_tracks_are_not_taken_for_confidences(
+    tmp_path: Path, sixth: list[str], refused: int, how: str
+) -> None:
+    """A tracker that is told not to save confidences writes them there; `%g` writes 1.0 as 1, too."""
+    document, counts = read(tmp_path, "".join(f"{BOX} {one}\n" for one in sixth), confidence=how)
+    assert counts.refused == ({"confidence": refused} if refused else {})
+    if refused:
+        assert "tracks' ids" in counts.named["confidence"][0]
+    else:
+        assert [one[2] for one in boxes(document)] == [float(one) for one in sixth]
