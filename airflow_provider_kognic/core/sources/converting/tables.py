@@ -20,7 +20,7 @@ from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileErr
 from airflow_provider_kognic.core.sources.converting.json_stream import RepeatedKeyError, once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 COLUMNS = (
     "key",
@@ -81,20 +81,23 @@ class TableRow:
     transform: bytes | None
 
 
-def rows_of(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+def rows_of(
+    file: InputFile, what: str, read: Collection[str] = COLUMNS
+) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     """Yield the line, or row from 1 on, and the row; in place of one that is none, why.
 
     Args:
         file: The table.
         what: What it is, for messages: `the table of scenes`.
+        read: The columns that count; what others are called, or that they are not called at all, does not matter.
 
     Raises:
-        KognicInputError: It cannot be read as such a table, or its columns are named twice.
+        KognicInputError: It cannot be read as such a table, or one of its columns that count is there twice.
     """
     name = unpacked_name(file.path.name).lower()
     try:
         if name.endswith(".parquet"):
-            yield from _parquet(file, what)
+            yield from _parquet(file, what, read)
         elif name.endswith((".jsonl", ".ndjson")):
             yield from _json_lines(file)
         elif name.endswith(".json"):
@@ -102,12 +105,12 @@ def rows_of(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any]
                 f"{what} {file} is JSON by its name: a table is CSV, parquet or JSON lines, called .jsonl."
             )
         else:
-            yield from _csv(file, what)
+            yield from _csv(file, what, read)
     except BrokenFileError as error:
         raise KognicInputError(f"{what} {file} cannot be read: {error}.") from error
 
 
-def _csv(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+def _csv(file: InputFile, what: str, read: Collection[str]) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     # Lines keep their ends, as a field in quotes may have some.
     reader = csv.reader((f"{line}\n" for _, line in file.lines()), strict=True)
     names: list[str] | None = None
@@ -118,14 +121,14 @@ def _csv(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | 
             if names is None:
                 names = [field.strip() for field in fields]
                 _check_commas(file, what, names)
-                _check_names(file, what, names)
-            elif len(fields) > len(names):
+                _check_names(file, what, filter(read.__contains__, names))
+            elif any(field.strip() for field in fields[len(names) :]):  # a comma at the end is no field
                 yield (
                     reader.line_num,
                     f"{len(fields)} fields, where the first line names {len(names)} columns",
                 )
             else:
-                yield reader.line_num, dict(itertools.zip_longest(names, fields))
+                yield reader.line_num, dict(itertools.zip_longest(names, fields[: len(names)]))
     except csv.Error as error:
         raise KognicInputError(
             f"{what} {file} cannot be read as CSV from line {reader.line_num} on: {error}. Is a quote not closed?"
@@ -155,17 +158,19 @@ def _json_lines(file: InputFile) -> Iterator[tuple[int, Mapping[str, Any] | str]
         yield number, row if isinstance(row, dict) else "no JSON object"
 
 
-def _parquet(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+def _parquet(
+    file: InputFile, what: str, read: Collection[str]
+) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     parquet, types = (needed(f"pyarrow.{name}", EXTRA, f"to read {file}") for name in ("parquet", "types"))
     with _copied(file) as copy:
         # ArrowException does not cover all that a broken file brings about.
         try:
             table = parquet.ParquetFile(copy)
             names = table.schema_arrow.names
-            _check_names(file, what, names)
-            _check_types(file, what, table.schema_arrow, types)
+            _check_names(file, what, filter(read.__contains__, names))
+            _check_types(file, what, table.schema_arrow, types, read)
             number = 0
-            for batch in table.iter_batches(batch_size=_BATCH, columns=[*filter(_TYPES.get, names)]):
+            for batch in table.iter_batches(batch_size=_BATCH, columns=[*filter(read.__contains__, names)]):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, dict.fromkeys(names) | row
@@ -200,11 +205,10 @@ def _copied(file: InputFile) -> Iterator[IO[bytes]]:
         yield copy
 
 
-def _check_types(file: InputFile, what: str, schema: Any, types: Any) -> None:
+def _check_types(file: InputFile, what: str, schema: Any, types: Any, read: Collection[str]) -> None:
     """Check what the columns that are read hold: what is wrong with all rows is said once."""
-    for name, wanted in _TYPES.items():
-        if name not in schema.names:
-            continue
+    for name in filter(schema.names.__contains__, read):
+        wanted = _TYPES[name]
         found = schema.field(name).type
         inner = found.value_type if types.is_dictionary(found) else found
         if types.is_list(inner) or types.is_large_list(inner) or types.is_fixed_size_list(inner):
@@ -254,7 +258,7 @@ def _check_names(file: InputFile, what: str, names: Iterable[str]) -> None:
 
 
 def unknown_columns(table: InputFile, row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return those columns of a table of scenes that nobody reads.
+    """Return those columns of a table of scenes that nobody reads, if they are called anything.
 
     Args:
         table: The file.
@@ -269,7 +273,7 @@ def unknown_columns(table: InputFile, row: Mapping[str, Any]) -> tuple[str, ...]
             f" {', '.join(map(repr, row)) or 'none'}. Expected {', '.join(map(repr, COLUMNS))}, of which the first"
             f" two and 'stream' are needed."
         )
-    return tuple(str(name) for name in row if name not in COLUMNS)
+    return tuple(str(name) for name in row if name and name not in COLUMNS)
 
 
 def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:

@@ -74,7 +74,7 @@ def read_scene_names(file: InputFile) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     what = "the table of scenes' names"
-    for line, row in rows_of(file, what):
+    for line, row in rows_of(file, what, (NAME, UUID)):
         if isinstance(row, str):
             raise KognicInputError(f"{what} {file}, row {line}: {row}.")
         if NAME not in row or UUID not in row:

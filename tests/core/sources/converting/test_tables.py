@@ -10,7 +10,8 @@ import pytest
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.converting.inputs import InputFile
 from airflow_provider_kognic.core.sources.converting.tables import WrongRow, rows_of, scene_row
-from tests.core.sources.converting.support import scene
+from airflow_provider_kognic.core.sources.scene_tables.table import read_scene_names
+from tests.core.sources.converting.support import box, opened, scene, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,3 +82,51 @@ def test_other_tables_are_told_by_name(tmp_path: Path, name: str, text: str, sai
     (tmp_path / name).write_text(text)
     with pytest.raises(KognicInputError, match=said):
         list(rows_of(InputFile(tmp_path / name), "the table of scenes"))
+
+
+UNNAMED = {
+    "two columns without a name at the end": "key,scene_uuid,stream,,\n{},{},CAM,,\n{},{},CAM,,\n",
+    "an index of two levels": ",,key,scene_uuid,stream\n0,0,{},{},CAM\n0,1,{},{},CAM\n",
+    "a column twice that nobody reads": "key,note,scene_uuid,note,stream\n{},x,{},y,CAM\n{},x,{},y,CAM\n",
+    "a comma behind each row": "key,scene_uuid,stream\n{},{},CAM,\n{},{},CAM, ,\n",
+}
+
+
+@pytest.mark.parametrize("case", UNNAMED)
+def test_what_columns_are_called_that_nobody_reads_does_not_matter(tmp_path: Path, case: str) -> None:
+    """As spreadsheets and data frames write them, for the table of scenes and that of their names."""
+    text = UNNAMED[case].format("a", scene(0), "b", scene(1))
+    (tmp_path / "s.csv").write_text(text)
+    (tmp_path / "names.csv").write_text(text.replace("key", "name", 1))
+    source = opened(write_json(tmp_path / "r.json", [box("a"), box("b")]), tmp_path / "s.csv")
+    assert (source.total, source.counts.is_clean) == (2, True)
+    assert set(source.counts.unknown_columns) <= {"note"}
+    assert read_scene_names(InputFile(tmp_path / "names.csv")) == {"a": scene(0), "b": scene(1)}
+
+
+def test_in_parquet_neither(tmp_path: Path) -> None:
+    columns = [["a"], [scene(0)], ["CAM"], [1.5], [2.5]]
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.Table.from_arrays(
+        [pyarrow.array(column) for column in columns], names=["key", "scene_uuid", "stream", "name", "name"]
+    )
+    parquet.write_table(table, tmp_path / "s.parquet")
+    source = opened(write_json(tmp_path / "r.json", [box("a")]), tmp_path / "s.parquet")
+    assert (source.total, source.counts.unknown_columns) == (1, ("name",))
+
+
+@pytest.mark.parametrize("name", ["key", "scene_uuid", "stream", "transform"])
+def test_a_column_twice_that_is_read_is_an_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "s.csv").write_text(f"key,scene_uuid,stream,transform,,,{name}\n")
+    with pytest.raises(KognicInputError, match=f"has the column '{name}' more than once"):
+        list(rows_of(InputFile(tmp_path / "s.csv"), "the table of scenes"))
+    (tmp_path / "names.csv").write_text("name,scene_uuid,name,note,note\n")
+    with pytest.raises(KognicInputError, match="has the column 'name' more than once"):
+        read_scene_names(InputFile(tmp_path / "names.csv"))
+
+
+def test_a_field_that_no_column_has_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(f"key,scene_uuid,stream\na,{scene(0)},CAM,\nb,{scene(1)},CAM,,x\n")
+    source = opened(write_json(tmp_path / "r.json", [box("a")]), tmp_path / "s.csv")
+    assert "row 3: 5 fields, where the first line names 3 columns" in source.counts.named["bad_scene_row"][0]
