@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.summary import Conversion
     from airflow_provider_kognic.core.sources.converting.writer import Writing
 
+
+logger = logging.getLogger(__name__)
 
 # Scenes whose streams are looked at, to name those that a table has.
 _LOOKED_AT = 100
@@ -200,6 +203,8 @@ class ModelSource:
         counts = self.counts
         if counts.broken_files:
             return "a file of the predictions could not be read to its end, and nothing before that is of it"
+        if counts.unread_folders:
+            return f"{counts.unread_folders:,} folders in the predictions are not read"
         if counts.without_key:
             return (
                 f"{counts.without_key:,} rows of the predictions are refused of which nobody knows the scene, and"
@@ -212,15 +217,24 @@ class ModelSource:
     def _count(self) -> int:
         """Count the scenes, and name some of those without a detection."""
         counts = self.counts
-        empty = refused = 0
+        empty = refused = unmet = 0
         for scene, flags in enumerate(self._flags):
             is_empty = self._is_empty(flags)
             refused += (not is_empty or self._send_empty) and self._refused(scene, flags) is not None
+            unmet += not flags & (FOUND | REFUSED | SEEN)
             if is_empty:
                 if empty < MOST_NAMED:
                     uuid, key = self._store.scenes.scene(scene)
                     counts.name("empty_scenes", f"nothing was found in scene {uuid}, key {key}")
                 empty += 1
+        if self._send_empty and unmet and counts.keys_without_scene and not self._doubt():
+            text = (
+                f"{unmet:,} scenes of which no row was met are sent as empty ones, and"
+                f" {counts.keys_without_scene:,} keys of the predictions have no scene: if they are keys of these"
+                " scenes, called otherwise in the table, the model saw something there"
+            )
+            counts.name("unmet_scenes", text)
+            logger.warning("%s.", text)
         counts.empty_scenes = empty
         counts.documents = len(self._flags) - refused - (0 if self._send_empty else empty)
         return counts.documents + refused

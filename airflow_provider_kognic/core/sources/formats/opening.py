@@ -279,10 +279,6 @@ class _Opening:
         progress: _Progress,
     ) -> ModelSource:
         options = self._options
-        if files.folders:
-            text = f"{files.folders:,} folders in {where} are not read: a pattern of their files would be"
-            counts.name("not_read", text)
-            logger.warning("%s.", printable(masked(text)))
         with self._place() as place:
             scenes = Scenes(place)
         undo.callback(scenes.close)
@@ -318,6 +314,8 @@ class _Opening:
             progress=progress.at_row,
         )
         ingest.run(reading, files)
+        if (unread := files.folders - len(reading.folders)) > 0:
+            logger.warning("%s.", printable(counts.leave_folders(unread, where)))
         if counts.rows:
             for text in options.filters.unmet(classes.names):
                 logger.warning("%s.", text)

@@ -94,12 +94,15 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
 
 
 def _folder(reading: Reading, file: InputFile) -> PathLike:
-    given: PathLike | None = reading.arguments[_PNG_FOLDER.name]
-    if given is not None:
-        return given
-    beside = file.path.parent / file.stem
-    is_there = reading.patience.call(lambda: Given(beside, MOST_DOCUMENT_BYTES, reading.patience).is_folder)
-    folder: PathLike = beside if is_there else file.path.parent
+    folder: PathLike | None = reading.arguments[_PNG_FOLDER.name]
+    if folder is None:
+        beside = file.path.parent / file.stem
+        is_there = reading.patience.call(
+            lambda: Given(beside, MOST_DOCUMENT_BYTES, reading.patience).is_folder
+        )
+        folder = beside if is_there else file.path.parent
+    if folder.parent == file.path.parent:
+        reading.folders.add(folder)
     return folder
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_kognic.core.models import Result
 from tests.core.sources.converting.support import (
     box,
     boxes,
@@ -139,3 +140,48 @@ def test_neither_are_boxes_of_a_lidar(tmp_path: Path) -> None:
     assert found[scene(0)] == "bad_row"
     assert found[scene(1)]["objects"] == {}
     assert source.counts.refused == {"no_stream": 1}
+
+
+@pytest.mark.parametrize("empty", ["send", "skip"])
+def test_scenes_without_a_row_beside_keys_without_a_scene_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, empty: str
+) -> None:
+    """A table of some scenes only is nothing odd, nor are empty scenes: both may be one key, called twice."""
+    rows = one_scene_each(tmp_path, ["a", "bb", "cc"])
+    results = write_json(tmp_path / "r.json", [box("a"), box("b"), box("c")])
+    source = opened(results, rows, empty_scenes=empty)
+    assert len(documents(source)) == (3 if empty == "send" else 1)
+    said = (
+        "2 scenes of which no row was met are sent as empty ones, and 2 keys of the predictions have no scene: if"
+        " they are keys of these scenes, called otherwise in the table, the model saw something there"
+    )
+    assert source.counts.named.get("unmet_scenes", []) == ([said] if empty == "send" else [])
+    assert (f"  {said}" in list(source.counts.lines())) == (empty == "send")
+    assert [record.levelname for record in caplog.records if record.getMessage() == f"{said}."] == (
+        ["WARNING"] if empty == "send" else []
+    )
+
+
+@pytest.mark.parametrize("results", [[box("a")], [box("a"), box("b"), box("x")]])
+def test_either_alone_is_no_doubt(tmp_path: Path, results: list[Any]) -> None:
+    rows = one_scene_each(tmp_path, "ab")
+    source = opened(write_json(tmp_path / "r.json", results), rows, empty_scenes="send")
+    assert len(documents(source)) == 2
+    assert "unmet_scenes" not in source.counts.named
+
+
+def test_what_is_in_a_folder_that_is_not_read_nobody_knows(tmp_path: Path) -> None:
+    """What was met is known all the same."""
+    (tmp_path / "in" / "val").mkdir(parents=True)
+    write_json(tmp_path / "in" / "r.json", [box("a"), box("c", score=0.1)])
+    write_json(tmp_path / "in" / "val" / "r.json", [box("b")])
+    rows = one_scene_each(tmp_path, "abc")
+    source = opened(tmp_path / "in", rows, empty_scenes="send", min_confidence=0.3)
+    found = documents(source)
+    assert found[scene(1)] == "unreadable"
+    assert (len(boxes(found[scene(0)])), len(boxes(found[scene(2)]))) == (1, 0)
+    (message,) = (str(entry.message) for entry in source if isinstance(entry, Result))
+    assert (
+        message
+        == "whether something was found in it is not known: 1 folders in the predictions are not read."
+    )
