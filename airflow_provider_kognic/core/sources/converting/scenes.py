@@ -18,6 +18,7 @@ from airflow_provider_kognic.core.sources.converting.tables import (
     LIDAR,
     TABLE,
     WrongRow,
+    WrongStream,
     rows_of,
     scene_row,
     unknown_columns,
@@ -154,6 +155,8 @@ class Scenes:
             try:
                 self._add(line, scene_row(row, needs_size=needs_size), places_cuboids=places_cuboids)
             except WrongRow as error:
+                if isinstance(error, WrongStream):
+                    counts.wrong_streams.setdefault(error.stream)
                 shown = row.get("key")
                 counts.refuse_row_of_table(
                     str(table), line, str(error), None if shown is None else str(shown)

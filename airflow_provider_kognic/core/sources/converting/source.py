@@ -51,7 +51,7 @@ def check_table(scenes: Scenes, table: str, format_: ModelFormat, counts: Conver
     Raises:
         KognicInputError: It has none; the message names the streams that it has, and what is needed.
     """
-    if not scenes.keys:
+    if not scenes.keys and not counts.wrong_streams:
         if counts.is_clean:
             raise KognicInputError(f"{TABLE} {table} is empty: it has no row, and nothing would be taken.")
         return
@@ -64,6 +64,7 @@ def check_table(scenes: Scenes, table: str, format_: ModelFormat, counts: Conver
     streams = {
         place.stream for scene in range(min(scenes.count, _LOOKED_AT)) for place in scenes.places(scene)
     }
+    streams |= set(counts.wrong_streams)
     found = " and ".join(f"{kind.name.lower()}{'es' if kind is Kind.BOX else 's'}" for kind in sorted(takes))
     wanted = f"a lidar's stream, which is called {LIDAR!r}" if Kind.CUBOID in takes else "a camera's stream"
     raise KognicInputError(

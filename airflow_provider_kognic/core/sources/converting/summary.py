@@ -44,6 +44,7 @@ class Conversion:
         unknown_columns: Columns of the table that are not read.
         without_key: Of the refused, those of which nobody knows to which scene they belong.
         unread_folders: Folders in the input that are not looked into.
+        wrong_streams: Streams of refused rows of the table: a lidar's that is not called so.
     """
 
     rows: int = 0
@@ -60,6 +61,7 @@ class Conversion:
     unknown_columns: tuple[str, ...] = ()
     without_key: int = 0
     unread_folders: int = 0
+    wrong_streams: dict[str, None] = field(default_factory=dict)
     _without_scene: set[int] = field(default_factory=set, repr=False)
     _whys: dict[str, str] = field(default_factory=dict, repr=False)
     _refused_of: dict[int, Counter[str]] = field(default_factory=dict, repr=False)

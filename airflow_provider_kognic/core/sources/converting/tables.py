@@ -6,11 +6,8 @@ import contextlib
 import csv
 import itertools
 import json
-import math
 import re
-from array import array
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
@@ -18,6 +15,7 @@ from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.sources.converting.classes import is_text
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, InputFile, unpacked_name
 from airflow_provider_kognic.core.sources.converting.json_stream import RepeatedKeyError, once
+from airflow_provider_kognic.core.sources.texts.matrices import transform_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -41,12 +39,8 @@ TABLE = "the table of scenes"
 
 _MOST_TIMESTAMP = 2**53 - 1
 _MOST_PIXELS = 1 << 20
-_ROWS = 4
-_MATRIX = _ROWS * _ROWS
 # Of a whole number the digits that count; pandas writes `3.0` for 3 in a column with a gap.
 _WHOLE = re.compile(r"0*([0-9]*)(?<=[0-9])(?:\.0*)?\Z")
-# A turn's columns may be so far from unit length and from right angles: what rounding to four decimals does.
-_RIGID = 1e-3
 # What the columns of a parquet file may be, these tables' and that of scenes' names.
 _TEXT, _NUMBER, _LIST = ("text", "whole"), ("text", "whole", "number"), ("text", "list")
 _TYPES = (
@@ -65,6 +59,18 @@ _BATCH = 1024
 
 class WrongRow(ValueError):  # noqa: N818 - a row is wrong, and no error of the program
     """A row of the table that cannot be used."""
+
+
+class WrongStream(WrongRow):
+    """A row whose stream cannot be what it is called.
+
+    Attributes:
+        stream: What that is.
+    """
+
+    def __init__(self, stream: str, message: str) -> None:
+        super().__init__(message)
+        self.stream = stream
 
 
 @dataclass(frozen=True)
@@ -297,6 +303,12 @@ def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:
         raise WrongRow(
             "'image_width' and 'image_height' are needed: the format's numbers are parts of the image"
         )
+    try:
+        transform = transform_of(row.get("transform"))
+    except ValueError as error:
+        raise WrongRow(str(error)) from None
+    if stream != LIDAR:
+        _check_camera(stream, has_transform=transform is not None)
     return TableRow(
         key,
         scene_uuid,
@@ -305,8 +317,20 @@ def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:
         stream,
         width,
         height,
-        _transform(row.get("transform")),
+        transform,
     )
+
+
+def _check_camera(stream: str, *, has_transform: bool) -> None:
+    """Check that a stream is no lidar that is called otherwise: it would be sent as a camera."""
+    if has_transform:
+        raise WrongStream(
+            stream,
+            f"a transform goes with {LIDAR}, and the stream is {stream!r}: a camera's row has none, and a lidar is"
+            f" called {LIDAR}",
+        )
+    if stream.lower().removeprefix("@") == LIDAR[1:]:
+        raise WrongStream(stream, f"the stream is {stream!r}: Kognic's name of a lidar is {LIDAR}")
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
@@ -332,58 +356,3 @@ def _number(row: Mapping[str, Any], name: str, most: int) -> int | None:
     if number is None or not 0 <= number <= most:
         raise WrongRow(f"{name!r} is no whole number from 0 to {most:,}: {value!r}")
     return number
-
-
-def _transform(value: Any) -> bytes | None:
-    if isinstance(value, str):
-        return _matrix_in(value)
-    if value is None or value != value:  # noqa: PLR0124 - NaN
-        return None
-    return _matrix(value, value)
-
-
-@lru_cache(maxsize=16)
-def _matrix_in(text: str) -> bytes | None:
-    """Return the matrix in a text; that of a sensor which stands still is the same in every row."""
-    if not text.strip():
-        return None
-    try:
-        numbers = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _no_matrix(text) from None
-    return _matrix(numbers, text)
-
-
-def _matrix(numbers: Any, value: Any) -> bytes:
-    try:
-        listed = list(numbers)
-        if len(listed) == _ROWS and all(isinstance(one, list) and len(one) == _ROWS for one in listed):
-            listed = list(itertools.chain(*listed))
-        matrix = array("d", listed)
-    except (TypeError, ValueError, RecursionError, OverflowError):
-        raise _no_matrix(value) from None
-    if bool in map(type, listed):  # which Python takes for 1 and 0
-        raise _no_matrix(value)
-    if len(matrix) != _MATRIX:
-        raise WrongRow(f"'transform' has {len(matrix)} numbers, not {_MATRIX}")
-    _check_rigid(matrix)
-    return matrix.tobytes()
-
-
-def _no_matrix(value: Any) -> WrongRow:
-    return WrongRow(f"'transform' is no list of {_MATRIX} numbers: {value!r}")
-
-
-def _check_rigid(matrix: array[float]) -> None:
-    if not all(map(math.isfinite, matrix)):
-        raise WrongRow("'transform' has a number that is not finite")
-    a, b, c, _, d, e, f, _, g, h, i, _, *last = matrix
-    lengths = (a * a + b * b + c * c - 1, d * d + e * e + f * f - 1, g * g + h * h + i * i - 1)
-    across = (a * d + b * e + c * f, a * g + b * h + c * i, d * g + e * h + f * i)
-    turned = all(-_RIGID <= value <= _RIGID for value in (*lengths, *across))
-    mirrored = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0
-    if not turned or mirrored or last != [0, 0, 0, 1]:
-        raise WrongRow(
-            "'transform' is no rigid matrix, row by row: a turn without scale or mirror, a shift as its fourth"
-            " column, and 0, 0, 0, 1 as its last row"
-        )

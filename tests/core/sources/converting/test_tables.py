@@ -11,7 +11,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.converting.inputs import InputFile
 from airflow_provider_kognic.core.sources.converting.tables import WrongRow, rows_of, scene_row
 from airflow_provider_kognic.core.sources.scene_tables.table import read_scene_names
-from tests.core.sources.converting.support import box, opened, scene, write_json
+from tests.core.sources.converting.support import box, documents, opened, scene, write_json, write_scenes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,3 +130,37 @@ def test_a_field_that_no_column_has_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text(f"key,scene_uuid,stream\na,{scene(0)},CAM,\nb,{scene(1)},CAM,,x\n")
     source = opened(write_json(tmp_path / "r.json", [box("a")]), tmp_path / "s.csv")
     assert "row 3: 5 fields, where the first line names 3 columns" in source.counts.named["bad_scene_row"][0]
+
+
+@pytest.mark.parametrize("stream", ["lidar", "LIDAR", "@LIDAR", "@Lidar"])
+def test_a_lidar_that_is_not_called_so_is_no_camera(stream: str) -> None:
+    with pytest.raises(WrongRow, match=f"the stream is '{stream}': Kognic's name of a lidar is @lidar"):
+        scene_row(ROW | {"stream": stream}, needs_size=False)
+
+
+@pytest.mark.parametrize("stream", ["velodyne", "LIDAR_TOP", "@LIDAR", "lidar"])
+def test_nor_is_what_has_a_transform(stream: str) -> None:
+    for transform in (FLAT, json.dumps(ROWS_OF_FOUR)):
+        with pytest.raises(WrongRow, match=f"a transform goes with @lidar, and the stream is '{stream}'"):
+            scene_row(ROW | {"stream": stream, "transform": transform}, needs_size=False)
+
+
+@pytest.mark.parametrize("nothing", [None, "", " ", float("nan")])
+def test_a_camera_s_row_has_no_transform(nothing: Any) -> None:
+    for stream in ("CAM", "lidar_cam", "@lidar"):
+        found = scene_row(ROW | {"stream": stream, "transform": nothing}, needs_size=False)
+        assert (found.stream, found.transform) == (stream, None)
+
+
+def test_such_a_row_is_named_and_the_camera_s_are_taken(tmp_path: Path) -> None:
+    """A box beside the lidar's cuboid would be sent as that of a camera called velodyne."""
+    rows = [{"key": "a", "scene_uuid": scene(0), "stream": name} for name in ("CAM", "velodyne", "lidar")]
+    rows[1]["transform"] = json.dumps(FLAT)
+    table = write_scenes(tmp_path / "s.csv", rows)
+    source = opened(write_json(tmp_path / "r.json", [box("a")]), table)
+    (document,) = documents(source).values()
+    assert list(document["streams"]) == ["CAM"]
+    assert source.counts.refused == {"bad_scene_row": 2}
+    first, second = source.counts.named["bad_scene_row"]
+    assert first.startswith(f"{table}, row 3, key a: a transform goes with @lidar")
+    assert second.startswith(f"{table}, row 4, key a: the stream is 'lidar'")

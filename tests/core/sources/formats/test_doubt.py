@@ -121,7 +121,7 @@ def test_an_input_without_any_rows_is_one_in_which_nothing_was_found(tmp_path: P
 def test_what_no_stream_of_its_key_takes_is_refused_and_named(tmp_path: Path, empty: str) -> None:
     file = nuscenes.results(tmp_path, {"a": [nuscenes.box()], "b": []})
     rows = lidar_rows("ab", [UNIT] * 2)
-    rows[0]["stream"] = "LIDAR_TOP"
+    rows[0] |= {"stream": "LIDAR_TOP", "transform": ""}
     source = opened(file, write_scenes(tmp_path / "s.csv", rows), format="nuscenes", empty_scenes=empty)
     found = documents(source)
     assert found[scene(0)] == "bad_row"
@@ -129,6 +129,19 @@ def test_what_no_stream_of_its_key_takes_is_refused_and_named(tmp_path: Path, em
     (text,) = source.counts.named["no_stream"]
     assert text.startswith(f"{file}, row 1, key a: ")
     assert "'@lidar'" in text
+
+
+@pytest.mark.parametrize("empty", ["send", "skip"])
+def test_of_a_lidar_that_is_called_otherwise_no_scene_is_sent(tmp_path: Path, empty: str) -> None:
+    """Whether there is a camera beside it or not."""
+    file = nuscenes.results(tmp_path, {"a": [nuscenes.box()], "b": []})
+    rows = lidar_rows("ab", [UNIT] * 2)
+    rows[0]["stream"] = "LIDAR_TOP"
+    for camera in ([], [{"key": "a", "scene_uuid": scene(0), "stream": "CAM"}]):
+        table = write_scenes(tmp_path / "s.csv", [*rows, *camera])
+        source = opened(file, table, format="nuscenes", empty_scenes=empty)
+        assert documents(source).get(scene(0)) == ("bad_row" if camera else None)
+        assert source.counts.refused == {"bad_scene_row": 1, "no_stream" if camera else "no_scene": 1}
 
 
 def test_neither_are_boxes_of_a_lidar(tmp_path: Path) -> None:
