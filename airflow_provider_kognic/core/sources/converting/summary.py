@@ -94,9 +94,9 @@ class Conversion:
         of = "" if key is None else f", key {key}"
         self.name(reason, f"{where}{of}: {message}")
 
-    def refuse_row_of_table(self, table: str, line: int, message: str, key: str | None = None) -> None:
+    def refuse_row_of_table(self, table: str, line: int, message: str, key: object = None) -> None:
         """Count a row of the table of scenes that cannot be used."""
-        self.refuse(_OF_TABLE, table, line, key, message)
+        self.refuse(_OF_TABLE, table, line, None if key is None else str(key), message)
 
     def refuse_unknown_key(self, file: str, row: int, key: str) -> None:
         """Count a row whose key the table does not have; each such key is named once."""

@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.sources.converting.classes import is_text
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, InputFile, unpacked_name
 from airflow_provider_kognic.core.sources.converting.json_stream import RepeatedKeyError, once
+from airflow_provider_kognic.core.sources.converting.rows import id_of
 from airflow_provider_kognic.core.sources.texts.matrices import transform_of
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ _TYPES = (
     | dict.fromkeys(("frame_id", "timestamp_ms", "image_width", "image_height"), _NUMBER)
     | {"transform": _LIST}
 )
+_ID = ("text", "whole", "number")
 _SAID = {
+    _ID: "text, or whole numbers",
     _TEXT: "text, or whole numbers",
     _NUMBER: "whole numbers",
     _LIST: "lists of numbers, or their JSON",
@@ -58,19 +61,16 @@ _BATCH = 1024
 
 
 class WrongRow(ValueError):  # noqa: N818 - a row is wrong, and no error of the program
-    """A row of the table that cannot be used."""
+    """A row of the table that cannot be used.
 
-
-class WrongStream(WrongRow):
-    """A row whose stream cannot be what it is called.
-
-    Attributes:
-        stream: What that is.
+    Args:
+        message: What is wrong.
+        streams: That of the row, where it is what is wrong.
     """
 
-    def __init__(self, stream: str, message: str) -> None:
+    def __init__(self, message: str, *streams: str) -> None:
         super().__init__(message)
-        self.stream = stream
+        self.streams = streams
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class TableRow:
 
 
 def rows_of(
-    file: InputFile, what: str, read: Collection[str] = COLUMNS
+    file: InputFile, what: str, read: Collection[str] = COLUMNS, *, has_ids: bool = False
 ) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     """Yield the line, or row from 1 on, and the row; in place of one that is none, why.
 
@@ -96,6 +96,7 @@ def rows_of(
         file: The table.
         what: What it is, for messages: `the table of scenes`.
         read: The columns that count; what others are called, or that they are not called at all, does not matter.
+        has_ids: Whether keys are ids, which may be a column of floats.
 
     Raises:
         KognicInputError: It cannot be read as such a table, or one of its columns that count is there twice.
@@ -103,7 +104,7 @@ def rows_of(
     name = unpacked_name(file.path.name).lower()
     try:
         if name.endswith(".parquet"):
-            yield from _parquet(file, what, read)
+            yield from _parquet(file, what, read, has_ids=has_ids)
         elif name.endswith((".jsonl", ".ndjson")):
             yield from _json_lines(file)
         elif name.endswith(".json"):
@@ -165,7 +166,7 @@ def _json_lines(file: InputFile) -> Iterator[tuple[int, Mapping[str, Any] | str]
 
 
 def _parquet(
-    file: InputFile, what: str, read: Collection[str]
+    file: InputFile, what: str, read: Collection[str], *, has_ids: bool
 ) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     parquet, types = (needed(f"pyarrow.{name}", EXTRA, f"to read {file}") for name in ("parquet", "types"))
     with _copied(file) as copy:
@@ -174,7 +175,8 @@ def _parquet(
             table = parquet.ParquetFile(copy)
             names = table.schema_arrow.names
             _check_names(file, what, filter(read.__contains__, names))
-            _check_types(file, what, table.schema_arrow, types, read)
+            read_as = {name: _TYPES[name] for name in read} | ({"key": _ID} if has_ids else {})
+            _check_types(file, what, table.schema_arrow, types, read_as)
             number = 0
             for batch in table.iter_batches(batch_size=_BATCH, columns=[*filter(read.__contains__, names)]):
                 for row in batch.to_pylist():
@@ -211,10 +213,12 @@ def _copied(file: InputFile) -> Iterator[IO[bytes]]:
         yield copy
 
 
-def _check_types(file: InputFile, what: str, schema: Any, types: Any, read: Collection[str]) -> None:
+def _check_types(
+    file: InputFile, what: str, schema: Any, types: Any, read_as: Mapping[str, tuple[str, ...]]
+) -> None:
     """Check what the columns that are read hold: what is wrong with all rows is said once."""
-    for name in filter(schema.names.__contains__, read):
-        wanted = _TYPES[name]
+    for name in filter(schema.names.__contains__, read_as):
+        wanted = read_as[name]
         found = schema.field(name).type
         inner = found.value_type if types.is_dictionary(found) else found
         if types.is_list(inner) or types.is_large_list(inner) or types.is_fixed_size_list(inner):
@@ -282,17 +286,18 @@ def unknown_columns(table: InputFile, row: Mapping[str, Any]) -> tuple[str, ...]
     return tuple(str(name) for name in row if name and name not in COLUMNS)
 
 
-def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:
+def scene_row(row: Mapping[str, Any], *, needs_size: bool, has_ids: bool = False) -> TableRow:
     """Return a row of the table of scenes, checked.
 
     Args:
         row: As it was read.
         needs_size: Whether a camera's row has to say how large its image is.
+        has_ids: Whether keys are ids: `7.0` is 7 then.
 
     Raises:
         WrongRow: It cannot be used.
     """
-    key, stream = _text(row, "key"), _text(row, "stream")
+    key, stream = _key(row, has_ids=has_ids), _text(row, "stream")
     scene_uuid = _text(row, "scene_uuid").lower()
     if not is_uuid(scene_uuid):
         raise WrongRow(f"'scene_uuid' is no uuid: {scene_uuid!r}")
@@ -324,13 +329,25 @@ def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:
 def _check_camera(stream: str, *, has_transform: bool) -> None:
     """Check that a stream is no lidar that is called otherwise: it would be sent as a camera."""
     if has_transform:
-        raise WrongStream(
-            stream,
+        raise WrongRow(
             f"a transform goes with {LIDAR}, and the stream is {stream!r}: a camera's row has none, and a lidar is"
             f" called {LIDAR}",
+            stream,
         )
     if stream.lower().removeprefix("@") == LIDAR[1:]:
-        raise WrongStream(stream, f"the stream is {stream!r}: Kognic's name of a lidar is {LIDAR}")
+        raise WrongRow(f"the stream is {stream!r}: Kognic's name of a lidar is {LIDAR}", stream)
+
+
+def _key(row: Mapping[str, Any], *, has_ids: bool) -> str:
+    key = row.get("key")
+    if has_ids and isinstance(key, float):
+        if key.is_integer():
+            return str(int(key))
+        if key == key:  # noqa: PLR0124 - NaN is an empty one
+            raise WrongRow(f"'key' is no whole number and no text: {key!r}")
+        row = {}
+    text = _text(row, "key")
+    return id_of(text) if has_ids else text
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:

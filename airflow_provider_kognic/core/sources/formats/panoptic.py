@@ -24,6 +24,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Labels,
     ModelFormat,
     WrongDetectionError,
+    id_of,
 )
 from airflow_provider_kognic.core.sources.painting.canvases import SCALE, MaskSizes
 from airflow_provider_kognic.core.sources.painting.pictures import Picture, paint_pictures
@@ -132,7 +133,7 @@ def _key(row: Any) -> str:
     image = row["image_id"]
     if image.__class__ is not int and image.__class__ is not str:
         raise WrongDetectionError("bad_row", f"'image_id' is {image!r:.80}")
-    return str(image)
+    return id_of(str(image))
 
 
 def _check_once(seen: bytearray, place: int) -> None:
@@ -228,6 +229,7 @@ PANOPTIC = ModelFormat(
     prepare=_prepare,
     recognises=lambda name, start: _START.match(start) is not None,  # noqa: ARG005
     endings=(".json",),
+    has_ids=lambda arguments: True,  # noqa: ARG005
     arguments=(_ANNOTATIONS, _PNG_FOLDER, SCALE),
     paint=_paint,
 )

@@ -198,3 +198,62 @@ def test_what_is_in_a_folder_that_is_not_read_nobody_knows(tmp_path: Path) -> No
         message
         == "whether something was found in it is not known: 1 folders in the predictions are not read."
     )
+
+
+@pytest.mark.parametrize("image", [8, 8.0, "8", "8.0"])
+@pytest.mark.parametrize("key", [8, "8", "8.0", "8.00"])
+def test_an_id_that_a_data_frame_wrote_as_a_float_is_that_id(tmp_path: Path, image: Any, key: Any) -> None:
+    """Its scene was sent as one in which nothing was found, beside others that were right."""
+    rows = one_scene_each(tmp_path, [7, key])
+    results = write_json(tmp_path / "r.json", [box(7), box(image)])
+    source = opened(results, rows, empty_scenes="send")
+    assert [len(boxes(found)) for found in documents(source).values()] == [1, 1]
+    assert source.counts.is_clean
+    assert source.counts.unseen_keys == 0
+
+
+def test_two_rows_of_one_id_are_rows_of_one_key(tmp_path: Path) -> None:
+    rows = [
+        {"key": key, "scene_uuid": scene(0), "stream": stream}
+        for key, stream in (("7", "A"), ("7.0", "B"), ("7.0", "A"))
+    ]
+    source = opened(write_json(tmp_path / "r.json", [box(7)]), write_scenes(tmp_path / "s.csv", rows))
+    (document,) = documents(source).values()
+    assert list(document["streams"]) == ["A", "B"]
+    assert len(boxes(document)) == 2
+    (refused,) = source.counts.named["bad_scene_row"]
+    assert "row 4, key 7.0: the same row stands earlier, in row 2" in refused
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_so_is_a_column_of_floats(tmp_path: Path, form: str) -> None:
+    table = tmp_path / f"s.{form}"
+    keys, rows = [7.0, None, 8.0, 8.5], []
+    for number, key in enumerate(keys):
+        rows.append({"key": key, "scene_uuid": scene(number), "stream": "CAM"})
+    if form == "jsonl":
+        table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        pyarrow = pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow.parquet").write_table(pyarrow.Table.from_pylist(rows), table)
+    source = opened(write_json(tmp_path / "r.json", [box(7), box(8)]), table)
+    assert [len(boxes(found)) for found in documents(source).values()] == [1, 1]
+    empty, broken = source.counts.named["bad_scene_row"]
+    assert "'key' is empty" in empty
+    assert "'key' is no whole number and no text: 8.5" in broken
+
+
+def test_what_is_no_id_stays_as_it_stands(tmp_path: Path) -> None:
+    """A file may be called so."""
+    (tmp_path / "8.0.txt").write_text("")
+    (tmp_path / "8.txt").write_text("")
+    rows = one_scene_each(tmp_path, ["8", "8.0"], image_width=9, image_height=9)
+    for file, key in (("8.0.txt", "8"), ("8.txt", "8.0")):
+        source = opened(tmp_path / file, rows, format="yolo")
+        assert source.counts.named["unseen_keys"] == [
+            f"nothing was found of key {key}: the input does not have it"
+        ]
+    images = [{"id": 1, "file_name": "8.0"}, {"id": 2, "file_name": "8"}]
+    annotations = write_json(tmp_path / "a.json", {"images": images, "categories": []})
+    source = opened(write_json(tmp_path / "r.json", [box(1)]), rows, arguments={"annotations": annotations})
+    assert list(documents(source)) == [scene(1)]

@@ -276,3 +276,14 @@ def test_the_folder_of_the_pngs_is_one_that_is_read(tmp_path: Path, named: bool)
         assert (found[scene(1)] == "unreadable") == (others == 1)
         assert len(source.counts.named.get("not_read", [])) == others
         (given / "other").mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize("image", [5, "5", "5.0"])
+def test_an_id_that_a_data_frame_wrote_as_a_float_is_that_id(tmp_path: Path, image: Any) -> None:
+    ids = drawn()
+    results = write(tmp_path, [annotation(ids, image)], {"five.png": coloured(ids)})
+    rows = one_scene_each(tmp_path, ["5.0"])
+    source = opened(results, rows, format="panoptic", classes=CLASSES, empty_scenes="send")
+    assert source.counts.is_clean
+    (document,) = documents(source).values()
+    assert document["objects"]
