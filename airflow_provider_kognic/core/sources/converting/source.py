@@ -157,7 +157,8 @@ class ModelSource:
         """Find a document again.
 
         Args:
-            key: As its receipt has it: that of the first row of the scene.
+            key: As its receipt has it: that of a row of the scene. It was the first one's; which that is depends on
+                the order of the table.
             scene_uuid: The scene.
 
         Raises:
@@ -166,11 +167,11 @@ class ModelSource:
         scenes = self._store.scenes
         uuid = str(folded(scene_uuid))
         scene = scenes.scene_named(uuid)
-        if scene is None or scenes.scene(scene)[1] != key:
+        if scene is None or key not in {place.key_text for place in scenes.places(scene)}:
             raise Refused(
                 Reason.UNREADABLE,
-                f"the table of scenes has no row of the key {key} as the first one of scene {scene_uuid}: give the"
-                " arguments of the run that wrote the receipt.",
+                f"the table of scenes has no row of the key {key} in scene {scene_uuid}: give the arguments of the"
+                " run that wrote the receipt.",
             )
         flags = self._flags[scene]
         if self._is_empty(flags) and not self._send_empty:
