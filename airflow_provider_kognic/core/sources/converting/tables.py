@@ -119,7 +119,7 @@ def rows_of(
 
 def _csv(file: InputFile, what: str, read: Collection[str]) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     # Lines keep their ends, as a field in quotes may have some.
-    reader = csv.reader((f"{line}\n" for _, line in file.lines()), strict=True)
+    reader = csv.reader((f"{line}\n" for line in _text_lines(file, what)), strict=True)
     names: list[str] | None = None
     try:
         for fields in reader:
@@ -140,6 +140,15 @@ def _csv(file: InputFile, what: str, read: Collection[str]) -> Iterator[tuple[in
         raise KognicInputError(
             f"{what} {file} cannot be read as CSV from line {reader.line_num} on: {error}. Is a quote not closed?"
         ) from error
+
+
+def _text_lines(file: InputFile, what: str) -> Iterator[str]:
+    for number, line in file.lines():
+        if number == 1 and "\r" in line:
+            raise KognicInputError(
+                f"{what} {file} has lines that end with a carriage return alone: write it with line feeds."
+            )
+        yield line
 
 
 def _check_commas(file: InputFile, what: str, names: list[str]) -> None:

@@ -113,8 +113,8 @@ def write_table(path: Path, rows: Sequence[MadeRow]) -> None:
             row | {"transform": json.dumps(row["transform"])} if "transform" in row else row for row in listed
         )
     try:
-        path.write_text(text.getvalue(), encoding="utf-8", newline="")
-    except OSError as error:
+        path.write_bytes(text.getvalue().encode())
+    except (OSError, UnicodeEncodeError) as error:
         raise KognicInputError(f"the table cannot be written to {path}: {error}") from error
 
 

@@ -75,11 +75,16 @@ def test_what_is_no_matrix(wrong: Any) -> None:
     [
         ("s.csv", "key;scene_uuid;stream\na;b;c\n", "';' between its columns"),
         ("s.tsv", "key\tscene_uuid\tstream\n", r"'\\t' between its columns"),
+        (
+            "s.csv",
+            f"key,scene_uuid,stream\ra,{scene(0)},CAM\r",
+            "lines that end with a carriage return alone",
+        ),
         ("s.json", json.dumps(ROW), "JSON lines, called .jsonl"),
     ],
 )
 def test_other_tables_are_told_by_name(tmp_path: Path, name: str, text: str, said: str) -> None:
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, newline="")
     with pytest.raises(KognicInputError, match=said):
         list(rows_of(InputFile(tmp_path / name), "the table of scenes"))
 
