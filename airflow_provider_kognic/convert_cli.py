@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
+from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, check_bytes
 
 if TYPE_CHECKING:
     import argparse
@@ -119,6 +119,7 @@ def convert(given: argparse.Namespace) -> int:
     Raises:
         KognicError: Something cannot be read or written at all.
     """
+    from airflow_provider_kognic.core.sources.base import nothing_in
     from airflow_provider_kognic.core.sources.formats.opening import open_model_source
     from airflow_provider_kognic.core.validation.converting import write_documents
 
@@ -134,6 +135,8 @@ def convert(given: argparse.Namespace) -> int:
     written = write_documents(
         source, given.out, max_bytes=given.max_document_bytes, progress=progress.written
     )
+    if not hasattr(source, "counts") and not (written.documents or written.refused):
+        raise KognicInputError(nothing_in(source) or f"{given.input} has no document.")
     for line in _summary(source, written, given.out):
         sys.stdout.write(f"{line}\n")
     counts = getattr(source, "counts", None)
@@ -164,10 +167,15 @@ class _Progress:
 
 
 def options_of(given: argparse.Namespace) -> Any:
-    """Return what the arguments say of how an input is read; see `FormatOptions`."""
+    """Return what the arguments say of how an input is read; see `FormatOptions`.
+
+    Raises:
+        KognicInputError: An argument cannot be what it is.
+    """
     from airflow_provider_kognic.core.sources.formats.options import FormatOptions
     from airflow_provider_kognic.core.sources.formats.registry import ARGUMENTS
 
+    check_bytes(given.max_document_bytes, "--max-document-bytes")
     own = {name for names in ARGUMENTS.values() for name in names}
     return FormatOptions.of(
         format=given.format,

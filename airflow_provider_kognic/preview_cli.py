@@ -140,8 +140,11 @@ def _look(given: argparse.Namespace, source: Source, survey: Survey) -> Any:
     from airflow_provider_kognic.core.preview.page import Look
     from airflow_provider_kognic.core.sources.converting.classes import ClassesFile
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile
+    from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
 
-    table = keys_of(given.scenes, {one.scene_uuid for one in survey.chosen()})
+    format_ = BY_NAME.get(given.format)
+    has_ids = format_ is not None and format_.has_ids(convert_cli.options_of(given).arguments)
+    table = keys_of(given.scenes, {one.scene_uuid for one in survey.chosen()}, has_ids=has_ids)
     classes = {} if given.classes is None else ClassesFile.read(InputFile(given.classes)).mapping
     return Look(
         title=f"Preview of {given.input}" + (f" ({given.format})" if given.format else ""),

@@ -119,7 +119,8 @@ def _write(made: MadeTable, path: Path, *, named: bool) -> int:
 
     said = [*made.left[:_MOST_NAMED], *(["..."] if len(made.left) > _MOST_NAMED else [])]
     if not made.rows:
-        raise KognicInputError("\n".join(["nothing was written: there is no row to write.", *said]))
+        why = f": {'; '.join(said)}" if said else ""
+        raise KognicInputError(f"nothing was written: there is no row to write{why}.")
     write_table(path, made.rows)
     scenes = len({row.scene_uuid or row.scene_name for row in made.rows})
     lines = [f"{len(made.rows):,} rows of {scenes:,} scenes written to {path}"]

@@ -86,6 +86,25 @@ def test_what_cannot_be_read_at_all_exits_with_2(tmp_path: Path) -> None:
     assert done.returncode == 2
 
 
+def test_of_an_empty_folder_nothing_is_made_whatever_the_format(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    table = one_scene_each(tmp_path, (1,))
+    for name, more in (("coco", ("--scenes", table)), ("openlabel", ())):
+        done = run(name, tmp_path / "empty", *more, "--out", tmp_path / "out")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert str(tmp_path / "empty") in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_documents_of_no_byte_are_refused_before_anything_is_read(tmp_path: Path, most: int) -> None:
+    done = run(
+        "coco", tmp_path / "no", "--scenes", "no", "--out", tmp_path / "o", "--max-document-bytes", most
+    )
+    assert done.returncode == 2
+    assert done.stderr == (f"--max-document-bytes must be a whole number of bytes above 0, not {most}.\n")
+
+
 def test_openlabel_is_filtered_too(tmp_path: Path) -> None:
     results = write_json(tmp_path / "r.json", [box(1, score=0.9), box(1, score=0.2)])
     table = one_scene_each(tmp_path, (1,))

@@ -32,12 +32,13 @@ class TableKeys:
     transforms: dict[Spot, tuple[float, ...]] = field(default_factory=dict)
 
 
-def keys_of(table: PathLike | None, scenes: Collection[str]) -> TableKeys:
+def keys_of(table: PathLike | None, scenes: Collection[str], *, has_ids: bool = False) -> TableKeys:
     """Return what the table says of some scenes; rows that cannot be used are left out.
 
     Args:
         table: The table of scenes, or None where there is none.
         scenes: The scenes, lower case.
+        has_ids: Whether keys are ids: `7.0` is 7 then.
 
     Raises:
         KognicInputError: The table cannot be read.
@@ -45,11 +46,11 @@ def keys_of(table: PathLike | None, scenes: Collection[str]) -> TableKeys:
     found = TableKeys()
     if table is None:
         return found
-    for _, row in rows_of(InputFile(table), "the table of scenes"):
+    for _, row in rows_of(InputFile(table), "the table of scenes", has_ids=has_ids):
         if isinstance(row, str):
             continue
         try:
-            one = scene_row(row, needs_size=False)
+            one = scene_row(row, needs_size=False, has_ids=has_ids)
         except WrongRow:
             continue
         spot = (one.scene_uuid, str(one.frame), one.stream)

@@ -66,6 +66,7 @@ class Reading:
         named: Gets the names of classes that the format's files call by numbers.
         background: Gets the labels that are `_background` unless the classes file names them.
         kept: What `prepare` leaves for `read`, by any name.
+        folders: Gets the folders beside the files of the input that were looked into.
     """
 
     arguments: Mapping[str, Any]
@@ -76,6 +77,7 @@ class Reading:
     named: dict[str, str] = field(default_factory=dict)
     background: set[str] = field(default_factory=set)
     kept: dict[str, Any] = field(default_factory=dict)
+    folders: set[PathLike] = field(default_factory=set)
 
     def file(self, path: PathLike) -> InputFile:
         """Return a file beside the input, such as that of an argument."""

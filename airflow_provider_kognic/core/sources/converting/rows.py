@@ -7,6 +7,7 @@ the class, filters, checks the numbers and counts. So a reader has to be right a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
@@ -14,6 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.inputs import InputFile, Reading
+
+
+_AS_FLOAT = re.compile(r"(-?[0-9]+)\.0+\Z")
 
 
 class Kind(IntEnum):
@@ -97,6 +101,12 @@ class Skipped(NamedTuple):
 
 
 Row: TypeAlias = Detection | EmptyKey | BadRow | Skipped
+
+
+def id_of(text: str) -> str:
+    """Return an id without the fraction that data frames give it where another row has none: 7 of 7.0."""
+    found = _AS_FLOAT.match(text)
+    return found[1] if found else text
 
 
 class WrongDetectionError(ValueError):
@@ -184,6 +194,7 @@ class ModelFormat:
         frame: Of its 3D numbers, which may depend on the arguments.
         how_to_place: What to tell people whose table lacks a `transform` that the frame needs.
         needs_size: Whether `image_width` and `image_height` have to be in the table.
+        has_ids: Whether keys are ids, by the arguments: `7.0` in the table of scenes is 7 then.
         arguments: What a file does not say.
         paint: See `Paint`; None for a format without masks.
     """
@@ -199,5 +210,6 @@ class ModelFormat:
     frame: Callable[[Mapping[str, Any]], Frame] = lambda arguments: Frame.NONE  # noqa: ARG005
     how_to_place: str = ""
     needs_size: bool = False
+    has_ids: Callable[[Mapping[str, Any]], bool] = lambda arguments: False  # noqa: ARG005
     arguments: tuple[Argument, ...] = ()
     paint: Paint | None = None

@@ -130,7 +130,15 @@ class Scenes:
         with self._lock:
             self._database.close()
 
-    def read(self, table: InputFile, counts: Conversion, *, places_cuboids: bool, needs_size: bool) -> None:
+    def read(
+        self,
+        table: InputFile,
+        counts: Conversion,
+        *,
+        places_cuboids: bool,
+        needs_size: bool,
+        has_ids: bool = False,
+    ) -> None:
         """Read the table.
 
         Args:
@@ -138,26 +146,25 @@ class Scenes:
             counts: Gets the rows that cannot be used.
             places_cuboids: Whether cuboids need a `transform`, as the format's frame is none of a scene's.
             needs_size: Whether cameras need the size of their images.
+            has_ids: Whether keys are ids.
 
         Raises:
             KognicInputError: It is no such table.
         """
         known, self._one_size = False, needs_size
         self._database.execute("BEGIN")
-        for line, row in rows_of(table, TABLE):
+        for line, row in rows_of(table, TABLE, has_ids=has_ids):
             if isinstance(row, str):
                 counts.refuse_row_of_table(str(table), line, row)
                 continue
             if not known:
-                counts.unknown_columns = unknown_columns(table, row)
-                known = True
+                counts.unknown_columns, known = unknown_columns(table, row), True
             try:
-                self._add(line, scene_row(row, needs_size=needs_size), places_cuboids=places_cuboids)
+                read = scene_row(row, needs_size=needs_size, has_ids=has_ids)
+                self._add(line, read, places_cuboids=places_cuboids)
             except WrongRow as error:
-                shown = row.get("key")
-                counts.refuse_row_of_table(
-                    str(table), line, str(error), None if shown is None else str(shown)
-                )
+                counts.wrong_streams.update(dict.fromkeys(error.streams))
+                counts.refuse_row_of_table(str(table), line, str(error), row.get("key"))
         self._database.execute("COMMIT")
         self._index_keys()
         counts.scenes, counts.keys = self.count, self.keys

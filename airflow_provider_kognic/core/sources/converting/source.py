@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.converting.writer import Writing
 
 
+logger = logging.getLogger(__name__)
+
 # Scenes whose streams are looked at, to name those that a table has.
 _LOOKED_AT = 100
 
@@ -48,7 +51,7 @@ def check_table(scenes: Scenes, table: str, format_: ModelFormat, counts: Conver
     Raises:
         KognicInputError: It has none; the message names the streams that it has, and what is needed.
     """
-    if not scenes.keys:
+    if not scenes.keys and not counts.wrong_streams:
         if counts.is_clean:
             raise KognicInputError(f"{TABLE} {table} is empty: it has no row, and nothing would be taken.")
         return
@@ -61,6 +64,7 @@ def check_table(scenes: Scenes, table: str, format_: ModelFormat, counts: Conver
     streams = {
         place.stream for scene in range(min(scenes.count, _LOOKED_AT)) for place in scenes.places(scene)
     }
+    streams |= set(counts.wrong_streams)
     found = " and ".join(f"{kind.name.lower()}{'es' if kind is Kind.BOX else 's'}" for kind in sorted(takes))
     wanted = f"a lidar's stream, which is called {LIDAR!r}" if Kind.CUBOID in takes else "a camera's stream"
     raise KognicInputError(
@@ -153,7 +157,8 @@ class ModelSource:
         """Find a document again.
 
         Args:
-            key: As its receipt has it: that of the first row of the scene.
+            key: As its receipt has it: that of a row of the scene. It was the first one's; which that is depends on
+                the order of the table.
             scene_uuid: The scene.
 
         Raises:
@@ -162,11 +167,11 @@ class ModelSource:
         scenes = self._store.scenes
         uuid = str(folded(scene_uuid))
         scene = scenes.scene_named(uuid)
-        if scene is None or scenes.scene(scene)[1] != key:
+        if scene is None or key not in {place.key_text for place in scenes.places(scene)}:
             raise Refused(
                 Reason.UNREADABLE,
-                f"the table of scenes has no row of the key {key} as the first one of scene {scene_uuid}: give the"
-                " arguments of the run that wrote the receipt.",
+                f"the table of scenes has no row of the key {key} in scene {scene_uuid}: give the arguments of the"
+                " run that wrote the receipt.",
             )
         flags = self._flags[scene]
         if self._is_empty(flags) and not self._send_empty:
@@ -200,6 +205,8 @@ class ModelSource:
         counts = self.counts
         if counts.broken_files:
             return "a file of the predictions could not be read to its end, and nothing before that is of it"
+        if counts.unread_folders:
+            return f"{counts.unread_folders:,} folders in the predictions are not read"
         if counts.without_key:
             return (
                 f"{counts.without_key:,} rows of the predictions are refused of which nobody knows the scene, and"
@@ -212,15 +219,24 @@ class ModelSource:
     def _count(self) -> int:
         """Count the scenes, and name some of those without a detection."""
         counts = self.counts
-        empty = refused = 0
+        empty = refused = unmet = 0
         for scene, flags in enumerate(self._flags):
             is_empty = self._is_empty(flags)
             refused += (not is_empty or self._send_empty) and self._refused(scene, flags) is not None
+            unmet += not flags & (FOUND | REFUSED | SEEN)
             if is_empty:
                 if empty < MOST_NAMED:
                     uuid, key = self._store.scenes.scene(scene)
                     counts.name("empty_scenes", f"nothing was found in scene {uuid}, key {key}")
                 empty += 1
+        if self._send_empty and unmet and counts.keys_without_scene and not self._doubt():
+            text = (
+                f"{unmet:,} scenes of which no row was met are sent as empty ones, and"
+                f" {counts.keys_without_scene:,} keys of the predictions have no scene: if they are keys of these"
+                " scenes, called otherwise in the table, the model saw something there"
+            )
+            counts.name("unmet_scenes", text)
+            logger.warning("%s.", text)
         counts.empty_scenes = empty
         counts.documents = len(self._flags) - refused - (0 if self._send_empty else empty)
         return counts.documents + refused

@@ -43,6 +43,8 @@ class Conversion:
         documents: Scenes of which there is a document; they include the empty ones, if these are sent.
         unknown_columns: Columns of the table that are not read.
         without_key: Of the refused, those of which nobody knows to which scene they belong.
+        unread_folders: Folders in the input that are not looked into.
+        wrong_streams: Streams of refused rows of the table: a lidar's that is not called so.
     """
 
     rows: int = 0
@@ -58,6 +60,8 @@ class Conversion:
     documents: int = 0
     unknown_columns: tuple[str, ...] = ()
     without_key: int = 0
+    unread_folders: int = 0
+    wrong_streams: dict[str, None] = field(default_factory=dict)
     _without_scene: set[int] = field(default_factory=set, repr=False)
     _whys: dict[str, str] = field(default_factory=dict, repr=False)
     _refused_of: dict[int, Counter[str]] = field(default_factory=dict, repr=False)
@@ -90,9 +94,9 @@ class Conversion:
         of = "" if key is None else f", key {key}"
         self.name(reason, f"{where}{of}: {message}")
 
-    def refuse_row_of_table(self, table: str, line: int, message: str, key: str | None = None) -> None:
+    def refuse_row_of_table(self, table: str, line: int, message: str, key: object = None) -> None:
         """Count a row of the table of scenes that cannot be used."""
-        self.refuse(_OF_TABLE, table, line, key, message)
+        self.refuse(_OF_TABLE, table, line, None if key is None else str(key), message)
 
     def refuse_unknown_key(self, file: str, row: int, key: str) -> None:
         """Count a row whose key the table does not have; each such key is named once."""
@@ -100,6 +104,13 @@ class Conversion:
         if len(self._without_scene) < _MOST_KEYS and (found := hash(key)) not in self._without_scene:
             self._without_scene.add(found)
             self.name("no_scene", f"{file}, row {row}, key {key}: the table of scenes has no such key")
+
+    def leave_folders(self, number: int, where: str) -> str:
+        """Note folders of the input that are not looked into, and return what to say of them."""
+        self.unread_folders = number
+        text = masked(f"{number:,} folders in {where} are not read: a pattern of their files would be")
+        self.name("not_read", text)
+        return text
 
     def refuse_of(self, scene: int, reason: str) -> None:
         """Note of a scene that a row of it is not taken, and why: it may be all that there is of it."""
@@ -176,7 +187,7 @@ class Conversion:
             for reason, count in sorted(counts.items()):
                 yield f"  {what}: {reason} ({count:,})"
                 yield from (f"    {text}" for text in self.named.get(reason, ()))
-        for what in ("empty_scenes", "not_read"):
+        for what in ("empty_scenes", "unmet_scenes", "not_read"):
             yield from (f"  {text}" for text in self.named.get(what, ()))
 
     def table(self) -> Iterator[tuple[str, int]]:
@@ -201,7 +212,7 @@ class Conversion:
 
     def examples(self) -> Iterator[str]:
         """Yield the first of each kind of refusal, and of what else is missing, for people."""
-        for reason in (*sorted(self.refused), "unseen_keys", "empty_scenes"):
+        for reason in (*sorted(self.refused), "unseen_keys", "empty_scenes", "unmet_scenes"):
             yield from (f"{reason}: {text}" for text in self.named.get(reason, ()))
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,11 +6,8 @@ import contextlib
 import csv
 import itertools
 import json
-import math
 import re
-from array import array
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
@@ -18,9 +15,11 @@ from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.sources.converting.classes import is_text
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, InputFile, unpacked_name
 from airflow_provider_kognic.core.sources.converting.json_stream import RepeatedKeyError, once
+from airflow_provider_kognic.core.sources.converting.rows import id_of
+from airflow_provider_kognic.core.sources.texts.matrices import transform_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 COLUMNS = (
     "key",
@@ -41,12 +40,8 @@ TABLE = "the table of scenes"
 
 _MOST_TIMESTAMP = 2**53 - 1
 _MOST_PIXELS = 1 << 20
-_ROWS = 4
-_MATRIX = _ROWS * _ROWS
 # Of a whole number the digits that count; pandas writes `3.0` for 3 in a column with a gap.
 _WHOLE = re.compile(r"0*([0-9]*)(?<=[0-9])(?:\.0*)?\Z")
-# A turn's columns may be so far from unit length and from right angles: what rounding to four decimals does.
-_RIGID = 1e-3
 # What the columns of a parquet file may be, these tables' and that of scenes' names.
 _TEXT, _NUMBER, _LIST = ("text", "whole"), ("text", "whole", "number"), ("text", "list")
 _TYPES = (
@@ -54,7 +49,9 @@ _TYPES = (
     | dict.fromkeys(("frame_id", "timestamp_ms", "image_width", "image_height"), _NUMBER)
     | {"transform": _LIST}
 )
+_ID = ("text", "whole", "number")
 _SAID = {
+    _ID: "text, or whole numbers",
     _TEXT: "text, or whole numbers",
     _NUMBER: "whole numbers",
     _LIST: "lists of numbers, or their JSON",
@@ -64,7 +61,16 @@ _BATCH = 1024
 
 
 class WrongRow(ValueError):  # noqa: N818 - a row is wrong, and no error of the program
-    """A row of the table that cannot be used."""
+    """A row of the table that cannot be used.
+
+    Args:
+        message: What is wrong.
+        streams: That of the row, where it is what is wrong.
+    """
+
+    def __init__(self, message: str, *streams: str) -> None:
+        super().__init__(message)
+        self.streams = streams
 
 
 @dataclass(frozen=True)
@@ -81,20 +87,24 @@ class TableRow:
     transform: bytes | None
 
 
-def rows_of(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+def rows_of(
+    file: InputFile, what: str, read: Collection[str] = COLUMNS, *, has_ids: bool = False
+) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     """Yield the line, or row from 1 on, and the row; in place of one that is none, why.
 
     Args:
         file: The table.
         what: What it is, for messages: `the table of scenes`.
+        read: The columns that count; what others are called, or that they are not called at all, does not matter.
+        has_ids: Whether keys are ids, which may be a column of floats.
 
     Raises:
-        KognicInputError: It cannot be read as such a table, or its columns are named twice.
+        KognicInputError: It cannot be read as such a table, or one of its columns that count is there twice.
     """
     name = unpacked_name(file.path.name).lower()
     try:
         if name.endswith(".parquet"):
-            yield from _parquet(file, what)
+            yield from _parquet(file, what, read, has_ids=has_ids)
         elif name.endswith((".jsonl", ".ndjson")):
             yield from _json_lines(file)
         elif name.endswith(".json"):
@@ -102,14 +112,14 @@ def rows_of(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any]
                 f"{what} {file} is JSON by its name: a table is CSV, parquet or JSON lines, called .jsonl."
             )
         else:
-            yield from _csv(file, what)
+            yield from _csv(file, what, read)
     except BrokenFileError as error:
         raise KognicInputError(f"{what} {file} cannot be read: {error}.") from error
 
 
-def _csv(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+def _csv(file: InputFile, what: str, read: Collection[str]) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     # Lines keep their ends, as a field in quotes may have some.
-    reader = csv.reader((f"{line}\n" for _, line in file.lines()), strict=True)
+    reader = csv.reader((f"{line}\n" for line in _text_lines(file, what)), strict=True)
     names: list[str] | None = None
     try:
         for fields in reader:
@@ -118,18 +128,27 @@ def _csv(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | 
             if names is None:
                 names = [field.strip() for field in fields]
                 _check_commas(file, what, names)
-                _check_names(file, what, names)
-            elif len(fields) > len(names):
+                _check_names(file, what, filter(read.__contains__, names))
+            elif any(field.strip() for field in fields[len(names) :]):  # a comma at the end is no field
                 yield (
                     reader.line_num,
                     f"{len(fields)} fields, where the first line names {len(names)} columns",
                 )
             else:
-                yield reader.line_num, dict(itertools.zip_longest(names, fields))
+                yield reader.line_num, dict(itertools.zip_longest(names, fields[: len(names)]))
     except csv.Error as error:
         raise KognicInputError(
             f"{what} {file} cannot be read as CSV from line {reader.line_num} on: {error}. Is a quote not closed?"
         ) from error
+
+
+def _text_lines(file: InputFile, what: str) -> Iterator[str]:
+    for number, line in file.lines():
+        if number == 1 and "\r" in line:
+            raise KognicInputError(
+                f"{what} {file} has lines that end with a carriage return alone: write it with line feeds."
+            )
+        yield line
 
 
 def _check_commas(file: InputFile, what: str, names: list[str]) -> None:
@@ -155,17 +174,20 @@ def _json_lines(file: InputFile) -> Iterator[tuple[int, Mapping[str, Any] | str]
         yield number, row if isinstance(row, dict) else "no JSON object"
 
 
-def _parquet(file: InputFile, what: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+def _parquet(
+    file: InputFile, what: str, read: Collection[str], *, has_ids: bool
+) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     parquet, types = (needed(f"pyarrow.{name}", EXTRA, f"to read {file}") for name in ("parquet", "types"))
     with _copied(file) as copy:
         # ArrowException does not cover all that a broken file brings about.
         try:
             table = parquet.ParquetFile(copy)
             names = table.schema_arrow.names
-            _check_names(file, what, names)
-            _check_types(file, what, table.schema_arrow, types)
+            _check_names(file, what, filter(read.__contains__, names))
+            read_as = {name: _TYPES[name] for name in read} | ({"key": _ID} if has_ids else {})
+            _check_types(file, what, table.schema_arrow, types, read_as)
             number = 0
-            for batch in table.iter_batches(batch_size=_BATCH, columns=[*filter(_TYPES.get, names)]):
+            for batch in table.iter_batches(batch_size=_BATCH, columns=[*filter(read.__contains__, names)]):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, dict.fromkeys(names) | row
@@ -200,11 +222,12 @@ def _copied(file: InputFile) -> Iterator[IO[bytes]]:
         yield copy
 
 
-def _check_types(file: InputFile, what: str, schema: Any, types: Any) -> None:
+def _check_types(
+    file: InputFile, what: str, schema: Any, types: Any, read_as: Mapping[str, tuple[str, ...]]
+) -> None:
     """Check what the columns that are read hold: what is wrong with all rows is said once."""
-    for name, wanted in _TYPES.items():
-        if name not in schema.names:
-            continue
+    for name in filter(schema.names.__contains__, read_as):
+        wanted = read_as[name]
         found = schema.field(name).type
         inner = found.value_type if types.is_dictionary(found) else found
         if types.is_list(inner) or types.is_large_list(inner) or types.is_fixed_size_list(inner):
@@ -254,7 +277,7 @@ def _check_names(file: InputFile, what: str, names: Iterable[str]) -> None:
 
 
 def unknown_columns(table: InputFile, row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return those columns of a table of scenes that nobody reads.
+    """Return those columns of a table of scenes that nobody reads, if they are called anything.
 
     Args:
         table: The file.
@@ -269,20 +292,21 @@ def unknown_columns(table: InputFile, row: Mapping[str, Any]) -> tuple[str, ...]
             f" {', '.join(map(repr, row)) or 'none'}. Expected {', '.join(map(repr, COLUMNS))}, of which the first"
             f" two and 'stream' are needed."
         )
-    return tuple(str(name) for name in row if name not in COLUMNS)
+    return tuple(str(name) for name in row if name and name not in COLUMNS)
 
 
-def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:
+def scene_row(row: Mapping[str, Any], *, needs_size: bool, has_ids: bool = False) -> TableRow:
     """Return a row of the table of scenes, checked.
 
     Args:
         row: As it was read.
         needs_size: Whether a camera's row has to say how large its image is.
+        has_ids: Whether keys are ids: `7.0` is 7 then.
 
     Raises:
         WrongRow: It cannot be used.
     """
-    key, stream = _text(row, "key"), _text(row, "stream")
+    key, stream = _key(row, has_ids=has_ids), _text(row, "stream")
     scene_uuid = _text(row, "scene_uuid").lower()
     if not is_uuid(scene_uuid):
         raise WrongRow(f"'scene_uuid' is no uuid: {scene_uuid!r}")
@@ -293,6 +317,12 @@ def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:
         raise WrongRow(
             "'image_width' and 'image_height' are needed: the format's numbers are parts of the image"
         )
+    try:
+        transform = transform_of(row.get("transform"))
+    except ValueError as error:
+        raise WrongRow(str(error)) from None
+    if stream != LIDAR:
+        _check_camera(stream, has_transform=transform is not None)
     return TableRow(
         key,
         scene_uuid,
@@ -301,8 +331,32 @@ def scene_row(row: Mapping[str, Any], *, needs_size: bool) -> TableRow:
         stream,
         width,
         height,
-        _transform(row.get("transform")),
+        transform,
     )
+
+
+def _check_camera(stream: str, *, has_transform: bool) -> None:
+    """Check that a stream is no lidar that is called otherwise: it would be sent as a camera."""
+    if has_transform:
+        raise WrongRow(
+            f"a transform goes with {LIDAR}, and the stream is {stream!r}: a camera's row has none, and a lidar is"
+            f" called {LIDAR}",
+            stream,
+        )
+    if stream.lower().removeprefix("@") == LIDAR[1:]:
+        raise WrongRow(f"the stream is {stream!r}: Kognic's name of a lidar is {LIDAR}", stream)
+
+
+def _key(row: Mapping[str, Any], *, has_ids: bool) -> str:
+    key = row.get("key")
+    if has_ids and isinstance(key, float):
+        if key.is_integer():
+            return str(int(key))
+        if key == key:  # noqa: PLR0124 - NaN is an empty one
+            raise WrongRow(f"'key' is no whole number and no text: {key!r}")
+        row = {}
+    text = _text(row, "key")
+    return id_of(text) if has_ids else text
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
@@ -328,58 +382,3 @@ def _number(row: Mapping[str, Any], name: str, most: int) -> int | None:
     if number is None or not 0 <= number <= most:
         raise WrongRow(f"{name!r} is no whole number from 0 to {most:,}: {value!r}")
     return number
-
-
-def _transform(value: Any) -> bytes | None:
-    if isinstance(value, str):
-        return _matrix_in(value)
-    if value is None or value != value:  # noqa: PLR0124 - NaN
-        return None
-    return _matrix(value, value)
-
-
-@lru_cache(maxsize=16)
-def _matrix_in(text: str) -> bytes | None:
-    """Return the matrix in a text; that of a sensor which stands still is the same in every row."""
-    if not text.strip():
-        return None
-    try:
-        numbers = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _no_matrix(text) from None
-    return _matrix(numbers, text)
-
-
-def _matrix(numbers: Any, value: Any) -> bytes:
-    try:
-        listed = list(numbers)
-        if len(listed) == _ROWS and all(isinstance(one, list) and len(one) == _ROWS for one in listed):
-            listed = list(itertools.chain(*listed))
-        matrix = array("d", listed)
-    except (TypeError, ValueError, RecursionError, OverflowError):
-        raise _no_matrix(value) from None
-    if bool in map(type, listed):  # which Python takes for 1 and 0
-        raise _no_matrix(value)
-    if len(matrix) != _MATRIX:
-        raise WrongRow(f"'transform' has {len(matrix)} numbers, not {_MATRIX}")
-    _check_rigid(matrix)
-    return matrix.tobytes()
-
-
-def _no_matrix(value: Any) -> WrongRow:
-    return WrongRow(f"'transform' is no list of {_MATRIX} numbers: {value!r}")
-
-
-def _check_rigid(matrix: array[float]) -> None:
-    if not all(map(math.isfinite, matrix)):
-        raise WrongRow("'transform' has a number that is not finite")
-    a, b, c, _, d, e, f, _, g, h, i, _, *last = matrix
-    lengths = (a * a + b * b + c * c - 1, d * d + e * e + f * f - 1, g * g + h * h + i * i - 1)
-    across = (a * d + b * e + c * f, a * g + b * h + c * i, d * g + e * h + f * i)
-    turned = all(-_RIGID <= value <= _RIGID for value in (*lengths, *across))
-    mirrored = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0
-    if not turned or mirrored or last != [0, 0, 0, 1]:
-        raise WrongRow(
-            "'transform' is no rigid matrix, row by row: a turn without scale or mirror, a shift as its fourth"
-            " column, and 0, 0, 0, 1 as its last row"
-        )

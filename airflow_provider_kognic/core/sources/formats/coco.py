@@ -33,6 +33,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Labels,
     ModelFormat,
     WrongDetectionError,
+    id_of,
 )
 from airflow_provider_kognic.core.sources.painting.canvases import SCALE, MaskSizes, finished, refusing
 from airflow_provider_kognic.core.sources.texts.columns import Owners
@@ -90,7 +91,7 @@ def _prepare(reading: Reading) -> None:
 
 def _images(text: JSONStream) -> Iterator[tuple[str, str]]:
     for image in text.values():
-        key = _id_of(image)
+        key = id_of(_id_of(image))
         size = f"{int(image.get('width') or 0)} {int(image.get('height') or 0)}"
         yield key, f"{size} {_name_of(image, 'file_name')}"
 
@@ -156,7 +157,7 @@ def _check_no_bool(box: Sequence[Any]) -> None:
 
 def _image(row: dict[str, Any]) -> str:
     image = row["image_id"]
-    return image if image.__class__ is str else str(whole_id(image, "image_id"))
+    return id_of(image) if image.__class__ is str else str(whole_id(image, "image_id"))
 
 
 def _category(row: dict[str, Any]) -> int | str:
@@ -263,6 +264,7 @@ COCO = ModelFormat(
     prepare=_prepare,
     recognises=lambda name, start: _START.match(start) is not None,  # noqa: ARG005
     endings=(".json",),
+    has_ids=lambda arguments: arguments.get("annotations") is None,
     arguments=(
         Argument(
             "annotations", "a JSON of images and categories, for names of files and classes", is_path=True

@@ -214,10 +214,11 @@ class _Opening:
     def _check(self) -> None:
         self._classes()
         table = self._table()
-        for number, (_, row) in enumerate(rows_of(table, TABLE)):
+        known = BY_NAME.values() if self._options.format is None else (BY_NAME[self._options.format],)
+        has_ids = any(format_.has_ids(self._options.arguments) for format_ in known)
+        for number, (_, row) in enumerate(rows_of(table, TABLE, has_ids=has_ids)):
             if not number and not isinstance(row, str):
                 unknown_columns(table, row)
-        known = BY_NAME.values() if self._options.format is None else (BY_NAME[self._options.format],)
         paths = {one.name for format_ in known for one in format_.arguments if one.is_path}
         for name in sorted(paths & set(self._options.arguments)):
             InputFile(self._path(self._options.arguments[name]), self.patience).head()
@@ -279,10 +280,6 @@ class _Opening:
         progress: _Progress,
     ) -> ModelSource:
         options = self._options
-        if files.folders:
-            text = f"{files.folders:,} folders in {where} are not read: a pattern of their files would be"
-            counts.name("not_read", text)
-            logger.warning("%s.", printable(masked(text)))
         with self._place() as place:
             scenes = Scenes(place)
         undo.callback(scenes.close)
@@ -293,6 +290,7 @@ class _Opening:
                 counts,
                 places_cuboids=format_.frame(arguments) not in {Frame.LIDAR, Frame.NONE},
                 needs_size=format_.needs_size,
+                has_ids=format_.has_ids(arguments),
             )
             check_table(scenes, str(options.scenes), format_, counts)
             reading = Reading(arguments, scenes, self._resolve, self.patience, files)
@@ -318,6 +316,8 @@ class _Opening:
             progress=progress.at_row,
         )
         ingest.run(reading, files)
+        if (unread := files.folders - len(reading.folders)) > 0:
+            logger.warning("%s.", printable(counts.leave_folders(unread, where)))
         if counts.rows:
             for text in options.filters.unmet(classes.names):
                 logger.warning("%s.", text)

@@ -24,6 +24,7 @@ from airflow_provider_kognic.core.sources.converting.rows import (
     Labels,
     ModelFormat,
     WrongDetectionError,
+    id_of,
 )
 from airflow_provider_kognic.core.sources.painting.canvases import SCALE, MaskSizes
 from airflow_provider_kognic.core.sources.painting.pictures import Picture, paint_pictures
@@ -101,12 +102,15 @@ def _read(reading: Reading, file: InputFile) -> Iterator[Row]:
 
 
 def _folder(reading: Reading, file: InputFile) -> PathLike:
-    given: PathLike | None = reading.arguments[_PNG_FOLDER.name]
-    if given is not None:
-        return given
-    beside = file.path.parent / file.stem
-    is_there = reading.patience.call(lambda: Given(beside, MOST_DOCUMENT_BYTES, reading.patience).is_folder)
-    folder: PathLike = beside if is_there else file.path.parent
+    folder: PathLike | None = reading.arguments[_PNG_FOLDER.name]
+    if folder is None:
+        beside = file.path.parent / file.stem
+        is_there = reading.patience.call(
+            lambda: Given(beside, MOST_DOCUMENT_BYTES, reading.patience).is_folder
+        )
+        folder = beside if is_there else file.path.parent
+    if folder.parent == file.path.parent:
+        reading.folders.add(folder)
     return folder
 
 
@@ -134,7 +138,7 @@ def _annotation(reading: Reading, folder: PathLike, row: Any, number: int) -> It
 
 def _key(row: Any) -> str:
     image = row["image_id"]
-    return image if isinstance(image, str) else str(_whole(image, "'image_id'"))
+    return id_of(image) if isinstance(image, str) else str(_whole(image, "'image_id'"))
 
 
 def _whole(value: Any, what: str) -> int:
@@ -233,6 +237,7 @@ PANOPTIC = ModelFormat(
     prepare=_prepare,
     recognises=lambda name, start: _START.match(start) is not None,  # noqa: ARG005
     endings=(".json",),
+    has_ids=lambda arguments: True,  # noqa: ARG005
     arguments=(_ANNOTATIONS, _PNG_FOLDER, SCALE),
     paint=_paint,
 )

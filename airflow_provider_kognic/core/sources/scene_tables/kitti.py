@@ -63,8 +63,10 @@ def table_of_kitti(
         camera: The name of the camera's stream in Kognic.
 
     Raises:
-        KognicInputError: There are no calibrations.
+        KognicInputError: There are no calibrations, or the folder of images is not there.
     """
+    if images is not None and not images.is_dir():
+        raise KognicInputError(f"the images {images} are no folder.")
     try:
         files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".txt")
     except OSError as error:
@@ -95,11 +97,7 @@ def table_of_kitti(
                 continue
             used.update(names)
             uuid = "" if scenes is None else scenes[names[0]]
-            try:
-                width, height = _size(frame.image) if frame.image else (None, None)
-            except (OSError, ValueError) as error:
-                made.left.append(f"{frame.image}: no image: {error}")
-                width = height = None
+            width, height = _size_of(frame, images, made)
             group = uuid or frame.scene
             at = counts[group] = counts.get(group, -1) + 1
             # Frames that are in no sequence follow one another; frames of a sequence have their own time.
@@ -148,9 +146,18 @@ def _frames(stem: str, text: str, names: Iterable[str], images: Path | None) -> 
         yield _Frame(stem, stem, None, next((path for path in found if path.is_file()), None))
 
 
-def _size(image: Path) -> tuple[int, int]:
+def _size_of(frame: _Frame, images: Path | None, made: MadeTable) -> tuple[int | None, int | None]:
+    """Return width and height of a frame's image; where images were given, and it has none, say so."""
+    if frame.image is None:
+        if images is not None:
+            made.left.append(f"the size of {frame.key}'s image: {images} has none of it")
+        return None, None
     from PIL import Image
 
-    with Image.open(image) as opened:
-        width, height = opened.size
-        return width, height
+    try:
+        with Image.open(frame.image) as opened:
+            width, height = opened.size
+            return width, height
+    except (OSError, ValueError) as error:
+        made.left.append(f"{frame.image}: no image: {error}")
+        return None, None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.geometry.transforms import Rigid
+from airflow_provider_kognic.core.sources.converting.classes import is_text
 from airflow_provider_kognic.core.sources.converting.inputs import BrokenFileError, InputFile
 from airflow_provider_kognic.core.sources.converting.json_stream import BrokenJSONError
 from airflow_provider_kognic.core.sources.converting.tables import LIDAR
@@ -78,7 +79,7 @@ def table_of_nuscenes(
     """
     folder = _folder(root, version)
     made = MadeTable()
-    names = {_text(row, "token"): _text(row, "name") for row in _rows(folder, "scene", _same)}
+    names = dict(_rows(folder, "scene", lambda row: (_text(row, "token"), _text(row, "name"))))
     sensors = _lidars(folder, channel)
     samples = _samples(folder, sensors, made)
     poses = _wanted(folder, "ego_pose", {sample.pose for sample in samples})
@@ -137,26 +138,28 @@ def _folder(root: Path, version: str | None) -> Path:
 
 def _lidars(folder: Path, channel: str) -> dict[str, Rigid]:
     """Return the ways from the lidar to the car, by the tokens of the calibrations."""
-    rows = list(_rows(folder, "sensor", _same))
-    sensors = {_text(row, "token") for row in rows if row.get("channel") == channel}
+    channels = dict(_rows(folder, "sensor", lambda row: (_text(row, "token"), _text(row, "channel"))))
+    sensors = {token for token, one in channels.items() if one == channel}
     if not sensors:
-        known = ", ".join(sorted(str(row.get("channel")) for row in rows)) or "none"
+        known = ", ".join(sorted(channels.values())) or "none"
         raise KognicInputError(f"{folder / 'sensor.json'} has no channel {channel!r}; it has {known}.")
     return dict(
         _rows(
-            folder, "calibrated_sensor", lambda row: _posed(row) if row["sensor_token"] in sensors else None
+            folder,
+            "calibrated_sensor",
+            lambda row: _posed(row) if _text(row, "sensor_token") in sensors else None,
         )
     )
 
 
 def _samples(folder: Path, sensors: Mapping[str, Rigid], made: MadeTable) -> list[_Sample]:
     def keyframe(row: Mapping[str, Any]) -> tuple[str, tuple[int, str, str]] | None:
-        if not row["is_key_frame"] or row["calibrated_sensor_token"] not in sensors:
+        if not row["is_key_frame"] or (sensor := _text(row, "calibrated_sensor_token")) not in sensors:
             return None
         timestamp = row["timestamp"]
         if timestamp.__class__ is not int:
             raise TypeError(f"'timestamp' is {timestamp!r}, no whole number of microseconds")
-        return row["sample_token"], (timestamp, row["ego_pose_token"], row["calibrated_sensor_token"])
+        return _text(row, "sample_token"), (timestamp, _text(row, "ego_pose_token"), sensor)
 
     keyframes = dict(_rows(folder, "sample_data", keyframe))
     found = []
@@ -169,21 +172,23 @@ def _samples(folder: Path, sensors: Mapping[str, Rigid], made: MadeTable) -> lis
 
 
 def _wanted(folder: Path, table: str, tokens: set[str]) -> dict[str, Rigid]:
-    return dict(_rows(folder, table, lambda row: _posed(row) if row["token"] in tokens else None))
+    return dict(_rows(folder, table, lambda row: _posed(row) if _text(row, "token") in tokens else None))
 
 
 def _posed(row: Mapping[str, Any]) -> tuple[str, Rigid]:
     return _text(row, "token"), Rigid.from_wxyz(row["rotation"], row["translation"])
 
 
-def _same(row: Mapping[str, Any]) -> Mapping[str, Any]:
+def _checked(row: Any) -> Mapping[str, Any]:
+    if not isinstance(row, dict):
+        raise TypeError(f"no object, but {row!r:.80}")
     return row
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
     value = row[name]
-    if value.__class__ is not str or not value:
-        raise TypeError(f"{name!r} is {value!r}, no text")
+    if value.__class__ is not str or not value or not is_text(value):
+        raise TypeError(f"{name!r} is {value!r:.80}, no text")
     return str(value)
 
 
@@ -195,13 +200,15 @@ def _rows(folder: Path, table: str, take: Callable[[Mapping[str, Any]], Any]) ->
         with file.json() as text:
             for row in text.values():
                 number += 1
-                made = take(row)
+                made = take(_checked(row))
                 if made is not None:
                     yield made
             text.end()
+    except KognicInputError:  # it is not there, and says so
+        raise
     except (BrokenJSONError, BrokenFileError) as error:
         raise KognicInputError(f"{file} cannot be read: {error}.") from error
     except KeyError as error:
         raise KognicInputError(f"{file}, row {number} has no {error}.") from error
-    except (AttributeError, TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise KognicInputError(f"{file}, row {number}: {error}.") from error

@@ -74,7 +74,7 @@ def read_scene_names(file: InputFile) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     what = "the table of scenes' names"
-    for line, row in rows_of(file, what):
+    for line, row in rows_of(file, what, (NAME, UUID)):
         if isinstance(row, str):
             raise KognicInputError(f"{what} {file}, row {line}: {row}.")
         if NAME not in row or UUID not in row:
@@ -113,8 +113,8 @@ def write_table(path: Path, rows: Sequence[MadeRow]) -> None:
             row | {"transform": json.dumps(row["transform"])} if "transform" in row else row for row in listed
         )
     try:
-        path.write_text(text.getvalue(), encoding="utf-8", newline="")
-    except OSError as error:
+        path.write_bytes(text.getvalue().encode())
+    except (OSError, UnicodeEncodeError) as error:
         raise KognicInputError(f"the table cannot be written to {path}: {error}") from error
 
 

@@ -44,7 +44,6 @@ def test_a_table_says_frames_and_streams(tmp_path: Path, form: str) -> None:
             1,
             frame_id=1,
             timestamp_ms=100,
-            transform=json.dumps(UNIT),
             image_width=640,
             image_height=480,
         ),

@@ -10,7 +10,8 @@ import pytest
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.converting.inputs import InputFile
 from airflow_provider_kognic.core.sources.converting.tables import WrongRow, rows_of, scene_row
-from tests.core.sources.converting.support import scene
+from airflow_provider_kognic.core.sources.scene_tables.table import read_scene_names
+from tests.core.sources.converting.support import box, documents, opened, scene, write_json, write_scenes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,10 +75,97 @@ def test_what_is_no_matrix(wrong: Any) -> None:
     [
         ("s.csv", "key;scene_uuid;stream\na;b;c\n", "';' between its columns"),
         ("s.tsv", "key\tscene_uuid\tstream\n", r"'\\t' between its columns"),
+        (
+            "s.csv",
+            f"key,scene_uuid,stream\ra,{scene(0)},CAM\r",
+            "lines that end with a carriage return alone",
+        ),
         ("s.json", json.dumps(ROW), "JSON lines, called .jsonl"),
     ],
 )
 def test_other_tables_are_told_by_name(tmp_path: Path, name: str, text: str, said: str) -> None:
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, newline="")
     with pytest.raises(KognicInputError, match=said):
         list(rows_of(InputFile(tmp_path / name), "the table of scenes"))
+
+
+UNNAMED = {
+    "two columns without a name at the end": "key,scene_uuid,stream,,\n{},{},CAM,,\n{},{},CAM,,\n",
+    "an index of two levels": ",,key,scene_uuid,stream\n0,0,{},{},CAM\n0,1,{},{},CAM\n",
+    "a column twice that nobody reads": "key,note,scene_uuid,note,stream\n{},x,{},y,CAM\n{},x,{},y,CAM\n",
+    "a comma behind each row": "key,scene_uuid,stream\n{},{},CAM,\n{},{},CAM, ,\n",
+}
+
+
+@pytest.mark.parametrize("case", UNNAMED)
+def test_what_columns_are_called_that_nobody_reads_does_not_matter(tmp_path: Path, case: str) -> None:
+    """As spreadsheets and data frames write them, for the table of scenes and that of their names."""
+    text = UNNAMED[case].format("a", scene(0), "b", scene(1))
+    (tmp_path / "s.csv").write_text(text)
+    (tmp_path / "names.csv").write_text(text.replace("key", "name", 1))
+    source = opened(write_json(tmp_path / "r.json", [box("a"), box("b")]), tmp_path / "s.csv")
+    assert (source.total, source.counts.is_clean) == (2, True)
+    assert set(source.counts.unknown_columns) <= {"note"}
+    assert read_scene_names(InputFile(tmp_path / "names.csv")) == {"a": scene(0), "b": scene(1)}
+
+
+def test_in_parquet_neither(tmp_path: Path) -> None:
+    columns = [["a"], [scene(0)], ["CAM"], [1.5], [2.5]]
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.Table.from_arrays(
+        [pyarrow.array(column) for column in columns], names=["key", "scene_uuid", "stream", "name", "name"]
+    )
+    parquet.write_table(table, tmp_path / "s.parquet")
+    source = opened(write_json(tmp_path / "r.json", [box("a")]), tmp_path / "s.parquet")
+    assert (source.total, source.counts.unknown_columns) == (1, ("name",))
+
+
+@pytest.mark.parametrize("name", ["key", "scene_uuid", "stream", "transform"])
+def test_a_column_twice_that_is_read_is_an_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "s.csv").write_text(f"key,scene_uuid,stream,transform,,,{name}\n")
+    with pytest.raises(KognicInputError, match=f"has the column '{name}' more than once"):
+        list(rows_of(InputFile(tmp_path / "s.csv"), "the table of scenes"))
+    (tmp_path / "names.csv").write_text("name,scene_uuid,name,note,note\n")
+    with pytest.raises(KognicInputError, match="has the column 'name' more than once"):
+        read_scene_names(InputFile(tmp_path / "names.csv"))
+
+
+def test_a_field_that_no_column_has_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(f"key,scene_uuid,stream\na,{scene(0)},CAM,\nb,{scene(1)},CAM,,x\n")
+    source = opened(write_json(tmp_path / "r.json", [box("a")]), tmp_path / "s.csv")
+    assert "row 3: 5 fields, where the first line names 3 columns" in source.counts.named["bad_scene_row"][0]
+
+
+@pytest.mark.parametrize("stream", ["lidar", "LIDAR", "@LIDAR", "@Lidar"])
+def test_a_lidar_that_is_not_called_so_is_no_camera(stream: str) -> None:
+    with pytest.raises(WrongRow, match=f"the stream is '{stream}': Kognic's name of a lidar is @lidar"):
+        scene_row(ROW | {"stream": stream}, needs_size=False)
+
+
+@pytest.mark.parametrize("stream", ["velodyne", "LIDAR_TOP", "@LIDAR", "lidar"])
+def test_nor_is_what_has_a_transform(stream: str) -> None:
+    for transform in (FLAT, json.dumps(ROWS_OF_FOUR)):
+        with pytest.raises(WrongRow, match=f"a transform goes with @lidar, and the stream is '{stream}'"):
+            scene_row(ROW | {"stream": stream, "transform": transform}, needs_size=False)
+
+
+@pytest.mark.parametrize("nothing", [None, "", " ", float("nan")])
+def test_a_camera_s_row_has_no_transform(nothing: Any) -> None:
+    for stream in ("CAM", "lidar_cam", "@lidar"):
+        found = scene_row(ROW | {"stream": stream, "transform": nothing}, needs_size=False)
+        assert (found.stream, found.transform) == (stream, None)
+
+
+def test_such_a_row_is_named_and_the_camera_s_are_taken(tmp_path: Path) -> None:
+    """A box beside the lidar's cuboid would be sent as that of a camera called velodyne."""
+    rows = [{"key": "a", "scene_uuid": scene(0), "stream": name} for name in ("CAM", "velodyne", "lidar")]
+    rows[1]["transform"] = json.dumps(FLAT)
+    table = write_scenes(tmp_path / "s.csv", rows)
+    source = opened(write_json(tmp_path / "r.json", [box("a")]), table)
+    (document,) = documents(source).values()
+    assert list(document["streams"]) == ["CAM"]
+    assert source.counts.refused == {"bad_scene_row": 2}
+    first, second = source.counts.named["bad_scene_row"]
+    assert first.startswith(f"{table}, row 3, key a: a transform goes with @lidar")
+    assert second.startswith(f"{table}, row 4, key a: the stream is 'lidar'")

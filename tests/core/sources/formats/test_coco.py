@@ -179,6 +179,29 @@ def test_receipts_are_found_again(tmp_path: Path) -> None:
     assert again[3].read() == entries[0].read()
 
 
+def test_receipts_are_found_again_whatever_the_order_of_the_table(tmp_path: Path) -> None:
+    """A table is written again, sorted otherwise: the scene is the same."""
+    results = write_json(tmp_path / "r.json", [box(n) for n in (1, 2, 3)])
+    rows = [
+        {"key": n, "scene_uuid": scene(n // 3), "stream": "CAM", "frame_id": n, "timestamp_ms": n}
+        for n in (1, 2, 3)
+    ]
+    first = next(iter(opened(results, write_scenes(tmp_path / "s.csv", rows))))
+    assert isinstance(first, Prediction)
+    assert first.source == f"{results}#1"
+    document = first.read()
+    manifest = tmp_path / "failed.jsonl"
+    receipts = [{"scene_uuid": scene(0), "source": f"{results}#{key}"} for key in (1, 3)]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in receipts))
+    table = write_scenes(tmp_path / "s.csv", rows[::-1])
+    options = FormatOptions(format="coco", scenes=table, classes={"*": "Car"})
+    again, of_another = open_model_source(None, manifest, options, resolve=Path)
+    assert isinstance(again, Prediction)
+    assert (again.source, again.read()) == (first.source, document)
+    assert isinstance(of_another, Result)
+    assert f"has no row of the key 3 in scene {scene(0)}" in str(of_another.message)
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_kognic.core.models import Result
 from tests.core.sources.converting.support import (
     box,
     boxes,
@@ -120,7 +121,7 @@ def test_an_input_without_any_rows_is_one_in_which_nothing_was_found(tmp_path: P
 def test_what_no_stream_of_its_key_takes_is_refused_and_named(tmp_path: Path, empty: str) -> None:
     file = nuscenes.results(tmp_path, {"a": [nuscenes.box()], "b": []})
     rows = lidar_rows("ab", [UNIT] * 2)
-    rows[0]["stream"] = "LIDAR_TOP"
+    rows[0] |= {"stream": "LIDAR_TOP", "transform": ""}
     source = opened(file, write_scenes(tmp_path / "s.csv", rows), format="nuscenes", empty_scenes=empty)
     found = documents(source)
     assert found[scene(0)] == "bad_row"
@@ -128,6 +129,19 @@ def test_what_no_stream_of_its_key_takes_is_refused_and_named(tmp_path: Path, em
     (text,) = source.counts.named["no_stream"]
     assert text.startswith(f"{file}, row 1, key a: ")
     assert "'@lidar'" in text
+
+
+@pytest.mark.parametrize("empty", ["send", "skip"])
+def test_of_a_lidar_that_is_called_otherwise_no_scene_is_sent(tmp_path: Path, empty: str) -> None:
+    """Whether there is a camera beside it or not."""
+    file = nuscenes.results(tmp_path, {"a": [nuscenes.box()], "b": []})
+    rows = lidar_rows("ab", [UNIT] * 2)
+    rows[0]["stream"] = "LIDAR_TOP"
+    for camera in ([], [{"key": "a", "scene_uuid": scene(0), "stream": "CAM"}]):
+        table = write_scenes(tmp_path / "s.csv", [*rows, *camera])
+        source = opened(file, table, format="nuscenes", empty_scenes=empty)
+        assert documents(source).get(scene(0)) == ("bad_row" if camera else None)
+        assert source.counts.refused == {"bad_scene_row": 1, "no_stream" if camera else "no_scene": 1}
 
 
 def test_neither_are_boxes_of_a_lidar(tmp_path: Path) -> None:
@@ -139,3 +153,107 @@ def test_neither_are_boxes_of_a_lidar(tmp_path: Path) -> None:
     assert found[scene(0)] == "bad_row"
     assert found[scene(1)]["objects"] == {}
     assert source.counts.refused == {"no_stream": 1}
+
+
+@pytest.mark.parametrize("empty", ["send", "skip"])
+def test_scenes_without_a_row_beside_keys_without_a_scene_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, empty: str
+) -> None:
+    """A table of some scenes only is nothing odd, nor are empty scenes: both may be one key, called twice."""
+    rows = one_scene_each(tmp_path, ["a", "bb", "cc"])
+    results = write_json(tmp_path / "r.json", [box("a"), box("b"), box("c")])
+    source = opened(results, rows, empty_scenes=empty)
+    assert len(documents(source)) == (3 if empty == "send" else 1)
+    said = (
+        "2 scenes of which no row was met are sent as empty ones, and 2 keys of the predictions have no scene: if"
+        " they are keys of these scenes, called otherwise in the table, the model saw something there"
+    )
+    assert source.counts.named.get("unmet_scenes", []) == ([said] if empty == "send" else [])
+    assert (f"  {said}" in list(source.counts.lines())) == (empty == "send")
+    assert [record.levelname for record in caplog.records if record.getMessage() == f"{said}."] == (
+        ["WARNING"] if empty == "send" else []
+    )
+
+
+@pytest.mark.parametrize("results", [[box("a")], [box("a"), box("b"), box("x")]])
+def test_either_alone_is_no_doubt(tmp_path: Path, results: list[Any]) -> None:
+    rows = one_scene_each(tmp_path, "ab")
+    source = opened(write_json(tmp_path / "r.json", results), rows, empty_scenes="send")
+    assert len(documents(source)) == 2
+    assert "unmet_scenes" not in source.counts.named
+
+
+def test_what_is_in_a_folder_that_is_not_read_nobody_knows(tmp_path: Path) -> None:
+    """What was met is known all the same."""
+    (tmp_path / "in" / "val").mkdir(parents=True)
+    write_json(tmp_path / "in" / "r.json", [box("a"), box("c", score=0.1)])
+    write_json(tmp_path / "in" / "val" / "r.json", [box("b")])
+    rows = one_scene_each(tmp_path, "abc")
+    source = opened(tmp_path / "in", rows, empty_scenes="send", min_confidence=0.3)
+    found = documents(source)
+    assert found[scene(1)] == "unreadable"
+    assert (len(boxes(found[scene(0)])), len(boxes(found[scene(2)]))) == (1, 0)
+    (message,) = (str(entry.message) for entry in source if isinstance(entry, Result))
+    assert (
+        message
+        == "whether something was found in it is not known: 1 folders in the predictions are not read."
+    )
+
+
+@pytest.mark.parametrize("image", [8, 8.0, "8", "8.0"])
+@pytest.mark.parametrize("key", [8, "8", "8.0", "8.00"])
+def test_an_id_that_a_data_frame_wrote_as_a_float_is_that_id(tmp_path: Path, image: Any, key: Any) -> None:
+    """Its scene was sent as one in which nothing was found, beside others that were right."""
+    rows = one_scene_each(tmp_path, [7, key])
+    results = write_json(tmp_path / "r.json", [box(7), box(image)])
+    source = opened(results, rows, empty_scenes="send")
+    assert [len(boxes(found)) for found in documents(source).values()] == [1, 1]
+    assert source.counts.is_clean
+    assert source.counts.unseen_keys == 0
+
+
+def test_two_rows_of_one_id_are_rows_of_one_key(tmp_path: Path) -> None:
+    rows = [
+        {"key": key, "scene_uuid": scene(0), "stream": stream}
+        for key, stream in (("7", "A"), ("7.0", "B"), ("7.0", "A"))
+    ]
+    source = opened(write_json(tmp_path / "r.json", [box(7)]), write_scenes(tmp_path / "s.csv", rows))
+    (document,) = documents(source).values()
+    assert list(document["streams"]) == ["A", "B"]
+    assert len(boxes(document)) == 2
+    (refused,) = source.counts.named["bad_scene_row"]
+    assert "row 4, key 7.0: the same row stands earlier, in row 2" in refused
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_so_is_a_column_of_floats(tmp_path: Path, form: str) -> None:
+    table = tmp_path / f"s.{form}"
+    keys, rows = [7.0, None, 8.0, 8.5], []
+    for number, key in enumerate(keys):
+        rows.append({"key": key, "scene_uuid": scene(number), "stream": "CAM"})
+    if form == "jsonl":
+        table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        pyarrow = pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow.parquet").write_table(pyarrow.Table.from_pylist(rows), table)
+    source = opened(write_json(tmp_path / "r.json", [box(7), box(8)]), table)
+    assert [len(boxes(found)) for found in documents(source).values()] == [1, 1]
+    empty, broken = source.counts.named["bad_scene_row"]
+    assert "'key' is empty" in empty
+    assert "'key' is no whole number and no text: 8.5" in broken
+
+
+def test_what_is_no_id_stays_as_it_stands(tmp_path: Path) -> None:
+    """A file may be called so."""
+    (tmp_path / "8.0.txt").write_text("")
+    (tmp_path / "8.txt").write_text("")
+    rows = one_scene_each(tmp_path, ["8", "8.0"], image_width=9, image_height=9)
+    for file, key in (("8.0.txt", "8"), ("8.txt", "8.0")):
+        source = opened(tmp_path / file, rows, format="yolo")
+        assert source.counts.named["unseen_keys"] == [
+            f"nothing was found of key {key}: the input does not have it"
+        ]
+    images = [{"id": 1, "file_name": "8.0"}, {"id": 2, "file_name": "8"}]
+    annotations = write_json(tmp_path / "a.json", {"images": images, "categories": []})
+    source = opened(write_json(tmp_path / "r.json", [box(1)]), rows, arguments={"annotations": annotations})
+    assert list(documents(source)) == [scene(1)]

@@ -86,12 +86,16 @@ def test_real_results_with_their_calibrations(tmp_path: Path) -> None:
             assert worst(kognic_corners(val), one["corners"]) < 1e-4
 
 
-def test_frames_have_a_row_of_the_camera_and_one_of_the_lidar(tmp_path: Path) -> None:
+def test_frames_have_a_row_of_the_camera_and_one_of_the_lidar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     calib = calibrations(tmp_path, k000001=CALIBRATIONS[0], k000008=CALIBRATIONS[1])
     image(tmp_path / "images" / "000008.png", 1242, 375)
     given = names(tmp_path, {"000001": 1, "000008": 8})
     code, (a, b, c, d) = table_of(calib, *given, "--images", str(tmp_path / "images"), "--camera", "CAM")
-    assert code == 0
+    assert code == 1  # of 000001 there is no image
+    said = f"not in the table: the size of 000001's image: {tmp_path / 'images'} has none of it\n"
+    assert said in capsys.readouterr().out
     assert [(row["key"], row["stream"]) for row in (a, b, c, d)] == [
         *(("000001", "CAM"), ("000001", "@lidar"), ("000008", "CAM"), ("000008", "@lidar"))
     ]
@@ -180,5 +184,29 @@ def test_nothing_to_write_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixt
     said = capsys.readouterr().err
     assert "has no calibrations" in said
     assert "cannot be listed" in said
-    assert "nothing was written: there is no row to write." in said
+    assert "nothing was written: there is no row to write: " in said
+    assert said.count("\n") == 3  # a line each
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_a_folder_of_images_that_is_not_there_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tables were written without sizes, as if nobody had named it."""
+    calib, nowhere = calibrations(tmp_path, k000001=CALIBRATIONS[0]), tmp_path / "nope"
+    command = ["scenes", "from-kitti", str(calib), "--out", str(tmp_path / "s.csv"), "--images"]
+    assert main([*command, str(nowhere)]) == 2
+    assert capsys.readouterr().err == f"the images {nowhere} are no folder.\n"
+    assert not (tmp_path / "s.csv").exists()
+    nowhere.mkdir()
+    assert main([*command, str(nowhere)]) == 1
+    assert f"the size of 000001's image: {nowhere} has none of it" in capsys.readouterr().out
+
+
+def test_a_name_that_no_file_can_have_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And no empty table is left."""
+    calib = calibrations(tmp_path, k000001=CALIBRATIONS[0])
+    command = ["scenes", "from-kitti", str(calib), "--out", str(tmp_path / "s.csv"), "--camera", "\udcff"]
+    assert main(command) == 2
+    assert "the table cannot be written to " in capsys.readouterr().err
     assert not (tmp_path / "s.csv").exists()

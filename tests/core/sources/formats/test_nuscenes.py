@@ -283,8 +283,96 @@ def test_a_data_set_that_cannot_be_read_says_why(
     root = data_root(tmp_path)
     break_(root / "v1.0-mini")
     assert main(["scenes", "from-nuscenes", str(root), "--out", str(tmp_path / "t.csv")]) == 2
-    assert says in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
     assert not (tmp_path / "t.csv").exists()
+
+
+RECORD = {
+    "sensor": {"token": "s", "channel": "LIDAR_TOP"},
+    "calibrated_sensor": {
+        "token": "c",
+        "sensor_token": "s",
+        "translation": [0, 0, 1],
+        "rotation": [1, 0, 0, 0],
+    },
+    "scene": {"token": "S", "name": "scene-0061"},
+    "sample": {"token": "a", "scene_token": "S"},
+    "sample_data": {
+        "token": "x",
+        "sample_token": "a",
+        "ego_pose_token": "e",
+        "calibrated_sensor_token": "c",
+        "is_key_frame": True,
+        "timestamp": 1_532_402_927_647_951,
+    },
+    "ego_pose": {"token": "e", "translation": [1, 2, 3], "rotation": [1, 0, 0, 0]},
+}
+TEXTS = [
+    ("sensor", "token"),
+    ("sensor", "channel"),
+    ("calibrated_sensor", "token"),
+    ("calibrated_sensor", "sensor_token"),
+    ("scene", "token"),
+    ("scene", "name"),
+    ("sample", "token"),
+    ("sample", "scene_token"),
+    ("sample_data", "sample_token"),
+    ("sample_data", "ego_pose_token"),
+    ("sample_data", "calibrated_sensor_token"),
+    ("ego_pose", "token"),
+]
+
+
+def said_of(folder: Path, capsys: pytest.CaptureFixture[str], table: str, row: Any, *, code: int = 2) -> str:
+    """What the command says of a data set of one sample, in which one row is another one."""
+    for name, record in RECORD.items():
+        (folder / "v1.0-x").mkdir(exist_ok=True)
+        text = json.dumps([row if name == table else record])
+        (folder / "v1.0-x" / f"{name}.json").write_text(text)
+    assert main(["scenes", "from-nuscenes", str(folder), "--out", str(folder / "t.csv")]) == code
+    assert (folder / "t.csv").exists() == (code == 0)
+    return capsys.readouterr().err
+
+
+def test_the_record_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said_of(tmp_path, capsys, "", None, code=0) == ""
+
+
+@pytest.mark.parametrize("table", RECORD)
+@pytest.mark.parametrize("row", [1, None, "a", ["a"]])
+def test_a_row_that_is_no_object_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], table: str, row: Any
+) -> None:
+    said = said_of(tmp_path, capsys, table, row)
+    assert said == f"{tmp_path}/v1.0-x/{table}.json, row 1: no object, but {row!r}.\n"
+
+
+@pytest.mark.parametrize(("table", "name"), TEXTS)
+def test_a_member_that_is_no_text_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], table: str, name: str
+) -> None:
+    """Nothing is read of what nobody looks for, and a row is wrong whatever is wrong with it."""
+    where = f"{tmp_path}/v1.0-x/{table}.json, row 1"
+    assert said_of(tmp_path, capsys, table, {}).startswith(f"{where} has no ")
+    for wrong in (None, 5, True, ["a"], {"a": 1}, "", "\ud800"):
+        said = said_of(tmp_path, capsys, table, RECORD[table] | {name: wrong})
+        assert said == f"{where}: {name!r} is {wrong!r}, no text.\n"
+
+
+def test_a_table_that_is_not_there_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said_of(tmp_path, capsys, "", None, code=0)
+    for name in RECORD:
+        if name != "sample":  # by which the folder is known
+            place = tmp_path / "v1.0-x" / f"{name}.json"
+            text = place.read_text()
+            place.unlink()
+            assert main(["scenes", "from-nuscenes", str(tmp_path), "--out", str(tmp_path / "t.csv")]) == 2
+            said = capsys.readouterr().err
+            assert said.startswith(f"{place} cannot be read: ")
+            assert "row" not in said.removeprefix(str(place))
+            place.write_text(text)
 
 
 @pytest.mark.parametrize(

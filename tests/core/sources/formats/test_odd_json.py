@@ -98,7 +98,7 @@ def test_what_is_wrong_with_annotations_is_said(tmp_path: Path, wrong: str) -> N
 
 def test_annotations_that_are_not_there_are_said_to_be_so(tmp_path: Path) -> None:
     results, table = write_json(tmp_path / "r.json", [box(7)]), one_scene_each(tmp_path, [7])
-    with pytest.raises(KognicInputError, match=r"^\S*a\.json cannot be read"):
+    with pytest.raises(KognicInputError, match=r"^'annotations': \S*a\.json cannot be read"):
         opened(results, table, arguments={"annotations": tmp_path / "a.json"})
 
 

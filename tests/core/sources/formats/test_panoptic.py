@@ -258,3 +258,32 @@ def test_the_bytes_of_a_document_are_kept() -> None:
     (entry,) = (entry for entry in source if isinstance(entry, Prediction))
     assert entry.read() == (DATA / "panoptic_documents" / f"{entry.scene_uuid}.json").read_bytes()
     assert json.loads(entry.read())
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_the_folder_of_the_pngs_is_one_that_is_read(tmp_path: Path, named: bool) -> None:  # noqa: FBT001
+    """What is in another one beside it, nobody knows."""
+    ids = drawn()
+    given = tmp_path / "in"
+    given.mkdir()
+    write(given, [annotation(ids)], {"five.png": coloured(ids)})
+    rows = one_scene_each(tmp_path, [5, 6])
+    options = {"arguments": {"png_folder": given / "results"}} if named else {}
+    for others in (0, 1):
+        source = opened(given, rows, format="panoptic", classes=CLASSES, empty_scenes="send", **options)
+        found = documents(source)
+        assert found[scene(0)] != "unreadable"
+        assert (found[scene(1)] == "unreadable") == (others == 1)
+        assert len(source.counts.named.get("not_read", [])) == others
+        (given / "other").mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize("image", [5, "5", "5.0"])
+def test_an_id_that_a_data_frame_wrote_as_a_float_is_that_id(tmp_path: Path, image: Any) -> None:
+    ids = drawn()
+    results = write(tmp_path, [annotation(ids, image)], {"five.png": coloured(ids)})
+    rows = one_scene_each(tmp_path, ["5.0"])
+    source = opened(results, rows, format="panoptic", classes=CLASSES, empty_scenes="send")
+    assert source.counts.is_clean
+    (document,) = documents(source).values()
+    assert document["objects"]
