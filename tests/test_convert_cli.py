@@ -99,7 +99,7 @@ def test_of_an_empty_folder_nothing_is_made_whatever_the_format(tmp_path: Path) 
 @pytest.mark.parametrize("most", [0, -1])
 def test_documents_of_no_byte_are_refused_before_anything_is_read(tmp_path: Path, most: int) -> None:
     done = run(
-        "coco", tmp_path / "no", "--scenes", "no", "--out", tmp_path / "o", "--max-document-bytes", most
+        "coco", tmp_path / "no", "--scenes", "no", "--out", tmp_path / "o", "--max-document-bytes", str(most)
     )
     assert done.returncode == 2
     assert done.stderr == (f"--max-document-bytes must be a whole number of bytes above 0, not {most}.\n")

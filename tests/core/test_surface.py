@@ -195,6 +195,7 @@ PUBLIC: dict[str, str] = {
     "sources.converting.json_stream": "BrokenJSONError JSONStream Reads Repeated RepeatedKeyError once",
     "sources.converting.rows": (
         "Argument BadRow Canvas Detection EmptyKey Frame Kind Labels Layer ModelFormat Skipped WrongDetectionError"
+        " id_of"
     ),
     "sources.converting.scenes": "Place Scenes",
     "sources.converting.source": "ModelSource Store check_table finder",
@@ -204,6 +205,7 @@ PUBLIC: dict[str, str] = {
     "sources.feather": "names_all",
     "sources.folder": "FilesSource PackedNames open_glob",
     "sources.texts.columns": "Owners bad_row check_plain check_whole lines_of track_name whole_number",
+    "sources.texts.matrices": "transform_of",
     "sources.formats.mot": "sequence_of",
     "sources.formats.opening": "open_model_source recognise",
     "sources.formats.options": "Confidence EmptyScenes FormatOptions",

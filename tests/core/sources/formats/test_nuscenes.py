@@ -289,7 +289,7 @@ def test_a_data_set_that_cannot_be_read_says_why(
     assert not (tmp_path / "t.csv").exists()
 
 
-RECORD = {
+RECORD: dict[str, dict[str, Any]] = {
     "sensor": {"token": "s", "channel": "LIDAR_TOP"},
     "calibrated_sensor": {
         "token": "c",
