@@ -32,8 +32,8 @@ from tests.stores.conftest import COUNT
 from tests.stores.s3 import S3
 
 FOLDER = "s3://ml@preds/day/"
-# Of whom is asked for long enough to be sure on a busy machine, where a read may hang twice until it is given up after
-# a minute each; and whom nobody waits for.
+# Of whom is asked for long enough to be sure on a busy machine, where reads that hang are given up after a minute
+# each, perhaps twice; and whom nobody waits for.
 LONG, SHORT = 400.0, 0.3
 FIRST = demo.scene_uuid(0)
 

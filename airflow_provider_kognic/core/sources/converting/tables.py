@@ -321,8 +321,8 @@ def scene_row(row: Mapping[str, Any], *, needs_size: bool, has_ids: bool = False
         transform = transform_of(row.get("transform"))
     except ValueError as error:
         raise WrongRow(str(error)) from None
-    if stream != LIDAR:
-        _check_camera(stream, has_transform=transform is not None)
+    if stream != LIDAR and stream.lower().removeprefix("@") == LIDAR[1:]:  # it would be sent as a camera
+        raise WrongRow(f"the stream is {stream!r}: Kognic's name of a lidar is {LIDAR}", stream)
     return TableRow(
         key,
         scene_uuid,
@@ -333,18 +333,6 @@ def scene_row(row: Mapping[str, Any], *, needs_size: bool, has_ids: bool = False
         height,
         transform,
     )
-
-
-def _check_camera(stream: str, *, has_transform: bool) -> None:
-    """Check that a stream is no lidar that is called otherwise: it would be sent as a camera."""
-    if has_transform:
-        raise WrongRow(
-            f"a transform goes with {LIDAR}, and the stream is {stream!r}: a camera's row has none, and a lidar is"
-            f" called {LIDAR}",
-            stream,
-        )
-    if stream.lower().removeprefix("@") == LIDAR[1:]:
-        raise WrongRow(f"the stream is {stream!r}: Kognic's name of a lidar is {LIDAR}", stream)
 
 
 def _key(row: Mapping[str, Any], *, has_ids: bool) -> str:

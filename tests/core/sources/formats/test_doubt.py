@@ -136,7 +136,7 @@ def test_of_a_lidar_that_is_called_otherwise_no_scene_is_sent(tmp_path: Path, em
     """Whether there is a camera beside it or not."""
     file = nuscenes.results(tmp_path, {"a": [nuscenes.box()], "b": []})
     rows = lidar_rows("ab", [UNIT] * 2)
-    rows[0]["stream"] = "LIDAR_TOP"
+    rows[0]["stream"] = "LIDAR"
     for camera in ([], [{"key": "a", "scene_uuid": scene(0), "stream": "CAM"}]):
         table = write_scenes(tmp_path / "s.csv", [*rows, *camera])
         source = opened(file, table, format="nuscenes", empty_scenes=empty)
