@@ -84,7 +84,12 @@ WRONG: list[tuple[type, dict[str, Any], str, list[Any]]] = [
     (CreatePredictionsGroupOperator, CREATE, "predictions", ["/p", 7, []]),
     (CreatePredictionsGroupOperator, CREATE, "manifest", ["/m.csv", 7]),
     (CreatePredictionsGroupOperator, CREATE, "class_mapping_overrides", ["rows", {"a": "b"}]),
-    (CreatePredictionsGroupOperator, CREATE, "scenes", ["/s.csv", 7]),
+    (
+        CreatePredictionsGroupOperator,
+        {**CREATE, "class_mapping": "from_predictions", **READ},
+        "scenes",
+        [None, 7, "/no/s.csv"],
+    ),
     (CreatePredictionsGroupOperator, CREATE, "min_confidence", ["high"]),
     (CreatePredictionsGroupOperator, CREATE, "if_exists", ["replace", None, 7, []]),
     (PredictionsGroupSensor, {"dataset": "demo"}, "name", [None, True, 1.5, [], {}]),
