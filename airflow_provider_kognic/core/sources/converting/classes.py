@@ -53,13 +53,12 @@ def name_categories(named: dict[str, str], text: JSONStream) -> None:
     Raises:
         TypeError: One is no object, or its id none.
         KeyError: One has no id or name.
-        ValueError: An id has two names, or one is no text.
+        ValueError: An id has two names.
     """
     for category in text.values():
         if not isinstance(category, dict):
             raise TypeError(f"no object, but {category!r:.80}")
         given, name = category["id"], str(category["name"])
-        name.encode()  # half a character is none
         key = given if isinstance(given, str) else str(whole_id(given, "id"))
         if named.setdefault(key, name) != name:
             raise ValueError(f"category {key!r} is there more than once, and which counts is not known")
