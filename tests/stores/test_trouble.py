@@ -32,9 +32,8 @@ from tests.stores.conftest import COUNT
 from tests.stores.s3 import S3
 
 FOLDER = "s3://ml@preds/day/"
-# Of whom is asked for long enough to be sure on a busy machine, where reads that hang are given up after a minute
-# each, perhaps twice; and whom nobody waits for.
-LONG, SHORT = 400.0, 0.3
+# Of whom is asked for long enough to be sure on a busy machine, and whom nobody waits for.
+LONG, SHORT = 120.0, 0.3
 FIRST = demo.scene_uuid(0)
 
 
