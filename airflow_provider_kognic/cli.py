@@ -1,6 +1,7 @@
-"""The command line: `python -m airflow_provider_kognic validate PATH...`, with no Airflow running or imported.
+"""The command line: `airflow-provider-kognic COMMAND`, with no Airflow running or imported but for `pool`.
 
-Exit code 0: everything is valid. 1: something is invalid. 2: something could not be checked.
+`validate` is here, `convert` in `convert_cli`, `preview` in `preview_cli`, `scenes` in `scenes_cli`, `table`
+in `table_cli`. Exit code 0: everything is valid. 1: something is invalid. 2: something could not be checked.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ DESCRIPTION = (
     "Check prediction documents against the rules of Kognic's prediction format, and tell everything that is wrong."
     " Nothing is sent. Exit code 0: all are valid; 1: some are not; 2: something could not be checked."
 )
-# Flags and what argparse takes with them; Airflow's own command line takes the same.
+# Flags and what argparse takes with them.
 ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (
         ("paths",),
@@ -68,14 +69,38 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_kognic", description="Tools of the Airflow provider for Kognic."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def define_commands(commands: Any) -> None:
+    """Define every command.
+
+    Args:
+        commands: What argparse's `add_subparsers` returns, or what takes the same calls.
+    """
+    from airflow_provider_kognic import convert_cli, pool_cli, preview_cli, scenes_cli, table_cli
+
     validate = commands.add_parser("validate", help=HELP, description=DESCRIPTION)
     for flags, options in ARGUMENTS:
         validate.add_argument(*flags, **options)
+    validate.set_defaults(does=_validate)
+    convert = commands.add_parser("convert", help=convert_cli.HELP, description=convert_cli.DESCRIPTION)
+    convert_cli.add_arguments(convert)
+    convert.set_defaults(does=convert_cli.convert)
+    scenes = commands.add_parser("scenes", help=scenes_cli.HELP, description=scenes_cli.DESCRIPTION)
+    scenes_cli.add_arguments(scenes)
+    preview = commands.add_parser("preview", help=preview_cli.HELP, description=preview_cli.DESCRIPTION)
+    preview_cli.add_arguments(preview)
+    preview.set_defaults(does=preview_cli.preview)
+    table = commands.add_parser("table", help=table_cli.HELP, description=table_cli.DESCRIPTION)
+    table_cli.add_arguments(table)
+    table.set_defaults(does=table_cli.table)
+    pool = commands.add_parser("pool", help=pool_cli.HELP, description=pool_cli.DESCRIPTION)
+    pool_cli.add_arguments(pool)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="airflow-provider-kognic", description="Tools of the Airflow provider for Kognic."
+    )
+    define_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
     return parser
 
 
@@ -85,14 +110,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Check what the arguments name, write the report to stdout, and return the exit code."""
+    """Do what the command's name says, write the report to stdout, and return the exit code."""
     from airflow_provider_kognic.core.errors import KognicError
 
     # A document's key or a path may have what the encoding lacks. Python's stderr escapes that by itself.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _validate(given)
+        return int(given.does(given))
     except KognicError as error:
         sys.stderr.write(f"{error}\n")
     except BrokenPipeError:  # whoever read the report has seen enough

@@ -22,11 +22,19 @@ COUNTS = ("uploaded", "skipped", "refused", "in_doubt", "unsent", "total")
 """The counts of predictions that every summary has."""
 
 _WOULD_SEND = "would_send"  # a dry run's alone
-_WHERE = ("predictions_group_uuid", "predictions_group", "dataset_uuid", "dataset", "link", "source")
+_NAMES = ("predictions_group", "dataset", "source")
+_WHERE = ("predictions_group_uuid", "dataset_uuid", "link", *_NAMES)
 _FAILED = {"failed", "upstream_failed"}
 _SHOWN = 5
+_EXAMPLES = 2
+_MOST_CAUSES = 6
+_LEAST_ERROR_BYTES = 200
+_LEAST_NAME_BYTES = 170
 
 # In bytes as JSON: a summary stays below 4 KB, whatever the texts are made of.
+MOST_BYTES = 3900
+MOST_EXAMPLE_BYTES = 180
+MOST_CAUSE_BYTES = 36
 MOST_ERROR_BYTES = 1500
 MOST_NAME_BYTES = 300
 MOST_REASON_BYTES = 36
@@ -139,6 +147,18 @@ def summary_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
     return pulled
 
 
+def shortened(summary: dict[str, Any]) -> dict[str, Any]:
+    """Return a summary of which names, and then its error, are cut further where all of it is too much."""
+    if len(json.dumps(summary)) > MOST_BYTES:
+        names = {name: summary[name] for name in (*_NAMES, "receipts") if isinstance(summary[name], str)}
+        summary = {**summary, **{name: cut(text, _LEAST_NAME_BYTES) for name, text in names.items()}}
+    over = len(json.dumps(summary)) - MOST_BYTES
+    error = summary["error"]
+    if over <= 0 or not error:
+        return summary
+    return {**summary, "error": cut(error, max(_LEAST_ERROR_BYTES, len(json.dumps(error)) - over))}
+
+
 def cut(text: str, most: int) -> str:
     """Return a text that takes at most so many bytes as JSON, with a sign where it was cut.
 
@@ -149,7 +169,7 @@ def cut(text: str, most: int) -> str:
     if len(json.dumps(text)) <= most:
         return text
     short = text[:most]
-    while len(json.dumps(short)) > most - len('"\\u2026"'):
+    while short and len(json.dumps(short)) > most - len('"\\u2026"'):
         short = short[: len(short) * 9 // 10]
     return short + "…"
 
@@ -218,8 +238,9 @@ def _sum(shards: list[_Shard]) -> dict[str, Any]:
     unknown = [shard for shard in shards if shard.unknown]
     failed = [shard for shard in shards if shard.failed]
     where = {name: _common(told, name) for name in _WHERE}
-    return {
+    total: dict[str, Any] = {
         "predictions_group_uuid": where.pop("predictions_group_uuid"),
+        **_conversion(told),
         **(
             {"dry_run": len(dry) == len(told), _WOULD_SEND: sum(one.get(_WOULD_SEND) or 0 for one in dry)}
             if dry
@@ -238,10 +259,31 @@ def _sum(shards: list[_Shard]) -> dict[str, Any]:
             if shard.summary is not None and shard.summary.get("receipts")
         },
         "shards": len(shards),
+    }
+    return {
+        **shortened(total),
         "failed_shards": [shard.name for shard in failed],
         "unknown_shards": [shard.name for shard in unknown],
         "skipped_shards": [shard.name for shard in shards if shard.skipped],
     }
+
+
+def _conversion(told: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sum of what became of rows of models' results, where any shard had some."""
+    found = [one["conversion"] for one in told if one.get("conversion")]
+    if not found:
+        return {}
+    total: dict[str, Any] = {}
+    for name in dict.fromkeys(name for one in found for name in one):
+        values = [one[name] for one in found if name in one]
+        if isinstance(values[0], Mapping):
+            summed = _reasons([{"reasons": value} for value in values])
+            total[name] = dict(list(summed.items())[:_MOST_CAUSES])
+        elif isinstance(values[0], list):
+            total[name] = [text for value in values for text in value][:_EXAMPLES]
+        else:
+            total[name] = sum(values)
+    return {"conversion": total}
 
 
 def _is_count(given: Any) -> bool:

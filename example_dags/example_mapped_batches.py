@@ -9,7 +9,7 @@ An Airflow pool bounds them together: it has as many slots as connections are al
 slots as it has connections. With 10 slots and 5 connections a task, two batches are uploaded at any time and the
 others wait. Let every task that uploads with the same credentials, in any DAG, use the same pool. Make it once:
 
-    airflow pools set kognic 10 "connections to Kognic"
+    airflow-provider-kognic pool create
 
 (or in the UI, Admin > Pools). Without the pool, Airflow never starts the mapped tasks.
 

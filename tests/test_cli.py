@@ -345,3 +345,23 @@ def test_airflow_has_the_command_too(folder: Path, airflow_database: Path) -> No
     done = run(folder, "--format", "json", command=airflow, AIRFLOW_HOME=str(airflow_database))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout[done.stdout.index('{"documents"') :])["totals"]["valid"] == 2
+
+
+def test_airflow_has_every_command_with_its_arguments(airflow_database: Path, tmp_path: Path) -> None:
+    """They are defined once, and do the same."""
+    if not reads_provider_commands():
+        pytest.skip("an older Airflow reads no commands of providers")
+    airflow = [sys.executable, "-m", "airflow", "kognic", "convert"]
+    (tmp_path / "results.json").write_text('[{"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4]}]')
+    (tmp_path / "scenes.csv").write_text(f"key,scene_uuid,stream\n1,{demo.scene_uuid(1)},CAM\n")
+    (tmp_path / "classes.json").write_text('{"3": "Car"}')
+    given = [f"--scenes={tmp_path}/scenes.csv", f"--classes={tmp_path}/classes.json", f"--out={tmp_path}/out"]
+    done = run("coco", tmp_path / "results.json", *given, command=airflow, AIRFLOW_HOME=str(airflow_database))
+    assert done.returncode == 0, done.stderr
+    assert "1 documents written to" in done.stdout
+    assert [path.stem for path in (tmp_path / "out").iterdir()] == [demo.scene_uuid(1)]
+
+    airflow[-1:] = ["scenes", "from-nuscenes", "--help"]
+    done = run(command=airflow, AIRFLOW_HOME=str(airflow_database))
+    assert done.returncode == 0, done.stderr
+    assert "--scene-uuids" in done.stdout

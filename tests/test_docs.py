@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,8 +92,9 @@ def test_the_tables_of_rules_are_those_of_the_checker(start: str, name: str) -> 
 def test_the_limits_are_those_of_the_checker() -> None:
     """The page on validation has each limit, in the order of this list."""
     from airflow_provider_kognic.core import values
+    from airflow_provider_kognic.core.geometry.masks.png import MOST_PIXELS
     from airflow_provider_kognic.core.openlabel import issues
-    from airflow_provider_kognic.core.openlabel.decoding import bitmaps, limits
+    from airflow_provider_kognic.core.openlabel.decoding import limits
 
     expected = [
         values.MOST_DOCUMENT_BYTES,
@@ -100,7 +102,7 @@ def test_the_limits_are_those_of_the_checker() -> None:
         limits.MOST_FRAGMENT_BYTES,
         limits.MOST_FRAGMENT_VALUES,
         limits.MOST_DEPTH,
-        bitmaps.MOST_PIXELS,
+        MOST_PIXELS,
         issues.MOST_COUNTED,
     ]
     assert [row[1] for row in _rows("validation.md", "<!-- table of limits -->")] == [
@@ -160,10 +162,13 @@ def test_the_arguments_of_the_command_are_documented() -> None:
 
 
 def _own_arguments(operator: type[Any]) -> set[str]:
+    """The parameters of an operator, without those that belong to one format: the page on formats has these."""
+    from airflow_provider_kognic.task.arguments.model_results import OWN
+
     return {
         name
         for name, parameter in inspect.signature(operator.__init__).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in OWN
     }
 
 
@@ -186,11 +191,16 @@ CLASSES = 4
 @pytest.mark.parametrize("number", range(CLASSES))
 def test_every_parameter_is_documented_with_whether_it_is_templated(number: int) -> None:
     """A page's table of parameters names each once, and says `yes` for exactly the templated ones."""
+    from airflow_provider_kognic.task.arguments.model_results import OWN
+
     assert len(_classes()) == CLASSES
     page, start, operator = _classes()[number]
-    rows = {row[0].strip("`"): row[-1] for row in _rows(page, start)}
+    named = [(name.strip("`"), row[-1]) for row in _rows(page, start) for name in row[0].split(", ")]
+    rows = dict(named)
+    assert len(rows) == len(named)
     assert set(rows) == _own_arguments(operator)
-    assert {name for name, templated in rows.items() if templated == "yes"} == set(operator.template_fields)
+    templated = {name for name, templated in rows.items() if templated == "yes"}
+    assert templated == set(operator.template_fields) - set(OWN)
 
 
 def test_every_key_of_a_summary_is_documented() -> None:
@@ -216,6 +226,103 @@ def test_every_extra_of_the_connection_is_documented() -> None:
     from airflow_provider_kognic.get_provider_info import CONN_FIELDS
 
     assert [row[0].strip("`") for row in _rows("connection.md", "Everything else is in")] == list(CONN_FIELDS)
+
+
+_PRINTING = r"```python\n(.*?)```\n\n```text\n(.*?)```"
+# Of the page on coordinates: to read it where tests are collected would hide it if it went away.
+PRINTING = 4
+
+
+@pytest.mark.parametrize("number", range(PRINTING))
+def test_the_examples_of_coordinates_print_what_is_below_them(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each can be pasted as it is."""
+    page = (ROOT / "docs" / "geometry.md").read_text(encoding="utf-8")
+    found = re.findall(_PRINTING, page, re.DOTALL)
+    assert len(found) == PRINTING
+    code, printed = found[number]
+    exec(code, {})
+    assert capsys.readouterr().out == printed
+
+
+def test_the_signatures_of_coordinates_are_those_of_the_code() -> None:
+    """Annotations are texts there, so that quotes stand around each."""
+    from airflow_provider_kognic.core import geometry
+
+    page = (ROOT / "docs" / "geometry.md").read_text(encoding="utf-8")
+    listed = page.partition("```pyi\n")[2].partition("\n```")[0].splitlines()
+    functions = {name: getattr(geometry, name) for name in geometry.__all__}
+    assert [line.replace("'", "") for line in listed] == [
+        f"{name}{inspect.signature(one)}".replace("'", "")
+        for name, one in functions.items()
+        if inspect.isfunction(one)
+    ]
+
+
+def test_every_convention_is_in_the_tables_of_coordinates() -> None:
+    """The functions that they name are those there are."""
+    from airflow_provider_kognic.core import geometry
+
+    rows = _rows("geometry.md", "<!-- table of cuboids -->") + _rows("geometry.md", "<!-- table of boxes -->")
+    named = {name for row in rows for name in re.findall(r"`((?:box|cuboid)_\w+)`", row[1])}
+    assert named == {name for name in geometry.__all__ if name.startswith(("box_", "cuboid_"))}
+
+
+def test_every_format_and_its_arguments_are_in_the_table_of_formats() -> None:
+    """In the registry's order, with each argument as the command line has it, and each choice of it."""
+    from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
+    from airflow_provider_kognic.task.arguments.model_results import OWN
+
+    rows = {row[0].strip("`"): row[-1] for row in _rows("formats.md", "<!-- table of formats -->")}
+    assert list(rows) == [*BY_NAME, "openlabel"]
+    named = set()
+    for name, known in BY_NAME.items():
+        flags = {f"--{argument.name.replace('_', '-')}" for argument in known.arguments}
+        assert set(re.findall(r"--[a-z0-9-]+", rows[name])) == flags
+        words = re.findall(r"[\w.]+", rows[name])
+        assert not [choice for one in known.arguments for choice in one.choices if choice not in words]
+        named |= {argument.name for argument in known.arguments}
+    assert named == set(OWN)
+
+
+def test_the_table_of_conventions_has_every_format_and_its_source() -> None:
+    """What its kinds of geometry need is said: where a cuboid is, which pixel is the first, how a mask is."""
+    from airflow_provider_kognic.core.sources.converting.rows import Kind
+    from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
+
+    rows = _rows("formats.md", "<!-- table of conventions -->")
+    assert [row[0].strip("`") for row in rows] == ["Kognic", *BY_NAME]
+    for row, known in zip(rows[1:], BY_NAME.values(), strict=True):
+        _, frame, place, sizes, axes, _, boxes, masks, source = row
+        assert source
+        assert (
+            all((frame, place, sizes, axes))
+            == any((frame, place, sizes, axes))
+            == (Kind.CUBOID in known.kinds)
+        )
+        assert bool(boxes) == (Kind.BOX in known.kinds)
+        assert bool(masks) == (Kind.MASK in known.kinds)
+
+
+def test_every_command_in_the_docs_is_one_that_there_is() -> None:
+    """The parser takes each line of a shell that calls the command; its files need not be there."""
+    from airflow_provider_kognic.cli import _parser
+
+    program, found = r"(?:airflow-provider-kognic|python -m airflow_provider_kognic) (.*)", 0
+    for page in PAGES:
+        for block in re.findall(
+            r"```(?:sh|bash|console)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
+        ):
+            for line in block.replace("\\\n", " ").splitlines():
+                if called := re.match(program, line.strip()):
+                    _parser().parse_args(shlex.split(called[1], comments=True))
+                    found += 1
+    assert found > COMMANDS
+
+
+# So many commands at least are found, so that the search for them works.
+COMMANDS = 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

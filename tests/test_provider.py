@@ -151,6 +151,9 @@ print(json.dumps([round(took * 1000), sorted(set(sys.modules) - before)]))
     record_property("import_ms_beyond_airflow_sdk", took)
     heavy = {"httpx", "requests", "kognic", "authlib", "pydantic", "msgspec", "fsspec", "upath"}
     assert not {name for name in added if name.split(".")[0] in heavy}
+    formats = {name.rpartition(".")[2] for name in added if ".core.sources.formats." in name}
+    assert formats == {"options", "registry"}  # what there is, and none of them
+    assert not {name for name in added if ".core.geometry" in name}
 
 
 def _python(code: str) -> str:

@@ -69,7 +69,7 @@ def masked(text: str) -> str:
 def masked_as(text: str, url: str) -> str:
     """Return a text without what a URL hides, also where it stands there by itself, as libraries quote it."""
     text = masked(text)
-    for secret in _secrets_of(url):
+    for secret in secrets_of(url):
         text = text.replace(secret, MASK)
     return text
 
@@ -135,7 +135,7 @@ def _values_of(url: str) -> Iterator[tuple[int, int]]:
             yield name.end(), at
 
 
-def _secrets_of(url: str) -> list[str]:
+def secrets_of(url: str) -> list[str]:
     """Return what `masked` cuts out of a URL, and its parts, as they are and unquoted; the longest first."""
     found = [both[0].removesuffix("@") for both in _PASSWORD.finditer(url)]
     found += [one.partition(":")[2] for one in found if ":" in one]

@@ -95,7 +95,7 @@ class Validation(str, Enum):
 
 @dataclass(frozen=True)
 class MaxFailures:
-    """How many predictions may be refused.
+    """How many may be refused: predictions, or rows of a model's results.
 
     Attributes:
         amount: A count, or a percentage of the total.
@@ -106,8 +106,8 @@ class MaxFailures:
     percent: bool = False
 
     @classmethod
-    def parse(cls, value: object) -> MaxFailures:
-        """Read a count (`3`, `"3"`) or a percentage (`"2%"`).
+    def parse(cls, value: object, what: str = "max_failures") -> MaxFailures:
+        """Read a count (`3`, `"3"`) or a percentage (`"2%"`) of what is called `what`.
 
         Raises:
             KognicInputError: It is neither.
@@ -122,7 +122,7 @@ class MaxFailures:
             if match and float(match[1]) <= 100:  # noqa: PLR2004 - percent
                 return cls(float(match[1]), percent=True)
         raise KognicInputError(
-            f"max_failures must be a count such as 3 or a share such as '2%', not {brief(value)}."
+            f"{what} must be a count such as 3 or a share such as '2%', not {brief(value)}."
         )
 
     def allows(self, refused: int, total: int) -> bool:

@@ -20,8 +20,9 @@ _CLOSES = "\"')]}」』\uff09"
 _UUID = 36
 # Characters of a value that a message shows: enough to know it by.
 _SHOWN = 300
-# What is not seen, and does something to a terminal or to the direction of a line.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# What is not seen, and does something to a terminal or to the direction of a line; and what stands for bytes of a
+# file's name that are no text, which a log that is written as UTF-8 or JSON cannot take.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # Reasons that are named where they are counted, and characters to which each is cut.
 _SHOWN_REASONS = 5
 _LONGEST_REASON = 60

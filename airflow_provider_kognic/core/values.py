@@ -93,6 +93,35 @@ def check_bytes(value: object, what: str) -> int:
     return value
 
 
+def check_count(value: object, what: str) -> int:
+    """Return `value` as a whole number above 0.
+
+    Raises:
+        KognicInputError: It is none.
+    """
+    number: object = value
+    if isinstance(value, str) and value.strip().isdecimal():
+        number = int(value.strip()[:_DIGITS])
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise KognicInputError(f"{what} must be a whole number above 0, not {value!r}.")
+    return number
+
+
+def check_confidence(value: object, what: str) -> float:
+    """Return `value` as a number from 0 to 1.
+
+    Raises:
+        KognicInputError: It is none.
+    """
+    try:
+        number = float(value)  # type: ignore[arg-type]  # whatever is no number is the except branch
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if isinstance(value, bool) or not 0 <= number <= 1:
+        raise KognicInputError(f"{what} must be a number from 0 to 1, or one for each class, not {value!r}.")
+    return number
+
+
 def check_flag(value: object, what: str) -> bool:
     """Return `value` as true or false; takes the usual words for them.
 

@@ -11,7 +11,18 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, MOST_MEMORY
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
-from airflow_provider_kognic.task.arguments import GroupArguments, UploadArguments, is_running, serializable
+from airflow_provider_kognic.task.arguments import (
+    GroupArguments,
+    UploadArguments,
+    model_results,
+    serializable,
+)
+from airflow_provider_kognic.task.arguments.rendering import (
+    HidesSecrets,
+    check_rendered,
+    is_running,
+    templates_of,
+)
 from airflow_provider_kognic.task.failures import exception_for, exception_of
 
 if TYPE_CHECKING:
@@ -24,7 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.task.deadline import Deadline
 
 
-class CreatePredictionsGroupOperator(BaseOperator):
+class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
     """Makes sure of a predictions group in a dataset and returns its uuid.
 
     A create whose answer was lost is settled by listing the groups by name, before anything is sent again. On
@@ -42,6 +53,9 @@ class CreatePredictionsGroupOperator(BaseOperator):
         predictions: For `from_predictions`: where the predictions are, as for `UploadPredictionsOperator`
             (templated).
         manifest: Instead of `predictions`, likewise (templated).
+        predictions_format, scenes, classes, unknown_class, min_confidence, max_per_frame, classes_only, confidence,
+            empty_scenes: For `from_predictions`: as for `UploadPredictionsOperator`, and so are the arguments of
+            one format alone (templated).
         class_mapping_overrides: For `from_predictions`: rows, or a dict annotated -> predicted, which replace the
             rows of the classes that they name. Classes that occur only in annotations have to be added here:
             `{"pole": None}` (templated).
@@ -70,11 +84,17 @@ class CreatePredictionsGroupOperator(BaseOperator):
         "class_mapping_overrides",
         "if_exists",
         "kognic_conn_id",
+        *model_results.ARGUMENTS,
     )
-    template_fields_renderers = {"class_mapping": "json", "class_mapping_overrides": "json"}  # noqa: RUF012 - as in BaseOperator
+    template_fields_renderers = {  # noqa: RUF012 - as in BaseOperator
+        "class_mapping": "json",
+        "class_mapping_overrides": "json",
+        "classes": "json",
+    }
     operator_extra_links = (KognicPredictionsGroupLink(),)
     ui_color = "#e6e0f8"
 
+    @model_results.takes_arguments_of_formats
     def __init__(
         self,
         *,
@@ -91,6 +111,7 @@ class CreatePredictionsGroupOperator(BaseOperator):
         retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
+        how = model_results.take_from(kwargs)
         super().__init__(retries=retries, **retry_policy_argument(retry_policy), **kwargs)
         self.dataset = dataset
         self.name = name
@@ -98,9 +119,12 @@ class CreatePredictionsGroupOperator(BaseOperator):
         self.class_mapping = serializable(class_mapping)
         self.predictions = predictions
         self.manifest = manifest
+        for argument, value in how.items():
+            setattr(self, argument, value)
         self.class_mapping_overrides = serializable(class_mapping_overrides)
         self.if_exists = if_exists
         self.kognic_conn_id = kognic_conn_id
+        self._templates = templates_of(self)
         if not is_running():
             GroupArguments.check_parsed(self)
 
@@ -110,6 +134,7 @@ class CreatePredictionsGroupOperator(BaseOperator):
 
         memory = memory_of(context)
         try:
+            check_rendered(self, self._templates)
             uuid, page = ensure_group(GroupArguments.of(self), KognicHook(self.kognic_conn_id), memory)
         except KognicError as error:
             again = error.method == "GET" or is_idempotent(self.if_exists, memory)
@@ -118,7 +143,7 @@ class CreatePredictionsGroupOperator(BaseOperator):
         return uuid
 
 
-class UploadPredictionsOperator(BaseOperator):
+class UploadPredictionsOperator(HidesSecrets, BaseOperator):
     """Uploads predictions, one OpenLABEL document a scene, into a predictions group.
 
     Each prediction is sent once, unless it was certainly not executed, and each gets one outcome: `created`,
@@ -129,10 +154,26 @@ class UploadPredictionsOperator(BaseOperator):
     Args:
         predictions: A folder or glob of `<scene-uuid>.json`, a `.jsonl` file of rows
             `{"sceneUuid", "openlabelContent"}`, on the worker's disk or any object store
-            (`s3://connection@bucket/folder`); or a list of such rows, for a few (templated).
+            (`s3://connection@bucket/folder`); or a list of such rows, for a few. With `scenes`, what a model wrote:
+            a file, folder or glob of the format (templated).
         predictions_group_uuid: The group's uuid (templated).
         manifest: Instead of `predictions`: a CSV or JSON-lines file with the columns `scene_uuid` and `path`,
             paths relative to it (templated).
+        predictions_format: What the predictions are, where they are no OpenLABEL: `coco`, `nuscenes`, … Not needed
+            where the file makes that certain (templated).
+        scenes: For a model's own files: the table that says which frame of which scene each key is (templated).
+        classes: For them: a JSON file of `{"<id or name>": "<class in Kognic>"}`, or such a dict (templated).
+        unknown_class: What to do about a class that `classes` does not have: `error` refuses its row, `skip` leaves
+            it out, `keep` takes the model's own name (templated).
+        min_confidence: Leave out what is less sure: a number from 0 to 1, or one for each class in Kognic, with `*`
+            for the others; of OpenLABEL documents, too, as are the next two (templated).
+        max_per_frame: Of each stream of a frame, only so many, the surest (templated).
+        classes_only: Only these classes, by their names in Kognic (templated).
+        confidence: What to do about a confidence that is not from 0 to 1: `refuse` its row, `drop` it, or `clip` it
+            (templated).
+        empty_scenes: What to do about scenes in which nothing was found: `skip`, or `send` them (templated).
+        max_refused_rows: How many rows of a model's results may be refused; if more are, nothing is sent at all. A
+            count, or a share such as `"0.1%"`; any number if None (templated).
         dataset: The group's dataset, uuid or exact name: lets the task check that the group is there before it
             sends anything, that the scenes have annotations, and that classes are in the group's class mapping; and
             link to it (templated).
@@ -177,11 +218,15 @@ class UploadPredictionsOperator(BaseOperator):
             `default_args` say otherwise. Yours is asked about every failure of the task, see
             `airflow_provider_kognic.exceptions`; with None, what no retry can mend fails at once.
 
+    What a file of some format does not say is an argument, too, by the name that `docs/formats.md` gives it:
+    `annotations`, `label_ids`, `axes`, … (templated).
+
     Returns a summary, never documents, and leaves it in the XCom `summary` as well, also where it fails: the counts
     `uploaded`, `skipped`, `refused`, `in_doubt`, `unsent` and `total`, `duration_s`, `rate_per_s` and `reasons`;
     `predictions_group_uuid`, `predictions_group`, `dataset_uuid`, `dataset`, `link` and `source`; `counted`,
     `error` and `receipts`; `task_id`, `map_index` and `try_number`. Of a dry run also `dry_run` (true) and
-    `would_send`. See `airflow_provider_kognic.summaries`, which adds up those of mapped tasks.
+    `would_send`; of a model's results, or where something is left out of documents, `conversion`. See
+    `airflow_provider_kognic.summaries`, which adds up those of mapped tasks.
 
     Raises:
         KognicPermanentError: What a retry cannot mend: input, credentials, permission, refusals, doubt; without a
@@ -204,18 +249,31 @@ class UploadPredictionsOperator(BaseOperator):
         "class_mapping",
         "dry_run",
         "report",
+        "max_refused_rows",
         "kognic_conn_id",
+        *model_results.ARGUMENTS,
     )
-    template_fields_renderers = {"class_mapping": "json"}  # noqa: RUF012 - as in BaseOperator
+    template_fields_renderers = {"class_mapping": "json", "classes": "json"}  # noqa: RUF012 - as in BaseOperator
     operator_extra_links = (KognicPredictionsGroupLink(),)
     ui_color = "#e6e0f8"
 
+    @model_results.takes_arguments_of_formats
     def __init__(
         self,
         *,
         predictions: str | ObjectStoragePath | Sequence[Mapping[str, Any]] | None = None,
         predictions_group_uuid: str,
         manifest: str | ObjectStoragePath | None = None,
+        predictions_format: str | None = None,
+        scenes: str | ObjectStoragePath | None = None,
+        classes: str | ObjectStoragePath | Mapping[str, str] | None = None,
+        unknown_class: str = "error",
+        min_confidence: float | str | Mapping[str, float] | None = None,
+        max_per_frame: int | str | None = None,
+        classes_only: Sequence[str] | None = None,
+        confidence: str = "refuse",
+        empty_scenes: str = "skip",
+        max_refused_rows: int | str | None = None,
         dataset: str | None = None,
         max_connections: int | str | None = None,
         max_failures: int | str = 0,
@@ -239,10 +297,23 @@ class UploadPredictionsOperator(BaseOperator):
         retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
+        own = model_results.take_from(kwargs)
         super().__init__(retries=retries, **retry_policy_argument(retry_policy), **kwargs)
+        for argument, value in own.items():
+            setattr(self, argument, value)
         self.predictions = predictions
         self.predictions_group_uuid = predictions_group_uuid
         self.manifest = manifest
+        self.predictions_format = predictions_format
+        self.scenes = scenes
+        self.classes = classes
+        self.unknown_class = unknown_class
+        self.min_confidence = min_confidence
+        self.max_per_frame = max_per_frame
+        self.classes_only = classes_only
+        self.confidence = confidence
+        self.empty_scenes = empty_scenes
+        self.max_refused_rows = max_refused_rows
         self.dataset = dataset
         self.max_connections = max_connections
         self.max_failures = max_failures
@@ -263,6 +334,7 @@ class UploadPredictionsOperator(BaseOperator):
         self.report = report
         self.kognic_conn_id = kognic_conn_id
         self._deadline: Deadline | None = None
+        self._templates = templates_of(self)
         if not is_running():
             UploadArguments.check_parsed(self)
 
@@ -278,14 +350,16 @@ class UploadPredictionsOperator(BaseOperator):
         hook = KognicHook(self.kognic_conn_id, stopping=lambda: deadline.stop.reason is not None)
         summary = TaskSummary(self, context)
         try:
+            check_rendered(self, self._templates)
             summary.knows_settings(hook.settings)
             arguments = UploadArguments.of(self, max_connections=hook.settings.max_connections)
-            job = prepare(arguments, hook, context, deadline.stop, summary)
+            job = prepare(arguments, hook, context, deadline.stop, summary, look=deadline.look)
             KognicPredictionsGroupLink.persist(context, job.page)
             ended = job.run(deadline)
         except KognicError as error:
             told = summary.leave_without_counts(error)
-            raise exception_for(self, error, idempotent=True, summary=told) from error
+            timed_out = deadline.has_passed
+            raise exception_for(self, error, idempotent=True, summary=told, timed_out=timed_out) from error
         except (Exception, AirflowTaskTimeout) as error:  # whatever it is, what is known is left
             summary.leave_without_counts(error)
             raise

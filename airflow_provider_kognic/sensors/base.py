@@ -26,6 +26,7 @@ from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.exceptions import KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.task.arguments import check_something
+from airflow_provider_kognic.task.arguments.rendering import HidesSecrets
 
 try:
     from airflow.sdk.exceptions import TaskDeferralTimeout
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class KognicSensor(BaseSensorOperator):
+class KognicSensor(HidesSecrets, BaseSensorOperator):
     """Asks a question; asks once before it defers, so that what is there already costs no trigger.
 
     However it waits, a time-out alone is what `soft_fail` skips, and that is `timeout`, not `execution_timeout`:

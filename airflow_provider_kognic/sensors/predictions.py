@@ -20,7 +20,8 @@ from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.sensors.base import KognicSensor
-from airflow_provider_kognic.task.arguments import check_something
+from airflow_provider_kognic.task.arguments import check_something, model_results
+from airflow_provider_kognic.task.arguments.rendering import check_rendered, templates_of
 from airflow_provider_kognic.task.paths import to_source
 
 if TYPE_CHECKING:
@@ -61,9 +62,11 @@ class PredictionsGroupSensor(KognicSensor):
         self.dataset = dataset
         self.name = name
         self.predictions_group_uuid = predictions_group_uuid
+        self._templates = templates_of(self)
 
     def question(self) -> PredictionsGroupQuestion:
         """Return what to ask."""
+        check_rendered(self, self._templates)
         dataset = check_something(self.dataset, "'dataset'")
         name, uuid = (
             None if given is None else check_something(given, what)
@@ -114,7 +117,10 @@ class DatasetScenesSensor(KognicSensor):
         dataset: The dataset's uuid or exact name (templated).
         scene_uuids: The scenes (templated); or
         predictions: the scenes of an upload's source, as `UploadPredictionsOperator` takes it: folder, glob,
-            `.jsonl` file or list of rows (templated).
+            `.jsonl` file or list of rows; or what a model wrote (templated).
+        predictions_format, scenes, classes, unknown_class, min_confidence, max_per_frame, classes_only, confidence,
+            empty_scenes: As for `UploadPredictionsOperator`, which sends the scenes that are waited for, and so are
+            the arguments that belong to one format (templated).
         min_count: How many of them suffice (all, if None); with neither scenes nor source, of any scenes
             (one, if None) (templated).
         kognic_conn_id: The connection (templated).
@@ -123,9 +129,13 @@ class DatasetScenesSensor(KognicSensor):
     The other arguments are those of every sensor: `poke_interval`, `timeout`, `mode`, `soft_fail`, ...
     """
 
-    template_fields: Sequence[str] = ("dataset", "scene_uuids", "predictions", "min_count", "kognic_conn_id")
+    template_fields: Sequence[str] = (
+        *("dataset", "scene_uuids", "predictions", "min_count", "kognic_conn_id"),
+        *model_results.ARGUMENTS,
+    )
     ui_color = "#f3eeff"
 
+    @model_results.takes_arguments_of_formats
     def __init__(
         self,
         *,
@@ -137,14 +147,19 @@ class DatasetScenesSensor(KognicSensor):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
+        how = model_results.take_from(kwargs)
         super().__init__(kognic_conn_id=kognic_conn_id, deferrable=deferrable, **kwargs)
         self.dataset = dataset
         self.scene_uuids = scene_uuids
         self.predictions = predictions
+        for argument, value in how.items():
+            setattr(self, argument, value)
         self.min_count = min_count
+        self._templates = templates_of(self)
 
     def question(self) -> DatasetScenesQuestion:
         """Return what to ask; the source is read on the worker, where its files are."""
+        check_rendered(self, self._templates)
         dataset = check_something(self.dataset, "'dataset'")
         return DatasetScenesQuestion(dataset, self._scenes(), self.min_count)
 
@@ -173,6 +188,9 @@ class DatasetScenesSensor(KognicSensor):
         return f"annotations of {which} in dataset {self.dataset}{count}"
 
     def _scenes(self) -> Sequence[str]:
+        how = model_results.options_of(self)
+        if self.predictions is None and not how.is_openlabel:
+            raise KognicInputError("'scenes' says how 'predictions' are read, and these are not given.")
         if self.scene_uuids is not None and self.predictions is not None:
             raise KognicInputError("give either 'scene_uuids' or 'predictions', not both.")
         if self.scene_uuids is not None:
@@ -188,7 +206,7 @@ class DatasetScenesSensor(KognicSensor):
             check_something(self.predictions, "'predictions'")
         until = self._end_of_look()
         with heard(lambda: time.monotonic() >= until):  # the store may hang as well
-            return scenes_to_wait_for(to_source(self.predictions), self._source())
+            return scenes_to_wait_for(to_source(self.predictions, formats=how), self._source())
 
     def _source(self) -> str:
         """Name where the predictions are."""

@@ -49,6 +49,11 @@ class Deadline:
             return False
         return time.monotonic() - self._started > self._allowed - min(_LAST, self._allowed / 4)
 
+    def look(self) -> None:
+        """Ask for the end where the timeout is nearly over: for work that no event loop interrupts."""
+        if self.is_over:
+            self.stop.request(_TIMED_OUT, self._drain())
+
     def set_alarm(self) -> None:
         """Have the running event loop ask for the end in time."""
         if self._allowed is None:

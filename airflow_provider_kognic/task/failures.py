@@ -45,7 +45,12 @@ class Ended:
 
 
 def exception_for(
-    task: BaseOperator, error: KognicError, *, idempotent: bool, summary: dict[str, Any] | None = None
+    task: BaseOperator,
+    error: KognicError,
+    *,
+    idempotent: bool,
+    summary: dict[str, Any] | None = None,
+    timed_out: bool = False,
 ) -> TaskError:
     """Return what the task raises for an error that ended it before it had a result.
 
@@ -55,8 +60,11 @@ def exception_for(
         idempotent: Whether the task may be run again though the error leaves open whether a request was executed:
             because a journal or a look at the server tells. Else a retry would make a second prediction.
         summary: What the task left in XCom.
+        timed_out: Whether its `execution_timeout` was nearly over.
     """
     presentable(error)  # Airflow logs its causes with it
+    if timed_out:
+        return _with(summary, KognicTimeoutError(str(error)))
     retry = may_repeat(error, idempotent=idempotent)
     return _with(summary, _exception(task, str(error), retry=retry, retry_after=error.retry_after))
 

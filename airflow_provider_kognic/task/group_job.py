@@ -63,7 +63,9 @@ def _class_mapping(arguments: GroupArguments) -> Rows | None:
     from airflow_provider_kognic.core.validation.class_survey import classes_of
 
     patience = Patience(UploadOptions().outage_timeout)
-    source = to_source(arguments.predictions, arguments.manifest, patience=patience)
+    source = to_source(
+        arguments.predictions, arguments.manifest, formats=arguments.formats, patience=patience
+    )
     rows = identity_mapping(classes_of(source, patience=patience), arguments.overrides)
     logger.info("The class mapping: %s", rows)
     return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +15,8 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import PathLike, Source
+    from airflow_provider_kognic.core.sources.converting.summary import Conversion
+    from airflow_provider_kognic.core.sources.formats.options import FormatOptions
     from airflow_provider_kognic.core.stores.patience import Patience
 
 # Characters that no system takes of a path; a list that a template wrote as text has more.
@@ -198,51 +200,67 @@ def to_source(
     *,
     host: str | None = None,
     predictions_group_uuid: str | None = None,
+    formats: FormatOptions | None = None,
     max_document_bytes: int = MOST_DOCUMENT_BYTES,
     patience: Patience | None = None,
+    progress: Callable[[int, str], None] | None = None,
+    converted: Callable[[str, Conversion], None] | None = None,
 ) -> Source:
     """Open the source that an operator's arguments name.
+
+    A model's results are read here, all of them, into temporary files of this machine's.
 
     Args:
         predictions: A path as `to_path` takes it, or a sequence of rows, such as the results of mapped tasks.
         manifest: The path of a manifest instead, or of receipts that are to be tried again.
         host: The dataset API that the upload goes to, as `Settings.host` names it: receipts must be of the same.
         predictions_group_uuid: The group that it goes to, likewise.
+        formats: What the predictions are, and how they are read; Kognic's own documents if None.
         max_document_bytes: Larger documents are refused, unread where their size can be known before.
         patience: Asks again a store that does not answer; not at all if None.
+        progress: See `open_model_source`.
+        converted: See `open_model_source`.
 
     Raises:
         KognicInputError: Both or neither is given, there is nothing to be read, or the manifest consists of
             receipts of another host or group.
         KognicStoreError: A store does not answer, or its credentials have expired.
     """
+    from airflow_provider_kognic.core.sources.formats.opening import open_model_source
+    from airflow_provider_kognic.core.sources.formats.options import FormatOptions
     from airflow_provider_kognic.core.sources.manifest import Expected
-    from airflow_provider_kognic.core.sources.opening import open_source
     from airflow_provider_kognic.core.stores.patience import Patience
 
     asked = patience or Patience(0)
+    how = FormatOptions() if formats is None else formats
     given: Any = predictions
     if isinstance(predictions, Sequence) and not isinstance(predictions, (str, bytes)):
         given = list(predictions)
     elif predictions is not None:
         given = asked.call(lambda: to_path(predictions, "'predictions'"))
-    return open_source(
+    return open_model_source(
         given,
         None if manifest is None else asked.call(lambda: to_path(manifest, "'manifest'")),
+        asked.call(lambda: how.with_paths(to_path)),
         resolve=partial(to_path, what="its path"),
         expected=Expected(host, predictions_group_uuid),
         max_document_bytes=max_document_bytes,
         patience=patience,
+        progress=progress,
+        converted=converted,
+        may_be_empty=True,
     )
 
 
-def source_key(predictions: Any, manifest: Any, source: Source) -> str:
+def source_key(predictions: Any, manifest: Any, source: Source, scenes: Any = None) -> str:
     """Name a source, so that two attempts to upload the same one at the same time can be told.
 
     Args:
         predictions: As given to `to_source`.
         manifest: As given to `to_source`.
         source: What that returned.
+        scenes: The table that a model's results were joined with: parts of one file are other sources, where each
+            has its own table. However the file is read else, it is the same source.
 
     Returns:
         The text of its path, which may hold secrets; for rows in memory a digest of their scenes.
@@ -250,7 +268,8 @@ def source_key(predictions: Any, manifest: Any, source: Source) -> str:
     if manifest is not None:
         return f"manifest {_place(to_path(manifest))}"
     if is_path(predictions):
-        return f"predictions {_place(to_path(predictions))}"
+        table = "" if scenes is None else f" by {_place(to_path(scenes))}"
+        return f"predictions {_place(to_path(predictions))}{table}"
     import hashlib
 
     from airflow_provider_kognic.core.sources.base import scenes_of

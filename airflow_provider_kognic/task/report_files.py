@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.files import is_local
 from airflow_provider_kognic.core.masking import presentable
+from airflow_provider_kognic.core.preview.beside_report import PlanPreview
 from airflow_provider_kognic.core.reporting.plan_report import PlanReport
 from airflow_provider_kognic.core.reporting.receipts import Receipts
 from airflow_provider_kognic.task.paths import to_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     from typing_extensions import Self
 
     from airflow_provider_kognic.core.reporting.events import Event
     from airflow_provider_kognic.core.reporting.plan import Plan
+    from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.stores.asking import Asking
 
 logger = logging.getLogger(__name__)
@@ -160,13 +163,26 @@ class TaskPlanReport(_TaskFile[PlanReport]):
 
     def __init__(self, path: Any, host: str, group: str, asking: Asking | None = None) -> None:
         file = None
+        self._preview: PlanPreview | None = None
         if path is not None:
             place = to_path(path, "'report'")
             file = PlanReport(place, host=host, predictions_group_uuid=group, asking=asking)
+            self._preview = PlanPreview(place, asking)
         super().__init__(file, "report", "dry run")
 
-    def write(self, plan: Plan) -> None:
-        """Write it.
+    def watched(self, source: Source, given: object) -> Source:
+        """Return a source whose documents the preview sees as they are read; the same if nobody wants it.
+
+        Args:
+            source: The predictions.
+            given: What the operator was given as these.
+        """
+        if self._preview is None:
+            return source
+        return self._preview.watched(source, "rows" if isinstance(given, (list, tuple)) else str(given))
+
+    def write(self, plan: Plan, more: Iterable[str] = ()) -> None:
+        """Write it, with the preview; what goes wrong with that is logged. See `PlanReport.write`.
 
         Raises:
             KognicInputError: It cannot be written, or lacks rows.
@@ -176,5 +192,7 @@ class TaskPlanReport(_TaskFile[PlanReport]):
             return
         if self._problem is not None:  # of this machine
             raise KognicInputError(self._said(self._problem)) from self._problem
-        if (lacking := self._incomplete(self._file.write(plan), plan.total)) is not None:
+        if (lacking := self._incomplete(self._file.write(plan, more), plan.total)) is not None:
             raise KognicInputError(lacking)
+        if self._preview is not None:
+            self._preview.write()

@@ -12,11 +12,14 @@ from airflow_provider_kognic.core.masking import masked, presentable
 from airflow_provider_kognic.core.models import Summary, is_uuid
 from airflow_provider_kognic.summaries import (
     KEY,
+    MOST_CAUSE_BYTES,
     MOST_ERROR_BYTES,
+    MOST_EXAMPLE_BYTES,
     MOST_NAME_BYTES,
     MOST_REASON_BYTES,
     MOST_REASONS,
     cut,
+    shortened,
 )
 from airflow_provider_kognic.task.paths import is_path
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.api.records import Dataset, PredictionsGroup
     from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.reporting.conversions import Conversions
     from airflow_provider_kognic.task.failures import Ended
 
 logger = logging.getLogger(__name__)
@@ -52,6 +56,7 @@ class TaskSummary:
         self._dataset_uuid = self._dataset.lower() if is_uuid(self._dataset) and self._dataset else None
         self._source = _shown(operator.predictions if operator.manifest is None else operator.manifest)
         self._settings: Settings | None = None
+        self._conversions: Conversions | None = None
 
     def knows_settings(self, settings: Settings) -> None:
         """Learn where Kognic is: whether that makes a link is asked at the end."""
@@ -64,6 +69,10 @@ class TaskSummary:
     def knows_group(self, group: PredictionsGroup) -> None:
         """Learn how the dataset lists the group."""
         self._group_name = group.name or None
+
+    def knows_conversions(self, conversions: Conversions) -> None:
+        """Learn where it is counted what becomes of a model's rows."""
+        self._conversions = conversions
 
     def leave(self, ended: Ended) -> dict[str, Any]:
         """Leave the summary of an upload that has ended, and return it."""
@@ -99,6 +108,9 @@ class TaskSummary:
             "map_index": getattr(ti, "map_index", -1),
             "try_number": getattr(ti, "try_number", None),
         }
+        if self._conversions:
+            summary["conversion"] = self._what_became_of_rows(self._conversions)
+            summary = shortened(summary)
         try:
             ti.xcom_push(key=KEY, value=summary)
         except Exception as lost:  # it must not hide how the upload ended
@@ -106,6 +118,17 @@ class TaskSummary:
                 "The summary could not be stored in XCom: %s", summary, exc_info=presentable(lost)
             )
         return summary
+
+    @staticmethod
+    def _what_became_of_rows(conversions: Conversions) -> dict[str, Any]:
+        def short(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {_text(cause, MOST_CAUSE_BYTES): count for cause, count in value.items()}
+            if isinstance(value, list):
+                return [_text(text, MOST_EXAMPLE_BYTES) for text in value]
+            return value
+
+        return {name: short(value) for name, value in conversions.to_dict().items()}
 
     def _link(self) -> str | None:
         if self._settings is None or not is_uuid(self._group):

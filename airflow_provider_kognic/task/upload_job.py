@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedError, KognicStoreError
 from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.masking import masked
-from airflow_provider_kognic.core.reporting.judgement import Failure, judge
+from airflow_provider_kognic.core.reporting.conversions import Conversions
+from airflow_provider_kognic.core.reporting.judgement import ALLOW_EMPTY, NO_PREDICTIONS, Failure, judge
 from airflow_provider_kognic.core.sources.base import nothing_in
-from airflow_provider_kognic.core.sources.folder import FilesSource
+from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
 from airflow_provider_kognic.core.stores.asking import Asking
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.texts import printable
@@ -61,6 +64,7 @@ class UploadJob:
         dataset_uuid: The dataset, or None where it is not known.
         dataset_check: What scenes and classes are held against, or None.
         patience: Asks the source's store again that does not answer.
+        conversions: What became of the rows of a model's results.
     """
 
     arguments: UploadArguments
@@ -70,6 +74,7 @@ class UploadJob:
     dataset_uuid: str | None
     dataset_check: DatasetCheck | None
     patience: Patience
+    conversions: Conversions = field(default_factory=Conversions)
 
     @property
     def page(self) -> str | None:
@@ -86,6 +91,8 @@ class UploadJob:
 
     def _upload(self, deadline: Deadline) -> Ended:
         asked = self.arguments
+        if (too_many := self.conversions.too_many()) is not None:
+            raise KognicInputError(f"Nothing was sent: {too_many}")
         asking = _asking(asked, deadline)
         with TaskReceipts(asked.receipts, self.hook.settings.host, asked.group, asking) as receipts:
             report = asyncio.run(self._send(receipts, deadline))
@@ -93,8 +100,11 @@ class UploadJob:
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
             path, failed = (receipts.path, receipts.failed) if unwritten is None else (None, None)
         failure = judge(report, asked.options, receipts=failed)
-        if failure is not None and report.stopped is None and not report.summary.total:
+        if report.stopped is None and not report.summary.total:
             failure = self._with_what_is_there(failure)
+        failure = _and_also(failure, self.conversions.incomplete())
+        if report.stopped is None:
+            self.conversions.warn_of_unmet()
         return Ended(
             {**report.summary.to_dict(), "reasons": report.reasons},
             failure
@@ -149,22 +159,36 @@ class UploadJob:
         asking = _asking(asked, deadline)
         with TaskPlanReport(asked.report, self.hook.settings.host, asked.group, asking) as report:
             plan = asyncio.run(self._plan(report, deadline))
-            report.write(plan)
+            report.write(plan, self.conversions.page())
+        self.conversions.warn_of_unmet()
         message = plan.failure(asked.options)
         failure = None if message is None else Failure(message, retry=False)
-        if failure is not None and not plan.total:
+        if not plan.total:
             failure = self._with_what_is_there(failure)
+        failure = _and_also(failure, self.conversions.too_many() or self.conversions.incomplete())
         return Ended(plan.to_dict(), failure)
 
-    def _with_what_is_there(self, failure: Failure) -> Failure:
-        """Return why an empty source fails the task, and what is there instead, if that is known."""
-        said = masked(f"{failure.message} {nothing_in(self.source)}".rstrip())
-        return replace(failure, message=printable(said))
+    def _with_what_is_there(self, failure: Failure | None) -> Failure | None:
+        """Return why an empty source fails the task, and what is there instead, if that is known.
+
+        Where rows were read, that nothing is to be sent is no reason to allow it, but to look at why; where the
+        table has none of their keys, it is the table of other predictions, whatever is allowed.
+        """
+        if failure is None:
+            if not self.conversions.none_fits:
+                return None
+            failure = Failure(NO_PREDICTIONS, retry=False)
+        message = failure.message
+        if self.conversions.rows:
+            message = message.removesuffix(f" {ALLOW_EMPTY}")
+        return replace(failure, message=printable(masked(f"{message} {nothing_in(self.source)}".rstrip())))
 
     async def _plan(self, report: TaskPlanReport, deadline: Deadline) -> Plan:
         deadline.set_alarm()
+        asked = self.arguments
+        given = asked.manifest if asked.predictions is None else asked.predictions
         return await make_plan(
-            self.source,
+            report.watched(self.source, given),
             predictions_group_uuid=self.arguments.group,
             journal=self.journal,
             options=self.arguments.options,
@@ -176,7 +200,13 @@ class UploadJob:
 
 
 def prepare(
-    arguments: UploadArguments, hook: KognicHook, context: Context, stop: Stop, summary: TaskSummary
+    arguments: UploadArguments,
+    hook: KognicHook,
+    context: Context,
+    stop: Stop,
+    summary: TaskSummary,
+    *,
+    look: Callable[[], None] = lambda: None,
 ) -> UploadJob:
     """Find everything that the arguments name: the source, the journal, and the group if its dataset is given.
 
@@ -186,22 +216,38 @@ def prepare(
         context: The task's.
         stop: Tells whether the task is to end, so that the dataset's annotations are not listed any further; and
             where the hook listens to it, too, Kognic is not waited for.
-        summary: Learns what the dataset and the group are called.
+        summary: Learns what the dataset and the group are called, and what became of a model's rows.
+        look: Called now and then while a model's results are read: it may ask to stop.
 
     Raises:
         KognicError: Something is not there, or Kognic cannot be asked for it; nothing was sent.
-        KognicStoppedError: Asked to stop while a store was asked for the source.
+        KognicStoppedError: Asked to stop while the source was looked for or read.
     """
     group, host, options = arguments.group, hook.settings.host, arguments.options
     patience = Patience(options.outage_timeout, options.backoff, ended=lambda: stop.reason is not None)
+    conversions = Conversions(arguments.max_refused_rows)
+    summary.knows_conversions(conversions)
+
+    reading = ""
+
+    def go_on(rows: int, file: str) -> None:
+        nonlocal reading
+        reading = f"while {masked(file)} was read, {rows:,} detections until then: nothing was sent"
+        look()
+        if stop.reason is not None:
+            raise KognicStoppedError(f"{stop.reason}, {reading}.")
+
     try:
         source = to_source(
             arguments.predictions,
             arguments.manifest,
             host=host,
             predictions_group_uuid=group,
+            formats=arguments.formats,
             max_document_bytes=options.max_document_bytes,
             patience=patience,
+            progress=go_on,
+            converted=conversions.add,
         )
     except KognicStoreError as error:
         if stop.reason is None:
@@ -209,13 +255,18 @@ def prepare(
         raise KognicStoppedError(
             f"{stop.reason}, while the source was looked for: nothing was sent."
         ) from error
-    if isinstance(source, FilesSource) and source.nothing:
-        logger.info("%s", printable(masked(source.nothing)))
+    except AirflowTaskTimeout:  # a read that hangs is not asked to end
+        logger.error("The task's execution_timeout is over%s.", f", {reading}" if reading else "")  # noqa: TRY400
+        raise
+    if isinstance(source, FilteredSource):
+        conversions.filters(source)
+    if source.total == 0 and (nothing := nothing_in(source)):
+        logger.info("%s", printable(masked(nothing)))
     journal = choose_journal(
         arguments,
         context,
         hook.settings,
-        source_key(arguments.predictions, arguments.manifest, source),
+        source_key(arguments.predictions, arguments.manifest, source, arguments.formats.scenes),
         ended=lambda: stop.reason is not None,
     )
     try:
@@ -226,7 +277,7 @@ def prepare(
         # The upload ends in order before its first prediction, which needs no dataset.
         dataset_uuid, listed = None, None
     dataset_check = _dataset_check(arguments, hook, dataset_uuid, listed, stop)
-    return UploadJob(arguments, hook, source, journal, dataset_uuid, dataset_check, patience)
+    return UploadJob(arguments, hook, source, journal, dataset_uuid, dataset_check, patience, conversions)
 
 
 def _find_in_dataset(
@@ -266,6 +317,17 @@ def _dataset_check(
 def _asking(arguments: UploadArguments, deadline: Deadline) -> Asking:
     """Return how the store of receipts or of a report is asked: as long as the task has time."""
     return Asking(arguments.options.outage_timeout, lambda: deadline.is_over, grace=_LAST_WRITE)
+
+
+def _and_also(failure: Failure | None, wrong: str | None) -> Failure | None:
+    """Return why the task fails where something is wrong with the predictions that no other try will mend."""
+    if wrong is None:
+        return failure
+    return (
+        Failure(wrong, retry=False)
+        if failure is None
+        else replace(failure, message=f"{failure.message}\n{wrong}")
+    )
 
 
 def _with_receipts_unwritten(

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .figures import say, spread, table
+from .parts.formats import run_formats
 from .parts.imports import run_imports
 from .parts.journals import run_journals
 from .parts.memory import run_memory
+from .parts.sharing import run_sharing
 from .parts.speed import run_side_by_side, run_speed
 from .parts.validation import run_validation
 from .processes import BrokenRunError, running_server
@@ -82,7 +84,8 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
         description="Measure the upload engine next to the way Kognic documents and to ten bare sockets.",
     )
     parser.add_argument("--quick", action="store_true", help="one round of little work; judges nothing")
-    parser.add_argument("--only", choices=("validation", "journal"), help="run this part alone")
+    only = ("validation", "journal", "sharing", "formats")
+    parser.add_argument("--only", choices=only, help="run this part alone")
     parser.add_argument("--runs", type=int, help="rounds of everything (3; 1 with --quick)")
     parser.add_argument("--work", type=Path, help="where the documents are made for the run (the system's)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of every round there")
@@ -125,12 +128,18 @@ def main(given: Sequence[str] | None = None) -> int:
                 bars = run_validation(2 * arguments.runs + 1, raw, quick=arguments.quick)
             elif arguments.only == "journal":
                 bars = run_journals(server, work, sizes, arguments.runs, raw)
+            elif arguments.only == "sharing":
+                bars = run_sharing(work, arguments.runs, raw, quick=arguments.quick)
+            elif arguments.only == "formats":
+                bars = run_formats(work, arguments.runs, raw, quick=arguments.quick)
             elif arguments.folder is None:
                 bars = run_speed(server, work, sizes, arguments.runs, raw)
                 bars += run_memory(server, work, sizes, arguments.runs, raw)
                 bars += run_imports(2 * arguments.runs + 1, raw)
                 bars += run_journals(server, work, sizes, arguments.runs, raw)
                 bars += run_validation(2 * arguments.runs + 1, raw, quick=arguments.quick)
+                bars += run_sharing(work, arguments.runs, raw, quick=arguments.quick)
+                bars += run_formats(work, arguments.runs, raw, quick=arguments.quick)
             else:
                 folder = arguments.folder.resolve()
                 for latency in (0.0, 0.05):

@@ -28,7 +28,7 @@ class BrokenRunError(Exception):
     """A client did not do its work, so that its figures mean nothing."""
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return this environment without proxies and credentials, neither of which a run on loopback wants."""
     return {
         name: value
@@ -45,7 +45,7 @@ def child(module: str, *arguments: str, journal: Path | None = None) -> tuple[di
     done = subprocess.run(
         [sys.executable, "-m", f"{__package__}.children.{module}", *arguments],
         cwd=_ROOT,
-        env=_environment() | more,
+        env=environment() | more,
         capture_output=True,  # authlib warns about httpx whatever the filters say
         text=True,
         check=False,

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_importing_the_core_imports_no_airflow() -> None:
     """Nor does it happen by way of something else; and the HTTP libraries wait until they are needed."""
     imports = "; ".join(f"import {module}" for module in MODULES)
     loaded = run_python(f"{imports}; import sys; print(*sys.modules)").split()
-    heavy = {"airflow", "httpx", "httpx2", "requests", "kognic", "authlib", "pandas"}
+    heavy = {"airflow", "httpx", "httpx2", "requests", "kognic", "authlib", "numpy", "pandas"}
     assert heavy.isdisjoint(name.partition(".")[0] for name in loaded)
 
 
@@ -83,6 +84,29 @@ PUBLIC: dict[str, str] = {
         "NotAFileError StoredPath check_writable create details exists is_local listed make_folder make_whole "
         "names open_to_read read remove replace sync_folder told_size write write_all"
     ),
+    "geometry.boxes": (
+        "box_from_coco box_from_corners box_from_kitti box_from_mot box_from_yolo box_to_coco box_to_corners "
+        "box_to_kitti box_to_mot box_to_yolo"
+    ),
+    "geometry.checks": "WrongNumberError number numbers positive",
+    "geometry.conventions": (
+        "cuboid_from_av2 cuboid_from_nuscenes cuboid_from_openpcdet cuboid_from_waymo cuboid_to_av2 "
+        "cuboid_to_nuscenes cuboid_to_openpcdet cuboid_to_waymo val_from_av2 val_from_nuscenes"
+    ),
+    "geometry.cuboids": "Cuboid check_upright quick_val",
+    "geometry.kitti": "Calibration cuboid_from_kitti cuboid_to_kitti",
+    "geometry.mmdet3d": "cuboid_from_mmdet3d cuboid_to_mmdet3d val_from_mmdet3d",
+    "geometry.transforms": (
+        "Rigid half_turn matrix_of multiplied quaternion_of rotation_in scalar_last unit_quaternion"
+    ),
+    "geometry.masks.cityscapes": "LabelIds",
+    "geometry.masks.id_images": "IdImage class_of_instance read_binary read_ids read_panoptic",
+    "geometry.masks.bitmaps": "Bitmap Canvas Instance checked_level classifications_of levels_of paint",
+    "geometry.masks.png": "BrokenPng Header checked grey_png",
+    "geometry.masks.polygons": "from_polygons from_segmentation",
+    "geometry.masks.rle": (
+        "Rle check_size compressed decompressed from_coco from_rows from_spans listed shown spans_of union"
+    ),
     "groups.ensure": "IfExists ensure_predictions_group",
     "groups.intent": "Forgets GroupMemory Intent",
     "groups.lookup": "ListsGroups find_group of_name of_uuid uuids_of",
@@ -105,13 +129,13 @@ PUBLIC: dict[str, str] = {
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
     "journal.store": "Store T journal_error",
     "journal.writer": "LogThread OpenIntents Writer answered not_open",
-    "masking": "Quoted is_masked masked masked_as presentable",
+    "masking": "Quoted is_masked masked masked_as presentable secrets_of",
     "models": "NotRead Outcome Prediction Refused Result Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",
     "openlabel.accept": "accept",
     "openlabel.checked": "Checked",
     "openlabel.content": "check_content",
-    "openlabel.decoding.bitmaps": "BrokenBitmap grey_levels",
+    "openlabel.decoding.bitmaps": "BrokenBitmap areas grey_levels",
     "openlabel.decoding.limits": "Unreadable check_fragment",
     "openlabel.decoding.splitting": "SplitDocument split",
     "openlabel.decoding.strict_json": "NotFinite Repeating parse",
@@ -129,9 +153,18 @@ PUBLIC: dict[str, str] = {
     "openlabel.schema.geometry": "Bbox Cuboid Image",
     "openlabel.schema.sensors": "CoordinateSystem Sensor Stream Transform TransformData",
     "openlabel.schema.violations": "add_violations",
+    "openlabel.table": "TableRow rows_of",
     "options": "MaxFailures OnAmbiguous OnChanged UploadOptions Validation",
+    "preview.beside": "Beside dots_of picture_of",
+    "preview.beside_report": "PlanPreview",
+    "preview.keys": "TableKeys keys_of",
+    "preview.page": "Look page_of",
+    "preview.sampled": "SampledSource",
+    "preview.statistics": "ClassStatistics Median",
+    "preview.survey": "Candidate Survey",
     "paging": "NoWayOnError Page Walk",
     "reasons": "Reason reason_of",
+    "reporting.conversions": "Conversions",
     "reporting.events": "Answered Halted Held Intended Observer Planned Retried Sent Settled Throttled",
     "reporting.judgement": "Failure judge",
     "reporting.observers": "Observers",
@@ -141,7 +174,7 @@ PUBLIC: dict[str, str] = {
     "reporting.receipts": "Receipts",
     "reporting.report": "Report",
     "reporting.rows_file": "RowsFile beside check_place put refused_writes",
-    "reporting.tally": "Tally",
+    "reporting.tally": "Alike Tally",
     "retries": "Backoff Rule Verdict may_repeat parse_retry_after verdict",
     "sources.base": (
         "Format Found Given PathLike Source cannot_read_on folded is_unicode nothing_in prediction_of "
@@ -150,14 +183,49 @@ PUBLIC: dict[str, str] = {
     "sources.bounded": (
         "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
     ),
-    "sources.folder": "FilesSource",
+    "sources.converting.classes": (
+        "Classes ClassesFile Resolved UnknownClass is_text name_categories name_listed whole_id"
+    ),
+    "sources.converting.filters": "FilteredDocument FilteredSource Filters filter_document",
+    "sources.converting.index": "DetectionIndex KeyedValues Stored Tracks pack_mask track_twice",
+    "sources.converting.ingest": "Ingest check_box check_inside",
+    "sources.converting.inputs": (
+        "BrokenFileError InputFile InputFiles Reading UnendedLine check_no_pickle input_files unpacked_name watched"
+    ),
+    "sources.converting.json_stream": "BrokenJSONError JSONStream Reads Repeated RepeatedKeyError once",
+    "sources.converting.rows": (
+        "Argument BadRow Canvas Detection EmptyKey Frame Kind Labels Layer ModelFormat Skipped WrongDetectionError"
+        " id_of"
+    ),
+    "sources.converting.scenes": "Place Scenes",
+    "sources.converting.source": "ModelSource Store check_table finder",
+    "sources.converting.summary": "Conversion",
+    "sources.converting.tables": "TableRow WrongRow needed rows_of scene_row unknown_columns",
+    "sources.converting.writer": "Writing mover write_document",
+    "sources.feather": "names_all",
+    "sources.folder": "FilesSource PackedNames open_glob",
+    "sources.texts.columns": "Owners bad_row check_plain check_whole lines_of track_name whole_number",
+    "sources.texts.matrices": "transform_of",
+    "sources.formats.mot": "sequence_of",
+    "sources.formats.opening": "open_model_source recognise",
+    "sources.formats.options": "Confidence EmptyScenes FormatOptions",
+    "sources.formats.registry": "BY_NAME",
     "sources.json_lines": "JSONLinesSource",
+    "sources.listing": (
+        "Kind Listing Names container forget has_keys is_of_keys is_pattern is_stored may_be_empty scheme_of "
+        "wrong_with"
+    ),
     "sources.manifest": "Expected ManifestSource open_manifest",
     "sources.opening": "open_source",
+    "sources.painting.canvases": "MaskSizes finished refusing unfit",
+    "sources.painting.pictures": "Picture paint_pictures",
     "sources.pinned": "Pinned T changed",
     "sources.room": "Room RoomClosedError",
     "sources.rows": "RowsSource",
+    "sources.scene_tables.nuscenes": "Milliseconds table_of_nuscenes",
+    "sources.scene_tables.table": "MadeRow MadeTable read_scene_names write_table",
     "sources.walk": "T walk",
+    "sources.scene_tables.kitti": "table_of_kitti",
     "stores.asking": "Asking T",
     "stores.limited": "T awaited heard in_time seconds_for within",
     "stores.patience": "Patience T",
@@ -180,30 +248,46 @@ PUBLIC: dict[str, str] = {
     "upload.sending.group_circuit": "GroupCircuit",
     "upload.sending.same_refusal": "SameRefusal",
     "upload.sending.sender": "Sender",
+    "upload.sending.slots": "Slots",
     "upload.sending.throttle": "Closed Throttle",
     "upload.stop": "Stop",
     "validation.class_coverage": "ClassCoverage Classes ListedGroup class_coverage",
     "validation.class_mapping": "class_mapping_rows identity_mapping shown_rows",
     "validation.class_survey": "classes_of",
+    "validation.converting": "Written write_documents",
     "validation.dataset": "DatasetCheck",
     "validation.documents": "Checks check_document",
     "validation.offline": "check_sources open_paths total_of",
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
+    "validation.tabling": "Tabled write_table",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
     "texts": "about_one brief counted printable sentence shortened",
-    "values": "check_bytes check_choice check_connections check_flag check_seconds flag_of whole_number",
+    "values": (
+        "check_bytes check_choice check_confidence check_connections check_count check_flag check_seconds flag_of "
+        "whole_number"
+    ),
 }
+
+
+def offered(module: str) -> dict[str, Any]:
+    """What a module defines for others, by name."""
+    loaded = importlib.import_module(module)
+    return {
+        name: thing
+        for name, thing in vars(loaded).items()
+        if not name.startswith("_") and getattr(thing, "__module__", None) == loaded.__name__
+    }
+
+
+def test_every_module_that_offers_something_is_in_the_table() -> None:
+    prefix = f"{airflow_provider_kognic.core.__name__}."
+    assert {module.removeprefix(prefix) for module in MODULES if offered(module)} == set(PUBLIC)
 
 
 @pytest.mark.parametrize("module", sorted(PUBLIC))
 def test_the_public_surface(module: str) -> None:
     """What others may build on changes only on purpose, and all of it is documented."""
-    loaded = importlib.import_module(f"airflow_provider_kognic.core.{module}")
-    own = {
-        name: thing
-        for name, thing in vars(loaded).items()
-        if not name.startswith("_") and getattr(thing, "__module__", None) == loaded.__name__
-    }
+    own = offered(f"airflow_provider_kognic.core.{module}")
     assert sorted(own) == PUBLIC[module].split()
     assert not [name for name, thing in own.items() if not thing.__doc__]
 

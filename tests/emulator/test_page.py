@@ -81,14 +81,54 @@ def test_a_prediction_is_shown_only_where_it_belongs(emulator: Emulator, post: P
     page(emulator, f"/dataset/{demo.SEGMENTATION_DATASET_UUID}/predictions/{group}/{uuid}", 404)
 
 
+def test_a_prediction_is_drawn_frame_by_frame(emulator: Emulator, post: Post, group: str) -> None:
+    """By the server: the page of each frame has its own drawings, and ways to the frames around it."""
+    emulator.set_faults(validate_openlabel=False)
+    frames = {
+        str(number): {
+            "frame_properties": {"timestamp": 100 * number},
+            "objects": {"1": {"object_data": {"bbox": [{"val": [9, 9, 5, 5]}] * (number + 1)}}},
+        }
+        for number in range(3)
+    }
+    document = {"openlabel": {"objects": {"1": {"name": "a", "type": EVIL}}, "frames": frames}}
+    uuid = post(content=document).json()["data"]
+    path = f"/dataset/{demo.DATASET_UUID}/predictions/{group}/{uuid}"
+    for query, boxes, said in (
+        ("", 1, "frame 0 (1 of 3), 0 ms"),
+        ("?frame=2", 2, "frame 1 (2 of 3), 100 ms"),
+        ("?frame=99", 3, "frame 2 (3 of 3), 200 ms"),
+        ("?frame=x", 1, "frame 0 (1 of 3), 0 ms"),
+    ):
+        text = page(emulator, path + query)
+        assert text.count('<g class="box">') == boxes
+        assert said in text
+        assert "<script>" not in text
+    assert 'href="?frame=1"' in page(emulator, f"{path}?frame=2")
+    assert 'href="?frame=3"' in page(emulator, f"{path}?frame=2")
+
+
+@pytest.mark.parametrize("document", [{"openlabel": {}}, {"openlabel": {"frames": [1]}}, {"openlabel": 5}])
+def test_what_cannot_be_drawn_is_said_to_be(
+    emulator: Emulator, post: Post, group: str, document: dict[str, object]
+) -> None:
+    emulator.set_faults(validate_openlabel=False)
+    answer = post(content=document)
+    if answer.status_code == 201 or answer.is_success:
+        path = f"/dataset/{demo.DATASET_UUID}/predictions/{group}/{answer.json()['data']}"
+        assert "This document cannot be drawn" in page(emulator, path)
+
+
 def test_nothing_is_loaded_from_elsewhere(emulator: Emulator, post: Post, group: str) -> None:
     uuid = post().json()["data"]
     text = page(emulator, f"/dataset/{demo.DATASET_UUID}/predictions/{group}/{uuid}")
     script = httpx.get(f"{emulator.url}/static/viewer.js")
     style = httpx.get(f"{emulator.url}/static/emulator.css")
+    drawing = httpx.get(f"{emulator.url}/drawing.css")
+    assert drawing.headers["Content-Type"].startswith("text/css")
     assert script.headers["Content-Type"].startswith("text/javascript")
     assert style.headers["Content-Type"].startswith("text/css")
-    for content in (text, script.text, style.text):
+    for content in (text, script.text, style.text, drawing.text):
         assert "http://" not in content
         assert "https://" not in content
         assert "innerHTML" not in content

@@ -172,6 +172,24 @@ def test_every_class_of_the_segmentation_model_is_mapped() -> None:
     assert set(defined["CLASSES"].values()) <= set(defined["CLASS_MAPPING"].values())
 
 
+def test_the_results_of_a_detector_go_up_as_it_wrote_them(
+    run_dag: RunDag, kognic: Emulator, folder: Path
+) -> None:
+    (dag,) = dags_of("example_model_results.py").values()
+
+    result = run_dag(dag, connection=kognic)
+
+    assert result.state == "success", result.output
+    look, upload = result.xcom("look"), result.xcom("upload")
+    assert (look["would_send"], look["uploaded"]) == (50, 0)
+    assert (upload["uploaded"], upload["total"]) == (50, 50)
+    assert upload["conversion"] == look["conversion"]
+    assert upload["conversion"]["empty_scenes"] >= 5
+    assert set(upload["conversion"]["skipped"]) == {"min_confidence", "unknown_class"}
+    assert upload["conversion"]["refused"] == {}
+    assert_once_a_scene(kognic, result.xcom("create_group"), 50)
+
+
 def assert_once_a_scene(kognic: Emulator, group: str, count: int) -> None:
     scenes = [row["scene_uuid"] for row in kognic.predictions(group)]
     assert sorted(scenes) == sorted(demo.scene_uuid(index) for index in range(count))

@@ -8,6 +8,7 @@ import pickle
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.task.arguments.model_results import OWN
 from tests.golden import access
 from tests.golden.world import DATASET, GROUP, HOST, Files, as_json, scene
 
@@ -37,9 +38,9 @@ _OF_A_TASK = ("template_fields", "template_fields_renderers", "ui_color")
 
 
 def _parameters(function: Any) -> list[list[str]]:
-    """Return name, kind and default of each parameter."""
+    """Return name, kind and default of each parameter; what a model's formats bring along is theirs."""
     found = inspect.signature(function).parameters.values()
-    return [[one.name, one.kind.name, _default(one.default)] for one in found]
+    return [[one.name, one.kind.name, _default(one.default)] for one in found if one.name not in OWN]
 
 
 def _default(value: Any) -> str:
@@ -64,7 +65,7 @@ def _class(cls: type) -> dict[str, Any]:
     for name in (*_OF_A_TASK, "conn_name_attr", "default_conn_name", "conn_type", "hook_name"):
         if hasattr(cls, name):
             value = getattr(cls, name)
-            found[name] = list(value) if isinstance(value, tuple) else value
+            found[name] = [one for one in value if one not in OWN] if isinstance(value, tuple) else value
     links = getattr(cls, "operator_extra_links", ())
     if isinstance(links, tuple):
         found["links"] = [_path(type(link)) for link in links]

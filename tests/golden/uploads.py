@@ -176,6 +176,8 @@ class Place:
                 found[name] = [text[0], *by_scene(text[1:])]
             elif name.endswith(".lease"):
                 found[name] = []  # what is in them, other data has
+            elif name.endswith(".html"):
+                continue  # a drawing for people: how it looks is promised to nobody
             elif name.endswith(".jsonl") and not name.startswith("in"):
                 found[name] = sorted(text)
             elif not name.startswith("in"):

@@ -219,7 +219,7 @@ def test_a_dry_run_sends_nothing_and_leaves_nothing_but_its_report(
     tmp_path: Path,
     dry_run: Any,
 ) -> None:
-    """It says what the upload would do, as a table, in XCom and in two files."""
+    """It says what the upload would do, as a table, in XCom and in two files; a third one draws some of it."""
     folder = write_predictions(6)
     spoil(folder, 4)
     (folder / f"{UNKNOWN}.json").write_text((folder / f"{demo.scene_uuid(0)}.json").read_text())
@@ -246,7 +246,14 @@ def test_a_dry_run_sends_nothing_and_leaves_nothing_but_its_report(
     assert server.stats()["prediction_posts"] == 0
     assert server.count_predictions(group) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plans", "predictions"]
-    assert sorted(path.name for path in (tmp_path / "plans").iterdir()) == ["plan.jsonl", "plan.md"]
+    assert sorted(path.name for path in (tmp_path / "plans").iterdir()) == [
+        "plan.html",
+        "plan.jsonl",
+        "plan.md",
+    ]
+    page = (tmp_path / "plans" / "plan.html").read_text()
+    assert "fullest: scene " in page
+    assert page.count('<g class="box">') >= 1
     assert "would be sent" in run.output
     assert "The journal knows 0 predictions of this group." in run.output
     rows = [json.loads(line) for line in (tmp_path / "plans" / "plan.jsonl").read_text().splitlines()]
@@ -359,9 +366,9 @@ def test_a_dry_run_that_is_killed_ends(
     """SIGTERM comes while the group is looked for: nothing was sent, and a retry may do it again."""
     prepare = upload_job.prepare
 
-    def killed(*args: Any) -> Any:
+    def killed(*args: Any, **given: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
-        return prepare(*args)
+        return prepare(*args, **given)
 
     monkeypatch.setattr(upload_job, "prepare", killed)
     upload(dag, group, predictions=str(write_predictions(50)), dry_run=True, retries=0)

@@ -3,6 +3,7 @@
 No other try would mend them, so there is none: with the operators' own retry policy and without any.
 """
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from importlib.util import find_spec
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.operators.predictions import (
     CreatePredictionsGroupOperator,
     UploadPredictionsOperator,
 )
 from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor, PredictionsGroupSensor
+from tests.conftest import AIRFLOW_HOME
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -30,6 +33,14 @@ GROUP = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 
 UPLOAD: dict[str, Any] = {"predictions": "/nowhere", "predictions_group_uuid": GROUP, "journal": False}
 CREATE: dict[str, Any] = {"dataset": "demo", "name": "n"}
+FILES = AIRFLOW_HOME / "model"
+READ: dict[str, Any] = {
+    "predictions": str(FILES / "results.json"),
+    "predictions_format": "coco",
+    "scenes": str(FILES / "scenes.csv"),
+    "classes": {"1": "Car"},
+}
+MODEL: dict[str, Any] = {**UPLOAD, **READ}
 WRONG: list[tuple[type, dict[str, Any], str, list[Any]]] = [
     (UploadPredictionsOperator, UPLOAD, "predictions", [None, 7, {"a": 1}, "", b"x", [7], True]),
     (UploadPredictionsOperator, UPLOAD, "predictions_group_uuid", [None, 7, "x", ["x"], {}]),
@@ -52,6 +63,19 @@ WRONG: list[tuple[type, dict[str, Any], str, list[Any]]] = [
     (UploadPredictionsOperator, UPLOAD, "class_mapping", ["rows", 7, [7], {"a": 7}]),
     (UploadPredictionsOperator, UPLOAD, "dry_run", ["maybe", None, 7]),
     (UploadPredictionsOperator, {**UPLOAD, "dry_run": True}, "report", [7, "r.md", []]),
+    (UploadPredictionsOperator, UPLOAD, "max_refused_rows", ["lots", -1, [], {}]),
+    (UploadPredictionsOperator, MODEL, "predictions", [None, 7, "", "/no/r.json", [7]]),
+    (UploadPredictionsOperator, MODEL, "predictions_format", ["nope", 7, [], {}, "openlabel"]),
+    (UploadPredictionsOperator, MODEL, "scenes", [None, 7, "", [], "/no/s.csv"]),
+    (UploadPredictionsOperator, MODEL, "classes", [7, "", [], {}, {"1": 2}, "/no/c.json"]),
+    (UploadPredictionsOperator, MODEL, "unknown_class", ["hope", None, 7, []]),
+    (UploadPredictionsOperator, MODEL, "min_confidence", ["high", 2, [], {"Car": "high"}]),
+    (UploadPredictionsOperator, MODEL, "max_per_frame", ["many", 0, 1.5, []]),
+    (UploadPredictionsOperator, MODEL, "classes_only", ["Car", 7, [7], {}]),
+    (UploadPredictionsOperator, MODEL, "confidence", ["hope", None, []]),
+    (UploadPredictionsOperator, MODEL, "empty_scenes", ["hope", None, True]),
+    (UploadPredictionsOperator, MODEL, "annotations", [7, "", [], "/no/a.json"]),
+    (UploadPredictionsOperator, MODEL, "label_ids", ["labelIds", 7, []]),
     (UploadPredictionsOperator, UPLOAD, "kognic_conn_id", ["nope"]),
     (CreatePredictionsGroupOperator, CREATE, "kognic_conn_id", ["nope"]),
     (CreatePredictionsGroupOperator, CREATE, "dataset", [None, True, [], {}, "nope"]),
@@ -60,6 +84,13 @@ WRONG: list[tuple[type, dict[str, Any], str, list[Any]]] = [
     (CreatePredictionsGroupOperator, CREATE, "predictions", ["/p", 7, []]),
     (CreatePredictionsGroupOperator, CREATE, "manifest", ["/m.csv", 7]),
     (CreatePredictionsGroupOperator, CREATE, "class_mapping_overrides", ["rows", {"a": "b"}]),
+    (
+        CreatePredictionsGroupOperator,
+        {**CREATE, "class_mapping": "from_predictions", **READ},
+        "scenes",
+        [None, 7, "/no/s.csv"],
+    ),
+    (CreatePredictionsGroupOperator, CREATE, "min_confidence", ["high"]),
     (CreatePredictionsGroupOperator, CREATE, "if_exists", ["replace", None, 7, []]),
     (PredictionsGroupSensor, {"dataset": "demo"}, "name", [None, True, 1.5, [], {}]),
     (PredictionsGroupSensor, {"name": "n"}, "dataset", [None, True, [], {}, "nope"]),
@@ -67,8 +98,19 @@ WRONG: list[tuple[type, dict[str, Any], str, list[Any]]] = [
     (DatasetScenesSensor, {}, "dataset", [None, True, [], {}, "nope"]),
     (DatasetScenesSensor, {"dataset": "demo"}, "scene_uuids", [7, [], ["x"], [7], "x", {}, [None]]),
     (DatasetScenesSensor, {"dataset": "demo"}, "predictions", [7, "", "/nowhere", {}, [7]]),
+    (DatasetScenesSensor, {"dataset": "demo", **READ}, "scenes", [None, 7, "/no/s.csv"]),
+    (DatasetScenesSensor, {"dataset": "demo", "scene_uuids": [GROUP]}, "scenes", ["/s.csv"]),
     (DatasetScenesSensor, {"dataset": "demo"}, "min_count", ["lots", 0, -1, 1.5, []]),
 ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _files() -> None:
+    """What a model wrote, and its table: nothing else is wrong."""
+    FILES.mkdir(exist_ok=True)
+    row = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}
+    (FILES / "results.json").write_text(json.dumps([row]))
+    (FILES / "scenes.csv").write_text(f"key,scene_uuid,stream\n1,{demo.scene_uuid(1)},CAM\n")
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -7,6 +7,7 @@ import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.options import MaxFailures, OnAmbiguous, UploadOptions, Validation
+from airflow_provider_kognic.core.sources.formats.options import FormatOptions
 from airflow_provider_kognic.operators.predictions import (
     CreatePredictionsGroupOperator,
     UploadPredictionsOperator,
@@ -19,9 +20,9 @@ from airflow_provider_kognic.task.arguments import (
     check_rows_path,
     check_something,
     check_text,
-    is_template,
     serializable,
 )
+from airflow_provider_kognic.task.arguments.rendering import is_template
 
 GROUP = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 ROWS = [{"annotated": "oak", "predicted": "tree"}]
@@ -46,6 +47,8 @@ def test_the_record_of_the_defaults() -> None:
         predictions="/p",
         manifest=None,
         dataset=None,
+        formats=FormatOptions(),
+        max_refused_rows=None,
         options=UploadOptions(max_connections=4),
         journal=None,
         force=False,
@@ -102,6 +105,27 @@ def test_what_is_not_used_is_not_looked_at() -> None:
         ({"receipts": "r.csv"}, "receipts must be the path of a .jsonl file, not 'r.csv'"),
         ({"dry_run": True, "report": 7}, "report must be the path of a .jsonl file, not 7"),
         ({"class_mapping": "rows"}, "class_mapping is str"),
+        ({"max_refused_rows": "lots"}, "max_refused_rows must be a count"),
+        ({"predictions_format": "pickle"}, "predictions_format must be one of 'openlabel', 'av2', 'coco'"),
+        ({"predictions_format": []}, "predictions_format must be one of"),
+        ({"predictions_format": "coco"}, "predictions_format='coco' needs 'scenes'"),
+        ({"classes": {"1": "Car"}}, "'classes' goes with the format of a model"),
+        ({"unknown_class": None}, "unknown_class must be one of 'error', 'skip', 'keep', not None"),
+        ({"confidence": "None"}, "confidence must be one of"),
+        ({"empty_scenes": []}, "empty_scenes must be one of"),
+        ({"min_confidence": "high"}, "min_confidence must be a number from 0 to 1"),
+        ({"min_confidence": {"Car": True}}, "min_confidence must be a number from 0 to 1"),
+        ({"max_per_frame": "0"}, "max_per_frame must be a whole number above 0"),
+        ({"classes_only": "Car"}, "classes_only must be a list of names of classes"),
+        ({"annotations": "/a.json"}, "'annotations' goes with the format of a model"),
+        (
+            {"predictions_format": "mot", "scenes": "/s.csv", "annotations": "/a.json"},
+            "'annotations' does not go with predictions_format='mot'",
+        ),
+        (
+            {"predictions_format": "masks", "scenes": "/s.csv", "label_ids": "ids"},
+            "label_ids must be one of 'labelIds', 'trainIds', not 'ids'",
+        ),
     ],
 )
 def test_what_a_template_rendered_to_is_checked(given: dict[str, Any], message: str) -> None:
@@ -129,6 +153,71 @@ def test_what_is_no_template_field_and_what_is_nothing_is_judged(name: str, valu
         upload(**{name: value})
 
 
+def test_what_a_model_wrote_is_told_in_text_as_templates_make_it() -> None:
+    found = rendered(
+        predictions_format="coco",
+        scenes="/s.csv",
+        min_confidence="0.25",
+        max_per_frame="100",
+        classes_only=["Car"],
+        empty_scenes="send",
+        annotations="/a.json",
+        max_refused_rows="1%",
+    )
+    assert found.formats == FormatOptions.of(
+        format="coco",
+        scenes="/s.csv",
+        min_confidence=0.25,
+        max_per_frame=100,
+        classes_only=("Car",),
+        empty_scenes="send",
+        arguments={"annotations": "/a.json"},
+    )
+    assert found.max_refused_rows == MaxFailures(1, percent=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("predictions_format", "scenes", "classes", "min_confidence", "max_per_frame", "classes_only"),
+        *("annotations", "label_ids"),
+    ],
+)
+def test_what_a_template_makes_of_none_switches_no_filter_off(name: str) -> None:
+    """Once the word was the same as nothing given, and everything went up unfiltered."""
+    with pytest.raises(
+        KognicInputError, match=rf"^'{name}' is ' None', which is what a template makes of no"
+    ):
+        rendered(**{name: " None"})
+    with pytest.raises(KognicInputError, match=r"max_refused_rows must be a count .* not 'None'"):
+        rendered(max_refused_rows="None")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"predictions_format": "pickle", "scenes": "{{ ds }}"}, "predictions_format must be one of"),
+        ({"predictions_format": "coco"}, "needs 'scenes'"),
+        ({"predictions_format": "masks", "scenes": "{{ ds }}", "label_ids": "ids"}, "label_ids must be one"),
+        ({"predictions_format": "mot", "scenes": "{{ ds }}", "annotations": "/a.json"}, "does not go with"),
+        ({"min_confidence": 1.5, "scenes": "{{ ds }}"}, "min_confidence must be"),
+        ({"max_refused_rows": "lots"}, "max_refused_rows must be a count"),
+    ],
+)
+def test_what_is_wrong_with_how_a_file_is_read_is_said_where_the_dag_is_parsed(
+    given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(KognicInputError, match=message):
+        upload(**given)
+
+
+def test_what_a_template_leaves_open_is_not_judged_by_what_is_known() -> None:
+    """Only together do they say whether they go together."""
+    upload(predictions_format="{{ params.format }}", classes={"1": "Car"}, annotations="/a.json")
+    upload(predictions_format="masks", scenes="{{ ds }}", label_ids="{{ params.ids }}")
+    upload(scenes="/s.csv", annotations="/a.json")
+
+
 # --- a group's arguments ---
 
 
@@ -150,10 +239,17 @@ def test_the_record_of_a_group() -> None:
     assert (surveyed.class_mapping, surveyed.from_predictions, surveyed.overrides) == (None, True, ROWS)
 
 
+def test_a_group_may_have_the_arguments_of_a_format_that_all_tasks_have() -> None:
+    """`default_args` give them to each task; what is wrong with them is said all the same."""
+    how: dict[str, Any] = {"predictions_format": "mot", "scenes": "/s.csv", "classes": {"*": "Person"}}
+    assert group_arguments(class_mapping=ROWS, **how).class_mapping == ROWS
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"name": None}, "'name' must be text, not None"),
+        ({"min_confidence": 2}, "min_confidence must be"),
         ({"dataset": 1.5}, "'dataset' must be text, not 1.5"),
         ({"if_exists": "replace"}, "if_exists must be one of 'reuse', 'fail', 'create', not 'replace'"),
         ({"class_mapping": "rows"}, "class_mapping must be rows, a dict, or 'from_predictions', not 'rows'"),

@@ -10,8 +10,10 @@ import pytest
 
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.models import Summary
+from airflow_provider_kognic.core.reporting.conversions import Conversions
 from airflow_provider_kognic.core.reporting.judgement import Failure
 from airflow_provider_kognic.core.reporting.plan import Plan
+from airflow_provider_kognic.core.sources.converting.summary import Conversion
 from airflow_provider_kognic.summaries import COUNTS, summarise
 from airflow_provider_kognic.task.failures import Ended
 from airflow_provider_kognic.task.summary import TaskSummary
@@ -98,11 +100,22 @@ def test_what_airflow_masks_in_logs_is_masked() -> None:
     assert left["error"] == "OSError: denied for ***"
 
 
+def conversion(much: str) -> Conversion:
+    """What became of very many rows, for very many reasons."""
+    counts = Conversion(rows=10**12, taken=10**12, scenes=10**12, unseen_keys=10**12, documents=10**12)
+    for number in range(100):
+        counts.refuse(f"{number}{much}", much, 7, much, much)
+        counts.skipped[f"{number}{much}"] = counts.adjusted[f"{number}{much}"] = 10**12
+    return counts
+
+
 @pytest.mark.parametrize("text", ["a", "ä", "\U0001f600", "\n", '"'])
 def test_a_summary_is_small_whatever_is_in_it(text: str) -> None:
     """However many scenes, reasons and shards there are, and whatever their names are made of."""
     much = text * 100_000
     left = []
+    conversions = Conversions()
+    conversions.add(much, conversion(text * 1000))
     for number in range(100):
         summary = told(dataset=much, predictions=much)
         summary.knows_settings(Settings())
@@ -110,6 +123,7 @@ def test_a_summary_is_small_whatever_is_in_it(text: str) -> None:
         summary.knows_group(SimpleNamespace(name=much))  # type: ignore[arg-type]
         counts = Summary(GROUP, 10**12, 10**12, 10**12, 10**12, 10**12, 1e9).to_dict()
         counts["reasons"] = {f"{status}{much}": 10**12 for status in range(400, 600)}
+        summary.knows_conversions(conversions)
         ended = Ended(counts, Failure(much, retry=False), receipts=much)
         left.append({**summary.leave(ended), "map_index": number})
         assert left[-1]["link"].endswith(GROUP)
@@ -168,3 +182,32 @@ def test_every_count_of_predictions_is_added_up() -> None:
         left = told().leave(Ended({**counts, **dict.fromkeys(whole, 3)}, None))
         total = summarise([left, left])
         assert {total[name] for name in whole} == {6}
+
+
+def test_a_sum_has_what_became_of_the_rows_of_all_shards() -> None:
+    left = []
+    for number in range(2):
+        counts = Conversion(rows=5, taken=4, documents=3)
+        counts.refuse("bad_size", "/data/r.json", number, "k", "no size")
+        counts.skipped["min_confidence"] = 2
+        conversions = Conversions()
+        conversions.add("/data/r.json", counts)
+        summary = told()
+        summary.knows_conversions(conversions)
+        left.append(summary.leave(Ended(Summary(GROUP, 3).to_dict(), None)))
+    total = summarise([*left, told().leave(Ended(Summary(GROUP, 3).to_dict(), None))])
+    assert total["conversion"] == {
+        "rows": 10,
+        "taken": 8,
+        "documents": 6,
+        "empty_scenes": 0,
+        "unseen_keys": 0,
+        "keys_without_scene": 0,
+        "skipped": {"min_confidence": 4},
+        "refused": {"bad_size": 2},
+        "adjusted": {},
+        "examples": [
+            "bad_size: /data/r.json, key k: no size",
+            "bad_size: /data/r.json, row 1, key k: no size",
+        ],
+    }

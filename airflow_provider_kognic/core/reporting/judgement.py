@@ -24,6 +24,10 @@ _LONGEST_MESSAGE = 160
 # Characters of why an upload ended early: its words and, with what to do, its end. All of it is in the log.
 _LONGEST_END, _LAST_OF_END = 600, 300
 
+# What is said of a source without an entry; the advice only where nothing in it says what became of one.
+NO_PREDICTIONS = "the source holds no predictions."
+ALLOW_EMPTY = "Set allow_empty=True if that may be."
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -53,10 +57,7 @@ def judge(report: Report, options: UploadOptions, *, receipts: str | None = None
     if report.stopped is None and summary.total == 0:
         if options.allow_empty:
             return None
-        return Failure(
-            "the source holds no predictions. Set allow_empty=True if that may be.",
-            retry=False,
-        )
+        return Failure(f"{NO_PREDICTIONS} {ALLOW_EMPTY}", retry=False)
     fails = {
         Outcome.IN_DOUBT: bool(summary.in_doubt) and options.on_ambiguous.doubt_fails,
         Outcome.UNSENT: bool(summary.unsent),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.reporting.judgement import ALLOW_EMPTY, NO_PREDICTIONS
 from airflow_provider_kognic.core.texts import about_one, counted
 
 if TYPE_CHECKING:
@@ -124,8 +125,7 @@ class Plan:
         if not self.total:
             if options.allow_empty:
                 return None
-            nothing = "the source holds no predictions. Set allow_empty=True if that may be."
-            return f"Dry run, nothing was sent: {nothing}"
+            return f"Dry run, nothing was sent: {NO_PREDICTIONS} {ALLOW_EMPTY}"
         over = not options.max_failures.allows(refused, self.total)
         if not over and not (doubt and options.on_ambiguous.earlier_doubt_fails):
             return None

@@ -21,7 +21,7 @@ from airflow_provider_kognic.core.reporting.rows_file import (
 from airflow_provider_kognic.core.texts import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -78,8 +78,12 @@ class PlanReport:
             if event.entry.decision in _NOT_SENT and len(self._named) < _NAMED:
                 self._named.append(event.entry)
 
-    def write(self, plan: Plan) -> int:
+    def write(self, plan: Plan, more: Iterable[str] = ()) -> int:
         """Write both files.
+
+        Args:
+            plan: What was found out.
+            more: Lines that the page has at its end.
 
         Returns:
             How many entries have a row.
@@ -89,7 +93,7 @@ class PlanReport:
             KognicStoreError: The store did not answer, or its credentials have expired.
         """
         count = self._rows.write()
-        page = "".join(f"{line}\n" for line in self._page(plan)).encode("utf-8", "backslashreplace")
+        page = "".join(f"{line}\n" for line in (*self._page(plan), *more)).encode("utf-8", "backslashreplace")
 
         def replace() -> None:
             stores.replace(self._page_path, io.BytesIO(page))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -26,7 +27,44 @@ logger = logging.getLogger(__name__)
 _SHOWN = 20
 _SHOWN_OF_EACH = 3
 _KEPT_IN_DOUBT = 1000
+# Kinds of what is said that are told apart.
+_MOST_KINDS = 100
+_NUMBER = re.compile(r"\d[\d,.]*")
 _FINE = frozenset({Outcome.CREATED, Outcome.SKIPPED})
+
+
+class Alike:
+    """Knows what was said of bad rows already, but for its numbers: twenty lines that say the same are three.
+
+    Of a model's results the same is wrong with one scene after the other: an argument that was forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._seen: Counter[tuple[str, str, str]] = Counter()
+        self._shown: dict[tuple[str, str, str], str] = {}
+
+    def is_new(self, what: str, reason: str, message: str | None) -> bool:
+        """Tell whether one is to be shown; the first few of each kind are.
+
+        Args:
+            what: What became of it.
+            reason: Why, in a word.
+            message: The same for people.
+        """
+        if reason != Reason.BAD_ROW:
+            return True
+        kind = (what, reason, _NUMBER.sub("#", message or ""))
+        if kind not in self._seen and len(self._seen) >= _MOST_KINDS:
+            return True
+        self._seen[kind] += 1
+        self._shown.setdefault(kind, f"{what}: {reason}: {message or ''}".rstrip(": "))
+        return self._seen[kind] <= _SHOWN_OF_EACH
+
+    def log_others(self) -> None:
+        """Say of each kind how many were not shown."""
+        for kind, count in self._seen.items():
+            if (others := count - _SHOWN_OF_EACH) > 0:
+                logger.warning("%s more of the same kind: %s", f"{others:,}", self._shown[kind])
 
 
 class Tally:
@@ -54,6 +92,7 @@ class Tally:
         self._shown: Counter[tuple[Outcome, str]] = Counter()
         self._others = 0
         self._left_out = False
+        self._alike = Alike()
         self._first: list[Result] = []
         self._in_doubt: list[Result] = []
         self._settles = False
@@ -104,6 +143,7 @@ class Tally:
             why: Why it ended before its source did, or None.
             journaled: Whether a journal knows what was sent.
         """
+        self._alike.log_others()
         counts = self._counts
         summary = Summary(
             predictions_group_uuid=self._group,
@@ -143,6 +183,8 @@ class Tally:
                 logger.warning("Further ones that are refused or unsent are counted, not shown.")
             return
         # All of those in doubt: nothing but the log knows them later.
+        if not self._alike.is_new(result.outcome.value, reason, result.message):
+            return
         logger.warning(
             "%s",
             about_one(

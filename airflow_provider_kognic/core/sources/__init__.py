@@ -19,8 +19,10 @@ A new format is one new file, and one line of `opening.FORMATS`. The file holds 
 `total` and `__iter__`; its entries come from `base.prediction_of` and `base.refusal`, and a document's `read` may
 be called again and refuses what is too large) and a `base.Format` of three functions: does this look like mine;
 make a source of it, as it is now; find a document again by what its `source` said, or say why that cannot be. Add
-it to the cases of tests/core/sources/test_contract.py, too, which hold for every source. Formats in which models
-write their results, each to be joined with a table of scenes, belong below this folder, in `formats/`.
+it to the cases of tests/core/sources/test_contract.py, too, which hold for every source.
+
+    formats     in which models write their results, each to be joined with a table of scenes; `open_model_source`
+    converting  from their rows to documents, for all of them alike
 
 A source is what it was when it was opened: files of a folder are listed then, and rows that are appended later are
 none of its. Only regular files are read.

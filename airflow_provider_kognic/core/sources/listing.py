@@ -139,9 +139,13 @@ class Listing:
         """What is at the path."""
         return within(LISTING, self._look)
 
-    def files(self) -> Names:
-        """Return the files in the folder at the path whose names end as those of documents do."""
-        return within(LISTING, lambda: self._collected(self._text, ["*.json"]))
+    def files(self, pattern: str = "*.json") -> Names:
+        """Return the files in the folder at the path whose names match a pattern, as those of documents do."""
+        return within(LISTING, lambda: self._collected(self._text, [pattern]))
+
+    def folders(self) -> int:
+        """Return how many folders are in the folder at the path."""
+        return within(LISTING, lambda: len(_folders(self._entries(self._text), self._text)))
 
     def matching(self) -> tuple[Any, Names]:
         """Return a folder, and the files below it that match what is left of the path as a pattern.

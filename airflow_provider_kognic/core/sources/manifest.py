@@ -96,7 +96,7 @@ class ManifestSource:
                     # The source as it was, or the next receipts could not tell any more what it had been.
                     yield refusal(named, source, Refused(why.reason, f"{where}: {why.message}"))
                     continue
-                read = partial(_read_of_row, found.read, where)
+                read = partial(_read_of_row, partial(_read_again, found), where)
                 yield prediction_of(scene, found.source, read, what, found.size)
                 continue
             try:
@@ -135,6 +135,17 @@ class ManifestSource:
         except Exception as error:  # an unknown scheme, a provider that is not installed
             said = masked_as(f"no path can be made of {text}: {error}", text)
             raise Refused(Reason.UNREADABLE, said) from error
+
+
+def _read_again(found: Found) -> bytes:
+    """Read the document of a receipt; raises as its format does."""
+    try:
+        return found.read()
+    except Refused as why:
+        if why.reason != Reason.UNREADABLE or "#" not in found.source:
+            raise
+        hint = "A '#' is of a model's results: give predictions_format, scenes, … of the run that wrote it."
+        raise Refused(why.reason, f"{sentence(why.message)} {hint}") from why
 
 
 def _read_of_row(read: Callable[[], bytes], where: str) -> bytes:

@@ -37,6 +37,7 @@ def open_source(
     expected: Expected | None = None,
     max_document_bytes: int = MOST_DOCUMENT_BYTES,
     patience: Patience | None = None,
+    formats: Sequence[Format] = (),
 ) -> Source:
     """Find out which kind of source is meant, and that it is there.
 
@@ -49,6 +50,7 @@ def open_source(
         max_document_bytes: Larger documents are refused, unread where their size can be known before.
         patience: Asks again a store that does not answer, here and where the source reads on by itself; not at all
             if None.
+        formats: Further ones, which are asked for the document of a receipt before those listed here.
 
     Raises:
         KognicInputError: Both or neither is given, there is nothing to be read, or a manifest's row is a receipt
@@ -63,7 +65,7 @@ def open_source(
     if manifest is not None:
         forget(manifest)
         most = max_document_bytes
-        return open_manifest(manifest, resolve, FORMATS, expected or Expected(), most, patience)
+        return open_manifest(manifest, resolve, (*formats, *FORMATS), expected or Expected(), most, patience)
     return patience.call(lambda: _open(Given(predictions, max_document_bytes, patience)))
 
 

@@ -12,8 +12,7 @@ import contextlib
 import io
 import logging
 import os
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicStoreError
 from airflow_provider_kognic.core.files import NotAFileError, details, is_local, open_to_read
@@ -35,8 +34,10 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-# Bytes at the end that are compared where a file has grown: appended to, or rewritten with more.
-_TAIL = 4096
+# Bytes at the end that are compared where a file has grown: appended to, or rewritten with more. A file of this
+# machine that has no more is read with them: to open one again and again costs more than to read it, and there may
+# be a hundred thousand.
+_TAIL = 1 << 16
 _START = 8
 # Bytes of an object that are asked for at a time.
 _BUFFER = 1 << 18
@@ -45,8 +46,7 @@ _VERSIONS = ("ETag", "etag", "generation", "ino")
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
 
 
-@dataclass(frozen=True)
-class _Facts:
+class _Facts(NamedTuple):
     """What is told of a file; None where its store does not say.
 
     Attributes:
@@ -66,19 +66,21 @@ class Pinned:
     Args:
         path: The file.
         patience: Asks its store again that does not answer: not at all if None.
+        packed: Whether it may be compressed: whoever reads it unpacks it.
 
     Raises:
-        KognicInputError: It cannot be opened, is no regular file, or is compressed.
+        KognicInputError: It cannot be opened, is no regular file, or is compressed and may not be.
         KognicStoreError: Its store does not answer.
     """
 
-    def __init__(self, path: PathLike, patience: Patience | None = None) -> None:
+    def __init__(self, path: PathLike, patience: Patience | None = None, *, packed: bool = False) -> None:
         self.patience = patience or Patience(0)
         self._path = path
         self._said = False
         self._left_out = 0
         self._first, self._tail, start = self.patience.call(self._look)
-        if (name := compression_of(start)) is not None:
+        self._is_read = is_local(path) and len(self._tail) == self._first.size
+        if not packed and (name := compression_of(start)) is not None:
             raise KognicInputError(f"{path} is compressed ({name}): decompress it first.")
 
     @contextlib.contextmanager
@@ -88,6 +90,14 @@ class Pinned:
         Raises:
             KognicInputError: It was replaced, cut or rewritten since, or cannot be read.
         """
+        if self._is_read:
+            if self._may_be_another():
+                self.patience.call(self._again).close()
+            yield _Read(self._tail)
+            now = self.patience.call(self._now) if self._may_be_another() else None
+            if now is not None:
+                self._say_what_came(now)
+            return
         with self.patience.call(self._again) as file:
             left = self._first.size
             if left is None:
@@ -111,11 +121,21 @@ class Pinned:
         """Leave the last bytes to another try: they were a row that was still being written."""
         self._left_out = size
 
+    def _may_be_another(self) -> bool:
+        """Tell whether a file of this machine may be any other than it was, without opening it."""
+        try:
+            return _facts_of(os.stat(str(self._path))) != self._first  # noqa: PTH116 - a path of this machine
+        except OSError:
+            return True
+
     def _look(self) -> tuple[_Facts, bytes, bytes]:
         """Return what is told of the file, its end, and how it begins."""
         with self._open() as file:
             facts = self._facts(file)
-            return facts, self._tail_of(file, facts.size), self._asked(lambda: bytes(file.read(_START)))
+            tail = self._tail_of(file, facts.size)
+            if len(tail) == facts.size:
+                return facts, tail, tail[:_START]
+            return facts, tail, self._asked(lambda: bytes(file.read(_START)))
 
     def _open(self) -> IO[bytes]:
         return self._asked(lambda: open_to_read(self._path))
@@ -147,8 +167,7 @@ class Pinned:
     def _facts(self, file: IO[bytes]) -> _Facts:
         """Return what is told of the file that is open, or of the object as it is now."""
         if is_local(self._path):
-            found = os.fstat(file.fileno())
-            return _Facts(found.st_size, (found.st_dev, found.st_ino), found.st_mtime_ns)
+            return _facts_of(os.fstat(file.fileno()))
         if not hasattr(self._path, "fs"):
             return _Facts()
         told = self._asked(lambda: details(self._path))
@@ -164,14 +183,17 @@ class Pinned:
         length = min(_TAIL, size)
         return os.pread(file.fileno(), length, size - length)
 
-    def _now(self, file: IO[bytes]) -> _Facts | None:
+    def _now(self, file: IO[bytes] | None = None) -> _Facts | None:
         """Return what is there now under the name; None where there is nothing any more, as all of it was read.
+
+        Args:
+            file: The object that is open; of a file of this machine nothing, as another may have its name by now.
 
         Raises:
             KognicInputError: It is another file, or not what it was.
         """
         try:
-            if not is_local(self._path):
+            if file is not None and not is_local(self._path):
                 return self._check(file)
             with self._open() as again:
                 return self._check(again)
@@ -207,6 +229,15 @@ class Pinned:
             )
 
 
+class _Read(io.BytesIO):
+    """A file that has been read."""
+
+    def peek(self, size: int) -> bytes:
+        """Return what comes next and leave it there, as a file that is read in parts does."""
+        at = self.tell()
+        return self.getvalue()[at : at + size]
+
+
 class _Part(io.RawIOBase):
     """The first bytes of a file, and an error where it ends before them.
 
@@ -225,6 +256,15 @@ class _Part(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        size = self._at + self._left
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: size}[whence]
+        self._left = max(0, size - self._at)
+        return self._at
 
     def readinto(self, buffer: Buffer, /) -> int:
         view: Any = memoryview(buffer)
@@ -250,6 +290,10 @@ class _Part(io.RawIOBase):
             raise KognicStoreError(f"{self._path}: the store sent nothing from byte {self._at:,} on.")
         self._file = file
         return data
+
+
+def _facts_of(found: os.stat_result) -> _Facts:
+    return _Facts(found.st_size, (found.st_dev, found.st_ino), found.st_mtime_ns)
 
 
 def _read_at(file: IO[bytes], start: int, size: int) -> bytes:

@@ -29,9 +29,9 @@ Six things bound how fast it goes. They stand in a row; a prediction passes one 
                                       leaves no more in doubt
     `sending.group_circuit`           requests while 20 answers were    another answer, or    lets all through
                                       404 and none anything else        the verdict           to the next one
-    `sending.throttle.Throttle`       requests in flight: the           an answer; the end    closed: `Closed` to
-                                      connections, fewer after a 429,   of Retry-After; the   all who wait
-                                      none in an outage                 probe in an outage
+    `sending.throttle.Throttle`       requests in flight: the           an answer; a try      closed: `Closed` to
+                                      connections, a slot less after    beyond the slots;     all who wait
+                                      each 429, none in an outage       the outage's probe
 
 `ending.Ending` knows none of them: those that have to wake somebody at an early end subscribe to it.
 """

@@ -19,6 +19,7 @@ from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.events import Planned as PlannedEvent
 from airflow_provider_kognic.core.reporting.observers import Observers
 from airflow_provider_kognic.core.reporting.plan import Decision, Plan, Planned, named
+from airflow_provider_kognic.core.reporting.tally import Alike
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.upload.ending import CutOff, Ending
 from airflow_provider_kognic.core.upload.reading.intake import Intake
@@ -119,6 +120,7 @@ class _Planner:
         self._counts: Counter[Decision] = Counter()
         self._reasons: Counter[str] = Counter()
         self._first: list[Planned] = []
+        self._alike = Alike()
 
     async def read(self, reader: int) -> None:
         """Go through the source beside the other readers, until it ends or one of them fails."""
@@ -139,6 +141,7 @@ class _Planner:
 
     def plan(self, group: str, *, known: int | None, duration_s: float) -> Plan:
         """Return what was noted."""
+        self._alike.log_others()
         reasons = dict(self._reasons.most_common())
         return Plan(group, dict(self._counts), reasons, tuple(self._first), known, duration_s)
 
@@ -148,7 +151,8 @@ class _Planner:
             self._reasons[str(planned.reason or "refused")] += 1
         if planned.decision in {Decision.REFUSED, Decision.IN_DOUBT} and len(self._first) < _SHOWN:
             self._first.append(planned)
-            logger.warning("%s", named(planned))
+            if self._alike.is_new(planned.decision.value, str(planned.reason), planned.message):
+                logger.warning("%s", named(planned))
             if len(self._first) == _SHOWN:
                 logger.warning("Further ones are counted, not shown.")
         self._told.emit(PlannedEvent(planned))

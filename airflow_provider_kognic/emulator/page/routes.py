@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
+from airflow_provider_kognic.drawing.frames import style
 from airflow_provider_kognic.emulator.errors import Refused
+from airflow_provider_kognic.emulator.page.drawn import draw
 from airflow_provider_kognic.emulator.page.rendering import HEADERS, render
 from airflow_provider_kognic.emulator.state import state_of
 from airflow_provider_kognic.emulator.storage import datasets, predictions, predictions_groups
@@ -23,8 +26,8 @@ def mount(app: FastAPI) -> None:
     app.include_router(router)
 
 
-def _page_number(request: Request) -> int:
-    given = request.query_params.get("page", "1")
+def _number(request: Request, name: str) -> int:
+    given = request.query_params.get(name, "1")
     return max(1, int(given)) if given.isascii() and given.isdigit() and len(given) < 10 else 1  # noqa: PLR2004 (beyond any page)
 
 
@@ -46,7 +49,7 @@ async def show_dataset(request: Request, dataset_uuid: str) -> Response:
     database = state_of(request).database
     dataset = await database.read(datasets.require_dataset, dataset_uuid)
     groups = await database.read(predictions_groups.list_groups, dataset_uuid)
-    number = _page_number(request)
+    number = _number(request, "page")
     scenes = await database.read(
         datasets.list_scenes, dataset_uuid, offset=(number - 1) * _PAGE_ROWS, limit=_PAGE_ROWS
     )
@@ -79,7 +82,7 @@ async def show_group(request: Request, dataset_uuid: str, group_uuid: str) -> Re
     dataset, group = await _dataset_and_group(request, dataset_uuid, group_uuid)
     database = state_of(request).database
     scene = request.query_params.get("scene", "").strip() or None
-    number = _page_number(request)
+    number = _number(request, "page")
     total = await database.read(predictions.count_predictions, group_uuid, scene)
     rows = await database.read(
         predictions.list_predictions,
@@ -109,14 +112,19 @@ async def _prediction(request: Request, group_uuid: str, prediction_uuid: str) -
 async def show_prediction(
     request: Request, dataset_uuid: str, group_uuid: str, prediction_uuid: str
 ) -> Response:
-    """One prediction, drawn by the script of the page."""
+    """One prediction: a frame of it, drawn."""
     dataset, group = await _dataset_and_group(request, dataset_uuid, group_uuid)
     prediction = await _prediction(request, group_uuid, prediction_uuid)
     document = await state_of(request).database.read(predictions.read_document, prediction_uuid)
-    # In the page itself, so that the drawing is there when the page has loaded. A '<' can only stand in a string
-    # of the document, where its escape means the same; as it is, it could end the script element.
-    embedded = document.decode("utf-8", "replace").replace("<", "\\u003c")
-    return render("prediction.html", dataset=dataset, group=group, prediction=prediction, embedded=embedded)
+    # A thread of its own: a large document takes a moment, and others are answered meanwhile.
+    drawn = await run_in_threadpool(draw, document, _number(request, "frame"))
+    return render("prediction.html", dataset=dataset, group=group, prediction=prediction, drawn=drawn)
+
+
+@router.get("/drawing.css")
+async def get_style() -> Response:
+    """What drawings need of CSS."""
+    return Response(style(), headers=HEADERS, media_type="text/css")
 
 
 @router.get("/dataset/{dataset_uuid}/predictions/{group_uuid}/{prediction_uuid}/openlabel.json")

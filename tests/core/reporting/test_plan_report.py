@@ -49,6 +49,6 @@ def test_each_planned_entry_has_a_row_and_the_page_names_what_would_not_be_sent(
         "| total | 4 |\n\n"
         "## What would not be sent\n\n"
         "| scene | source | why | |\n| --- | --- | --- | --- |\n"
-        "| unknown | /p/\\udcff.json | not\\_a\\_uuid | a\\|b \\`c\\` |\n"
+        "| unknown | /p/\\\\udcff.json | not\\_a\\_uuid | a\\|b \\`c\\` |\n"
         "| s3 | /p/3.json | in\\_doubt | lost |\n"
     )

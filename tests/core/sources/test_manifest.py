@@ -307,3 +307,14 @@ def test_a_line_that_is_longer_than_any_row(tmp_path: Path) -> None:
         file.truncate(4 << 30)  # a hole: it takes no disk
     with pytest.raises(KognicInputError, match="a line of more than"):
         open_(None, manifest)
+
+
+def test_a_receipt_of_a_models_results_says_which_arguments_it_needs(tmp_path: Path) -> None:
+    """Once it said that a file of that name is not there."""
+    failed = tmp_path / "r.failed.jsonl"
+    line = {"scene_uuid": demo.scene_uuid(0), "source": f"{tmp_path}/results.json#a", "outcome": "unsent"}
+    failed.write_text(json.dumps(line) + "\n")
+    (entry,) = open_(None, failed)
+    assert isinstance(entry, Prediction)
+    with pytest.raises(Refused, match=r"A '#' is of a model's results: give predictions_format, scenes, "):
+        entry.read()

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.base import Source, scenes_of
+from airflow_provider_kognic.core.sources.pinned import Pinned
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.sources.support import open_, row, store_in_memory
@@ -160,3 +161,38 @@ def test_an_upload_of_a_file_that_grows_sends_what_was_there(
     run = upload_all(source, settings_for(emulator), group)
     assert run.counts() == (50, 0, 0, 0)
     check_truth(run, emulator, group)
+
+
+@pytest.mark.parametrize("change", [replaced, rewritten, rewritten_with_more])
+@pytest.mark.parametrize("when", ["during a pass", "between passes"])
+def test_a_small_file_is_read_at_once_and_looked_at_again(
+    tmp_path: Path, change: Callable[[Path], None], when: str
+) -> None:
+    """Of one that became another nobody can tell what was read, however little it is."""
+    file = tmp_path / "000001.txt"
+    file.write_bytes(b"1 2 3\n" * 300)
+    pinned = Pinned(file)
+    with pinned.opened() as opened:
+        assert opened.read() == file.read_bytes()
+    if when == "between passes":
+        change(file)
+    said = r"was (replaced or rewritten|rewritten) while it was read"
+    with pytest.raises(KognicInputError, match=said), pinned.opened():
+        change(file)
+
+
+def test_what_is_appended_to_a_small_file_is_left(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is no part of this try; one that is taken away was read."""
+    file = tmp_path / "000001.txt"
+    file.write_bytes(b"1 2 3\n")
+    pinned = Pinned(file)
+    with pinned.opened() as opened:
+        with file.open("ab") as out:
+            out.write(b"4 5\n")
+        assert opened.read() == b"1 2 3\n"
+    assert "4 bytes more than when it was opened" in caplog.text
+    with pinned.opened() as opened:
+        file.unlink()
+        assert opened.read() == b"1 2 3\n"
+    with pytest.raises(KognicInputError, match="FileNotFoundError"), pinned.opened():
+        pass

@@ -1,7 +1,8 @@
 """The limits of what is read at all, and the result of what is beyond them.
 
 They are far above what a scene's prediction is, and low enough that no document can take more than some hundred MiB
-beside its own bytes. How many bytes a document may have, `core.values` says; how many pixels a bitmap, `bitmaps`.
+beside its own bytes. How many bytes a document may have, `core.values` says; how many pixels a bitmap,
+`core.geometry.masks.png`.
 """
 
 from __future__ import annotations

@@ -171,17 +171,17 @@ class Sender:
             if verdict(error) in {Verdict.AGAIN, Verdict.IN_DOUBT}:
                 self._throttle.failed(error, entered)
             else:
-                self._throttle.answered()
+                self._throttle.answered(entered)
             return error
         except CutOff as cut:
-            self._throttle.leave()
+            self._throttle.leave(entered)
             if not cut.sent:
                 raise Closed from None
             return KognicNoAnswerError("sent, and cut off while its answer was awaited.")
         except BaseException:
-            self._throttle.leave()
+            self._throttle.leave(entered)
             raise
-        self._throttle.answered()
+        self._throttle.answered(entered)
         return uuid
 
     async def _conclude(

@@ -11,6 +11,7 @@ from airflow_provider_kognic.core.errors import KognicError, KognicOutageError, 
 from airflow_provider_kognic.core.reporting.events import Throttled
 from airflow_provider_kognic.core.retries import Verdict, verdict
 from airflow_provider_kognic.core.texts import sentence
+from airflow_provider_kognic.core.upload.sending.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,14 +29,15 @@ class Closed(Exception):  # noqa: N818 - tells those who wait to go home; no err
 class Throttle:
     """Lets requests in, one slot each.
 
-        open --429--> fewer slots, nobody until Retry-After --answers--> open
+        open --429--> a slot less --a try is taken--> a slot more
         open --failures in a row--> outage --probe answered--> one goes in alone --answered--> open
                                       |                              |
                                       +<--------- failed ------------+
         outage --`outage_timeout`--> KognicOutageError            any --close--> closed
 
-    - A 429 halves the slots (once for all that were in flight together) and every answer brings some back, as
-      TCP does; a `Retry-After` keeps everybody out until then.
+    - A 429 costs the slot that met it, see `slots`: the others go on, and where none is left nobody gets in until
+      its `Retry-After`. That of any other answer keeps everybody out.
+    - Who waits is let in one behind the other.
     - After `outage_after` failures in a row without an answer that settles a prediction, nobody gets in. One
       waiter asks the server something harmless, again and again with growing pauses; once that is answered it
       goes in alone, and its success opens the gate for all. So an outage puts no more than a handful of
@@ -55,10 +57,9 @@ class Throttle:
         probe: Callable[[], Awaitable[None]],
         emit: Callable[[Event], None] = lambda _: None,
     ) -> None:
-        self._in_flight = 0
-        self._most = options.max_connections
-        self._limit = float(self._most)
-        self._outage_after = 2 * self._most
+        self._slots = Slots(options.max_connections)
+        self._queue = asyncio.Lock()
+        self._outage_after = 2 * options.max_connections
         self._probe = probe
         self._outage_timeout = options.outage_timeout
         self._backoff = options.backoff
@@ -66,7 +67,6 @@ class Throttle:
         self._closed = False
         self._changed = asyncio.Event()
         self._blocked_until = 0.0
-        self._halved_at = 0.0
         self._failures = 0
         self._outage_began: float | None = None
         self._outage_round = 0
@@ -78,39 +78,40 @@ class Throttle:
         """Wait for a slot and take it; give it back with one of `answered`, `failed` or `leave`.
 
         Returns:
-            When it was taken, for `failed`.
+            When it was taken; no two requests have the same. It is what they are given back with.
 
         Raises:
             Closed: The gate was closed.
             KognicOutageError: The outage has lasted for `outage_timeout`.
         """
         loop = asyncio.get_running_loop()
-        while True:
-            if self._closed:
-                raise Closed
-            now = loop.time()
-            if self._outage_began is not None:
-                if self._probing:
-                    await self._wait(None)
-                elif await self._ask():
-                    self._in_flight += 1
-                    return loop.time()
-            elif now < self._blocked_until:
-                await self._wait(self._blocked_until - now)
-            elif self._in_flight >= int(self._limit):
-                await self._wait(None)
-            else:
-                self._in_flight += 1
-                return now
+        async with self._queue:
+            while True:
+                if self._closed:
+                    raise Closed
+                now = loop.time()
+                if self._outage_began is not None:
+                    if self._probing:
+                        await self._wait(None)
+                    elif await self._ask():
+                        return self._slots.take_anyway(loop.time())
+                elif now < self._blocked_until:
+                    await self._wait(self._blocked_until - now)
+                elif (entered := self._slots.take(now)) is not None:
+                    return entered
+                else:
+                    opens = self._slots.opens_at
+                    await self._wait(None if opens is None else opens - now)
 
-    def answered(self) -> None:
+    def answered(self, entered: float) -> None:
         """Give the slot back after an answer that shows a working server, whatever it said."""
-        self._in_flight -= 1
+        now = asyncio.get_running_loop().time()
+        self._slots.answered(now, entered)
         self._failures = 0
-        self._limit = min(self._most, self._limit + 1 / self._limit)
         if self._outage_began is not None:
             logger.info("Kognic answers again; going on.")
             self._outage_began, self._outage_round, self._probing = None, 0, False
+            self._slots.recovered(now)
         self._wake()
 
     def failed(self, error: KognicError, entered: float) -> None:
@@ -121,18 +122,15 @@ class Throttle:
             entered: What `enter` returned.
         """
         now = asyncio.get_running_loop().time()
-        self._in_flight -= 1
         self._failures += 1
         self._last_error = error
-        if isinstance(error, KognicRateLimitError) and entered >= self._halved_at:
-            self._limit = max(1.0, self._limit / 2)
-            self._halved_at = now
-        if error.retry_after:
-            self._blocked_until = max(
-                self._blocked_until, now + min(error.retry_after, self._backoff.most_asked)
-            )
         if isinstance(error, KognicRateLimitError):
-            self._emit(Throttled(int(self._limit), max(0.0, self._blocked_until - now), error))
+            self._slots.refused(now, entered, self._asked(error))
+            opens = None if self._slots.held else self._slots.opens_at
+            self._emit(Throttled(self._slots.held, 0.0 if opens is None else max(0.0, opens - now), error))
+        else:
+            self._slots.gone(entered)
+            self._blocked_until = max(self._blocked_until, now + self._asked(error))
         if self._outage_began is not None:
             if entered >= self._outage_began:
                 self._probing = False  # the one that went in alone failed too, not one from before the outage
@@ -147,9 +145,9 @@ class Throttle:
             )
         self._wake()
 
-    def leave(self) -> None:
+    def leave(self, entered: float) -> None:
         """Give the slot back without a word about the server: the request was cut off from this side."""
-        self._in_flight -= 1
+        self._slots.gone(entered)
         self._wake()
 
     def close(self) -> None:
@@ -166,10 +164,11 @@ class Throttle:
         self._probing = True
         self._outage_round += 1
         left = began + self._outage_timeout - loop.time()
-        asked_to = max(0.0, self._blocked_until - loop.time())
-        await self._wait(
-            min(max(self._backoff.delay(self._outage_round), asked_to), max(0.0, left)), all_of_it=True
-        )
+        pause = max(self._backoff.delay(self._outage_round), self._blocked_until - loop.time())
+        if isinstance(self._last_error, KognicRateLimitError):
+            # Perhaps others have all the slots: asked as often as one would be tried, lest they keep them for ever.
+            pause = self._slots.tries_at - loop.time()
+        await self._wait(max(0.0, min(pause, left)), all_of_it=True)
         if self._closed:
             raise Closed
         if loop.time() >= began + self._outage_timeout:
@@ -189,6 +188,8 @@ class Throttle:
         except KognicError as error:
             if verdict(error) in {Verdict.AGAIN, Verdict.IN_DOUBT}:
                 self._last_error = error
+                if isinstance(error, KognicRateLimitError):
+                    self._slots.put_off(loop.time(), self._asked(error))
                 self._probing = False
                 self._wake()
                 return False
@@ -197,6 +198,9 @@ class Throttle:
             self._question.cancel()  # where this task itself was cancelled
             self._question = None
         return True
+
+    def _asked(self, error: KognicError) -> float:
+        return min(error.retry_after or 0.0, self._backoff.most_asked)
 
     async def _wait(self, seconds: float | None, *, all_of_it: bool = False) -> None:
         """Wait until something changes or the time is over; `all_of_it`: only closing ends it early."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from airflow_provider_kognic.core.openlabel.decoding import bitmaps
+from airflow_provider_kognic.core.geometry.masks.png import MOST_PIXELS
 from airflow_provider_kognic.core.openlabel.decoding.bitmaps import BrokenBitmap, grey_levels
 from tests.core.documents import chunk, png
 
@@ -84,7 +84,7 @@ def test_a_damaged_byte_is_noticed(position: int) -> None:
 
 def test_a_bomb_does_not_go_off() -> None:
     """The header says how large it will be; that is believed before anything is inflated."""
-    side = int(bitmaps.MOST_PIXELS**0.5) + 1
+    side = int(MOST_PIXELS**0.5) + 1
     with pytest.raises(BrokenBitmap, match="pixels; at most") as caught:
         grey_levels(base(png(side, side, levels=[0], pixels=b"")))
     assert caught.value.rule == "too_large"

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reporting.events import Event, Throttled
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.upload.sending.throttle import Closed, Throttle
+from tests.core.upload.sending.fleet import in_virtual_time
 
 LIMITED = KognicRateLimitError("slow down", status=429)
 BROKEN = KognicServerError("oops", status=503)
@@ -35,22 +37,26 @@ def tell(
     async def run() -> None:
         told = UploadOptions.of(**{"max_connections": 8, "backoff": Backoff(0.01, 0.02, 5.0, 4), **options})
         events: list[Event] = []
-        await asyncio.wait_for(story(Throttle(told, probe=probe, emit=events.append), events), 10)
+        await asyncio.wait_for(story(Throttle(told, probe=probe, emit=events.append), events), 10_000)
 
-    asyncio.run(run())
+    in_virtual_time(run())
+
+
+@pytest.fixture
+def nobody_lends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_kognic.core.upload.sending.slots._LENT_EVERY", math.inf)
 
 
 async def slots(throttle: Throttle) -> int:
     """How many get in now; they go out again without a word."""
-    taken = 0
+    taken: list[float] = []
     try:
         while True:
-            await asyncio.wait_for(throttle.enter(), 0.05)
-            taken += 1
+            taken.append(await asyncio.wait_for(throttle.enter(), 0.05))
     except asyncio.TimeoutError:
-        for _ in range(taken):
-            throttle.leave()
-    return taken
+        for entered in taken:
+            throttle.leave(entered)
+    return len(taken)
 
 
 def test_as_many_as_there_are_connections() -> None:
@@ -62,56 +68,169 @@ def test_as_many_as_there_are_connections() -> None:
     tell(story)
 
 
-@pytest.mark.parametrize(
-    ("limited", "expected"),
-    [(1, 4), (8, 4)],
-    ids=["one of those in flight", "all of those in flight"],
-)
-def test_a_429_halves_the_slots_once(limited: int, expected: int) -> None:
-    """Those that were in flight together say the same thing."""
+@pytest.mark.parametrize("limited", [1, 3, 8])
+def test_each_429_costs_one_slot(limited: int) -> None:
+    """Those that the server took at the same time show how many it takes."""
 
     async def story(throttle: Throttle, events: list[Event]) -> None:
         entered = [await throttle.enter() for _ in range(8)]
         for moment in entered[:limited]:
             throttle.failed(LIMITED, moment)
-        for _ in entered[limited:]:
-            throttle.leave()
-        assert await slots(throttle) == expected
-        assert [event.slots for event in events if isinstance(event, Throttled)] == [4] * limited
+        for moment in entered[limited:]:
+            throttle.answered(moment)
+        assert await slots(throttle) == 8 - limited
+        left = [event.slots for event in events if isinstance(event, Throttled)]
+        assert left == [7 - number for number in range(limited)]
 
     tell(story)
 
 
-def test_answers_bring_them_back() -> None:
-    """One by one."""
+@pytest.mark.usefixtures("nobody_lends")
+def test_a_slot_that_was_lost_is_tried_again() -> None:
+    """After a pause, by one request beyond the others; where it is taken, the next one comes soon."""
+
+    async def story(throttle: Throttle, _: Any) -> None:
+        loop = asyncio.get_running_loop()
+        entered = [await throttle.enter() for _ in range(8)]
+        for moment in entered[:2]:
+            throttle.failed(LIMITED, moment)
+        before = loop.time()
+        tried = await throttle.enter()
+        assert tried - before > 1
+        with pytest.raises(asyncio.TimeoutError):  # one at a time
+            await asyncio.wait_for(throttle.enter(), 500)
+        throttle.answered(tried)
+        await throttle.enter()
+        before = loop.time()
+        assert await throttle.enter() - before < 0.5
+
+    tell(story)
+
+
+@pytest.mark.usefixtures("nobody_lends")
+def test_a_refused_try_leaves_things_as_they_were_and_the_next_one_comes_later() -> None:
+    async def story(throttle: Throttle, events: list[Event]) -> None:
+        entered = [await throttle.enter() for _ in range(8)]
+        throttle.failed(LIMITED, entered.pop())
+        pauses = []
+        for _ in range(60):
+            before = asyncio.get_running_loop().time()
+            tried = await throttle.enter()
+            pauses.append(tried - before)
+            throttle.failed(LIMITED, tried)
+            throttle.answered(entered.pop())  # so that all of them are no outage
+            entered.append(await throttle.enter())
+        assert {event.slots for event in events if isinstance(event, Throttled)} == {7}
+        assert sum(pauses[:10]) < sum(pauses[-10:])
+        assert max(pauses) <= 40
+
+    tell(story)
+
+
+@pytest.mark.parametrize(("limited", "pauses"), [(8, True), (7, False)])
+def test_where_no_slot_is_left_nobody_enters_before_retry_after(limited: int, *, pauses: bool) -> None:
+    """A server that refuses everything is left alone; one that goes on taking others is not."""
+
+    async def story(throttle: Throttle, events: list[Event]) -> None:
+        entered = [await throttle.enter() for _ in range(8)]
+        for moment in entered[:limited]:
+            throttle.failed(KognicRateLimitError("slow down", status=429, retry_after=3.0), moment)
+        for moment in entered[limited:]:
+            throttle.answered(moment)
+        before = asyncio.get_running_loop().time()
+        waited = await throttle.enter() - before
+        assert (waited >= 3.0) is pauses
+        last = [event for event in events if isinstance(event, Throttled)][-1]
+        assert last.pause == pytest.approx(waited, abs=0.001)
+
+    tell(story)
+
+
+@pytest.mark.usefixtures("nobody_lends")
+def test_no_try_before_retry_after() -> None:
+    """Also where slots are left."""
+
+    async def story(throttle: Throttle, _: Any) -> None:
+        entered = [await throttle.enter() for _ in range(8)]
+        throttle.failed(KognicRateLimitError("slow down", status=429, retry_after=300.0), entered[0])
+        before = asyncio.get_running_loop().time()
+        assert await throttle.enter() - before >= 300
+
+    tell(story, backoff=Backoff(most_asked=600))
+
+
+def test_retry_after_of_any_other_answer_keeps_everybody_out() -> None:
+    """A 503 is about the whole server."""
+
+    async def story(throttle: Throttle, _: Any) -> None:
+        error = KognicServerError("busy", status=503, retry_after=3.0)
+        throttle.failed(error, await throttle.enter())
+        before = asyncio.get_running_loop().time()
+        assert await throttle.enter() - before >= 3.0
+
+    tell(story)
+
+
+def test_slots_are_lent_to_others_after_a_429_alone() -> None:
+    """Each for half a second, now and then; without another task they come back."""
+
+    async def least(throttle: Throttle) -> int:
+        """The fewest in flight that wait for another slot, in a minute of requests that take 0.1 s."""
+        inside, found = 0, 8
+
+        async def send() -> None:
+            nonlocal inside, found
+            while True:
+                entered = await throttle.enter()
+                inside += 1
+                await asyncio.sleep(0.1)
+                found = min(found, inside)
+                inside -= 1
+                throttle.answered(entered)
+
+        senders = [asyncio.ensure_future(send()) for _ in range(8)]
+        await asyncio.sleep(60)
+        for sender in senders:
+            sender.cancel()
+        await asyncio.gather(*senders, return_exceptions=True)
+        return found
 
     async def story(throttle: Throttle, _: Any) -> None:
         throttle.failed(LIMITED, await throttle.enter())
-        found = []
-        for _ in range(40):
-            await throttle.enter()
-            throttle.answered()
-            found.append(int(throttle._limit))
-        assert found[0] == 4
-        assert found[-1] == 8
-        assert found == sorted(found)
+        assert await least(throttle) < 7
+
+    async def undisturbed(throttle: Throttle, _: Any) -> None:
+        taken = [await throttle.enter() for _ in range(8)]
+        for entered in taken:
+            throttle.answered(entered)
+        await asyncio.sleep(500)
+        assert await slots(throttle) == 8
 
     tell(story)
+    tell(undisturbed)
 
 
-def test_retry_after_keeps_everybody_out() -> None:
-    """As long as the server asked."""
+def test_who_waits_is_let_in_one_behind_the_other() -> None:
+    """Also those who come back at once."""
 
-    async def story(throttle: Throttle, events: list[Event]) -> None:
-        loop = asyncio.get_running_loop()
-        entered = await throttle.enter()
-        throttle.failed(KognicRateLimitError("slow down", status=429, retry_after=0.3), entered)
-        began = loop.time()
-        await throttle.enter()
-        assert loop.time() - began >= 0.25
-        (event,) = events
-        assert isinstance(event, Throttled)
-        assert event.pause == pytest.approx(0.3)
+    async def story(throttle: Throttle, _: Any) -> None:
+        inside = [await throttle.enter() for _ in range(8)]
+        order: list[int] = []
+
+        async def come(number: int) -> None:
+            inside.append(await throttle.enter())
+            order.append(number)
+
+        comers = [asyncio.ensure_future(come(number)) for number in range(5)]
+        await asyncio.sleep(0)
+        for _ in range(5):
+            throttle.answered(inside.pop(0))
+            comers.append(asyncio.ensure_future(come(len(comers))))
+            await asyncio.sleep(0.1)
+        assert order == [0, 1, 2, 3, 4]
+        for comer in comers:
+            comer.cancel()
+        await asyncio.gather(*comers, return_exceptions=True)
 
     tell(story)
 
@@ -134,7 +253,7 @@ def test_failures_in_a_row_are_an_outage(error: KognicError) -> None:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(0.05)
         assert (asked, sum(task.done() for task in waiting)) == (3, 1)
-        throttle.answered()
+        throttle.answered(next(task.result() for task in waiting if task.done()))
         await asyncio.gather(*waiting)
 
     tell(story, answers_the_third_time)

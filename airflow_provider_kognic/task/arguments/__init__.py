@@ -11,15 +11,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.groups.ensure import IfExists
-from airflow_provider_kognic.core.options import UploadOptions
+from airflow_provider_kognic.core.options import MaxFailures, UploadOptions
 from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows
 from airflow_provider_kognic.core.values import check_choice, check_flag
+from airflow_provider_kognic.task.arguments import model_results
+from airflow_provider_kognic.task.arguments.rendering import is_known, is_nothing, rendered_to_nothing
 from airflow_provider_kognic.task.paths import is_path
+
+if TYPE_CHECKING:
+    from airflow_provider_kognic.core.sources.formats.options import FormatOptions
 
 FROM_PREDICTIONS = "from_predictions"
 
@@ -47,6 +52,8 @@ class UploadArguments:
         predictions: Where the predictions are, or rows of them; `paths.to_source` opens either.
         manifest: Instead of `predictions`, the path of a manifest.
         dataset: The group's dataset, uuid or name, or None.
+        formats: What the predictions are, and how they are read.
+        max_refused_rows: How many rows of a model's results may be refused, or None for any number.
         options: How to upload.
         journal: A folder, None for Airflow's task state store, or False for no journal.
         force: Whether to forget what the journal says of the source's scenes.
@@ -61,6 +68,8 @@ class UploadArguments:
     predictions: Any
     manifest: Any
     dataset: str | None
+    formats: FormatOptions
+    max_refused_rows: MaxFailures | None
     options: UploadOptions
     journal: Any
     force: bool
@@ -84,6 +93,7 @@ class UploadArguments:
         for name, check in _CHECKS.items():
             if is_known(operator, name):
                 check(getattr(operator, name))
+        model_results.check_parsed(operator, partial(is_known, operator))
         if (operator.predictions is None) == (operator.manifest is None):
             given = "neither is" if operator.predictions is None else "both are"
             raise KognicInputError(f"give either 'predictions' or 'manifest'; {given} given.")
@@ -113,6 +123,8 @@ class UploadArguments:
             predictions=operator.predictions,
             manifest=operator.manifest,
             dataset=None if operator.dataset is None else check_text(operator.dataset, "'dataset'"),
+            formats=model_results.options_of(operator),
+            max_refused_rows=checked("max_refused_rows"),
             options=options,
             journal=checked("journal"),
             force=checked("force"),
@@ -136,6 +148,7 @@ class GroupArguments:
         from_predictions: Whether the mapping is to be made of the predictions' classes instead.
         predictions: For that: where the predictions are.
         manifest: Instead of `predictions`, the path of a manifest.
+        formats: What the predictions are, and how they are read.
         overrides: Rows that replace some of the mapping that is made, or None.
         if_exists: What to do about groups of that name.
     """
@@ -147,6 +160,7 @@ class GroupArguments:
     from_predictions: bool
     predictions: Any
     manifest: Any
+    formats: FormatOptions
     overrides: Rows | None
     if_exists: IfExists
 
@@ -155,6 +169,7 @@ class GroupArguments:
         """Say what is wrong as early as it can be known; see `UploadArguments.check_parsed`."""
         if is_known(operator, "if_exists"):
             check_choice(operator.if_exists, "if_exists", IfExists)
+        model_results.check_parsed(operator, partial(is_known, operator))
         if is_known(operator, "class_mapping"):
             _check_what_goes_with_a_class_mapping(operator)
 
@@ -178,39 +193,10 @@ class GroupArguments:
             from_predictions=surveyed,
             predictions=operator.predictions,
             manifest=operator.manifest,
+            formats=model_results.options_of(operator),
             overrides=check_class_mapping(operator.class_mapping_overrides or None),
             if_exists=check_choice(operator.if_exists, "if_exists", IfExists),
         )
-
-
-def is_template(value: Any) -> bool:
-    """Tell whether a value is only known when the task runs: Jinja text, another task's result, or a function.
-
-    Airflow calls functions in the place of template fields where it is new enough; else they are no values.
-    """
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    return hasattr(value, "resolve") or callable(value)
-
-
-def is_running() -> bool:
-    """Tell whether a task runs, rather than that a DAG file is parsed.
-
-    A mapped task makes its operator of its share of the arguments only then, and by Airflow's rules an error of its
-    constructor is tried again. `execute` looks at the same arguments, and what it raises says that this is no use.
-    """
-    from airflow.providers.common.compat.sdk import get_current_context
-
-    try:
-        get_current_context()
-    except RuntimeError:
-        return False
-    return True
-
-
-def is_known(operator: Any, name: str) -> bool:
-    """Tell whether an argument is known where the DAG file is parsed."""
-    return name not in operator.template_fields or not is_template(getattr(operator, name))
 
 
 def serializable(mapping: ClassMapping | str | None) -> Any:
@@ -243,10 +229,7 @@ def check_something(value: Any, what: str) -> str:
     """
     text = check_text(value, what)
     if text.strip() in {"", "None"}:
-        raise KognicInputError(
-            f"{what} is {brief(text)}, which is what a template makes of nothing: look at the task's rendered"
-            " template."
-        )
+        raise rendered_to_nothing(what, text)
     return text
 
 
@@ -275,6 +258,15 @@ def check_class_mapping(value: Any) -> Rows | None:
     return class_mapping_rows(_unless_none(value))
 
 
+def check_max_refused_rows(value: Any) -> MaxFailures | None:
+    """Return how many rows may be refused, or None for any number.
+
+    Raises:
+        KognicInputError: It is neither; what a template makes of None is not taken for any number.
+    """
+    return None if value is None else MaxFailures.parse(value, "max_refused_rows")
+
+
 def check_rows_path(value: Any, what: str) -> Any:
     """Return the path of a `.jsonl` file, or None.
 
@@ -289,6 +281,7 @@ def check_rows_path(value: Any, what: str) -> Any:
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "journal": check_journal,
+    "max_refused_rows": check_max_refused_rows,
     "receipts": partial(check_rows_path, what="receipts"),
     "force": partial(check_flag, what="force"),
     "on_lost_journal": partial(check_choice, what="on_lost_journal", choices=OnLostJournal),
@@ -312,11 +305,14 @@ def _given_options(operator: Any, known: Callable[[str], bool]) -> dict[str, Any
 
 def _unless_none(value: Any) -> Any:
     """Return the value, or None for what a template makes of None where it does not render natively."""
-    return None if isinstance(value, str) and value.strip().lower() == "none" else value
+    return None if is_nothing(value) else value
 
 
 def _check_what_goes_with_a_class_mapping(operator: Any) -> None:
-    """Say what does not go together: a source is for `from_predictions`, and that is nothing without one."""
+    """Say what does not go together: a source is for `from_predictions`, and that is nothing without one.
+
+    How a source is read may be said without one: `default_args` say it to every task of a Dag.
+    """
     mapping = operator.class_mapping
     if mapping != FROM_PREDICTIONS:
         if isinstance(_unless_none(mapping), str):

@@ -1,0 +1,1 @@
+"""What formats of lines and columns have in common."""
