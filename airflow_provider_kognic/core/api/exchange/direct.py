@@ -99,6 +99,7 @@ class Direct:
             await connection.ready
         except BaseException:
             connection.abort()
+            del connection  # its error would keep it, and so this frame and the document, until gc comes by
             raise
         if self._closed:
             connection.abort()
@@ -138,7 +139,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def at_rest(self) -> bool:
         """Tell whether a request can be made, which certainly no byte of another answer will answer."""
-        if not self._usable or self._loop.time() > self._rests_until:
+        if not self._is_open() or self._loop.time() > self._rests_until:
             return False
         if self._readable is None:
             self._readable = select.poll()
@@ -148,8 +149,8 @@ class _Connection(asyncio.BufferedProtocol):
 
     async def ask(self, head: bytes, request: Leaving) -> Received:
         """Send a request and return its answer; raises OSError where there is none."""
-        if not self._usable:
-            raise ConnectionError("it was closed, or spoke before it was asked.")
+        if not self._is_open():
+            raise ConnectionError("the other side hung up, or spoke before it was asked.")
         self._usable = False
         # In no variable: with its error it would keep this frame, and the document, until gc comes by.
         self._answered = self._loop.create_future()
@@ -158,13 +159,19 @@ class _Connection(asyncio.BufferedProtocol):
             whole = await self._write(head, request)
             self._progress()
             await self._answered
-            self._usable = whole and reader.reusable
+            self._usable = whole and reader.reusable and not self._is_closing()
         finally:
             self._reader = self._answered = self._due = None
             self._rests_until = self._loop.time() + _LONGEST_REST
             if not self._usable:
                 self.abort()
         return reader.received()
+
+    def _is_open(self) -> bool:
+        return self._usable and not self._is_closing()
+
+    def _is_closing(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
 
     def abort(self) -> None:
         """Close it at once."""
@@ -282,22 +289,19 @@ class _Connection(asyncio.BufferedProtocol):
             return
         self._progress()
         try:
-            reader.feed(data)
+            if reader.feed(data):
+                self._conclude(None)
         except BrokenAnswerError as error:
             self._fail(error)
-        else:
-            if reader.complete:
-                self._conclude(None)
 
     def _ended(self) -> None:
         reader = self._reader
         if reader is not None and not reader.complete:
             try:
                 reader.end()
+                self._conclude(None)
             except BrokenAnswerError as error:
                 self._conclude(error)
-            else:
-                self._conclude(None)
         self.abort()
 
     def _fail(self, error: Exception) -> None:

@@ -32,8 +32,6 @@ class Leaving:
         begun: Whether any of it may have left: what has not has certainly not been executed.
     """
 
-    __slots__ = ("_answer", "_limit", "_piece", "begun", "body", "method", "params", "size", "token", "url")
-
     def __init__(
         self,
         method: str,

@@ -81,14 +81,15 @@ class Reader:
             return Received(self.status, self._headers, self._unreadable.beginning, str(self._unreadable))
         return Received(self.status, self._headers, body, None)
 
-    def feed(self, data: bytes) -> None:
-        """Take what came; raises BrokenAnswerError where that is no answer."""
+    def feed(self, data: bytes) -> bool:
+        """Take what came, and tell whether that is all; raises BrokenAnswerError where it is no answer."""
         if self._h11 is None:
             if self._plainly(data):
-                return
+                return True
             self._h11 = _machine()
         self._h11.receive_data(data)
         self._read_on(self._h11)
+        return self.complete
 
     def end(self) -> None:
         """Note that nothing more comes; raises BrokenAnswerError where that was not all."""

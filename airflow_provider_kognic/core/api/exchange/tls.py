@@ -25,6 +25,7 @@ class Tls:
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         self.ended = False
         self.broken: ssl.SSLError | None = None
+        context.set_alpn_protocols(["http/1.1"])
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
 
