@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _VALUE = re.compile(r"[\x21-\x7e]+(?:[\t ]+[\x21-\x7e]+)*")
 # What stands for itself in a path, and what has been escaped already.
-_PLAIN = "!$&'()*+,;=:@/~[]%"
+_PLAIN = "!$&'()*+,;=:@/~[]%|\\^"
 
 
 class NoRequestError(ValueError):
@@ -35,7 +35,7 @@ class Heads:
 
     def __init__(self) -> None:
         self._starts: dict[tuple[str, str], bytes] = {}
-        self._token = ""
+        self._token: str | None = None
         self._bearer = b""
 
     def head(self, request: Leaving) -> bytes:
