@@ -156,7 +156,7 @@ class KognicClient:
         body: dict[str, Any] = {"name": name, "description": description or ""}
         if class_mapping is not None:
             body["classMapping"] = [dict(row) for row in class_mapping]
-        return self._post(url, json.dumps(body).encode())
+        return self._post(url, [json.dumps(body).encode()])
 
     def iter_annotations(self, dataset_uuid: str) -> Iterator[Annotation]:
         """Yield a dataset's annotations, a page at a time; when it ends, it has yielded all of them.
@@ -219,14 +219,14 @@ class KognicClient:
         redact = self.tokens.redact
         return self._repeat(lambda: self._once("GET", url, params=params).page(redact), idempotent=True)
 
-    def _post(self, url: str, body: bytes) -> str:
+    def _post(self, url: str, body: Sequence[bytes]) -> str:
         redact = self.tokens.redact
         return self._repeat(
             lambda: created_uuid(self._once("POST", url, body=body).data(redact), url), idempotent=False
         )
 
     def _once(
-        self, method: str, url: str, *, params: Mapping[str, str] | None = None, body: bytes = b""
+        self, method: str, url: str, *, params: Mapping[str, str] | None = None, body: Sequence[bytes] = ()
     ) -> Answer:
         return self._calls.make(method, url, body, params)
 

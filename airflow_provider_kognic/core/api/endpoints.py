@@ -40,8 +40,8 @@ def predictions_url(base_url: str, predictions_group_uuid: object) -> str:
     return f"{base_url}/v1/predictions-groups/{group}/predictions"
 
 
-def prediction_body(scene_uuid: object, document: object) -> bytes:
-    """Wrap a document into the body of `POST .../predictions`.
+def prediction_body(scene_uuid: object, document: object) -> tuple[bytes, bytes, bytes]:
+    """Wrap a document into the body of `POST .../predictions`: its parts, as a document may be large.
 
     Args:
         scene_uuid: The scene's uuid.
@@ -51,7 +51,7 @@ def prediction_body(scene_uuid: object, document: object) -> bytes:
         KognicInputError: The scene is no uuid, or the document cannot be written as JSON.
     """
     scene = parse_uuid(scene_uuid, "scene").encode("ascii")
-    return b'{"sceneUuid":"%s","openlabelContent":%s}' % (scene, _json(document))
+    return b'{"sceneUuid":"%s","openlabelContent":' % scene, _json(document), b"}"
 
 
 def _json(document: object) -> bytes:

@@ -75,12 +75,28 @@ def as_httpx_error(error: httpx.HTTPError | OSError, method: str, url: str) -> K
         return _not_a_request(error, method, url)
     if isinstance(error, httpx.TimeoutException):
         return KognicNoAnswerError("sent, but no answer came in time.", method=method, url=url)
-    return KognicNoAnswerError(
-        f"sent, but the connection broke: {str(error) or type(error).__name__}", method=method, url=url
-    )
+    return _broken(error, method, url)
 
 
-def raise_clean(error: KognicError, cause: Exception | None, redact: Callable[[str], str]) -> NoReturn:
+def as_socket_error(error: OSError | ValueError, method: str, url: str, *, sent: bool) -> KognicError:
+    """Translate what the system, TLS, or what reads answers raised.
+
+    Args:
+        error: What was raised.
+        method: HTTP method of the request.
+        url: Where it went.
+        sent: Whether any byte of it may have left.
+    """
+    if not sent:
+        if isinstance(error, OSError):
+            return _not_connected(error, method, url, _host(url))
+        return _not_a_request(error, method, url)
+    if isinstance(error, TimeoutError):
+        return KognicNoAnswerError("sent, but no answer came in time.", method=method, url=url)
+    return _broken(error, method, url)
+
+
+def raise_clean(error: KognicError, cause: BaseException | None, redact: Callable[[str], str]) -> NoReturn:
     """Raise `error` without secrets; its cause goes along only if it shows none."""
     try:
         if redact(error.message) != error.message:
@@ -124,6 +140,12 @@ def _before_the_request(error: BaseException) -> bool:
 
 def _find(error: BaseException, *kinds: type[BaseException]) -> BaseException | None:
     return next((cause for cause in _causes(error) if isinstance(cause, kinds)), None)
+
+
+def _broken(error: Exception, method: str, url: str) -> KognicNoAnswerError:
+    return KognicNoAnswerError(
+        f"sent, but the connection broke: {str(error) or type(error).__name__}", method=method, url=url
+    )
 
 
 def _not_connected(error: Exception, method: str, url: str, host: str) -> KognicConnectionError:

@@ -1,4 +1,4 @@
-"""A prediction sent by either client, and what stands between them and a server."""
+"""A prediction sent by either client, straight or past a proxy, and what stands between them and a server."""
 
 import asyncio
 import socket
@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def tls_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
     return context
 
 
-def by_httpx(settings: Settings, tokens: TokenProvider) -> str:
+def by_async_client(settings: Settings, tokens: TokenProvider) -> str:
     async def send() -> str:
         async with AsyncKognicClient(settings, tokens=tokens) as client:
             return await client.create_prediction(UUID, UUID, DOCUMENT)
@@ -35,13 +36,26 @@ def by_httpx(settings: Settings, tokens: TokenProvider) -> str:
     return asyncio.run(send())
 
 
-def by_requests(settings: Settings, tokens: TokenProvider) -> str:
+def by_single_client(settings: Settings, tokens: TokenProvider) -> str:
     with KognicClient(settings, tokens=tokens, backoff=ONCE) as client:
         return client.create_prediction(UUID, UUID, DOCUMENT)
 
 
+def past_a_proxy(settings: Settings, tokens: TokenProvider) -> str:
+    """The server stands where the proxy would: so it answers what httpx sends."""
+    return by_async_client(proxied(settings), tokens)
+
+
+def proxied(settings: Settings) -> Settings:
+    return replace(settings, base_url="http://kognic.localhost", proxy=settings.base_url, allow_http=True)
+
+
 Send = Callable[[Settings, TokenProvider], str]
-both = pytest.mark.parametrize("send", [by_httpx, by_requests])
+both = pytest.mark.parametrize("send", [by_async_client, by_single_client])
+# For servers without TLS, which hostile answers come from.
+each_way = pytest.mark.parametrize("send", [by_async_client, by_single_client, past_a_proxy])
+# As the asynchronous client does it, which the other one goes by.
+either_way = pytest.mark.parametrize("send", [by_async_client, past_a_proxy])
 
 
 def answering_connect(

@@ -9,7 +9,7 @@ from airflow_provider_kognic.core.api.client import KognicClient
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.emulator.testing import Emulator
-from tests.core.api.both_clients import Send, both, by_httpx, by_requests
+from tests.core.api.both_clients import Send, both, by_async_client, by_single_client
 from tests.core.support import UUID, always, http, raw_server, settings_for
 
 
@@ -34,7 +34,7 @@ def test_no_credentials_from_netrc(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with raw_server(always(http())) as server:
-        for send in (by_httpx, by_requests):
+        for send in (by_async_client, by_single_client):
             send(settings_for(emulator, base_url=server.url), tokens)
     assert [r.headers["authorization"] for r in server.requests] == [f"Bearer {tokens.token()}"] * 2
 

@@ -21,14 +21,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import httpx
 from upath import UPath
 
 from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
+from airflow_provider_kognic.core.api.exchange.leaving import Leaving
+from airflow_provider_kognic.core.api.exchange.reading import Received
 from airflow_provider_kognic.core.api.records import ListedPrediction
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider
+from airflow_provider_kognic.core.api.transports import Way
 from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError
 from airflow_provider_kognic.core.journal.facade import Journal
@@ -200,23 +202,31 @@ class KillableLog:
                     os.close(file)
 
 
-class _Watched(httpx.AsyncBaseTransport):
-    """A transport that tells when a POST has left."""
+class _Watched:
+    """A way to the server that tells when a POST has left."""
 
-    def __init__(self, inner: Any, life: Life) -> None:
+    def __init__(self, inner: Way, life: Life) -> None:
         self._inner, self._life = inner, life
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: Leaving) -> Received:
         if request.method == "POST":
-            request.extensions = {**request.extensions, "trace": self._trace}
-        answer: httpx.Response = await self._inner.handle_async_request(request)
+            self._watch(request)
+        try:
+            answer = await self._inner.send(request)
+        except KognicError:
+            await self._life.wall()
+            raise
         await self._life.wall()
         return answer
 
-    async def _trace(self, event: str, _info: Mapping[str, Any]) -> None:
-        if event == "http11.send_request_body.complete":
+    def _watch(self, request: Leaving) -> None:
+        left = request.left
+
+        def tell() -> None:
+            left()
             self._life.reach("after_send")
-            await self._life.wall()
+
+        request.left = tell  # type: ignore[method-assign]
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -227,8 +237,7 @@ class KillableClient:
 
     def __init__(self, inner: AsyncKognicClient, life: Life) -> None:
         self._inner, self._life = inner, life
-        watched: list[Any] = [_Watched(one, life) for one in inner._exchange._idle or ()]
-        inner._exchange._idle = watched
+        inner._exchange._idle = [_Watched(one, life) for one in inner._exchange._idle or ()]
 
     async def create_prediction(self, predictions_group_uuid: str, scene_uuid: str, document: bytes) -> str:
         life = self._life

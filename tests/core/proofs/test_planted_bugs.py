@@ -15,7 +15,7 @@ from hypothesis.errors import Flaky
 from airflow_provider_kognic.core import options, paging
 from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api import settings as settings_module
-from airflow_provider_kognic.core.api import transports
+from airflow_provider_kognic.core.api.exchange import direct
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal import facade, memory
 from airflow_provider_kognic.core.journal.facade import Journal
@@ -217,7 +217,23 @@ def takes_any_uuid(patch: Patch) -> None:
 
 
 def reads_a_leftover_as_an_answer(patch: Patch) -> None:
-    patch.setattr(transports, "may_hold_more", lambda _: False)
+    """What comes behind an answer, or later, stands before the next one."""
+    read = direct._Connection._read
+    left: dict[direct._Connection, bytes] = {}
+
+    def careless(self: direct._Connection, data: bytes) -> None:
+        data = left.pop(self, b"") + data
+        reader = self._reader
+        if reader is None or reader.complete:
+            left[self] = data
+            return
+        read(self, data)
+        if reader.complete and reader._h11 is not None and (more := reader._h11.trailing_data[0]):
+            left[self] = more
+            reader.reusable = True
+
+    patch.setattr(direct._Connection, "_read", careless)
+    patch.setattr(direct._Connection, "at_rest", direct._Connection._is_open)
 
 
 def keeps_a_journal_for_each_spelling_of_the_host(patch: Patch) -> None:

@@ -36,6 +36,11 @@ def succeeded(status: int) -> bool:
     return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
 
 
+def most_bytes(method: str, status: int) -> int:
+    """Return how long the body of an answer may be."""
+    return MOST_BYTES_OF_A_PAGE if method == "GET" and succeeded(status) else MOST_BYTES
+
+
 class Collected:
     """The bytes of one body as they come in, up to a bound.
 

@@ -14,7 +14,7 @@ from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import KognicNoAnswerError, KognicStoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
 
     from airflow_provider_kognic.core.api.answers import Answer
@@ -44,7 +44,7 @@ class Calls:
         self._exchange: Exchange | None = None
         self._background: Background | None = None
 
-    def make(self, method: str, url: str, body: bytes, params: Mapping[str, str] | None) -> Answer:
+    def make(self, method: str, url: str, body: Sequence[bytes], params: Mapping[str, str] | None) -> Answer:
         """Send a request and return its answer.
 
         Raises:

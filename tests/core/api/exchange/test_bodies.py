@@ -27,7 +27,7 @@ from airflow_provider_kognic.core.errors import (
     KognicServerError,
 )
 from airflow_provider_kognic.emulator.testing import Emulator
-from tests.core.api.both_clients import ONCE, Send, both
+from tests.core.api.both_clients import ONCE, Send, each_way
 from tests.core.support import UUID, Answer, Request, always, http, raw_server, settings_for
 
 DATA = json.dumps({"data": UUID}).encode()
@@ -87,7 +87,7 @@ def endless(status: int, start: bytes) -> Answer:
     return answer
 
 
-@both
+@each_way
 @pytest.mark.parametrize(
     ("status", "error"), [(200, KognicAnswerError), (422, KognicRequestError), (500, KognicServerError)]
 )
@@ -110,7 +110,7 @@ def raw_deflate(plain: bytes) -> bytes:
     return packer.compress(plain) + packer.flush()
 
 
-@both
+@each_way
 @pytest.mark.parametrize(
     ("encoding", "pack"),
     [
@@ -130,7 +130,7 @@ def test_what_was_packed_unasked_is_read(
         assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
-@both
+@each_way
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [

@@ -26,7 +26,7 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.groups.ensure import ensure_predictions_group
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.emulator.testing import Emulator
-from tests.core.api.both_clients import Send, both
+from tests.core.api.both_clients import Send, both, each_way
 from tests.core.support import (
     UUID,
     Answer,
@@ -72,7 +72,7 @@ def test_how_long_an_answer_may_take() -> None:
     assert longest_answer(1) == 30
 
 
-@both
+@each_way
 @pytest.mark.parametrize("start", [0, HEAD - 10, HEAD])
 @pytest.mark.usefixtures("impatient")
 def test_an_answer_that_drips_in_ends(
@@ -130,7 +130,7 @@ def test_a_proxy_that_drips_in_its_consent(emulator: Emulator, tokens: TokenProv
             send(settings, tokens)
 
 
-@both
+@each_way
 @pytest.mark.usefixtures("impatient")
 def test_a_large_document_on_a_slow_link_is_not_cut(
     emulator: Emulator, tokens: TokenProvider, send: Send, monkeypatch: pytest.MonkeyPatch

@@ -30,7 +30,7 @@ def scene(number: int) -> str:
     return str(uuid.UUID(int=number + (1 << 100)))
 
 
-def send_by_httpx(settings: Settings, tokens: TokenProvider, count: int, pause: float) -> list[str]:
+def send_many(settings: Settings, tokens: TokenProvider, count: int, pause: float) -> list[str]:
     async def send() -> list[str]:
         created = []
         async with AsyncKognicClient(settings, tokens=tokens) as client:
@@ -52,7 +52,7 @@ def send_singly(settings: Settings, tokens: TokenProvider, count: int, pause: fl
 
 
 SendMany = Callable[[Settings, TokenProvider, int, float], list[str]]
-both = pytest.mark.parametrize("send", [send_by_httpx, send_singly])
+both = pytest.mark.parametrize("send", [send_many, send_singly])
 
 
 def own(request: Request) -> bytes:
