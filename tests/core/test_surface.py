@@ -162,6 +162,7 @@ PUBLIC: dict[str, str] = {
     "preview.sampled": "SampledSource",
     "preview.statistics": "ClassStatistics Median",
     "preview.survey": "Candidate Survey",
+    "packed.tables": "HashSet PackedGroups PackedSet PackedTable",
     "paging": "NoWayOnError Page Walk",
     "reasons": "Reason reason_of",
     "reporting.conversions": "Conversions",
