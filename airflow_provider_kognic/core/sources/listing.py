@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.packed.names import GatheredNames
 from airflow_provider_kognic.core.stores.limited import within
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ class Names:
     """The files that were found, by their paths relative to a folder.
 
     Attributes:
-        sizes: Their bytes, where the store says.
+        fitting: Those that fit, with their bytes where the store says.
         refused: Of those that cannot be read from there, why not.
         others: How many files are there besides that do not fit.
         other: One of these.
     """
 
-    sizes: dict[str, int | None] = field(default_factory=dict)
+    fitting: GatheredNames = field(default_factory=GatheredNames)
     refused: dict[str, str] = field(default_factory=dict)
     others: int = 0
     other: str = ""
@@ -61,7 +62,7 @@ class Names:
     def add(self, name: str, size: int | None, *, fits: bool) -> None:
         """Add a file."""
         if fits:
-            self.sizes[name] = size
+            self.fitting.add(name, size)
         else:
             self.others += 1
             self.other = self.other or name

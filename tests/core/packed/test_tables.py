@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_kognic.core.packed import tables
@@ -36,7 +36,7 @@ class _Colliding(bytes):
 
 
 @pytest.mark.parametrize("kind", [bytes, _Colliding])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(changes=st.lists(st.tuples(KEYS, PARTS), max_size=60))
 def test_a_table_says_what_a_dict_says(
     monkeypatch_hash: Any, kind: type[bytes], changes: list[tuple[bytes, bytes]]
@@ -101,7 +101,7 @@ def test_keys_and_values_of_another_length(wrong: bytes) -> None:
     assert list(table.items()) == [(bytes(16), b"ab")]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(keys=st.lists(KEYS, max_size=60))
 def test_a_set_says_what_a_set_says(keys: list[bytes]) -> None:
     packed, model = PackedSet(), set[bytes]()
@@ -116,7 +116,7 @@ def test_a_set_says_what_a_set_says(keys: list[bytes]) -> None:
     assert "text" not in same
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     changes=st.lists(
         st.tuples(st.sampled_from(["put", "add", "add", "clear"]), KEYS, st.frozensets(PARTS)), max_size=40
@@ -143,7 +143,7 @@ def test_groups_say_what_a_dict_of_sets_says(changes: list[tuple[str, bytes, fro
         assert set(groups.keys_with(part)) == {key for key, values in model.items() if part in values}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(hashes=st.lists(st.one_of(st.integers(-5, 5), st.integers(-(2**63), 2**63 - 1)), max_size=60))
 def test_hashes_say_what_a_set_says(hashes: list[int]) -> None:
     """Small ones, such as those of numbers, and negative ones, too."""
