@@ -15,7 +15,7 @@ from typing import overload
 # Names that stand in one block.
 _BLOCK = 1024
 # Names that are put in order at a time.
-_PORTION = 10_000
+_PORTION = 1000
 # What most documents are called: it stands as the 16 bytes of its uuid.
 _OF_A_UUID = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})\.json")
 _UUID, _TEXT = b"u", b"t"
@@ -147,15 +147,15 @@ class GatheredNames:
     def _put_in_order(self) -> None:
         if not self._portion:
             return
-        ordered = sorted(self._portion.items())
-        self._portion = {}
+        portion, self._portion = self._portion, {}
+        ordered = sorted(portion)
         # Stores list in order: then there is one run.
-        if not self._runs or ordered[0][0] <= self._runs[-1][0][-1]:
+        if not self._runs or ordered[0] <= self._runs[-1][0][-1]:
             self._runs.append((PackedNames(), array("q")))
         names, sizes = self._runs[-1]
-        for name, size in ordered:
+        for name in ordered:
             names.append(name)
-            sizes.append(size)
+            sizes.append(portion[name])
 
 
 def _packed(name: str) -> bytes:
