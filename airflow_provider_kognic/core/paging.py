@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from airflow_provider_kognic.core.packed.tables import HashSet
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
@@ -65,7 +67,7 @@ class Walk(Generic[_T]):
         self.ask: dict[str, str] | None = {"offset": "0"} if by_offset else {}
         self._key = key
         self._by_offset = by_offset
-        self._seen: set[int] = set()
+        self._seen = HashSet()
         self._last: list[int] = []
         self._awaited: set[int] = set()
         self._cursors: set[str] = set()
@@ -98,8 +100,7 @@ class Walk(Generic[_T]):
         self._awaited.difference_update(keys)
         new = []
         for row, key in zip(page.rows, keys, strict=True):
-            if key not in self._seen:
-                self._seen.add(key)
+            if self._seen.add(key):
                 new.append(row)
         self._largest = max(self._largest, len(keys))
         self._check_that_it_leads_somewhere(page, new)

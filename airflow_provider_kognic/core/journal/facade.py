@@ -42,10 +42,12 @@ from airflow_provider_kognic.core.journal.format import (
 from airflow_provider_kognic.core.journal.ledger import Ledger
 from airflow_provider_kognic.core.journal.writer import LogThread, OpenIntents, Writer, answered, not_open
 from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.packed.tables import PackedSet
 from airflow_provider_kognic.core.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from airflow_provider_kognic.core.journal.format import Outcome as Told
     from airflow_provider_kognic.core.journal.format import Record
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
 
 # Seconds after which one looks again whether the log is lost.
 _LOOK_EVERY = 0.5
+# Scenes of which is noted at a time what the group holds: there may be a hundred thousand.
+_PORTION = 1000
 
 
 class Journal:
@@ -78,7 +82,7 @@ class Journal:
         self._upload = (upload or uuid.uuid4().hex) + (" forced" if force else "")
         self._ledger = Ledger(self._upload, force=force)
         # The scenes of which `before` is complete, as this attempt has looked; None for all there are.
-        self._covered: set[bytes] | None = set()
+        self._covered: PackedSet | set[bytes] | None = PackedSet()
         self._open_intents = OpenIntents()
         self._thread: LogThread | None = None
         self._writer: Writer | None = None
@@ -165,7 +169,16 @@ class Journal:
         """Return the scene's predictions that were there before its first POST, or came of earlier documents."""
         return self._ledger.before(to_bytes(scene_uuid))
 
-    def created(self) -> set[bytes]:
+    @property
+    def has_created(self) -> bool:
+        """Whether any prediction is known to be created; under `force` by this upload."""
+        return self._ledger.has_created
+
+    def knows(self, scene_uuid: str, prediction_uuid: str) -> bool:
+        """Tell whether a prediction is known to be created for a scene, for this document or an earlier one."""
+        return self._ledger.knows(to_bytes(scene_uuid), to_bytes(prediction_uuid))
+
+    def created(self) -> AbstractSet[bytes]:
         """Return the uuids (16 bytes each) of all predictions that are known to be created.
 
         Under `force` only of those that this upload created: the others may have been removed by hand.
@@ -180,7 +193,11 @@ class Journal:
     # Telling
 
     async def take_baseline(
-        self, found: Mapping[str, Sequence[str]], scenes: set[bytes] | None, *, complete: bool = True
+        self,
+        found: Mapping[str, Sequence[str]],
+        scenes: PackedSet | set[bytes] | None,
+        *,
+        complete: bool = True,
     ) -> None:
         """Note what the group holds before this attempt sends anything; durable when it returns.
 
@@ -191,15 +208,14 @@ class Journal:
         """
         if complete:
             self._covered = scenes
-        held = [
-            Baseline(to_bytes(scene), new, self._upload)
-            for scene, uuids in found.items()
-            if (
-                new := tuple(
-                    one for one in map(to_bytes, uuids) if not self._ledger.knows(to_bytes(scene), one)
-                )
-            )
-        ]
+        held: list[Baseline] = []
+        for scene, uuids in found.items():
+            key = to_bytes(scene)
+            if new := tuple(one for one in map(to_bytes, uuids) if not self._ledger.knows(key, one)):
+                held.append(Baseline(key, new, self._upload))
+            if len(held) >= _PORTION:
+                await self._note(*held)
+                held = []
         await self._note(*held)
 
     def cover(self, scenes: Iterable[str]) -> None:

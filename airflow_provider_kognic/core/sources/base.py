@@ -16,6 +16,7 @@ from airflow_provider_kognic.core.models import (
     is_uuid,
     unknown_size,
 )
+from airflow_provider_kognic.core.packed.tables import PackedSet
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.listing import Kind, Listing, is_stored
 from airflow_provider_kognic.core.stores.troubles import error_of
@@ -233,17 +234,14 @@ def cannot_read_on(error: Exception) -> KognicError:
 
 def unique(source: Source) -> Iterator[Prediction | Result]:
     """Go through a source; of several entries of one scene the first wins, the others are refused."""
-    seen: set[bytes] = set()
+    seen = PackedSet()
     for entry in source:
-        if isinstance(entry, Prediction):
-            key = bytes.fromhex(entry.scene_uuid.replace("-", ""))
-            if key in seen:
-                why = Refused(
-                    Reason.DUPLICATE_SCENE, "this scene stands earlier in the source; the first one counts."
-                )
-                yield refusal(entry.scene_uuid, entry.source, why)
-                continue
-            seen.add(key)
+        if isinstance(entry, Prediction) and not seen.add(bytes.fromhex(entry.scene_uuid.replace("-", ""))):
+            why = Refused(
+                Reason.DUPLICATE_SCENE, "this scene stands earlier in the source; the first one counts."
+            )
+            yield refusal(entry.scene_uuid, entry.source, why)
+            continue
         yield entry
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.files import is_local, told_size
 from airflow_provider_kognic.core.models import Refused, unknown_size
+from airflow_provider_kognic.core.packed.names import GatheredNames
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import Format, Found, prediction_of, refusal
 from airflow_provider_kognic.core.sources.bounded import read_document
@@ -20,7 +18,7 @@ from airflow_provider_kognic.core.sources.listing import Names, is_pattern, is_s
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.models import Prediction, Result
     from airflow_provider_kognic.core.sources.base import Find, Given, PathLike, Resolve, Source
@@ -55,39 +53,18 @@ class FilesSource:
         for name in self.names:
             path = self.folder / name
             stem = _stem(name)
-            read = partial(read_document, path, self.max_bytes, self.sizes.get(name))
-            yield prediction_of(stem, str(path), read, "the file's name", self._size_of(name, path))
+            size = self.sizes.get(name)
+            read = partial(read_document, path, self.max_bytes, size)
+            yield prediction_of(stem, str(path), read, "the file's name", _size_of(path, size))
         for name, why in self.refused.items():
             where = f"{str(self.folder).rstrip('/')}/{name}"
             yield refusal(_stem(name), where, Refused(Reason.UNREADABLE, f"is not read: {why}"))
 
-    def _size_of(self, name: str, path: PathLike) -> Callable[[], int | None]:
-        if is_local(path):
-            return partial(told_size, path)
-        return partial(self.sizes.get, name) if name in self.sizes else unknown_size
 
-
-class PackedNames(Sequence[str]):
-    """Names of files, one after the other in one text: of a hundred thousand each alone takes 60 bytes more."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._text = "".join(names)
-        self._ends = array("Q", accumulate(map(len, names)))
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(len(self)))]
-        at = range(len(self))[index]
-        return self._text[self._ends[at - 1] if at else 0 : self._ends[at]]
+def _size_of(path: PathLike, size: int | None) -> Callable[[], int | None]:
+    if is_local(path):
+        return partial(told_size, path)
+    return unknown_size if size is None else lambda: size
 
 
 def _stem(name: str) -> str:
@@ -114,16 +91,15 @@ def _open(given: Given) -> Source:
 
 
 def _source_of(folder: PathLike, found: Names, most: int) -> FilesSource:
-    nothing = "" if found.sizes or found.refused else _nothing_in(folder, found)
+    nothing = "" if found.fitting or found.refused else _nothing_in(folder, found)
     # Below a folder with these at its end some versions of Airflow's paths leave them out.
     above = ""
     while is_stored(folder) and folder.name.endswith(("?", "#")):
         above = f"{folder.name}/{above}"
         folder = folder.parent
-    names = {f"{above}{name}": size for name, size in found.sizes.items()}
+    names, sizes = found.fitting.in_order(above)
     refused = {f"{above}{name}": found.refused[name] for name in sorted(found.refused)}
-    sizes = {name: size for name, size in names.items() if size is not None}
-    return FilesSource(folder, sorted(names), most, sizes, refused, nothing)
+    return FilesSource(folder, names, most, sizes, refused, nothing)
 
 
 def _nothing_in(folder: PathLike, found: Names) -> str:
@@ -188,7 +164,11 @@ def _open_local_glob(path: PathLike, most: int) -> FilesSource:
         base = base.parent
     root = str(base).rstrip("/") + "/"
     text = "/".join(pattern)
-    names = sorted(str(entry).removeprefix(root) for entry in base.glob(text) if not _is_folder(entry))
+    found = GatheredNames()
+    for entry in base.glob(text):
+        if not _is_folder(entry):
+            found.add(str(entry).removeprefix(root), None)
+    names, _ = found.in_order()
     nothing = "" if names else f"Nothing below {base} has a name that matches {text!r}."
     return FilesSource(base, names, most, nothing=nothing)
 

@@ -18,10 +18,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.packed.names import GatheredNames
 from airflow_provider_kognic.core.stores.limited import within
+from airflow_provider_kognic.core.stores.pages import Contents, files_below, lists_by_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 # Seconds after which a store counts as silent that was asked what there is. A listing comes in requests of a
 # thousand keys, of which one sees nothing before the last: a million keys take some minutes, and five a quarter of
@@ -47,13 +49,13 @@ class Names:
     """The files that were found, by their paths relative to a folder.
 
     Attributes:
-        sizes: Their bytes, where the store says.
+        fitting: Those that fit, with their bytes where the store says.
         refused: Of those that cannot be read from there, why not.
         others: How many files are there besides that do not fit.
         other: One of these.
     """
 
-    sizes: dict[str, int | None] = field(default_factory=dict)
+    fitting: GatheredNames = field(default_factory=GatheredNames)
     refused: dict[str, str] = field(default_factory=dict)
     others: int = 0
     other: str = ""
@@ -61,7 +63,7 @@ class Names:
     def add(self, name: str, size: int | None, *, fits: bool) -> None:
         """Add a file."""
         if fits:
-            self.sizes[name] = size
+            self.fitting.add(name, size)
         else:
             self.others += 1
             self.other = self.other or name
@@ -131,7 +133,7 @@ class Listing:
         self._store = path.fs
         self._text = str(path.path).rstrip("/") or "/"
         self._has_keys = is_of_keys(path)
-        self._listed: dict[str, list[Any]] = {}
+        self._listed: dict[str, Contents] = {}
         self._seen = False
 
     @cached_property
@@ -145,7 +147,7 @@ class Listing:
 
     def folders(self) -> int:
         """Return how many folders are in the folder at the path."""
-        return within(LISTING, lambda: len(_folders(self._entries(self._text), self._text)))
+        return within(LISTING, lambda: len(self._contents(self._text).folders))
 
     def matching(self) -> tuple[Any, Names]:
         """Return a folder, and the files below it that match what is left of the path as a pattern.
@@ -164,10 +166,12 @@ class Listing:
         if not pattern and is_pattern(base.rpartition("/")[2]):
             return Kind.FOLDER
         if pattern:
-            # A file of just that name shows in the listing that the pattern is compared with, too.
-            return Kind.FILE if len(pattern) == 1 and self._entries(self._text) else Kind.NOTHING
-        # For s3fs that is the listing of the folder, which it keeps for whoever lists it next.
-        if self._store.isdir(self._text):
+            # A file of just that name stands in the listing that the pattern is compared with, too.
+            if len(pattern) > 1:
+                return Kind.NOTHING
+            names, _ = self._contents(base).files.in_order()
+            return Kind.FILE if pattern[0] in names else Kind.NOTHING
+        if self._is_there():
             return Kind.FOLDER
         try:
             # Some take trouble for a no above: here it shows.
@@ -176,6 +180,13 @@ class Listing:
             self._check_bucket()
             return Kind.NOTHING
         return Kind.FOLDER if told.get("type") == "directory" else Kind.FILE
+
+    def _is_there(self) -> bool:
+        """Tell whether there is a folder at the path, or a bucket."""
+        if not lists_by_pages(self._store):
+            return bool(self._store.isdir(self._text))
+        found = self._contents(self._text)
+        return found.below or (found.there and "/" not in self._text.strip("/"))
 
     @cached_property
     def _split(self) -> tuple[str, list[str]]:
@@ -220,57 +231,51 @@ class Listing:
         """Yield the files of where those are that match: relative path, bytes, and whether it matches."""
         first, rest = pattern[0], pattern[1:]
         if first == "**":
-            for name, size in self._all_below(folder).items():
+            for name, size in self._all_below(folder):
                 yield name, size, _fits(name.split("/"), pattern)
             return
-        entries = self._entries(folder)
+        found = self._contents(folder)
         if not rest:
-            for name, size in _files(entries, folder).items():
-                yield name, size, fnmatchcase(name, first)
-        if self._has_keys and any(_may_be_unnamed(entry, folder) for entry in entries):
-            for name, size in self._found_below(folder, prefix="/").items():
+            names, sizes = found.files.in_order()
+            for name in names:
+                yield name, sizes.get(name), fnmatchcase(name, first)
+        if self._has_keys and found.unnamed:
+            for name, size in files_below(self._store, folder, prefix="/"):
                 yield name, size, False
         if not rest:
             return
-        within_it = [name for name in _folders(entries, folder) if fnmatchcase(name, first)]
+        within_it = [name for name in found.folders if fnmatchcase(name, first)]
         for name in within_it if is_pattern(first) else [first]:
             for deeper, size, fits in self._below(f"{folder.rstrip('/')}/{name}", rest):
                 yield f"{name}/{deeper}", size, fits
 
-    def _all_below(self, folder: str) -> dict[str, int | None]:
-        """Return all files below a folder, by their paths relative to it."""
+    def _all_below(self, folder: str) -> Iterator[tuple[str, int | None]]:
+        """Yield all files below a folder, by their paths relative to it."""
         if self._has_keys:  # at once, and not folder by folder
-            found = self._found_below(folder)
-            self._seen = self._seen or bool(found)
-            return found
-        entries = self._entries(folder)
-        found = _files(entries, folder)
-        for name in _folders(entries, folder):
-            for deeper, size in self._all_below(f"{folder.rstrip('/')}/{name}").items():
-                found[f"{name}/{deeper}"] = size
-        return found
-
-    def _found_below(self, folder: str, **more: str) -> dict[str, int | None]:
-        try:
-            return _files(self._store.find(folder, detail=True, **more).values(), folder)
-        except FileNotFoundError:
-            return {}
+            for name, size in files_below(self._store, folder):
+                self._seen = True
+                yield name, size
+            return
+        found = self._contents(folder)
+        names, sizes = found.files.in_order()
+        yield from ((name, sizes.get(name)) for name in names)
+        for name in found.folders:
+            for deeper, size in self._all_below(f"{folder.rstrip('/')}/{name}"):
+                yield f"{name}/{deeper}", size
 
     def _is_folder(self, text: str) -> bool:
         """Tell whether there is a folder of just that name, whatever is in it."""
         if not self._has_keys:
             return bool(self._store.isdir(text))
         # Not by `isdir`, which takes trouble for a no.
-        return any(_is_folder(entry) or _relative(entry, text) for entry in self._entries(text))
+        return self._contents(text).below
 
-    def _entries(self, text: str) -> list[Any]:
-        """Return what a store says is in a folder, or that a file is one; nothing where there is none."""
+    def _contents(self, text: str) -> Contents:
+        """Return what a store says is in a folder; nothing where there is none."""
         if text not in self._listed:
-            try:
-                self._listed[text] = list(self._store.ls(text, detail=True))
-            except FileNotFoundError:
-                self._listed[text] = []
-            self._seen = self._seen or bool(self._listed[text])
+            found = self._listed[text] = Contents(self._store, text)
+            self._seen = self._seen or found.below or bool(found.files)
+            forget(self._path)
         return self._listed[text]
 
     def _check_bucket(self) -> None:
@@ -318,40 +323,3 @@ def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
 def _named_parts(name: str) -> list[str]:
     """Return the parts of a path that have a name."""
     return [part for part in name.split("/") if part not in {"", ".", ".."}]
-
-
-def _files(entries: Iterable[Any], folder: str) -> dict[str, int | None]:
-    """Return those of a store's entries that are files, as paths relative to a folder."""
-    found: dict[str, int | None] = {}
-    for entry in entries:
-        if not _is_folder(entry) and (name := _relative(entry, folder)):
-            size = entry.get("size")
-            found[name] = size if isinstance(size, int) else None
-    return found
-
-
-def _folders(entries: Iterable[Any], folder: str) -> list[str]:
-    """Return those that are folders with a name, likewise."""
-    found = [_relative(entry, folder).rstrip("/") for entry in entries if _is_folder(entry)]
-    return [name for name in dict.fromkeys(found) if name]
-
-
-def _is_folder(entry: Any) -> bool:
-    """Tell whether an entry is a folder, or the key that a console makes to show one: `day/`."""
-    return entry.get("type") == "directory" or str(entry["name"]).endswith("/")
-
-
-def _may_be_unnamed(entry: Any, folder: str) -> bool:
-    """Tell whether an entry may be a folder without a name below another one, `day//`.
-
-    s3fs names it so; for gcsfs it looks as the folder itself does, where there is a key to show that.
-    """
-    return entry.get("type") == "directory" and str(entry["name"]).strip("/") == folder.strip("/")
-
-
-def _relative(entry: Any, folder: str) -> str:
-    """Return an entry's path relative to a folder; nothing for the folder itself, which some stores name, too."""
-    name, above = str(entry["name"]).lstrip("/"), folder.strip("/")
-    if name.rstrip("/") == above:
-        return ""
-    return name.removeprefix(f"{above}/") if above else name

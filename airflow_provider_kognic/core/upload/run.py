@@ -139,7 +139,7 @@ class Run:
                 f"{self.journal.begun_anew:,}",
             )
         # A 404 is about its scene then. That the group was deleted since, its listing will say.
-        self.circuit.known = bool(self.journal.created())
+        self.circuit.known = self.journal.has_created
         self.ending.watch()
         progress = asyncio.create_task(self._progress.log_every(self._options.log_every))
         try:

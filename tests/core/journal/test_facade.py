@@ -432,7 +432,7 @@ def test_without_a_log_nothing_is_remembered_beyond_the_process() -> None:
 
 
 def test_memory_for_many_scenes() -> None:
-    """A journal of many scenes takes less than 300 bytes for each."""
+    """A journal of many scenes takes less than 100 bytes for each."""
     log = MemoryLog()
     count = 20_000
     for number in range(count):
@@ -450,4 +450,4 @@ def test_memory_for_many_scenes() -> None:
         return held
 
     # The log's own list of its lines is not the journal's.
-    assert run(main()) / count < 300 + 16
+    assert run(main()) / count < 100 + 16

@@ -15,10 +15,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.files import is_local, told_size
+from airflow_provider_kognic.core.packed.names import GatheredNames, PackedNames
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.bounded import compression_of
 from airflow_provider_kognic.core.sources.converting.json_stream import JSONStream
-from airflow_provider_kognic.core.sources.folder import PackedNames, open_glob
+from airflow_provider_kognic.core.sources.folder import open_glob
 from airflow_provider_kognic.core.sources.listing import is_pattern, may_be_empty
 from airflow_provider_kognic.core.sources.pinned import Pinned
 
@@ -229,9 +230,9 @@ def input_files(given: Given, endings: tuple[str, ...]) -> InputFiles:
         return InputFiles(given.path, None, given.patience)
     if given.is_folder:
         listed, folders = _listed(given)
-        names = sorted(name for name in listed if unpacked_name(name).lower().endswith(endings))
+        names = PackedNames(name for name in listed if unpacked_name(name).lower().endswith(endings))
         nothing = "" if names else _nothing_in(given.text, listed, folders, endings)
-        return InputFiles(given.path, PackedNames(names), given.patience, folders, nothing)
+        return InputFiles(given.path, names, given.patience, folders, nothing)
     if is_pattern(given.text):
         found = open_glob(given)
         return InputFiles(found.folder, found.names, given.patience, nothing=nothing_in(found))
@@ -253,11 +254,11 @@ def _nothing_in(folder: str, there: Sequence[str], folders: int, endings: tuple[
     return f"'predictions' has {what}: {folder}"
 
 
-def _listed(given: Given) -> tuple[list[str], int]:
-    """Return the names of the files in a folder, and how many folders are in it."""
+def _listed(given: Given) -> tuple[Sequence[str], int]:
+    """Return the names of the files in a folder, in order, and how many folders are in it."""
     if given.listing is not None:
-        return list(given.listing.files("*").sizes), given.listing.folders()
-    folder, names, folders = given.path, [], 0
+        return given.listing.files("*").fitting.in_order()[0], given.listing.folders()
+    folder, files, folders = given.path, GatheredNames(), 0
     found: Any = contextlib.nullcontext(folder.iterdir())
     if isinstance(folder, Path) and is_local(folder):
         found = os.scandir(folder)  # which knows of each what it is
@@ -266,8 +267,8 @@ def _listed(given: Given) -> tuple[list[str], int]:
             if entry.is_dir():
                 folders += 1
             else:
-                names.append(entry.name)
-    return names, folders
+                files.add(entry.name, None)
+    return files.in_order()[0], folders
 
 
 class _Watching(threading.local):

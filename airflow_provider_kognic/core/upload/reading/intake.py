@@ -19,6 +19,7 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.journal.ledger import State
 from airflow_provider_kognic.core.models import NotRead, Prediction, Refused, Result
+from airflow_provider_kognic.core.packed.tables import PackedSet
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import cannot_read_on, unique
 from airflow_provider_kognic.core.sources.room import Room, RoomClosedError
@@ -145,7 +146,7 @@ class Intake:
         self._memory.leave(len(what.document))
         self._room.give_back(len(what.document))
 
-    async def scenes(self) -> set[bytes]:
+    async def scenes(self) -> PackedSet:
         """Return the scenes of the source, as 16 bytes each; goes through all of it."""
         # A thread of its own: all that read may wait for room, which whoever asks this holds.
         thread = ThreadPoolExecutor(1, thread_name_prefix="kognic-scenes")
@@ -272,12 +273,12 @@ class Intake:
             return time.monotonic() - max(0.0, time.time() - known.at)
         return self._journal_read_at
 
-    def _scenes(self) -> set[bytes]:
-        return {
+    def _scenes(self) -> PackedSet:
+        return PackedSet(
             bytes.fromhex(entry.scene_uuid.replace("-", ""))
             for entry in self._source
             if isinstance(entry, Prediction)
-        }
+        )
 
     def _take_rest(self) -> tuple[list[Result], bool]:
         entries, over = self._entries.take_rest()

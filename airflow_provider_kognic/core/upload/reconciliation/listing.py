@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
@@ -20,15 +21,18 @@ from airflow_provider_kognic.core.errors import (
     KognicOutageError,
     KognicUnauthorizedError,
 )
+from airflow_provider_kognic.core.journal.format import to_bytes, to_text
+from airflow_provider_kognic.core.packed.tables import PackedGroups
 from airflow_provider_kognic.core.paging import NoWayOnError, Page, Walk
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.options import UploadOptions
+    from airflow_provider_kognic.core.packed.tables import PackedSet
     from airflow_provider_kognic.core.upload.ending import Ending
 
 logger = logging.getLogger(__name__)
@@ -81,6 +85,30 @@ class Look:
     rows: int = 0
 
 
+class _Held(Mapping[str, Sequence[str]]):
+    """Predictions of a group by their scenes: there may be a hundred thousand."""
+
+    def __init__(self) -> None:
+        self._uuids = PackedGroups()
+
+    def __getitem__(self, scene_uuid: str) -> list[str]:
+        return [to_text(one) for one in sorted(self._uuids.get(to_bytes(scene_uuid)))]
+
+    def __iter__(self) -> Iterator[str]:
+        return (to_text(scene) for scene, _ in self._uuids.items())
+
+    def __len__(self) -> int:
+        return len(self._uuids)
+
+    def add(self, row: ListedRow) -> None:
+        """Take in a prediction."""
+        self._uuids.add(to_bytes(row.scene_uuid), [to_bytes(row.uuid)])
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._uuids.clear()
+
+
 class Listing:
     """Asks which predictions a group holds.
 
@@ -103,7 +131,7 @@ class Listing:
         predictions_group_uuid: str,
         journal: Journal,
         *,
-        scenes: Callable[[], Awaitable[set[bytes]]],
+        scenes: Callable[[], Awaitable[PackedSet]],
         ending: Ending,
         options: UploadOptions,
     ) -> None:
@@ -133,21 +161,23 @@ class Listing:
             KognicJournalError: It could not be noted.
         """
         began = time.monotonic()
-        wanted: set[bytes] | None = None
-        found: defaultdict[str, list[str]] = defaultdict(list)
-        rows, undisturbed = 0, False
+        wanted: PackedSet | None = None
+        found = _Held()
+        rows, of_these, undisturbed = 0, 0, False
         try:
             async for walk in self._walks(in_doubt=False):
                 found.clear()
-                rows = 0
+                rows = of_these = 0
                 async for page in self._pages(walk):
                     rows += len(page)
                     if wanted is None:
                         logger.info("The group is not empty: listing what it holds before anything is sent.")
                         wanted = await self._scenes()
                     for row in page:
-                        if bytes.fromhex(row.scene_uuid.replace("-", "")) in wanted:
-                            found[row.scene_uuid].append(row.uuid)
+                        if to_bytes(row.scene_uuid) in wanted:
+                            of_these += 1
+                            if not self._journal.knows(row.scene_uuid, row.uuid):
+                                found.add(row)
                 undisturbed = not walk.disturbed
         except _Unusable as why:
             self._give_up(why)
@@ -160,7 +190,7 @@ class Listing:
             "The group held %s predictions before this try sends any, %s of them of scenes in its source; listing"
             " them took %.1f s.",
             f"{rows:,}",
-            f"{sum(map(len, found.values())):,}",
+            f"{of_these:,}",
             time.monotonic() - began,
         )
 
@@ -177,22 +207,20 @@ class Listing:
             KognicCredentialsError: No token is to be had with the credentials.
         """
         created = self._journal.created()
-        unseen = set(created)
+        seen = 0
         found: defaultdict[str, list[str]] = defaultdict(list)
         rows, undisturbed = 0, False
         try:
             async for walk in self._walks(in_doubt=True):
                 found.clear()
-                rows, unseen = 0, set(created)
+                rows = seen = 0
                 async for page in self._pages(walk):
                     rows += len(page)
                     for row in page:
-                        key = bytes.fromhex(row.uuid.replace("-", ""))
-                        unseen.discard(key)
-                        if (
-                            row.scene_uuid in scenes
-                            and key not in created
-                            and row.uuid not in self._journal.before(row.scene_uuid)
+                        if to_bytes(row.uuid) in created:
+                            seen += 1
+                        elif row.scene_uuid in scenes and row.uuid not in self._journal.before(
+                            row.scene_uuid
                         ):
                             found[row.scene_uuid].append(row.uuid)
                 undisturbed = not walk.disturbed
@@ -204,7 +232,7 @@ class Listing:
             return None
         if self._ending.why is not None:
             return None
-        return Look(dict(found), undisturbed and not unseen, rows)
+        return Look(dict(found), undisturbed and seen == len(created), rows)
 
     def _warn_of_a_new_journal(self, found: Mapping[str, Sequence[str]]) -> None:
         if found and not self._journal.size and self._journal.remembers:
