@@ -27,7 +27,7 @@ from airflow_provider_kognic.core.validation.dataset import DatasetCheck
 from airflow_provider_kognic.core.validation.scenes import AnnotatedScenes
 from airflow_provider_kognic.task.failures import Ended
 from airflow_provider_kognic.task.journals import choose_journal
-from airflow_provider_kognic.task.paths import source_key, to_source
+from airflow_provider_kognic.task.paths import shown, source_key, to_shard, to_source
 from airflow_provider_kognic.task.report_files import TaskPlanReport, TaskReceipts
 
 if TYPE_CHECKING:
@@ -187,8 +187,9 @@ class UploadJob:
         deadline.set_alarm()
         asked = self.arguments
         given = asked.manifest if asked.predictions is None else asked.predictions
+        named = given if to_shard(given) is None else shown(given)
         return await make_plan(
-            report.watched(self.source, given),
+            report.watched(self.source, named),
             predictions_group_uuid=self.arguments.group,
             journal=self.journal,
             options=self.arguments.options,
