@@ -9,21 +9,27 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.files import is_local
 from airflow_provider_kognic.core.masking import masked, secrets_of
 from airflow_provider_kognic.core.values import check_seconds
+from airflow_provider_kognic.summaries import summarise
 from airflow_provider_kognic.task.paths import is_path, to_path, to_source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_kognic.core.sources.ranges.cutting import Piece
 
 logger = logging.getLogger(__name__)
 
-# Shards of which the log has a line each.
+# Shards of which the log has a line each, and those that a message names.
 _SHOWN = 20
+_NAMED = 5
+# At the end of a text that was too long for a summary.
+_CUT = "…"
 
 
 def shard_predictions(
@@ -79,6 +85,60 @@ def shard_predictions(
         Shard(where, manifest is not None, piece.span, index, len(pieces), piece.items, piece.bytes).to_dict()
         for index, piece in enumerate(pieces)
     ]
+
+
+def sum_up_shards(
+    given: Any,
+    task_ids: str | Iterable[str] | None = None,
+    *,
+    receipts: str | ObjectStoragePath | None = None,
+    outage_timeout: float = 600.0,
+) -> dict[str, Any]:
+    """Add up what the uploads of all shards left: one summary, and one set of receipts.
+
+    For a task with `trigger_rule="all_done"` after the mapped upload.
+
+    Args:
+        given: See `summaries.summarise`: the task instance that runs now, usually.
+        task_ids: See there: the upload's task.
+        receipts: Where the receipts of all shards go, `....jsonl`, and beside it those of what failed; nowhere if
+            None. It may be the path that the uploads were given, as they write theirs beside it.
+        outage_timeout: Seconds for which a store that does not answer is asked again.
+
+    Returns:
+        The summary of all, see there, in which `receipts` is the path of the joint ones. `error` also says what is
+        wrong with these: they lack those of a shard that left none, or cannot be written.
+
+    Raises:
+        KognicInputError: As `summarise` does; or `receipts` is no path of a `.jsonl` file.
+    """
+    total = summarise(given, task_ids)
+    if receipts is None:
+        return total
+    from airflow_provider_kognic.core.reporting.receipts import join
+    from airflow_provider_kognic.task.arguments import check_rows_path
+
+    target = to_path(check_rows_path(receipts, "receipts"), "'receipts'")
+    found: Mapping[str, str] = total["receipts"]
+    there = {name: path for name, path in found.items() if not path.endswith(_CUT)}
+    lacking = total["shards"] - len(total["skipped_shards"]) - len(there)
+    wrong = []
+    try:
+        parts = [to_path(path, f"the receipts of {name}") for name, path in there.items()]
+        count = join(parts, target, outage_timeout=check_seconds(outage_timeout, "outage_timeout"))
+    except KognicError as error:
+        wrong.append(f"The receipts of all shards could not be put together: {error}")
+    else:
+        logger.info("The receipts of %s shards, %s rows: %s", f"{len(there):,}", f"{count:,}", target)
+        total = {**total, "receipts": masked(str(target))}
+    if lacking:
+        without = [name for name in total["failed_shards"] + total["unknown_shards"] if name not in there]
+        named = ", ".join(dict.fromkeys(without[:_NAMED]))
+        wrong.append(
+            f"The receipts lack those of {lacking:,} of {total['shards']:,} shards, which left none"
+            f"{f' ({named})' if named else ''}."
+        )
+    return {**total, "error": "\n".join(filter(None, [total["error"], *wrong])) or None}
 
 
 def _text(given: Any, what: str) -> str:

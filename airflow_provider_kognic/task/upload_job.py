@@ -94,7 +94,9 @@ class UploadJob:
         if (too_many := self.conversions.too_many()) is not None:
             raise KognicInputError(f"Nothing was sent: {too_many}")
         asking = _asking(asked, deadline)
-        with TaskReceipts(asked.receipts, self.hook.settings.host, asked.group, asking) as receipts:
+        with TaskReceipts(
+            asked.receipts, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
+        ) as receipts:
             report = asyncio.run(self._send(receipts, deadline))
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
@@ -157,7 +159,9 @@ class UploadJob:
     def _find_out(self, deadline: Deadline) -> Ended:
         asked = self.arguments
         asking = _asking(asked, deadline)
-        with TaskPlanReport(asked.report, self.hook.settings.host, asked.group, asking) as report:
+        with TaskPlanReport(
+            asked.report, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
+        ) as report:
             plan = asyncio.run(self._plan(report, deadline))
             report.write(plan, self.conversions.page())
         self.conversions.warn_of_unmet()

@@ -51,8 +51,8 @@ class Limits:
         known = {name: check_count(value, name) for name, value in given.items() if value is not None}
         if not known:
             raise KognicInputError(
-                "say how to cut: either 'shards', how many there are to be, or 'max_items', 'max_bytes' or both, how"
-                " large one may be."
+                "say how to cut: either 'shards', how many there are to be, or how large one may be ('max_items',"
+                " 'max_bytes' or both)."
             )
         if "shards" in known and len(known) > 1:
             raise KognicInputError(
