@@ -130,8 +130,8 @@ def _check_same_shard(
 ) -> None:
     """See that the journal in the state store is of the shard that the task has now, and note which one that is.
 
-    It is kept by map index. Where the source was cut anew, an index means other scenes, and what is known of these is
-    with another one.
+    It is kept by map index. Where the source was cut anew, an index means other scenes, and what is known of these
+    is with another one.
 
     Raises:
         KognicJournalFormatError: It is of another shard.
@@ -149,10 +149,10 @@ def _check_same_shard(
         )
         if not (arguments.force or arguments.on_lost_journal is OnLostJournal.START_OVER):
             raise KognicJournalFormatError(
-                f"{what} What is known of its scenes is with other map indexes, so nothing was sent. Clear the uploads"
-                " alone, and not what cuts the source; or start another run with a folder as the journal, which knows"
-                " what all of them sent. on_lost_journal='start_over' goes on, and sends again what this one does not"
-                " know."
+                f"{what} What is known of its scenes is with other map indexes, so nothing was sent. Clear the"
+                " uploads alone, and not what cuts the source; or look in the app for what was created, and start a"
+                " run with a folder as the journal, which knows what all shards sent. on_lost_journal='start_over'"
+                " goes on, and sends again what this one does not know."
             )
         logger.warning("Starting over, as on_lost_journal or force says: %s Look for duplicates.", what)
     if not arguments.dry_run:

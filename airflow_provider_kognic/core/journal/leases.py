@@ -12,9 +12,9 @@ first one once more. So one of the two sees the other, at the price of one lease
 Shards of one source upload at the same time, and so each range of its scenes has a lease of its own, beside the one
 of all of it. Who has got one looks at those of the other ranges that have scenes in common with it, and is in only
 where none of them is held. As everybody makes a file before looking, of two that overlap at least one sees the
-other. If both do, that of all the source stays, or else the one whose name comes first. The other one is given back, and
-waits before it is taken again. A holder that shows no sign of life is ousted from its range as it would be
-by the next one of the same range.
+other. If both do, that of all the source stays, or else the one whose name comes first. The other one is given
+back, and waits before it is taken again. A holder that shows no sign of life is ousted from its range, as it would
+be by the next one of the same range.
 """
 
 from __future__ import annotations
