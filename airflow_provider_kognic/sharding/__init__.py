@@ -18,6 +18,7 @@ from airflow_provider_kognic.task.paths import is_path, to_path, to_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -33,9 +34,9 @@ _CUT = "…"
 
 
 def shard_predictions(
-    predictions: str | ObjectStoragePath | None = None,
+    predictions: str | Path | ObjectStoragePath | None = None,
     *,
-    manifest: str | ObjectStoragePath | None = None,
+    manifest: str | Path | ObjectStoragePath | None = None,
     shards: int | None = None,
     max_items: int | None = None,
     max_bytes: int | None = None,
@@ -91,7 +92,7 @@ def sum_up_shards(
     given: Any,
     task_ids: str | Iterable[str] | None = None,
     *,
-    receipts: str | ObjectStoragePath | None = None,
+    receipts: str | Path | ObjectStoragePath | None = None,
     outage_timeout: float = 600.0,
 ) -> dict[str, Any]:
     """Add up what the uploads of all shards left: one summary, and one set of receipts.
