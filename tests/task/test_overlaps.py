@@ -16,7 +16,9 @@ from airflow_provider_kognic.sharding import shard_predictions
 from airflow_provider_kognic.task.arguments import OnLostJournal
 from airflow_provider_kognic.task.journals import choose_journal
 from airflow_provider_kognic.task.paths import source_key, to_source
+from tests.core.journal.folders import start_python
 from tests.core.support import Run, content, settings_for, upload_all
+from tests.patience import wait_for
 
 COUNT = 31
 
@@ -126,3 +128,40 @@ def test_what_has_scenes_in_common_with_a_shard_that_runs(
     assert len(one.scenes(Outcome.CREATED)) == shard["items"]
     assert sorted(two.scenes(Outcome.SKIPPED)) == sorted(one.scenes(Outcome.CREATED))
     assert emulator.stats()["prediction_posts"] == len(sent) == to_source(other).total
+
+
+KILLED = """
+import json, sys
+from pathlib import Path
+from types import SimpleNamespace
+from tests.task.test_overlaps import attempt
+url, client_id, client_secret, group, shard, journal = sys.argv[1:]
+emulator = SimpleNamespace(url=url, client_id=client_id, client_secret=client_secret)
+attempt(emulator, group, json.loads(shard), Path(journal), 1, "killed")
+"""
+
+
+def test_shards_that_are_killed_and_cut_anew(emulator: Emulator, group: str, tmp_path: Path) -> None:
+    """Two of three die in mid-upload; then two of another cut send the rest, and nothing twice."""
+    emulator.set_faults(predictions_listing=True, rules=[{"kind": "latency", "seconds": 0.2}])
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    for row in rows(COUNT):
+        (folder / f"{row['sceneUuid']}.json").write_text(json.dumps(row["openlabelContent"]))
+    where = (emulator.url, emulator.client_id, emulator.client_secret, group)
+    processes = [
+        start_python(KILLED, *where, json.dumps(shard), tmp_path / "journal")
+        for shard in shard_predictions(folder, shards=3)[1:]
+    ]
+    wait_for(lambda: emulator.stats()["prediction_posts"] >= 8)
+    for process in processes:
+        process.kill()
+        process.communicate()
+    emulator.set_faults(predictions_listing=True)
+
+    anew = shard_predictions(folder, shards=2)
+    runs = [attempt(emulator, group, shard, tmp_path / "journal", 1, str(shard["index"])) for shard in anew]
+
+    assert each_once(emulator, group, COUNT)
+    assert sum(len(run.scenes(Outcome.SKIPPED)) for run in runs) >= 2
+    assert all(run.report.summary.in_doubt == 0 for run in runs)
