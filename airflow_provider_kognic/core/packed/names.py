@@ -20,7 +20,7 @@ _PORTION = 1000
 _OF_A_UUID = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})\.json")
 _UUID, _TEXT = b"u", b"t"
 # What stands for a size that is not known.
-_UNKNOWN = -1
+UNKNOWN = -1
 
 
 class PackedNames(Sequence[str]):
@@ -89,16 +89,16 @@ class PackedSizes(Mapping[str, int]):
         at = self._next
         if not (at < len(self._names) and self._names[at] == name):
             at = _place_of(name, self._names)
-        if at < 0 or self._sizes[at] == _UNKNOWN:
+        if at < 0 or self._sizes[at] == UNKNOWN:
             raise KeyError(name)
         self._next = at + 1
         return self._sizes[at]
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, size in zip(self._names, self._sizes, strict=True) if size != _UNKNOWN)
+        return (name for name, size in zip(self._names, self._sizes, strict=True) if size != UNKNOWN)
 
     def __len__(self) -> int:
-        return len(self._sizes) - self._sizes.count(_UNKNOWN)
+        return len(self._sizes) - self._sizes.count(UNKNOWN)
 
 
 class GatheredNames:
@@ -119,7 +119,7 @@ class GatheredNames:
             name: The name.
             size: Its bytes, or None where that is not known.
         """
-        self._portion[name] = _UNKNOWN if size is None else size
+        self._portion[name] = UNKNOWN if size is None else size
         if len(self._portion) >= _PORTION:
             self._put_in_order()
 

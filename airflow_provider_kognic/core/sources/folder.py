@@ -52,13 +52,13 @@ class FilesSource:
     def __iter__(self) -> Iterator[Prediction | Result]:
         for name in self.names:
             path = self.folder / name
-            stem = _stem(name)
+            stem = scene_in(name)
             size = self.sizes.get(name)
             read = partial(read_document, path, self.max_bytes, size)
             yield prediction_of(stem, str(path), read, "the file's name", _size_of(path, size))
         for name, why in self.refused.items():
             where = f"{str(self.folder).rstrip('/')}/{name}"
-            yield refusal(_stem(name), where, Refused(Reason.UNREADABLE, f"is not read: {why}"))
+            yield refusal(scene_in(name), where, Refused(Reason.UNREADABLE, f"is not read: {why}"))
 
 
 def _size_of(path: PathLike, size: int | None) -> Callable[[], int | None]:
@@ -67,7 +67,8 @@ def _size_of(path: PathLike, size: int | None) -> Callable[[], int | None]:
     return unknown_size if size is None else lambda: size
 
 
-def _stem(name: str) -> str:
+def scene_in(name: str) -> str:
+    """Return the part of a file's name that should be a scene's uuid."""
     return name.rpartition("/")[2].removesuffix(".json")
 
 
@@ -79,18 +80,25 @@ def _open(given: Given) -> Source:
     path, most = given.path, given.max_bytes
     if given.is_folder:
         found = given.listing.files() if given.listing is not None else _listed(path)
-        return _source_of(path, found, most)
+        return files_in(path, found, most)
     if given.is_file:
         folder = path.parent
         # Of the name `day//x.json` in an object store, `name` and `parent` leave a slash out.
         name = str(path).removeprefix(f"{str(folder).rstrip('/')}/")
         return FilesSource(folder, [path.name if name == str(path) else name], most)
     if not is_pattern(given.text):
-        return _source_of(path, Names(), most)
+        return files_in(path, Names(), most)
     return open_glob(given)
 
 
-def _source_of(folder: PathLike, found: Names, most: int) -> FilesSource:
+def files_in(folder: PathLike, found: Names, most: int) -> FilesSource:
+    """Return the source of the files that were found in a folder.
+
+    Args:
+        folder: The folder.
+        found: The files.
+        most: Most bytes that a document may have.
+    """
     nothing = "" if found.fitting or found.refused else _nothing_in(folder, found)
     # Below a folder with these at its end some versions of Airflow's paths leave them out.
     above = ""
@@ -148,7 +156,7 @@ def open_glob(given: Given) -> FilesSource:
         Exception: As the store's library does.
     """
     if given.listing is not None:
-        return _source_of(*given.listing.matching(), given.max_bytes)
+        return files_in(*given.listing.matching(), given.max_bytes)
     return _open_local_glob(given.path, given.max_bytes)
 
 
