@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
 from tests.benchmarks.figures import say
@@ -29,7 +30,6 @@ HEARTBEAT_TIMEOUT = 30
 # Seconds without any progress at all after which the fleet is given up, however slow the machine is.
 PATIENCE = 600.0
 _SAY_EVERY = 10.0
-_OVER = {"success", "failed"}
 _DAGS = Path(__file__).with_name("dags.py")
 
 ENVIRONMENT = {
@@ -41,6 +41,9 @@ ENVIRONMENT = {
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "3",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT),
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+    # Whose scheduler has died is watched by nobody until another one adopts it.
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
     # A worker that dies with a task that it has taken, and not begun yet, leaves it queued.
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",
@@ -63,12 +66,14 @@ class Watched:
         state: What it ended with.
         trouble: What was done to the fleet meanwhile.
         samples: When how many predictions had been sent: seconds since the epoch, and their number.
+        memory: The most that an upload and its supervisor took together, in bytes.
     """
 
     run: str
     state: str
     trouble: Trouble
     samples: list[tuple[float, int]] = field(default_factory=list)
+    memory: int = 0
 
     def rate(self) -> float:
         """Predictions per second, from the first tenth to the last but one: without the start of tasks."""
@@ -93,6 +98,7 @@ class Fleet:
         self.airflow = airflow
         self.kognic = kognic
         self.restarted: Counter[str] = Counter()
+        self._concurrencies: Sequence[int] = (1,) * WORKERS
         self._begun = time.monotonic()
 
     def watch(self, run: str, what: str, total: int, trouble: Trouble) -> Watched:
@@ -111,7 +117,7 @@ class Fleet:
         tasks: list[dict[str, Any]] = []
         known: Any = None
         moved = said = time.monotonic()
-        while not (watched.state in _OVER and trouble.is_over):
+        while watched.state != "failed" and not (watched.state == "success" and trouble.is_over):
             self.keep_up()
             stats = self.kognic.stats()
             sent = stats["predictions_created"]
@@ -119,9 +125,8 @@ class Fleet:
             with suppress(httpx.HTTPError):  # its API or database is away
                 tasks = self.airflow.get(f"{run}/taskInstances?limit=1000")["task_instances"]
                 watched.state = self.airflow.get(run)["state"]
-            trouble.step(
-                sent, [task for task in tasks if task["task_id"] == "upload" and task["map_index"] >= 0]
-            )
+            uploads = [task for task in tasks if task["task_id"] == "upload" and task["map_index"] >= 0]
+            trouble.step(sent, uploads)
             now = time.monotonic()
             asked = {route: count for route, count in stats["requests"].items() if "/__admin" not in route}
             seen = (asked, watched.state, [(task["state"], task["try_number"]) for task in tasks])
@@ -131,6 +136,7 @@ class Fleet:
                 raise StalledError(f"{what}: nothing has moved for {PATIENCE:g} s")
             if now - said >= _SAY_EVERY:
                 said = now
+                watched.memory = max([watched.memory, *map(_memory, uploads)])
                 self._say(what, f"{sent:,} of {total:,} sent, {_states(tasks)}")
             time.sleep(1.0)
         self._say(what, f"{watched.state}, {sent:,} sent, {_states(tasks)}")
@@ -167,6 +173,9 @@ class Fleet:
 
     def set_workers(self, concurrencies: Sequence[int]) -> None:
         """Have these workers, each with that many tasks at a time, in place of all that there are."""
+        if concurrencies == self._concurrencies:
+            return
+        self._concurrencies = concurrencies
         for name in [name for name in self.airflow.processes if name.startswith("worker-")]:
             self.airflow.stop_part(name)
         for concurrency in concurrencies:
@@ -184,6 +193,17 @@ class Fleet:
     def _say(self, what: str, text: str) -> None:
         load = os.getloadavg()[0]
         say(f"[{time.monotonic() - self._begun:5.0f} s, load {load:.1f}] {what}: {text}")
+
+
+def _memory(upload: dict[str, Any]) -> int:
+    """Bytes of an upload that runs and of its supervisor, whose process it was forked from."""
+    if upload["state"] != "running" or not upload["pid"]:
+        return 0
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(int(upload["pid"]))
+        supervisor = process.parent()
+        return int(process.memory_full_info().uss + (supervisor.memory_info().rss if supervisor else 0))
+    return 0
 
 
 def _states(tasks: Sequence[dict[str, Any]]) -> str:

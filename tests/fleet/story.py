@@ -72,8 +72,8 @@ class Story:
         self._one_worker_or_two()
 
     def _two_days(self) -> None:
-        sizes, group = self._sizes, self._fleet.kognic.create_group()
-        scenes = world.scenes_of("days", sizes.scenes)
+        sizes, scenes = self._sizes, world.scenes_of("days", self._sizes.scenes)
+        group = self._group(scenes)
         folder = world.write(self._work / "days", scenes, sizes.shards)
         trouble = self._trouble(sizes.scenes, sizes.kills)
         name = "day 1"
@@ -101,6 +101,9 @@ class Story:
         )
         self._costs(name, trouble)
         self._rate(name, watched)
+        self.figures.append(
+            (f"{name}: memory of an upload and its supervisor", f"{watched.memory >> 20} MiB")
+        )
 
         changed = world.some_of(scenes, CHANGED, self._chance)
         world.change(folder, changed)
@@ -117,7 +120,7 @@ class Story:
         trouble = self._trouble(sizes.unlisted, sizes.unlisted_kills, all_of_it=False)
         promise = Promise(scenes, scenes, settles=False)
         kognic.change_faults(predictions_listing=False)
-        self._run(name, "fleet_skip", folder, kognic.create_group(), promise, trouble)
+        self._run(name, "fleet_skip", folder, self._group(scenes), promise, trouble)
         kognic.change_faults(predictions_listing=True)
         self._costs(name, trouble)
 
@@ -129,7 +132,7 @@ class Story:
                 scenes = world.scenes_of(f"{name} {number}", sizes.rated)
                 folder = world.write(self._work / f"rate {name} {number}", scenes, 2)
                 self._fleet.set_workers(workers)
-                group = self._fleet.kognic.create_group()
+                group = self._group(scenes)
                 told = name if sizes.rounds == 1 else f"{name}, round {number + 1}"
                 promise = Promise(scenes, scenes)
                 watched = self._run(told, "fleet_send", folder, group, promise, self._trouble(0, 0))
@@ -137,6 +140,11 @@ class Story:
                 self._rate(told, watched)
         two, one = (sum(rates[name]) / len(rates[name]) for name in ("two workers", "one worker"))
         self.figures.append(("two workers against one", f"{two / one:.2f}"))
+
+    def _group(self, scenes: Sequence[str]) -> str:
+        """Make a dataset of scenes and a group in it."""
+        dataset = self._fleet.kognic.create_dataset("fleet", scenes=scenes)
+        return self._fleet.kognic.create_group(dataset["uuid"])
 
     def _trouble(self, total: int, kills: int, *, all_of_it: bool = True) -> Trouble:
         events = plan(total, kills, self._chance, all_of_it=all_of_it) if total else []
