@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,21 +142,6 @@ class Fleet:
         self._say(what, f"{watched.state}, {sent:,} sent, {_states(tasks)}")
         return watched
 
-    def until(self, true: Callable[[], Any], what: str) -> None:
-        """Wait for something that is soon so.
-
-        Raises:
-            StalledError: It is not, for `PATIENCE` seconds.
-        """
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            with suppress(httpx.HTTPError):
-                if true():
-                    return
-            if time.monotonic() > deadline:
-                raise StalledError(f"waited in vain for {what}")
-            time.sleep(1.0)
-
     def keep_up(self) -> None:
         """Start again what has ended by itself, as a service manager does: a scheduler without a database, say."""
         for part, process in list(self.airflow.processes.items()):
@@ -181,8 +166,8 @@ class Fleet:
         for concurrency in concurrencies:
             self.airflow.start_worker(concurrency)
 
-    def failure(self, run: str | None = None) -> str:
-        """What all logs say last, those of a run's tasks that failed included."""
+    def failure(self) -> str:
+        """What the parts and the latest tasks have logged last."""
         said = [self.airflow.tails()]
         logs = sorted(
             (self.airflow.home / "logs").rglob("attempt=*.log"), key=lambda path: path.stat().st_mtime

@@ -70,6 +70,8 @@ class Story:
         self._two_days()
         self._without_a_listing()
         self._one_worker_or_two()
+        restarted = ", ".join(f"{part} {count}" for part, count in sorted(self._fleet.restarted.items()))
+        self.figures.append(("parts that ended by themselves, and were started again", restarted or "none"))
 
     def _two_days(self) -> None:
         sizes, scenes = self._sizes, world.scenes_of("days", self._sizes.scenes)
