@@ -43,6 +43,38 @@ def parse_uuid(text: object, what: str) -> str:
     return stripped.lower()
 
 
+@dataclass(frozen=True)
+class Span:
+    """A range of scenes, in the order of their uuids: from one on, and up to another one, which is not in it.
+
+    What is to be named by a scene and is not (`notes`, an empty text) has its place in the same order.
+
+    Attributes:
+        first: The first uuid in it, lower case; None where it is open to the left.
+        before: The first one after it; None where it is open to the right.
+    """
+
+    first: str | None = None
+    before: str | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every scene is in it."""
+        return self.first is None and self.before is None
+
+    def holds(self, name: str) -> bool:
+        """Tell whether what has this name is in it: a scene's uuid, in lower case, or whatever else."""
+        return (self.first is None or self.first <= name) and (self.before is None or name < self.before)
+
+    def overlaps(self, other: Span) -> bool:
+        """Tell whether a scene may be in both."""
+        return _is_below(self.first, other.before) and _is_below(other.first, self.before)
+
+
+def _is_below(first: str | None, before: str | None) -> bool:
+    return first is None or before is None or first < before
+
+
 def unknown_size() -> int | None:
     """Say that nobody knows how large a document is before it is read."""
     return None

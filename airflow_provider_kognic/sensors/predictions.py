@@ -22,7 +22,7 @@ from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.sensors.base import KognicSensor
 from airflow_provider_kognic.task.arguments import check_something, model_results
 from airflow_provider_kognic.task.arguments.rendering import check_rendered, templates_of
-from airflow_provider_kognic.task.paths import to_source
+from airflow_provider_kognic.task.paths import shown, to_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +117,7 @@ class DatasetScenesSensor(KognicSensor):
         dataset: The dataset's uuid or exact name (templated).
         scene_uuids: The scenes (templated); or
         predictions: the scenes of an upload's source, as `UploadPredictionsOperator` takes it: folder, glob,
-            `.jsonl` file or list of rows; or what a model wrote (templated).
+            `.jsonl` file, list of rows or shard; or what a model wrote (templated).
         predictions_format, scenes, classes, unknown_class, min_confidence, max_per_frame, classes_only, confidence,
             empty_scenes: As for `UploadPredictionsOperator`, which sends the scenes that are waited for, and so are
             the arguments that belong to one format (templated).
@@ -212,4 +212,4 @@ class DatasetScenesSensor(KognicSensor):
         """Name where the predictions are."""
         if isinstance(self.predictions, (list, tuple)) and self.predictions:
             return f"{len(self.predictions)} predictions"
-        return masked(str(self.predictions))
+        return masked(str(shown(self.predictions)))

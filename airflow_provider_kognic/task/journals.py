@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.errors import KognicJournalFormatError
 from airflow_provider_kognic.task.arguments import OnLostJournal
-from airflow_provider_kognic.task.paths import to_path
+from airflow_provider_kognic.task.paths import to_path, to_shard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.journal.folder import FolderLog
     from airflow_provider_kognic.core.journal.format import Header
     from airflow_provider_kognic.core.journal.memory import RememberedLog
+    from airflow_provider_kognic.core.models import Span
     from airflow_provider_kognic.task.arguments import UploadArguments
+    from airflow_provider_kognic.task.state_store import TaskStateStoreLog, TaskStateStoreMemory
     from airflow_provider_kognic.task.stored_values import TaskStateStore
 
 logger = logging.getLogger(__name__)
@@ -73,10 +77,12 @@ def _in_folder(
 ) -> FolderLog:
     from airflow_provider_kognic.core.journal.folder import FolderLog
 
+    shard = to_shard(arguments.predictions)
     return FolderLog(
         to_path(arguments.journal, "'journal'"),
         _header(arguments, context, settings),
         source_key=source_key,
+        span=None if shard is None else shard.span,
         upload_key=upload_of(context),
         writer=writer_of(context),
         outage_timeout=arguments.options.outage_timeout,
@@ -93,7 +99,12 @@ def _in_or_beside(
 ) -> RememberedLog:
     """Return the journal in the task state store, or in a folder that is remembered there."""
     from airflow_provider_kognic.core.journal.memory import RememberedLog
-    from airflow_provider_kognic.task.state_store import FOLDERS, TaskStateStoreLog, TaskStateStoreMemory
+    from airflow_provider_kognic.task.state_store import (
+        FOLDERS,
+        SHARD,
+        TaskStateStoreLog,
+        TaskStateStoreMemory,
+    )
 
     header, typed = _header(arguments, context, settings), settings.host_as_typed
     timeout = arguments.options.outage_timeout
@@ -101,6 +112,9 @@ def _in_or_beside(
         store, header, writer=writer_of(context), host_as_typed=typed, outage_timeout=timeout
     )
     in_store = arguments.journal is None
+    if in_store:
+        memory = TaskStateStoreMemory(store, SHARD, outage_timeout=timeout, ended=ended)
+        _check_same_shard(arguments, source_key, memory, stored)
     return RememberedLog(
         stored if in_store else _in_folder(arguments, context, settings, source_key),
         TaskStateStoreMemory(store, FOLDERS, outage_timeout=timeout, ended=ended),
@@ -109,6 +123,54 @@ def _in_or_beside(
         elsewhere=stored.is_there,
         start_over=arguments.on_lost_journal is OnLostJournal.START_OVER or arguments.force,
     )
+
+
+def _check_same_shard(
+    arguments: UploadArguments, source_key: str, memory: TaskStateStoreMemory, stored: TaskStateStoreLog
+) -> None:
+    """See that the journal in the state store is of the shard that the task has now, and note which one that is.
+
+    It is kept by map index. Where the source was cut anew, an index means other scenes, and what is known of these
+    is with another one.
+
+    Raises:
+        KognicJournalFormatError: It is of another shard.
+        KognicJournalError: The state store does not serve.
+    """
+    shard = to_shard(arguments.predictions)
+    now = None if shard is None else _named_range(source_key, shard.span)
+    before = memory.load() or None
+    if before == now:
+        return
+    if stored.is_there():
+        what = (
+            f"an earlier try of this task, with the same map index, has uploaded another shard: {_told(before)}."
+            f" This one is to upload {_told(now)}."
+        )
+        if not (arguments.force or arguments.on_lost_journal is OnLostJournal.START_OVER):
+            raise KognicJournalFormatError(
+                f"{what} What is known of its scenes is with other map indexes, so nothing was sent. Clear the"
+                " uploads alone, and not what cuts the source; or look in the app for what was created, and start a"
+                " run with a folder as the journal, which knows what all shards sent. on_lost_journal='start_over'"
+                " goes on, and sends again what this one does not know."
+            )
+        logger.warning("Starting over, as on_lost_journal or force says: %s Look for duplicates.", what)
+    if not arguments.dry_run:
+        memory.save(now or {})
+
+
+def _named_range(source_key: str, span: Span) -> dict[str, Any]:
+    """Say which scenes of which source, without its path, which may hold secrets."""
+    source = hashlib.sha256(source_key.encode()).hexdigest()[:16]
+    return {"source": source, "first": span.first, "before": span.before}
+
+
+def _told(shard: Mapping[str, Any] | None) -> str:
+    """Say which shard for people."""
+    if not shard:
+        return "all of a source"
+    first, before = shard.get("first") or "the start", shard.get("before") or "the end"
+    return f"the scenes from {first} to {before} of the source {shard.get('source')}"
 
 
 def _header(arguments: UploadArguments, context: Context, settings: Settings) -> Header:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import PathLike, Source
     from airflow_provider_kognic.core.sources.converting.summary import Conversion
     from airflow_provider_kognic.core.sources.formats.options import FormatOptions
+    from airflow_provider_kognic.core.sources.ranges.shard import Shard
     from airflow_provider_kognic.core.stores.patience import Patience
 
 # Characters that no system takes of a path; a list that a template wrote as text has more.
@@ -211,7 +212,8 @@ def to_source(
     A model's results are read here, all of them, into temporary files of this machine's.
 
     Args:
-        predictions: A path as `to_path` takes it, or a sequence of rows, such as the results of mapped tasks.
+        predictions: A path as `to_path` takes it, a sequence of rows, such as the results of mapped tasks, or a
+            shard as `shard_predictions` describes it: then only its scenes are in the source.
         manifest: The path of a manifest instead, or of receipts that are to be tried again.
         host: The dataset API that the upload goes to, as `Settings.host` names it: receipts must be of the same.
         predictions_group_uuid: The group that it goes to, likewise.
@@ -222,8 +224,8 @@ def to_source(
         converted: See `open_model_source`.
 
     Raises:
-        KognicInputError: Both or neither is given, there is nothing to be read, or the manifest consists of
-            receipts of another host or group.
+        KognicInputError: Both or neither is given, there is nothing to be read, the manifest consists of receipts
+            of another host or group, or a shard is none, or to be of a model's own files.
         KognicStoreError: A store does not answer, or its credentials have expired.
     """
     from airflow_provider_kognic.core.sources.formats.opening import open_model_source
@@ -233,6 +235,9 @@ def to_source(
 
     asked = patience or Patience(0)
     how = FormatOptions() if formats is None else formats
+    if (shard := to_shard(predictions)) is not None:
+        _check_goes_with_a_shard(how, manifest)
+        predictions, manifest = _whole(shard)
     given: Any = predictions
     if isinstance(predictions, Sequence) and not isinstance(predictions, (str, bytes)):
         given = list(predictions)
@@ -249,11 +254,45 @@ def to_source(
         progress=progress,
         converted=converted,
         may_be_empty=True,
+        within=None if shard is None else shard.span,
     )
+
+
+def to_shard(predictions: Any) -> Shard | None:
+    """Return the shard that is given as `predictions`; None where that is anything else.
+
+    Raises:
+        KognicInputError: It is a dict, and no shard.
+    """
+    if not isinstance(predictions, Mapping):
+        return None
+    from airflow_provider_kognic.core.sources.ranges.shard import Shard
+
+    return Shard.read(predictions)
+
+
+def _whole(shard: Shard) -> tuple[str | None, str | None]:
+    """Return the source that a shard is of, as `predictions` and `manifest`."""
+    return (None, shard.path) if shard.is_manifest else (shard.path, None)
+
+
+def _check_goes_with_a_shard(formats: FormatOptions, manifest: Any) -> None:
+    if manifest is not None:
+        raise KognicInputError(
+            "give either 'predictions' or 'manifest'; a shard names the manifest that it is of."
+        )
+    if not formats.is_openlabel:
+        raise KognicInputError(
+            "a model's own files cannot be uploaded in shards: each of them would be read whole for every shard."
+            " Map the task over files that have a table of scenes each; or make documents of them first"
+            " ('airflow-provider-kognic convert'), and cut these."
+        )
 
 
 def source_key(predictions: Any, manifest: Any, source: Source, scenes: Any = None) -> str:
     """Name a source, so that two attempts to upload the same one at the same time can be told.
+
+    Shards of one source have the same key as all of it: which of its scenes they are of is another matter.
 
     Args:
         predictions: As given to `to_source`.
@@ -265,6 +304,8 @@ def source_key(predictions: Any, manifest: Any, source: Source, scenes: Any = No
     Returns:
         The text of its path, which may hold secrets; for rows in memory a digest of their scenes.
     """
+    if (shard := to_shard(predictions)) is not None:
+        predictions, manifest = _whole(shard)
     if manifest is not None:
         return f"manifest {_place(to_path(manifest))}"
     if is_path(predictions):
@@ -283,3 +324,17 @@ def _place(path: PathLike) -> str:
     As it is, or two sources could become one: only a digest of it is kept.
     """
     return str(path.resolve() if isinstance(path, Path) else path)
+
+
+def shown(predictions: Any, manifest: Any = None) -> str | None:
+    """Name a source for people: its path, of a shard that of all of it, of rows in memory how many there are."""
+    if isinstance(predictions, Mapping):
+        predictions = predictions.get("predictions", predictions.get("manifest"))
+    source = predictions if manifest is None else manifest
+    if source is None:
+        return None
+    if is_path(source):
+        return str(source)
+    if isinstance(source, Sequence) and not isinstance(source, bytes):
+        return f"{len(source):,} rows"
+    return type(source).__name__

@@ -14,6 +14,7 @@ from airflow_provider_kognic.core.masking import presentable
 from airflow_provider_kognic.core.preview.beside_report import PlanPreview
 from airflow_provider_kognic.core.reporting.plan_report import PlanReport
 from airflow_provider_kognic.core.reporting.receipts import Receipts
+from airflow_provider_kognic.core.reporting.rows_file import beside
 from airflow_provider_kognic.task.paths import to_path
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.reporting.events import Event
     from airflow_provider_kognic.core.reporting.plan import Plan
     from airflow_provider_kognic.core.sources.base import Source
+    from airflow_provider_kognic.core.sources.ranges.shard import Shard
     from airflow_provider_kognic.core.stores.asking import Asking
 
 logger = logging.getLogger(__name__)
@@ -98,16 +100,19 @@ class TaskReceipts(_TaskFile[Receipts]):
         host: The dataset API, as `Settings.host` names it.
         group: The predictions group's uuid.
         asking: How an object store is asked; once, for as long as it takes, if None.
+        shard: Of which shard they are; None of all of a source.
 
     Raises:
         KognicInputError: Nothing can be written there.
         KognicStoreError: The store did not answer, or its credentials have expired.
     """
 
-    def __init__(self, path: Any, host: str, group: str, asking: Asking | None = None) -> None:
+    def __init__(
+        self, path: Any, host: str, group: str, asking: Asking | None = None, shard: Shard | None = None
+    ) -> None:
         file = None
         if path is not None:
-            place = to_path(path, "'receipts'")
+            place = _of_shard(to_path(path, "'receipts'"), shard, "receipts")
             file = Receipts(place, host=host, predictions_group_uuid=group, asking=asking)
             self._local = is_local(place)
         super().__init__(file, "receipts", "upload")
@@ -155,17 +160,20 @@ class TaskPlanReport(_TaskFile[PlanReport]):
         host: The dataset API, as `Settings.host` names it.
         group: The predictions group's uuid.
         asking: How an object store is asked; once, for as long as it takes, if None.
+        shard: Of which shard it is; None of all of a source.
 
     Raises:
         KognicInputError: Nothing can be written there.
         KognicStoreError: The store did not answer, or its credentials have expired.
     """
 
-    def __init__(self, path: Any, host: str, group: str, asking: Asking | None = None) -> None:
+    def __init__(
+        self, path: Any, host: str, group: str, asking: Asking | None = None, shard: Shard | None = None
+    ) -> None:
         file = None
         self._preview: PlanPreview | None = None
         if path is not None:
-            place = to_path(path, "'report'")
+            place = _of_shard(to_path(path, "'report'"), shard, "report")
             file = PlanReport(place, host=host, predictions_group_uuid=group, asking=asking)
             self._preview = PlanPreview(place, asking)
         super().__init__(file, "report", "dry run")
@@ -196,3 +204,14 @@ class TaskPlanReport(_TaskFile[PlanReport]):
             raise KognicInputError(lacking)
         if self._preview is not None:
             self._preview.write()
+
+
+def _of_shard(path: Any, shard: Shard | None, argument: str) -> Any:
+    """Return where a shard's own rows go: all shards of a source are given the same path, and none is to lose its.
+
+    Raises:
+        KognicInputError: The path does not end in `.jsonl`.
+    """
+    if shard is None:
+        return path
+    return beside(path, f"shard-{shard.index:04d}-of-{shard.of:04d}.jsonl", argument=argument)

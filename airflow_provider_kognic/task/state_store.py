@@ -52,6 +52,8 @@ _OWNER = "kognic.journal.owner"
 # What `TaskStateStoreMemory` remembers.
 GROUP = "kognic.group"
 FOLDERS = "kognic.journal.folders"
+SHARDS = "kognic.shards"
+SHARD = "kognic.journal.shard"
 
 
 class TaskStateStoreLog:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import redact
@@ -21,7 +20,7 @@ from airflow_provider_kognic.summaries import (
     cut,
     shortened,
 )
-from airflow_provider_kognic.task.paths import is_path
+from airflow_provider_kognic.task.paths import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +53,7 @@ class TaskSummary:
         self._group_name: str | None = None
         self._dataset = None if operator.dataset is None else str(operator.dataset)
         self._dataset_uuid = self._dataset.lower() if is_uuid(self._dataset) and self._dataset else None
-        self._source = _shown(operator.predictions if operator.manifest is None else operator.manifest)
+        self._source = shown(operator.predictions, operator.manifest)
         self._settings: Settings | None = None
         self._conversions: Conversions | None = None
 
@@ -141,14 +140,3 @@ def _text(text: str | None, most: int) -> str | None:
     if text is None:
         return None
     return cut(masked(str(redact(text))), most)
-
-
-def _shown(source: Any) -> str | None:
-    """Name a source."""
-    if source is None:
-        return None
-    if is_path(source):
-        return str(source)
-    if isinstance(source, Sequence) and not isinstance(source, bytes):
-        return f"{len(source):,} rows"
-    return type(source).__name__

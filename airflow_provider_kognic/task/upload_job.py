@@ -27,7 +27,7 @@ from airflow_provider_kognic.core.validation.dataset import DatasetCheck
 from airflow_provider_kognic.core.validation.scenes import AnnotatedScenes
 from airflow_provider_kognic.task.failures import Ended
 from airflow_provider_kognic.task.journals import choose_journal
-from airflow_provider_kognic.task.paths import source_key, to_source
+from airflow_provider_kognic.task.paths import shown, source_key, to_shard, to_source
 from airflow_provider_kognic.task.report_files import TaskPlanReport, TaskReceipts
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ class UploadJob:
         if (too_many := self.conversions.too_many()) is not None:
             raise KognicInputError(f"Nothing was sent: {too_many}")
         asking = _asking(asked, deadline)
-        with TaskReceipts(asked.receipts, self.hook.settings.host, asked.group, asking) as receipts:
+        with TaskReceipts(
+            asked.receipts, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
+        ) as receipts:
             report = asyncio.run(self._send(receipts, deadline))
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
@@ -157,7 +159,9 @@ class UploadJob:
     def _find_out(self, deadline: Deadline) -> Ended:
         asked = self.arguments
         asking = _asking(asked, deadline)
-        with TaskPlanReport(asked.report, self.hook.settings.host, asked.group, asking) as report:
+        with TaskPlanReport(
+            asked.report, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
+        ) as report:
             plan = asyncio.run(self._plan(report, deadline))
             report.write(plan, self.conversions.page())
         self.conversions.warn_of_unmet()
@@ -187,8 +191,9 @@ class UploadJob:
         deadline.set_alarm()
         asked = self.arguments
         given = asked.manifest if asked.predictions is None else asked.predictions
+        named = given if to_shard(given) is None else shown(given)
         return await make_plan(
-            report.watched(self.source, given),
+            report.watched(self.source, named),
             predictions_group_uuid=self.arguments.group,
             journal=self.journal,
             options=self.arguments.options,

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.files import StoredPath
     from airflow_provider_kognic.core.journal.format import Header
     from airflow_provider_kognic.core.journal.parts import PartFile, Parts
+    from airflow_provider_kognic.core.models import Span
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]")
 _LONGEST_NAME = 100
@@ -59,6 +60,8 @@ class FolderLog:
         header: Whose journal it is.
         source_key: What is uploaded where: two attempts with the same one do not write at the same time, where the
             store makes that possible (see `lease`).
+        span: Which of its scenes; all if None. Two attempts with ranges of one source that have no scene in common
+            do write at the same time.
         upload_key: Names the upload across its attempts; two of those do not write at the same time either,
             whatever they upload. None if each attempt is its own.
         writer: Who writes, for people who wait; the header's own if None.
@@ -76,6 +79,7 @@ class FolderLog:
         header: Header,
         *,
         source_key: str,
+        span: Span | None = None,
         upload_key: str | None = None,
         writer: str | None = None,
         ttl: float = TTL,
@@ -86,7 +90,9 @@ class FolderLog:
         self._header = header
         who = header.writer if writer is None else writer
         self._store = Store(self.folder, Asking(outage_timeout, self._nobody_waits, backoff=_BACKOFF))
-        self._leases = Leases(self.folder, source_key, upload_key, writer=who, ttl=ttl, store=self._store)
+        self._leases = Leases(
+            self.folder, source_key, upload_key, span=span, writer=who, ttl=ttl, store=self._store
+        )
         self._stopping: Callable[[], bool] = lambda: False
         self._earlier: list[PartFile] = []
         self._parts: Parts | None = None

@@ -3,7 +3,7 @@
 A lease's file is one JSON object: `holder` (an id of its own), `writer`, `machine`, `pid`, and where the system
 tells `boot`, `pids` (the pid namespace) and `started`; `since` and `at` (s since the epoch), `renewed` (how often),
 and `released`, true once it was given back. In the lease of an upload also `source`: the key of the other lease
-that its holder has or is about to take.
+that its holder has or is about to take, with its range of scenes where that is of a shard.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LENGTH = 1024
 _LONGEST_NAME = 200
 _DAY = 86_400.0
-_KEY = re.compile("[0-9a-f]{16}")
+_KEY = re.compile(r"[0-9a-f]{16}(\.([0-9a-f]{32}|start)\.([0-9a-f]{32}|end))?")
 
 
 def introduce(writer: str) -> dict[str, Any]:

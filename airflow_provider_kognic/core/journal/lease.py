@@ -59,7 +59,7 @@ class Lease:
 
     Args:
         folder: Where the lease's files are.
-        key: Of two attempts with the same one only one holds the lease; see `key_of`.
+        key: Of two attempts with the same one only one holds the lease; see `key_of`, `leases.row_of`.
         facts: Who holds it; see `holder.introduce`.
         ttl: Seconds without a sign of life after which the lease is taken over.
         shared: What two attempts that want it have in common, for people who wait.
@@ -84,7 +84,7 @@ class Lease:
         self._folder = folder
         self._store = store or Store(folder)
         self._key = key
-        self._names = re.compile(rf"{self._key}-(\d{{6,}})\.lease")
+        self._names = re.compile(rf"{re.escape(key)}-(\d{{6,}})\.lease")
         self._ttl = ttl
         self._facts = dict(facts)
         self._shared = shared

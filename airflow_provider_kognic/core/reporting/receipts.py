@@ -6,13 +6,19 @@ row says by its `source` where its document is.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.reporting.events import Settled
 from airflow_provider_kognic.core.reporting.rows_file import RowsFile, beside, check_place
+from airflow_provider_kognic.core.sources.pinned import Pinned
+from airflow_provider_kognic.core.stores.asking import Asking
+from airflow_provider_kognic.core.stores.patience import Patience
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -20,9 +26,9 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.files import StoredPath
     from airflow_provider_kognic.core.models import Result
     from airflow_provider_kognic.core.reporting.events import Event
-    from airflow_provider_kognic.core.stores.asking import Asking
 
 _FINE = {Outcome.CREATED, Outcome.SKIPPED}
+_FINE_TEXTS = {outcome.value for outcome in _FINE}
 
 
 class Receipts:
@@ -98,3 +104,47 @@ class Receipts:
             **self._of,
             "reason": result.reason,
         }
+
+
+def join(parts: Sequence[StoredPath], path: StoredPath, *, outage_timeout: float = 0.0) -> int:
+    """Write the receipts of several uploads into one file, and beside it the rows of what failed in any.
+
+    Args:
+        parts: The files of receipts, in the order in which their rows are to stand.
+        path: Where to, `....jsonl`.
+        outage_timeout: Seconds for which a store that does not answer is asked again.
+
+    Returns:
+        How many rows it has.
+
+    Raises:
+        KognicInputError: A part is not there or no receipts, or nothing can be written.
+        KognicStoreError: A store did not answer, or its credentials have expired.
+    """
+    asking, patience = Asking(outage_timeout), Patience(outage_timeout)
+    whole = RowsFile(path, "receipts", asking)
+    failed = RowsFile(beside(path, "failed.jsonl", argument="receipts"), "receipts", asking)
+    try:
+        for part in parts:
+            for row in _rows_of(part, patience):
+                whole.add(row)
+                if row["outcome"] not in _FINE_TEXTS:
+                    failed.add(row)
+        count = whole.write()
+        failed.write()
+    finally:
+        whole.close()
+        failed.close()
+    return count
+
+
+def _rows_of(part: StoredPath, patience: Patience) -> Iterator[dict[str, Any]]:
+    readable: Any = part
+    with Pinned(readable, patience).opened() as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = json.loads(line)
+                _ = row["outcome"]
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
+                raise KognicInputError(f"line {number} of {part} is no receipt: {line[:80]!r}") from error
+            yield row

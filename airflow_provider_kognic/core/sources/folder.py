@@ -54,12 +54,12 @@ class FilesSource:
     def __iter__(self) -> Iterator[Prediction | Result]:
         for name in self.names:
             path = self.folder / name
-            stem = _stem(name)
+            stem = scene_in(name)
             read = partial(read_document, path, self.max_bytes, self.sizes.get(name))
             yield prediction_of(stem, str(path), read, "the file's name", self._size_of(name, path))
         for name, why in self.refused.items():
             where = f"{str(self.folder).rstrip('/')}/{name}"
-            yield refusal(_stem(name), where, Refused(Reason.UNREADABLE, f"is not read: {why}"))
+            yield refusal(scene_in(name), where, Refused(Reason.UNREADABLE, f"is not read: {why}"))
 
     def _size_of(self, name: str, path: PathLike) -> Callable[[], int | None]:
         if is_local(path):
@@ -90,7 +90,8 @@ class PackedNames(Sequence[str]):
         return self._text[self._ends[at - 1] if at else 0 : self._ends[at]]
 
 
-def _stem(name: str) -> str:
+def scene_in(name: str) -> str:
+    """Return the part of a file's name that should be a scene's uuid."""
     return name.rpartition("/")[2].removesuffix(".json")
 
 

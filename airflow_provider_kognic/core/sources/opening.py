@@ -10,6 +10,7 @@ from airflow_provider_kognic.core.sources.folder import FOLDER
 from airflow_provider_kognic.core.sources.json_lines import JSON_LINES
 from airflow_provider_kognic.core.sources.listing import forget
 from airflow_provider_kognic.core.sources.manifest import Expected, open_manifest
+from airflow_provider_kognic.core.sources.ranges.narrowed import narrowed
 from airflow_provider_kognic.core.sources.rows import ROWS
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.stores.troubles import error_of
@@ -18,6 +19,7 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from airflow_provider_kognic.core.models import Span
     from airflow_provider_kognic.core.sources.base import Format, PathLike, Source
 
 # The first that recognises what is given opens it, and the first that knows a receipt's `source` finds its
@@ -38,6 +40,7 @@ def open_source(
     max_document_bytes: int = MOST_DOCUMENT_BYTES,
     patience: Patience | None = None,
     formats: Sequence[Format] = (),
+    within: Span | None = None,
 ) -> Source:
     """Find out which kind of source is meant, and that it is there.
 
@@ -51,6 +54,7 @@ def open_source(
         patience: Asks again a store that does not answer, here and where the source reads on by itself; not at all
             if None.
         formats: Further ones, which are asked for the document of a receipt before those listed here.
+        within: Only the scenes in this range; all of them if None.
 
     Raises:
         KognicInputError: Both or neither is given, there is nothing to be read, or a manifest's row is a receipt
@@ -65,8 +69,12 @@ def open_source(
     if manifest is not None:
         forget(manifest)
         most = max_document_bytes
-        return open_manifest(manifest, resolve, (*formats, *FORMATS), expected or Expected(), most, patience)
-    return patience.call(lambda: _open(Given(predictions, max_document_bytes, patience)))
+        found: Source = open_manifest(
+            manifest, resolve, (*formats, *FORMATS), expected or Expected(), most, patience
+        )
+    else:
+        found = patience.call(lambda: _open(Given(predictions, max_document_bytes, patience)))
+    return narrowed(found, within)
 
 
 def _open(given: Given) -> Source:

@@ -35,9 +35,11 @@ class HidesSecrets:
         super()._do_render_template_fields(*args, **kwargs)  # type: ignore[misc]  # Airflow's operators have it
         for name in self.template_fields:
             value = getattr(self, name)
-            if isinstance(value, str) or hasattr(value, "read_bytes"):
-                for secret in secrets_of(str(value)):
-                    _mask(secret)
+            # Of what a dict has, a shard's path is one, too.
+            for one in value.values() if isinstance(value, Mapping) else (value,):
+                if isinstance(one, str) or hasattr(one, "read_bytes"):
+                    for secret in secrets_of(str(one)):
+                        _mask(secret)
 
 
 def _mask(secret: str) -> None:

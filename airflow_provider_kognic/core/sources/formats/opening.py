@@ -46,14 +46,14 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from airflow_provider_kognic.core.models import Span
     from airflow_provider_kognic.core.sources.base import Find, PathLike, Resolve, Source
     from airflow_provider_kognic.core.sources.converting.rows import ModelFormat
     from airflow_provider_kognic.core.sources.manifest import Expected
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two lines in the log that say how far the reading is.
-_EVERY = 10.0
+_EVERY = 10.0  # seconds between two lines in the log that say how far the reading is
 
 
 def open_model_source(
@@ -69,6 +69,7 @@ def open_model_source(
     progress: Callable[[int, str], None] | None = None,
     converted: Callable[[str, Conversion], None] | None = None,
     may_be_empty: bool = False,
+    within: Span | None = None,
 ) -> Source:
     """Open what a task is given, in whichever format it is.
 
@@ -90,6 +91,7 @@ def open_model_source(
             that is when its first row is looked up.
         may_be_empty: Whether a folder or glob without a file of the format is a source of nothing, which says what
             there is instead; else it is an error.
+        within: See `open_source`; of documents of Kognic's only.
 
     Returns:
         A source; a `ModelSource` of a model's results, whose `counts` say what became of every row.
@@ -115,6 +117,7 @@ def open_model_source(
         max_document_bytes=max_document_bytes,
         patience=patience,
         formats=formats,
+        within=within,
     )
     # What a model's results become is filtered already.
     return source if options.filters.are_none or formats else FilteredSource(source, options.filters)
