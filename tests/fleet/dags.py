@@ -1,14 +1,14 @@
 """The Dags of the fleet, which Airflow reads from its own folder: one upload in mapped shards, in three ways."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG, task
 
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
-from airflow_provider_kognic.summaries import summarise
+from airflow_provider_kognic.operators.sharding import ShardPredictionsOperator
+from airflow_provider_kognic.sharding import sum_up_shards
 
 POOL = "kognic"
 CONNECTIONS = 5
@@ -22,17 +22,10 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-@task
-def make_shards(dag_run: Any = None) -> list[str]:
-    """Return what each mapped task uploads."""
-    return [str(folder) for folder in sorted(Path(dag_run.conf["predictions"]).iterdir())]
-
-
-# One XCom for all of it, as `summarise` returns it.
 @task(trigger_rule="all_done", multiple_outputs=False)
-def add_up(ti: Any = None) -> dict[str, Any]:
-    """Add up what became of all shards; fail if any has failed."""
-    total = summarise(ti, task_ids="upload")
+def add_up(ti: Any = None, dag_run: Any = None) -> dict[str, Any]:
+    """Add up what became of all shards, and put their receipts together; fail if any has failed."""
+    total = sum_up_shards(ti, task_ids="upload", receipts=dag_run.conf["receipts"])
     if total["error"]:
         raise AirflowFailException(total["error"])
     return total
@@ -45,6 +38,12 @@ for name, way in WAYS.items():
         catchup=False,
         default_args={"retries": RETRIES, "retry_delay": timedelta(seconds=2)},
     ):
+        shards = ShardPredictionsOperator(
+            task_id="shards",
+            predictions="{{ dag_run.conf.predictions }}",
+            shards="{{ dag_run.conf.shards }}",
+            retries=RETRIES,
+        )
         upload = UploadPredictionsOperator.partial(
             task_id="upload",
             predictions_group_uuid="{{ dag_run.conf.group }}",
@@ -52,9 +51,9 @@ for name, way in WAYS.items():
             pool=POOL,
             pool_slots=CONNECTIONS,
             journal="{{ dag_run.conf.journal }}",
-            receipts="{{ dag_run.conf.receipts }}/{{ ti.map_index }}.jsonl",
+            receipts="{{ dag_run.conf.receipts }}",
             retries=RETRIES,
             retry_delay=timedelta(seconds=2),
             **way,
-        ).expand(predictions=make_shards())
+        ).expand(predictions=shards.output)
         upload >> add_up()

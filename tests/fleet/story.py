@@ -76,19 +76,11 @@ class Story:
     def _two_days(self) -> None:
         sizes, scenes = self._sizes, world.scenes_of("days", self._sizes.scenes)
         group = self._group(scenes)
-        folder = world.write(self._work / "days", scenes, sizes.shards)
+        folder = world.write(self._work / "days", scenes)
         trouble = self._trouble(sizes.scenes, sizes.kills)
         name = "day 1"
-        watched = self._run(
-            name,
-            "fleet_send",
-            folder,
-            group,
-            Promise(scenes, scenes),
-            trouble,
-            day=DAYS[0],
-            plant=self._plant,
-        )
+        how: dict[str, Any] = {"shards": sizes.shards, "plant": self._plant, "day": DAYS[0]}
+        watched = self._run(name, "fleet_send", folder, group, Promise(scenes, scenes), trouble, **how)
         killed = trouble.done.count(WORKER)
         self.verdict.append(
             (name, Check("workers killed -9", str(sizes.kills), str(killed), killed == sizes.kills))
@@ -113,12 +105,14 @@ class Story:
             ("day 2, refuse", "fleet_refuse", Promise(scenes, (), refused=changed)),
             ("day 2, send", "fleet_send", Promise(scenes, changed)),
         ):
-            self._run(name, dag, folder, group, promise, self._trouble(0, 0), day=DAYS[1])
+            self._run(
+                name, dag, folder, group, promise, self._trouble(0, 0), shards=sizes.shards, day=DAYS[1]
+            )
 
     def _without_a_listing(self) -> None:
         sizes, kognic = self._sizes, self._fleet.kognic
         name, scenes = "no listing", world.scenes_of("unlisted", sizes.unlisted)
-        folder = world.write(self._work / "unlisted", scenes, 2)
+        folder = world.write(self._work / "unlisted", scenes)
         trouble = self._trouble(sizes.unlisted, sizes.unlisted_kills, all_of_it=False)
         promise = Promise(scenes, scenes, settles=False)
         kognic.change_faults(predictions_listing=False)
@@ -132,7 +126,7 @@ class Story:
         for number in range(sizes.rounds):
             for name, workers in (("two workers", (1, 1)), ("one worker", (2,))):
                 scenes = world.scenes_of(f"{name} {number}", sizes.rated)
-                folder = world.write(self._work / f"rate {name} {number}", scenes, 2)
+                folder = world.write(self._work / f"rate {name} {number}", scenes)
                 self._fleet.set_workers(workers)
                 group = self._group(scenes)
                 told = name if sizes.rounds == 1 else f"{name}, round {number + 1}"
@@ -161,18 +155,20 @@ class Story:
         promise: Promise,
         trouble: Trouble,
         *,
+        shards: int = 2,
         day: str | None = None,
         plant: Plant | None = None,
     ) -> Watched:
         """Let a Dag run upload a folder, and judge it."""
         fleet, kognic = self._fleet, self._fleet.kognic
         before = {row["uuid"] for row in kognic.predictions(group)}
-        receipts = self._work / "receipts" / name
+        receipts = self._work / "receipts" / f"{name}.jsonl"
         kognic.reset_stats()
         run = fleet.airflow.run(
             dag,
             logical_date=day,
             predictions=str(folder),
+            shards=shards,
             group=group,
             journal=str(self._work / "journal"),
             receipts=str(receipts),
@@ -190,7 +186,7 @@ class Story:
             most_in_flight=stats["most_in_flight"],
             too_many=stats["too_many_requests"],
             summary=fleet.airflow.xcom(run, "add_up") if watched.state == "success" else {},
-            receipts=_rows(sorted(receipts.glob("*.jsonl"))),
+            receipts=_rows(receipts),
         )
         self.verdict += [(name, check) for check in judge(replace(promise, deaths=trouble.deaths), seen)]
         return watched
@@ -204,11 +200,8 @@ class Story:
         self.figures.append((f"{name}: predictions per second", f"{watched.rate():.0f}"))
 
 
-def _rows(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """The receipts of all shards; what failed stands in files beside them once more."""
-    return [
-        json.loads(line)
-        for path in paths
-        if not path.name.endswith(".failed.jsonl")
-        for line in path.read_text().splitlines()
-    ]
+def _rows(receipts: Path) -> list[dict[str, Any]]:
+    """The receipts of all shards together; none where no task has come to putting them together."""
+    if not receipts.exists():
+        return []
+    return [json.loads(line) for line in receipts.read_text().splitlines()]

@@ -20,21 +20,18 @@ def some_of(scenes: Sequence[str], share: float, chance: random.Random) -> list[
     return chance.sample(scenes, max(1, round(share * len(scenes))))
 
 
-def write(folder: Path, scenes: Sequence[str], shards: int) -> Path:
-    """Write a document for each scene, dealt out to so many folders in `folder`."""
-    for number in range(shards):
-        (folder / f"{number:03}").mkdir(parents=True)
-    for number, scene in enumerate(scenes):
-        path = folder / f"{number % shards:03}" / f"{scene}.json"
-        path.write_text(json.dumps(_document(scene, confidence=0.5)))
+def write(folder: Path, scenes: Sequence[str]) -> Path:
+    """Write a document for each scene into a new folder; returns that."""
+    folder.mkdir(parents=True)
+    for scene in scenes:
+        (folder / f"{scene}.json").write_text(json.dumps(_document(scene, confidence=0.5)))
     return folder
 
 
 def change(folder: Path, scenes: Sequence[str]) -> None:
     """Write other documents for these scenes."""
-    paths = {path.stem: path for path in folder.glob("*/*.json")}
     for scene in scenes:
-        paths[scene].write_text(json.dumps(_document(scene, confidence=0.75)))
+        (folder / f"{scene}.json").write_text(json.dumps(_document(scene, confidence=0.75)))
 
 
 def _document(scene: str, confidence: float) -> dict[str, Any]:
