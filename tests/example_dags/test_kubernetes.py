@@ -91,6 +91,19 @@ def test_the_template_is_laid_over_airflows_own_pod(airflow_database: Path) -> N
 
 
 @needs_kubernetes
+def test_the_page_about_it_shows_the_same_template(airflow_database: Path) -> None:
+    page = (EXAMPLE.parents[1] / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    shown = page.partition("```python\n")[2].partition("UploadPredictionsOperator")[0]
+    defined: dict[str, Any] = {}
+    exec(shown, defined)
+
+    assert made_pod(defined["upload_pod"]["pod_override"]) == made_pod(
+        example()["upload_pod"]()["pod_override"]
+    )
+    assert defined["MAX_MEMORY_BYTES"] == example()["MAX_MEMORY_BYTES"]
+
+
+@needs_kubernetes
 def test_the_grace_period_is_longer_than_an_upload_takes_to_end(airflow_database: Path) -> None:
     """With every store that hangs; what Airflow does after the task has the rest."""
     override = upload_task(example()).partial_kwargs["executor_config"]["pod_override"]
