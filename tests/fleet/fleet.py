@@ -66,6 +66,7 @@ class Watched:
         state: What it ended with.
         trouble: What was done to the fleet meanwhile.
         samples: When how many predictions had been sent: seconds since the epoch, and their number.
+        most_in_flight: The most requests that the server had open at a time.
         memory: The most that an upload and its supervisor took together, in bytes.
     """
 
@@ -73,6 +74,7 @@ class Watched:
     state: str
     trouble: Trouble
     samples: list[tuple[float, int]] = field(default_factory=list)
+    most_in_flight: int = 0
     memory: int = 0
 
     def rate(self) -> float:

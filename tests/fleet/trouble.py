@@ -53,6 +53,7 @@ class Trouble:
     """Lets the events of a plan happen, each in its time, and starts again what they have ended.
 
     Attributes:
+        total: How many predictions will be sent.
         done: What has happened.
         deaths: How many uploads died.
         costs: Seconds from each of these deaths until the upload's next try ran.
@@ -60,6 +61,7 @@ class Trouble:
 
     airflow: Airflow
     chance: random.Random
+    total: int
     events: Sequence[Event] = ()
     done: list[str] = field(default_factory=list)
     deaths: int = 0
@@ -100,8 +102,10 @@ class Trouble:
         }
         told = ""
         if what == WORKER:
-            workers = sorted(at_work) or sorted(name for name in self.airflow.processes if "worker" in name)
-            if not workers:  # all are dead already: wait for one
+            workers = sorted(at_work)
+            if not workers and sent >= self.total:  # too late for an upload to die
+                workers = sorted(name for name in self.airflow.processes if name.startswith("worker-"))
+            if not workers:  # none has begun yet: wait for one
                 return
             worker = self.chance.choice(workers)
             self.airflow.kill_part(worker)
