@@ -240,7 +240,7 @@ class Demo:
 
         self.wait("Airflow", AIRFLOW_SECONDS, ready)
         pool = {"name": "kognic", "slots": 10, "description": "connections to Kognic"}
-        with suppress(HTTPError):  # only the example of mapped batches needs it
+        with suppress(HTTPError):  # only the example of a sharded upload needs it
             self.call("POST", "pools", pool | {"include_deferred": False})
 
     def call(self, method: str, path: str, body: Any = None) -> Any:

@@ -174,18 +174,20 @@ def _own_arguments(operator: type[Any]) -> set[str]:
 
 def _classes() -> list[tuple[str, str, type[Any]]]:
     from airflow_provider_kognic.operators import predictions as operators
+    from airflow_provider_kognic.operators import sharding
     from airflow_provider_kognic.sensors import predictions as sensors
 
     return [
         ("groups.md", "# Predictions groups", operators.CreatePredictionsGroupOperator),
         ("uploading.md", "## Parameters", operators.UploadPredictionsOperator),
+        ("sharding.md", "## Parameters", sharding.ShardPredictionsOperator),
         ("sensors.md", "## PredictionsGroupSensor", sensors.PredictionsGroupSensor),
         ("sensors.md", "## DatasetScenesSensor", sensors.DatasetScenesSensor),
     ]
 
 
 # Of `_classes`: to import them where tests are collected would make that slow.
-CLASSES = 4
+CLASSES = 5
 
 
 @pytest.mark.parametrize("number", range(CLASSES))

@@ -189,7 +189,7 @@ def test_airflow_has_every_command_that_is_named(airflow_database: Path) -> None
 
 
 def test_the_pool_is_that_of_the_mapped_example() -> None:
-    example = (ROOT / "example_dags" / "example_mapped_batches.py").read_text(encoding="utf-8")
+    example = (ROOT / "example_dags" / "example_sharded_upload.py").read_text(encoding="utf-8")
     (pool,) = [command for command in commands() if command[:2] == ["pools", "set"]]
 
     assert f'POOL = "{pool[2]}"' in example

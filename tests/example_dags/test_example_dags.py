@@ -102,16 +102,16 @@ def test_a_run_by_hand_without_a_folder_says_what_is_missing(airflow_database: P
         batch(params={"dataset": "demo", "folder": None}, triggering_asset_events=events_in())
 
 
-def test_mapped_batches_upload_everything_and_keep_their_retries(
+def test_shards_upload_everything_and_keep_their_retries(
     run_dag: RunDag, kognic: Emulator, folder: Path
 ) -> None:
     make_pool("kognic", 10)
-    (dag,) = dags_of("example_mapped_batches.py").values()
+    (dag,) = dags_of("example_sharded_upload.py").values()
 
     result = run_dag(dag, connection=kognic)
 
     assert result.state == "success", result.output
-    total = result.xcom("add_up")
+    total = result.xcom("sum_up")
     counts = ("uploaded", "skipped", "refused", "in_doubt", "unsent", "total")
     assert {name: total[name] for name in counts} == {
         "uploaded": 240,
@@ -123,26 +123,27 @@ def test_mapped_batches_upload_everything_and_keep_their_retries(
     }
     assert (total["shards"], total["failed_shards"], total["error"]) == (4, [], None)
     assert_once_a_scene(kognic, result.xcom("create_group"), 240)
-    batches = [task for (task_id, _), task in result.tasks.items() if task_id == "upload_batch"]
-    assert len(batches) == 4
-    for task in batches:
+    receipts = Path(total["receipts"]).read_text().splitlines()
+    assert {json.loads(row)["scene_uuid"] for row in receipts} == {demo.scene_uuid(i) for i in range(240)}
+    assert len(receipts) == 240
+    shards = [task for (task_id, _), task in result.tasks.items() if task_id == "upload_shard"]
+    assert len(shards) == 4
+    for task in shards:
         assert (task.pool, task.pool_slots, task.max_tries) == ("kognic", 5, 2)
 
 
-def test_the_sum_of_mapped_batches_has_one_that_failed(
-    run_dag: RunDag, kognic: Emulator, folder: Path
-) -> None:
+def test_the_sum_of_shards_has_one_that_failed(run_dag: RunDag, kognic: Emulator, folder: Path) -> None:
     """The last task runs all the same, and the run is not green."""
     make_pool("kognic", 10)
-    (dag,) = dags_of("example_mapped_batches.py").values()
+    (dag,) = dags_of("example_sharded_upload.py").values()
     kognic.set_faults(rules=[{"kind": "status", "status": 422, "match": {"scene": demo.scene_uuid(0)}}])
     try:
-        result = run_dag(dag, connection=kognic, conf={"scenes": 6, "batch_size": 3})
+        result = run_dag(dag, connection=kognic, conf={"scenes": 6, "shards": 2})
     finally:
         kognic.clear_faults()
 
     assert result.state == "failed", result.output
-    total = result.xcom("add_up", "total")
+    total = result.xcom("sum_up", "total")
     assert (total["uploaded"], total["refused"], total["total"], total["shards"]) == (5, 1, 6, 2)
     assert len(total["failed_shards"]) == 1
     assert total["link"].endswith(result.xcom("create_group"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import runpy
 from collections import Counter
 from datetime import timedelta
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +20,6 @@ from airflow_provider_kognic.sharding import shard_predictions, sum_up_shards
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from airflow.sdk import DAG
 
@@ -327,3 +328,58 @@ def test_what_cannot_be_uploaded_as_a_shard(
     assert run.state == "failed"
     assert said in run.output
     assert posts(server) == 0
+
+
+# --- the page ---
+
+
+def test_the_recipe(
+    run_dag: RunDag, server: Emulator, group: str, write_predictions: Write, tmp_path: Path
+) -> None:
+    """It runs as the page has it, with folders in the places of buckets."""
+    from airflow.models.pool import Pool
+    from airflow.sdk import DAG
+
+    Pool.create_or_update_pool("kognic", slots=10, description="", include_deferred=False)
+    text = Path(__file__).parents[2].joinpath("docs", "sharding.md").read_text(encoding="utf-8")
+    code = text[text.index("<!-- recipe: shards -->") :].partition("```python\n")[2].partition("```")[0]
+    for store, place in {
+        "s3://ml@predictions/night-drives/": write_predictions(16),
+        "s3://ml@bucket/kognic-journals/": tmp_path / "journal",
+        "s3://ml@bucket/": tmp_path,
+    }.items():
+        code = code.replace(store, f"{place}/")
+    file = tmp_path / "recipe.py"
+    file.write_text(code.replace('"night-drives"', '"demo"'))
+    (dag,) = (one for one in runpy.run_path(str(file)).values() if isinstance(one, DAG))
+
+    run = run_dag(dag, conf={"group": group}, connection=server)
+
+    assert run.state == "success", run.output
+    total = run.xcom("sum_up")
+    assert (total["uploaded"], total["shards"]) == (16, 8)
+    assert len(rows(tmp_path / "receipts" / "night-drives.jsonl")) == 16
+    assert scenes(server, group) == each_once(16)
+
+
+def test_the_receipts_of_a_shard_that_left_none_are_missed(tmp_path: Path) -> None:
+    """The sum is had all the same, and says so; likewise where one of them cannot be read."""
+    own = tmp_path / "r.shard-0000-of-0002.jsonl"
+    own.write_text(json.dumps({"scene_uuid": "a", "outcome": "created"}) + "\n")
+    counts = dict.fromkeys(("uploaded", "skipped", "refused", "in_doubt", "unsent"), 0)
+    first = {**counts, "uploaded": 1, "total": 1, "task_id": "upload", "map_index": 0, "receipts": str(own)}
+    given = {"predictions_group": None, "dataset": None, "source": None}
+    total = sum_up_shards([{**given, **first}, None], receipts=str(tmp_path / "r.jsonl"))
+    assert total["receipts"] == str(tmp_path / "r.jsonl")
+    assert total["uploaded"] == 1
+    assert "The receipts lack those of 1 of 2 shards, which left none ([1])." in total["error"]
+    assert len(rows(tmp_path / "r.jsonl")) == 1
+    assert rows(tmp_path / "r.failed.jsonl") == []
+
+    own.write_text("no receipt\n")
+    total = sum_up_shards([{**given, **first}], receipts=tmp_path / "r.jsonl")
+    assert total["error"].startswith("The receipts of all shards could not be put together: line 1 of")
+    assert total["receipts"] == {"upload[0]": str(own)}
+    assert len(rows(tmp_path / "r.jsonl")) == 1
+    with pytest.raises(KognicInputError, match="must be the path of a"):
+        sum_up_shards([], receipts="/tmp/r.csv")

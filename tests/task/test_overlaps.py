@@ -12,6 +12,7 @@ from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
+from airflow_provider_kognic.sharding import shard_predictions
 from airflow_provider_kognic.task.arguments import OnLostJournal
 from airflow_provider_kognic.task.journals import choose_journal
 from airflow_provider_kognic.task.paths import source_key, to_source
@@ -28,25 +29,37 @@ def group(emulator: Emulator) -> str:
     return made
 
 
-def attempt(emulator: Emulator, group: str, predictions: Any, journal: Path, number: int) -> Run:
+def attempt(
+    emulator: Emulator, group: str, predictions: Any, journal: Path, number: int, task: str = "upload"
+) -> Run:
     """What a try of the task does with its journal."""
     settings = settings_for(emulator, max_connections=2)
     source = to_source(predictions)
     arguments: Any = SimpleNamespace(
         options=UploadOptions(),
+        predictions=predictions,
         journal=str(journal),
         group=group,
         force=False,
         dry_run=False,
         on_lost_journal=OnLostJournal.FAIL,
     )
-    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="upload", map_index=-1, try_number=number)
+    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id=task, map_index=-1, try_number=number)
     context: Any = {"ti": ti}
     memory = choose_journal(arguments, context, settings, source_key(predictions, None, source))
     return upload_all(source, settings, group, journal=memory)
 
 
-def both(emulator: Emulator, group: str, first: Any, second: Any, journal: Path, change: Any) -> list[Run]:
+def both(
+    emulator: Emulator,
+    group: str,
+    first: Any,
+    second: Any,
+    journal: Path,
+    change: Any,
+    *,
+    task: str = "upload",
+) -> list[Run]:
     """Begin the first attempt, change something, and begin the second one while it runs."""
     done: list[Run] = []
     running = threading.Thread(target=lambda: done.append(attempt(emulator, group, first, journal, 1)))
@@ -54,7 +67,7 @@ def both(emulator: Emulator, group: str, first: Any, second: Any, journal: Path,
     while emulator.stats()["prediction_posts"] < 5:
         assert running.is_alive()
     change()
-    done.append(attempt(emulator, group, second, journal, 2))
+    done.append(attempt(emulator, group, second, journal, 2, task))
     running.join()
     return done
 
@@ -95,3 +108,21 @@ def test_rows_that_have_grown_between_two_attempts(emulator: Emulator, group: st
     assert emulator.stats()["prediction_posts"] == COUNT
     assert len(first.scenes(Outcome.CREATED)) == COUNT - 1
     assert len(second.scenes(Outcome.CREATED)) == 1
+
+
+@pytest.mark.parametrize("second", ["the whole source", "a shard of another cut"])
+def test_what_has_scenes_in_common_with_a_shard_that_runs(
+    emulator: Emulator, group: str, tmp_path: Path, second: str
+) -> None:
+    """Another task waits for it, and sends what is not sent yet."""
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    for row in rows(COUNT):
+        (folder / f"{row['sceneUuid']}.json").write_text(json.dumps(row["openlabelContent"]))
+    shard = shard_predictions(folder, shards=2)[0]
+    other: Any = str(folder) if second == "the whole source" else shard_predictions(folder, max_items=25)[0]
+    one, two = both(emulator, group, shard, other, tmp_path / "journal", lambda: None, task="another")
+    sent = {row["scene_uuid"] for row in emulator.predictions(group)}
+    assert len(one.scenes(Outcome.CREATED)) == shard["items"]
+    assert sorted(two.scenes(Outcome.SKIPPED)) == sorted(one.scenes(Outcome.CREATED))
+    assert emulator.stats()["prediction_posts"] == len(sent) == to_source(other).total

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.task.paths import _LOCAL, source_key, to_path
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.sharding import shard_predictions
+from airflow_provider_kognic.task.paths import _LOCAL, shown, source_key, to_path, to_shard, to_source
 
 
 @pytest.mark.parametrize(
@@ -88,3 +90,36 @@ def test_two_sources_are_not_taken_for_one(one: str) -> None:
     first, second, again = (source_key(None, Named(one.format(n)), unread) for n in (1, 2, 1))
     assert first != second
     assert first == again == f"manifest {one.format(1)}"
+
+
+def test_shards_have_the_key_of_all_of_their_source(tmp_path: Path) -> None:
+    """And people read its path."""
+    (tmp_path / "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10.json").write_text("{}")
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("scene_uuid,path\n")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    whole = to_source(str(tmp_path))
+    for shard in (*shard_predictions(tmp_path, shards=1), *shard_predictions(str(link), shards=1)):
+        assert source_key(shard, None, to_source(shard)) == source_key(str(tmp_path), None, whole)
+    (shard,) = shard_predictions(manifest=manifest, shards=3)
+    assert source_key(shard, None, whole) == source_key(None, str(manifest), whole)
+    assert (shown(shard), shown(None, manifest)) == (str(manifest), str(manifest))
+    assert to_shard(str(manifest)) is None
+    assert to_source(shard).total == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "is a list, which is not cut"),
+        (7, "'predictions' must be a path, not int"),
+        ("s3://user:secret@bucket/day/", r"a URL with a password or a signature"),
+        ("", "'predictions' is empty"),
+        ("/nowhere", "'predictions' does not exist"),
+    ],
+)
+def test_what_cannot_be_cut(given: Any, said: str) -> None:
+    with pytest.raises(KognicInputError, match=said) as raised:
+        shard_predictions(given, shards=2)
+    assert "secret" not in str(raised.value)

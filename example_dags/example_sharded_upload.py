@@ -1,32 +1,34 @@
-"""Uploading in batches that share one bound on connections.
+"""Uploading in shards, by several tasks that share one bound on connections.
 
-The story: a big upload is cut into batches, so that a batch that fails is retried (and looked at) by itself. Each
-batch is a manifest, a CSV file with the columns `scene_uuid` and `path`, and a mapped task of its own, so several
-run at the same time on several workers. But Kognic advises against more than 10 calls at a time, counted over all
-of them, and `max_connections` only bounds one task.
+The story: a big upload is cut into shards, so that several tasks on several workers upload it, and one that
+fails is retried (and looked at) by itself. `shards` looks once at what there is and describes each shard in a
+few words, a range of scenes; the upload is mapped over these. A file that comes later belongs to the shard of
+its scene.
 
-An Airflow pool bounds them together: it has as many slots as connections are allowed, and each task takes as many
-slots as it has connections. With 10 slots and 5 connections a task, two batches are uploaded at any time and the
-others wait. Let every task that uploads with the same credentials, in any DAG, use the same pool. Make it once:
+Kognic advises against more than 10 calls at a time, counted over all tasks, and `max_connections` only bounds
+one. An Airflow pool bounds them together: it has as many slots as connections are allowed, and each task takes
+as many slots as it has connections. With 10 slots and 5 connections a task, two shards are uploaded at any time
+and the others wait. Let every task that uploads with the same credentials, in any DAG, use the same pool. Make
+it once:
 
     airflow-provider-kognic pool create
 
 (or in the UI, Admin > Pools). Without the pool, Airflow never starts the mapped tasks.
 
-`add_up` runs however the batches end, says what became of all of them, those that failed included, and then fails
-if any has: else the run would be green, as its last task is.
+`journal` is a folder, which all shards share: another run, with however many shards, sends what is new and
+nothing twice. `sum_up` runs however the shards end. It leaves one summary of them all and one file of receipts,
+and then fails if any has failed: else the run would be green, as its last task is.
 
-`retries` is given to `partial()`: what `UploadPredictionsOperator` would choose by itself (2) does not reach mapped
-tasks, as Airflow fills in its own default (0) first.
+`retries` is given to `partial()`: what `UploadPredictionsOperator` would choose by itself (2) does not reach
+mapped tasks, as Airflow fills in its own default (0) first.
 
 What else it needs: the connection `kognic_default`, and a folder that all workers see: the Airflow variable
-`kognic_predictions_folder`, else one in the temporary folder. To make it yours, replace `write_predictions` with
-where your predictions are.
+`kognic_predictions_folder`, else one in the temporary folder. To make it yours, replace `write_predictions`
+with where your predictions are.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import tempfile
@@ -41,7 +43,8 @@ from airflow_provider_kognic.operators.predictions import (
     CreatePredictionsGroupOperator,
     UploadPredictionsOperator,
 )
-from airflow_provider_kognic.summaries import summarise
+from airflow_provider_kognic.operators.sharding import ShardPredictionsOperator
+from airflow_provider_kognic.sharding import sum_up_shards
 
 POOL = "kognic"
 CONNECTIONS = 5
@@ -83,63 +86,57 @@ def predict(scene_uuid: str) -> dict[str, Any]:
         "scenes": Param(
             240, type="integer", minimum=1, description="How many scenes to make predictions for."
         ),
-        "batch_size": Param(60, type="integer", minimum=1, description="Predictions in a batch."),
+        "shards": Param(4, type="integer", minimum=1, description="How many tasks upload them."),
     },
 )
-def kognic_mapped_batches() -> None:
-    """Make predictions, cut them into batches, upload the batches."""
+def kognic_sharded_upload() -> None:
+    """Make predictions, cut them into shards, upload the shards, sum up."""
 
     @task
-    def write_predictions(run_id: str | None = None, params: dict[str, Any] | None = None) -> str:
+    def write_predictions(run_id: str | None = None, params: dict[str, Any] | None = None) -> dict[str, str]:
         given = params or {}
         temporary = str(Path(tempfile.gettempdir(), "kognic-predictions"))
         root = Variable.get("kognic_predictions_folder", default=temporary)
-        folder = Path(root, "batches_" + re.sub(r"[^\w.-]", "_", str(run_id)))
+        place = Path(root, "sharded_" + re.sub(r"[^\w.-]", "_", str(run_id)))
+        folder = place / "predictions"
         folder.mkdir(parents=True, exist_ok=True)
         for index in range(given["scenes"]):
             scene = str(uuid5(SCENE_NAMESPACE, f"{given['dataset']}/{index}"))
             (folder / f"{scene}.json").write_text(json.dumps(predict(scene)), encoding="utf-8")
-        return str(folder)
-
-    @task
-    def make_batches(folder: str, params: dict[str, Any] | None = None) -> list[str]:
-        size = (params or {})["batch_size"]
-        documents = sorted(Path(folder).glob("*.json"))
-        manifests = []
-        for start in range(0, len(documents), size):
-            manifest = Path(folder, f"batch-{start // size:04}.csv")
-            with manifest.open("w", encoding="utf-8", newline="") as file:
-                rows = csv.writer(file)
-                rows.writerow(["scene_uuid", "path"])
-                # A path is relative to the manifest, which lies beside the documents.
-                rows.writerows([document.stem, document.name] for document in documents[start : start + size])
-            manifests.append(str(manifest))
-        return manifests
+        return {
+            "predictions": str(folder),
+            "receipts": str(place / "receipts.jsonl"),
+            "journal": str(Path(root, "journal")),
+        }
 
     # One XCom for all of it: Airflow 3.0 cannot store a key by itself whose value is None.
     @task(trigger_rule="all_done", retries=0, multiple_outputs=False)
-    def add_up(ti: Any = None) -> dict[str, Any]:
-        total = summarise(ti, task_ids="upload_batch")
+    def sum_up(receipts: str, ti: Any = None) -> dict[str, Any]:
+        total = sum_up_shards(ti, task_ids="upload_shard", receipts=receipts)
         ti.xcom_push(key="total", value=total)
         if total["error"]:
             raise AirflowFailException(total["error"])
         return total
 
     group = CreatePredictionsGroupOperator(
-        task_id="create_group", dataset="{{ params.dataset }}", name="batches, {{ run_id }}"
+        task_id="create_group", dataset="{{ params.dataset }}", name="shards, {{ run_id }}"
     )
-    folder: Any = write_predictions()
-    manifests: Any = make_batches(folder)
+    written: Any = write_predictions()
+    shards = ShardPredictionsOperator(
+        task_id="shards", predictions=written["predictions"], shards="{{ params.shards }}"
+    )
     upload = UploadPredictionsOperator.partial(
-        task_id="upload_batch",
+        task_id="upload_shard",
         predictions_group_uuid=group.output,
         dataset="{{ params.dataset }}",
+        journal=written["journal"],
+        receipts=written["receipts"],  # each shard writes its own beside it, and `sum_up` all of them
         max_connections=CONNECTIONS,
         pool=POOL,
         pool_slots=CONNECTIONS,
         retries=2,
-    ).expand(manifest=manifests)
-    upload >> add_up()
+    ).expand(predictions=shards.output)
+    upload >> sum_up(written["receipts"])
 
 
-kognic_mapped_batches()
+kognic_sharded_upload()
