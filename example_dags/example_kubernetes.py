@@ -1,6 +1,6 @@
 """Uploading in pods: what an upload asks of Kubernetes, for the KubernetesExecutor.
 
-Each batch is a mapped task, and so a pod of its own. An Airflow pool bounds the connections of all of them; make it
+Each shard is a mapped task, and so a pod of its own. An Airflow pool bounds the connections of all of them; make it
 once:
 
     airflow-provider-kognic pool create
@@ -19,22 +19,22 @@ notice of it:
 - **Annotations**, so that autoscalers leave a pod that uploads where it is: moving it costs a try.
 
 What else it needs: the connection `kognic_default`, the provider `apache-airflow-providers-cncf-kubernetes` (where
-it is not installed, the tasks run without the template), and batches in one folder each: the param `folder`. To
-make it yours, name the folder, and put the journal where every pod can write.
+it is not installed, the tasks run without the template), and predictions and a journal where every pod reaches
+them: the params `predictions` and `journal`.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import Param, dag
 
 from airflow_provider_kognic.operators.predictions import (
     CreatePredictionsGroupOperator,
     UploadPredictionsOperator,
 )
+from airflow_provider_kognic.operators.sharding import ShardPredictionsOperator
 
 try:
     from kubernetes.client import models as k8s
@@ -88,27 +88,23 @@ def upload_pod(max_memory_bytes: int = MAX_MEMORY_BYTES) -> dict[str, Any]:
     tags=["kognic", "example"],
     params={
         "dataset": Param("demo", type="string", description="The dataset's name or uuid."),
-        "folder": Param(None, type=["null", "string"], description="Has a folder for each batch."),
+        "predictions": Param("s3://ml@predictions/", type="string", description="Where they are."),
+        "shards": Param(8, type="integer", minimum=1, description="How many pods upload them."),
         "journal": Param(
             None, type=["null", "string"], description="Where uploads remember what they sent, such as s3://…"
         ),
     },
 )
 def kognic_kubernetes() -> None:
-    """Upload batches, each in a pod of its own."""
-
-    @task
-    def batches(params: dict[str, Any] | None = None) -> list[str]:
-        folder = (params or {})["folder"]
-        if not folder:
-            raise ValueError("This run needs the param 'folder': a folder that has one for each batch.")
-        return [str(path) for path in sorted(Path(folder).iterdir()) if path.is_dir()]
-
+    """Cut predictions into shards, and upload each in a pod of its own."""
     group = CreatePredictionsGroupOperator(
         task_id="create_group", dataset="{{ params.dataset }}", name="pods, {{ run_id }}"
     )
+    shards = ShardPredictionsOperator(
+        task_id="shards", predictions="{{ params.predictions }}", shards="{{ params.shards }}"
+    )
     UploadPredictionsOperator.partial(
-        task_id="upload_batch",
+        task_id="upload_shard",
         predictions_group_uuid=group.output,
         dataset="{{ params.dataset }}",
         max_connections=CONNECTIONS,
@@ -120,7 +116,7 @@ def kognic_kubernetes() -> None:
         executor_config=upload_pod(),
         retries=5,
         retry_delay=timedelta(minutes=1),
-    ).expand(predictions=batches())
+    ).expand(predictions=shards.output)
 
 
 kognic_kubernetes()

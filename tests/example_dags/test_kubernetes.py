@@ -40,7 +40,7 @@ def example() -> dict[str, Any]:
 
 
 def upload_task(defined: dict[str, Any]) -> Any:
-    return defined["kognic_kubernetes"]().get_task("upload_batch")
+    return defined["kognic_kubernetes"]().get_task("upload_shard")
 
 
 def made_pod(override: Any) -> dict[str, Any]:
@@ -53,8 +53,8 @@ def made_pod(override: Any) -> dict[str, Any]:
     base = PodGenerator.deserialize_model_file(str(template))
     pod = PodGenerator.construct_pod(
         dag_id="kognic_kubernetes",
-        task_id="upload_batch",
-        pod_id="kognic-kubernetes-upload-batch",
+        task_id="upload_shard",
+        pod_id="kognic-kubernetes-upload-shard",
         try_number=1,
         kube_image="apache/airflow:3.3.2",
         date=datetime(2026, 3, 1, tzinfo=timezone.utc),
@@ -161,25 +161,15 @@ def test_without_kubernetes_the_example_is_parsed_and_its_tasks_have_no_template
     assert upload_task(example()).partial_kwargs["executor_config"] == {}
 
 
-def test_batches_are_uploaded_whatever_the_executor_makes_of_the_template(
+def test_shards_are_uploaded_whatever_the_executor_makes_of_the_template(
     run_dag: Any, write_predictions: Callable[..., Path], server: Emulator, tmp_path: Path
 ) -> None:
     from airflow.models.pool import Pool
 
     Pool.create_or_update_pool("kognic", slots=10, description="", include_deferred=False)
-    (tmp_path / "batches").mkdir()
-    for number in range(2):
-        write_predictions(5, tmp_path / "batches" / str(number), first=5 * number)
+    conf = {"predictions": str(write_predictions(10)), "shards": 2, "journal": str(tmp_path / "journal")}
 
-    conf = {"folder": str(tmp_path / "batches"), "journal": str(tmp_path / "journal")}
     result = run_dag(example()["kognic_kubernetes"](), connection=server, conf=conf)
 
     assert result.state == "success", result.output
-    assert [result.xcom("upload_batch", map_index=index)["uploaded"] for index in range(2)] == [5, 5]
-
-
-def test_a_run_without_a_folder_says_what_is_missing(airflow_database: Path) -> None:
-    batches = example()["kognic_kubernetes"]().get_task("batches").python_callable
-
-    with pytest.raises(ValueError, match="param 'folder'"):
-        batches(params={"folder": None})
+    assert [result.xcom("upload_shard", map_index=index)["uploaded"] for index in range(2)] == [5, 5]
