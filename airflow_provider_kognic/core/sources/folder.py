@@ -103,18 +103,25 @@ def _open(given: Given) -> Source:
     path, most = given.path, given.max_bytes
     if given.is_folder:
         found = given.listing.files() if given.listing is not None else _listed(path)
-        return _source_of(path, found, most)
+        return files_in(path, found, most)
     if given.is_file:
         folder = path.parent
         # Of the name `day//x.json` in an object store, `name` and `parent` leave a slash out.
         name = str(path).removeprefix(f"{str(folder).rstrip('/')}/")
         return FilesSource(folder, [path.name if name == str(path) else name], most)
     if not is_pattern(given.text):
-        return _source_of(path, Names(), most)
+        return files_in(path, Names(), most)
     return open_glob(given)
 
 
-def _source_of(folder: PathLike, found: Names, most: int) -> FilesSource:
+def files_in(folder: PathLike, found: Names, most: int) -> FilesSource:
+    """Return the source of the files that were found in a folder.
+
+    Args:
+        folder: The folder.
+        found: The files.
+        most: Most bytes that a document may have.
+    """
     nothing = "" if found.sizes or found.refused else _nothing_in(folder, found)
     # Below a folder with these at its end some versions of Airflow's paths leave them out.
     above = ""
@@ -173,7 +180,7 @@ def open_glob(given: Given) -> FilesSource:
         Exception: As the store's library does.
     """
     if given.listing is not None:
-        return _source_of(*given.listing.matching(), given.max_bytes)
+        return files_in(*given.listing.matching(), given.max_bytes)
     return _open_local_glob(given.path, given.max_bytes)
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.base import Given, is_unicode, written
-from airflow_provider_kognic.core.sources.folder import FOLDER
+from airflow_provider_kognic.core.sources.folder import FOLDER, files_in
 from airflow_provider_kognic.core.sources.json_lines import JSON_LINES
 from airflow_provider_kognic.core.sources.listing import forget
 from airflow_provider_kognic.core.sources.manifest import Expected, open_manifest
+from airflow_provider_kognic.core.sources.ranges.listed import listed
 from airflow_provider_kognic.core.sources.ranges.narrowed import narrowed
 from airflow_provider_kognic.core.sources.rows import ROWS
 from airflow_provider_kognic.core.stores.patience import Patience
@@ -73,12 +74,14 @@ def open_source(
             manifest, resolve, (*formats, *FORMATS), expected or Expected(), most, patience
         )
     else:
-        found = patience.call(lambda: _open(Given(predictions, max_document_bytes, patience)))
+        found = patience.call(lambda: _open(Given(predictions, max_document_bytes, patience), within))
     return narrowed(found, within)
 
 
-def _open(given: Given) -> Source:
+def _open(given: Given, within: Span | None) -> Source:
     try:
+        if within is not None and not within.is_all and (names := listed(given.path, within)) is not None:
+            return files_in(given.path, names, given.max_bytes)
         for known in FORMATS:
             if known.recognises(given):
                 return known.open(given)

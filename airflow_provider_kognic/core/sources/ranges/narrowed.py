@@ -26,6 +26,16 @@ def name_of(text: str) -> str:
     return name.lower() if is_uuid(name) else name
 
 
+def name_of_file(path: str) -> str:
+    """Return what a file is called in the order of ranges: by its scene, or else with the ending of its name.
+
+    Args:
+        path: Its path, relative to anything.
+    """
+    scene = scene_in(path).strip()
+    return scene.lower() if is_uuid(scene) else written(path.rpartition("/")[2])
+
+
 @dataclass(frozen=True)
 class RangeSource:
     """The entries of a source whose scenes are in a range; the others are gone past, unread.
@@ -65,8 +75,8 @@ def narrowed(source: Source, span: Span | None) -> Source:
     if not isinstance(source, FilesSource):
         return RangeSource(source, span)
     # By their names, so that it is known how many there are.
-    names = [name for name in source.names if span.holds(name_of(scene_in(name)))]
-    refused = {name: why for name, why in source.refused.items() if span.holds(name_of(scene_in(name)))}
+    names = [name for name in source.names if span.holds(name_of_file(name))]
+    refused = {name: why for name, why in source.refused.items() if span.holds(name_of_file(name))}
     nothing = source.nothing
     if not names and not refused:
         nothing = f"Nothing of it is in this shard. {nothing}".rstrip()
