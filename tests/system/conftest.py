@@ -12,7 +12,8 @@ import pytest
 
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
 
-from .real_airflow import Airflow, running_airflow, why_no_celery, why_no_postgres
+from .programs import why_no_celery, why_no_postgres
+from .real_airflow import Airflow, running_airflow
 
 
 @pytest.fixture(scope="package")

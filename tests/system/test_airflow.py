@@ -12,7 +12,8 @@ import pytest
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 
-from .real_airflow import Airflow, is_alive
+from .processes import is_alive
+from .real_airflow import Airflow
 
 pytestmark = pytest.mark.system
 

@@ -23,7 +23,9 @@ from packaging.version import Version
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
 
-from .real_airflow import Airflow, is_alive, why_no_celery, why_no_postgres
+from .processes import is_alive
+from .programs import why_no_celery, why_no_postgres
+from .real_airflow import Airflow
 
 pytestmark = pytest.mark.system
 
