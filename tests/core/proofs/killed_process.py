@@ -22,6 +22,15 @@ class KilledProcess(Life):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def folder_of(told: str) -> Any:
+    """A folder on this machine, or in an object store, which needs an Airflow."""
+    if "://" not in told:
+        return Path(told)
+    from airflow_provider_kognic.task.paths import to_path
+
+    return to_path(told)
+
+
 def main(told: dict[str, Any]) -> None:
     settings = Settings(
         base_url=told["url"], auth_host=told["url"], credentials=(told["id"], told["secret"]), timeout=5
@@ -32,7 +41,7 @@ def main(told: dict[str, Any]) -> None:
         TokenProvider(settings),
         told["group"],
         lambda header: FolderLog(
-            Path(told["folder"]), header, source_key="the source", upload_key="the upload"
+            folder_of(told["folder"]), header, source_key="the source", upload_key="the upload"
         ),
         told["count"],
         connections=told["connections"],
