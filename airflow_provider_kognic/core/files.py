@@ -113,6 +113,23 @@ def read(path: StoredPath) -> bytes:
     return bytes(store.cat_file(text))
 
 
+def read_up_to(path: StoredPath, most: int) -> bytes:
+    """Read what a small file begins with: of a store in one request, where `read` may first ask for the size.
+
+    Args:
+        path: The file, which is not empty: of one that is, a store may say that it has no such range.
+        most: Bytes.
+
+    Raises:
+        Exception: As `read` does.
+    """
+    if isinstance(path, Path) and is_local(path):
+        with open_to_read(path) as file:
+            return file.read(most)
+    store, text = _store_of(path)
+    return bytes(store.cat_file(text, start=0, end=most))
+
+
 def open_to_read(path: Any) -> IO[bytes]:
     """Open a file, so that nothing blocks: on this machine only a regular one, or a link to one.
 

@@ -28,6 +28,7 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.journal.format import encode, scene_of_intent
 from airflow_provider_kognic.core.journal.lease import stopped
+from airflow_provider_kognic.core.journal.log import Rhythm
 from airflow_provider_kognic.core.stores.asking import OUTAGE_TIMEOUT
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.task.stored_values import SUPERSEDED, get_value, set_value
@@ -42,10 +43,11 @@ logger = logging.getLogger(__name__)
 
 # Bytes of JSON, with room to Airflow's limit of 65,535.
 LARGEST_VALUE = 60_000
-# Bytes of JSON from which on a part is not added to any more: it is encoded and sent anew with every batch.
-_PART_IS_FULL = 24_000
+# Bytes of JSON from which on a part is not added to any more: it is encoded and sent anew with every batch, and
+# a new one costs a write of the index as well.
+_PART_IS_FULL = 48_000
 # Above so many predictions a folder is the better journal: a value costs Airflow about 10 ms, and 100,000
-# predictions are some 700 values.
+# predictions are some 400 values.
 MANY_PREDICTIONS = 20_000
 _JOURNAL = "kognic.journal."
 _OWNER = "kognic.journal.owner"
@@ -74,9 +76,8 @@ class TaskStateStoreLog:
         outage_timeout: Seconds without an answer after which the store is given up.
     """
 
-    # Seconds: a write costs the task, its supervisor and the API server some 10 ms of work together, however little
-    # is in it.
-    pace = 0.05
+    # A write costs the task, its supervisor and the API server some 10 ms of work together, however little it is.
+    rhythm = Rhythm(ahead=2.5, gather=0.25, linger=2.0)
 
     def __init__(
         self,

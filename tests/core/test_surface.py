@@ -88,7 +88,7 @@ PUBLIC: dict[str, str] = {
     ),
     "files": (
         "NotAFileError StoredPath check_writable create details exists is_local listed make_folder make_whole "
-        "names open_to_read read remove replace sync_folder told_size write write_all"
+        "names open_to_read read read_up_to remove replace sync_folder told_size write write_all"
     ),
     "geometry.boxes": (
         "box_from_coco box_from_corners box_from_kitti box_from_mot box_from_yolo box_to_coco box_to_corners "
@@ -130,11 +130,11 @@ PUBLIC: dict[str, str] = {
     "journal.lease": "Lease key_of not_held stopped",
     "journal.leases": "Leases row_of",
     "journal.ledger": "Entry Ledger State",
-    "journal.log": "Log ReadOnlyLog Readable",
+    "journal.log": "Log LogThread ReadOnlyLog Readable Rhythm",
     "journal.memory": "JournalMemory Kept Remembered RememberedLog",
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
     "journal.store": "Store T journal_error",
-    "journal.writer": "LogThread OpenIntents Writer answered not_open",
+    "journal.writer": "Demand OpenIntents Writer answered not_open",
     "masking": "Quoted is_masked masked masked_as presentable secrets_of",
     "models": "NotRead Outcome Prediction Refused Result Span Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",

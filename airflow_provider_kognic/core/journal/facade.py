@@ -40,7 +40,8 @@ from airflow_provider_kognic.core.journal.format import (
     to_text,
 )
 from airflow_provider_kognic.core.journal.ledger import Ledger
-from airflow_provider_kognic.core.journal.writer import LogThread, OpenIntents, Writer, answered, not_open
+from airflow_provider_kognic.core.journal.log import LogThread, Rhythm
+from airflow_provider_kognic.core.journal.writer import Writer, answered, not_open
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.packed.tables import PackedSet
 from airflow_provider_kognic.core.reasons import Reason
@@ -83,7 +84,6 @@ class Journal:
         self._ledger = Ledger(self._upload, force=force)
         # The scenes of which `before` is complete, as this attempt has looked; None for all there are.
         self._covered: PackedSet | set[bytes] | None = PackedSet()
-        self._open_intents = OpenIntents()
         self._thread: LogThread | None = None
         self._writer: Writer | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -94,14 +94,17 @@ class Journal:
         self,
         stopping: Callable[[], bool] = lambda: False,
         *,
-        enough: int = 1,
+        senders: int | None = None,
+        coming: Callable[[], bool] = lambda: True,
         on_failure: Callable[[KognicError], None] | None = None,
     ) -> None:
         """Take possession of the log and read it.
 
         Args:
             stopping: See `Log.open`.
-            enough: So many intents that wait do not wait for the log's `pace`.
+            senders: How many predictions are sent at a time: that much is intended ahead. None to note each intent
+                as soon as may be.
+            coming: Tells whether more may be intended before those are sent that are.
             on_failure: Told once that nothing can be noted any more.
 
         Raises:
@@ -125,8 +128,13 @@ class Journal:
             self._thread.leave()
             raise
         opened.set()
-        pace = float(getattr(self._log, "pace", 0.0))
-        self._writer = Writer(self._thread.append, pace=pace, enough=enough, on_failure=on_failure)
+        self._writer = Writer(
+            self._thread.append,
+            getattr(self._log, "rhythm", Rhythm()),
+            senders=senders,
+            coming=coming,
+            on_failure=on_failure,
+        )
         if (lost := getattr(self._log, "lost", None)) is not None:
             self._watching = asyncio.create_task(_watch(lost, self._writer))
 
@@ -214,9 +222,11 @@ class Journal:
             if new := tuple(one for one in map(to_bytes, uuids) if not self._ledger.knows(key, one)):
                 held.append(Baseline(key, new, self._upload))
             if len(held) >= _PORTION:
-                await self._note(*held)
+                self._note(*held)
+                await self.flush()
                 held = []
-        await self._note(*held)
+        self._note(*held)
+        await self.flush()
 
     def cover(self, scenes: Iterable[str]) -> None:
         """Note that the group has just been seen to hold nothing of these scenes but what is known."""
@@ -242,17 +252,23 @@ class Journal:
             asyncio.CancelledError: Likewise; the intent is withdrawn.
         """
         scene = to_bytes(scene_uuid)
-        number = await self._open_intents.take(scene) if self.remembers else 0
         anew = [BegunAnew(scene, self._upload)] if self._ledger.forgets(scene) else []
         intent = Intent(scene, digest_kept(digest), _now(), self._covers(scene))
+        lines = self._applied(*anew, intent)
+        if self._log is None:
+            return
+        durable = answered(not_open()) if self._writer is None else self._writer.intend(scene, lines)
         try:
-            await self._note(*anew, intent, intents=1)
+            await durable
         except asyncio.CancelledError:
-            self._give_back_after(self._note(Unsent(scene)), scene, number)
+            if self._writer is not None and self._writer.take_back(durable):
+                self._ledger.apply(Unsent(scene))
+                self._writer.note(lines[:-1])  # what was forgotten with it stays so
+            else:
+                self._note(Unsent(scene), settles=scene)
             raise
         except KognicError:
             self._ledger.apply(Unsent(scene))  # whatever the log has of it: it is not sent
-            self._open_intents.give_back(scene, number)  # or others would wait for its place for ever
             raise
 
     def record(self, result: Result) -> None:
@@ -261,10 +277,7 @@ class Journal:
         A failure is told to `on_failure`: what the server answered stays true all the same.
         """
         told = record_of(result, _now())
-        number = self._open_intents.number(told.scene)
-        durable = self._note(told)
-        if number is not None:
-            self._give_back_after(durable, told.scene, number)
+        self._note(told, settles=told.scene)
 
     async def flush(self) -> None:
         """Wait until everything that was noted is durable; raises KognicJournalError if it cannot be."""
@@ -293,16 +306,16 @@ class Journal:
         if self._watching is not None:
             self._watching.cancel()
 
-    def _note(self, *records: Record, intents: int = 0) -> asyncio.Future[None]:
-        lines = [encode(record) for record in records]
+    def _note(self, *records: Record, settles: bytes | None = None) -> None:
+        lines = self._applied(*records)
+        if self._writer is not None:
+            self._writer.note(lines, settles=settles)
+
+    def _applied(self, *records: Record) -> list[bytes]:
+        """Take records in, and return their lines."""
         for record in records:
             self._ledger.apply(record)
-        if self._writer is not None:
-            return self._writer.note(lines, intents=intents)
-        return answered(None if self._log is None else not_open())
-
-    def _give_back_after(self, durable: asyncio.Future[None], scene: bytes, number: int) -> None:
-        durable.add_done_callback(lambda _: self._open_intents.give_back(scene, number))
+        return [encode(record) for record in records]
 
 
 async def _watch(lost: Callable[[], str | None], writer: Writer) -> None:

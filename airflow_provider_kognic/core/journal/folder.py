@@ -30,6 +30,7 @@ from airflow_provider_kognic.core.journal import parts
 from airflow_provider_kognic.core.journal.format import encode
 from airflow_provider_kognic.core.journal.lease import TTL, not_held, stopped
 from airflow_provider_kognic.core.journal.leases import Leases
+from airflow_provider_kognic.core.journal.log import Rhythm
 from airflow_provider_kognic.core.journal.store import Store, journal_error
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.stores.asking import OUTAGE_TIMEOUT, Asking
@@ -50,6 +51,10 @@ _BACKOFF = Backoff(most=3.0)
 _HASHED = re.compile(r".*-[0-9a-f]{8}")
 # No line on a disk begins like this: see `format.AttemptBegins`.
 _SAID_BY_READERS = b'["v"'
+# A sync of the disk costs little, so little is intended ahead there. A write to a store is a request that is paid
+# for, and takes as long as several predictions: ten connections write some 35 times for 1,000 predictions.
+_LOCAL = Rhythm(ahead=1.0, gather=0.005, linger=0.25)
+_STORED = Rhythm(ahead=3.2, gather=1.0, linger=5.0)
 
 
 class FolderLog:
@@ -70,9 +75,6 @@ class FolderLog:
             the lease ends that sooner: it can be told to be held for two thirds of `ttl` without an answer.
     """
 
-    # Seconds: a sync of the disk for every line would be one for each prediction.
-    pace = 0.005
-
     def __init__(
         self,
         folder: StoredPath,
@@ -87,6 +89,7 @@ class FolderLog:
     ) -> None:
         self.base, self._within = folder, (_safe(header.host), header.predictions_group_uuid.lower())
         self.folder: Any = folder / self._within[0] / self._within[1]
+        self.rhythm = _LOCAL if files.is_local(folder) else _STORED
         self._header = header
         who = header.writer if writer is None else writer
         self._store = Store(self.folder, Asking(outage_timeout, self._nobody_waits, backoff=_BACKOFF))

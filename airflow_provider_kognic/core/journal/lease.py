@@ -217,7 +217,7 @@ class Lease:
 
     def _read(self, number: int) -> bytes | None:
         try:
-            return self._store.read(self._path(number)) if number else None
+            return self._store.read_small(self._path(number)) if number else None
         except FileNotFoundError:
             return None
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_provider_kognic.core.errors import KognicJournalError, KognicJournalFormatError
 from airflow_provider_kognic.core.hosts import is_same_host
 from airflow_provider_kognic.core.journal.folder import FolderLog
+from airflow_provider_kognic.core.journal.log import Rhythm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -138,7 +139,7 @@ class RememberedLog:
         elsewhere: Callable[[], bool] = lambda: False,
         start_over: bool = False,
     ) -> None:
-        self.pace = float(getattr(log, "pace", 0.0))
+        self.rhythm: Rhythm = getattr(log, "rhythm", Rhythm())
         self._log = log
         self._folder = log if isinstance(log, FolderLog) else None
         self._memory, self._header = memory, header

@@ -14,7 +14,7 @@ from airflow_provider_kognic.core.errors import (
     KognicJournalError,
     KognicStoreError,
 )
-from airflow_provider_kognic.core.stores.troubles import Trouble, advice_of, trouble_of
+from airflow_provider_kognic.core.stores.troubles import Trouble, advice_of, is_empty, trouble_of
 from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Bytes; the file of a lease has some hundred.
+_SMALL = 1 << 16
+
 
 class Store:
     """The files of a journal.
 
-    `names`, `read`, `write`, `create` and `remove` are those of `files`, each asked once. What is to be done until
-    there is an answer is given to `again`, and has to do no harm when it is done twice.
+    `names`, `read`, `read_small`, `write`, `create` and `remove` are those of `files`, each asked once. What is to
+    be done until there is an answer is given to `again`, and has to do no harm when it is done twice.
 
     Args:
         folder: Where the files are.
@@ -76,6 +79,15 @@ class Store:
     def read(self, path: StoredPath) -> bytes:
         """See `files.read`."""
         return self.once(lambda: files.read(path))
+
+    def read_small(self, path: StoredPath) -> bytes:
+        """Read a file of a few bytes, as a lease's is, in one request."""
+        try:
+            return self.once(lambda: files.read_up_to(path, _SMALL))
+        except Exception as error:
+            if is_empty(error):
+                return b""
+            raise
 
     def write(self, path: Any, data: bytes) -> None:
         """See `files.write`."""

@@ -1,121 +1,150 @@
-"""When the lines of a journal are written: what gathers while one batch is on its way is the next one.
+"""When the lines of a journal are written: as few times as those who send allow, and what gathers goes together.
 
-`Writer` hands batches to a log, `LogThread` runs the log's blocking calls, and `OpenIntents` bounds what a kill
-leaves in doubt. Everything that waits for the journal waits in one of these three.
+`Writer` hands batches to a log, `OpenIntents` bounds what a kill leaves in doubt, and `Demand` tells when more
+intents are needed. Everything that waits for the journal waits in `Writer`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import math
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError
+from airflow_provider_kognic.core.journal.log import Rhythm
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from airflow_provider_kognic.core.journal.log import Log
-
 
 # So many predictions may be intended and not yet have a durable outcome: a kill leaves no more than these in doubt.
 MOST_OPEN_INTENTS = 64
+# Writes whose length is remembered, to tell when the next one has to begin.
+_REMEMBERED = 4
+# Seconds after which one looks again whether more intents are still coming.
+_LOOK_AGAIN = 0.02
+
+
+class _State(Enum):
+    WRITING = auto()
+    GRANTED = auto()
+    SETTLED = auto()
 
 
 class OpenIntents:
-    """Bounds how many predictions are intended and have no durable outcome yet.
+    """The predictions that the log knows as intended, or soon will, and not what came of them; bounds how many.
 
-    Whoever intends a scene takes a place before its line is noted, and waits where there is none. A place is free
-    again as soon as the scene's outcome, or that its intent is withdrawn, is durable; and also when that can be
-    made durable no more: when the writer fails, everybody who noted something is told so and gives the place back,
-    so that who waits goes on, and is told the same. Nobody else wakes who waits: an upload that ends cancels them.
+        (waits) --write--> writing --grant--> granted --settle--> settled --outcomes_go--> gone
+
+    A batch has its outcomes before its intents, so a place is free for an intent of the same batch: whatever of the
+    batch a kill leaves standing, no more than the bound are in doubt.
 
     Args:
         most: So many.
     """
 
     def __init__(self, most: int = MOST_OPEN_INTENTS) -> None:
-        self._room = asyncio.Semaphore(most)
-        # Each with the number of its last intent.
-        self._scenes: dict[bytes, int] = {}
-        self._intents = 0
+        self._most = most
+        self._states: dict[bytes, _State] = {}
+        self._settled: set[bytes] = set()
+        self.granted = 0
 
-    async def take(self, scene: bytes) -> int:
-        """Wait for a place; a scene that has one keeps it.
+    @property
+    def room(self) -> int:
+        """How many intents the next batch may have."""
+        return self._most - len(self._states) + len(self._settled)
 
-        Returns:
-            The intent's number, to give the place back with.
-        """
-        if scene not in self._scenes:
-            await self._room.acquire()
-        self._intents += 1
-        self._scenes[scene] = self._intents
-        return self._intents
+    def write(self, scene: bytes) -> bool:
+        """Put a scene's intent into a batch, if there is room; a scene that has a place keeps it."""
+        if scene not in self._states and len(self._states) >= self._most:
+            return False
+        self._put(scene, _State.WRITING)
+        return True
 
-    def number(self, scene: bytes) -> int | None:
-        """Return the number of a scene's last intent, if it has a place."""
-        return self._scenes.get(scene)
+    def grant(self, scene: bytes) -> None:
+        """Note that a scene's intent is durable; one that was withdrawn meanwhile stays so."""
+        if self._states.get(scene) is _State.WRITING:
+            self._put(scene, _State.GRANTED)
 
-    def give_back(self, scene: bytes, number: int) -> None:
-        """Give an intent's place back, unless its scene has been intended again meanwhile."""
-        if self._scenes.get(scene) == number:
-            del self._scenes[scene]
-            self._room.release()
+    def settle(self, scene: bytes) -> None:
+        """Note what came of a scene, or that its intent is withdrawn: the next batch says so."""
+        if scene in self._states:
+            self._put(scene, _State.SETTLED)
+            self._settled.add(scene)
+
+    def outcomes_go(self) -> None:
+        """Give back the places of what is settled: a batch has it now."""
+        for scene in self._settled:
+            del self._states[scene]
+        self._settled.clear()
+
+    def _put(self, scene: bytes, state: _State) -> None:
+        self.granted += (state is _State.GRANTED) - (self._states.get(scene) is _State.GRANTED)
+        self._states[scene] = state
+        self._settled.discard(scene)
 
 
-class LogThread:
-    """A log's blocking calls, one at a time, in a thread that nobody has to wait for: a store may hang.
+class Demand:
+    """How many intents those who send need ahead: as many as they use up while one write is under way.
+
+    Who sends is never to wait for a write, nor is more intended than that takes: what is intended is in doubt after
+    a kill. So the next write begins when no more are granted than are being sent and will be during it, as the last
+    writes have shown; and brings the log's `ahead` more.
 
     Args:
-        log: The log.
+        senders: How many send at a time; None where nobody says so: then every intent is needed at once.
+        ahead: Intents for each of them that one write brings.
     """
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="kognic-journal")
-        self.ended = False
+    def __init__(self, senders: int | None, ahead: float) -> None:
+        self._senders = senders
+        self.step = 1 if senders is None else max(1, math.ceil(ahead * senders))
+        self._used_up: deque[int] = deque([senders or 0], _REMEMBERED)
+        self._using = 0
 
-    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function in the thread; raises KognicJournalError for errors that are not Kognic's own."""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
-        except KognicError:
-            raise
-        except Exception as error:  # stores raise errors of many libraries
-            raise KognicJournalError(
-                f"the journal cannot be used: {type(error).__name__}: {error}"
-            ) from error
+    @property
+    def least(self) -> float:
+        """As soon as no more than so many are granted, the next write has to begin."""
+        return math.inf if self._senders is None else self._senders + max(self._used_up)
 
-    async def append(self, lines: Sequence[bytes]) -> None:
-        """Have the log keep lines; see `Log.append`."""
-        await self.run(self._log.append, lines)
+    @property
+    def most(self) -> float:
+        """No more are granted after it."""
+        return self.least + self.step
 
-    async def close(self) -> None:
-        """Close the log, and end."""
-        try:
-            await self.run(self._log.close)
-        finally:
-            if not self.ended:  # unless it was left meanwhile
-                self.ended = True
-                self._executor.shutdown(wait=False, cancel_futures=True)
+    def use(self) -> None:
+        """Note that one was used up."""
+        self._using += 1
 
-    def leave(self) -> None:
-        """End without waiting: the log is closed after what the thread still does."""
-        if not self.ended:
-            self.ended = True
-            self._executor.submit(self._log.close)
-            self._executor.shutdown(wait=False)
+    def begin(self) -> None:
+        """Note that a write begins."""
+        self._using = 0
+
+    def end(self) -> None:
+        """Note that it is over."""
+        self._used_up.append(self._using)
+
+
+@dataclass
+class _Intent:
+    """An intent that waits for its turn."""
+
+    scene: bytes
+    lines: Sequence[bytes]
+    durable: asyncio.Future[None]
 
 
 @dataclass
 class _Batch:
-    """Lines that wait to be written, with whoever waits for them."""
+    """Lines that go together, whoever waits for them, and the scenes that are intended with them."""
 
     lines: list[bytes] = field(default_factory=list)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    scenes: list[bytes] = field(default_factory=list)
 
 
 class Writer:
@@ -126,112 +155,200 @@ class Writer:
             +------> failed       the first batch that cannot be written, or `fail`; everybody is told, then and
                                   later
 
-    Between two batches it lets the log's `pace` pass, unless somebody is in a hurry: `enough` intents that wait,
-    `flush`, `close`.
+    A batch is what was noted, in order, and then as many intents as `Demand` and `OpenIntents` let through. So
+    nothing may be noted of a scene whose intent waits, but that it is withdrawn. It is written when intents are
+    needed and have gathered, when what was noted has lingered (see `log.Rhythm`), for `flush` and for `close`.
 
     Args:
         append: Keeps lines durably, or raises a KognicError.
-        pace: Seconds from the beginning of one batch to the next.
-        enough: So many intents that wait do not wait for that.
+        rhythm: How the log is best written.
+        senders: How many predictions are sent at a time; None to write each intent as soon as may be.
+        coming: Tells whether more intents may come before those that wait are written.
         on_failure: Told once that it cannot write any more.
     """
 
     def __init__(
         self,
         append: Callable[[Sequence[bytes]], Awaitable[None]],
+        rhythm: Rhythm = Rhythm(),  # noqa: B008 - it cannot be changed
         *,
-        pace: float = 0.0,
-        enough: int = 1,
+        senders: int | None = None,
+        coming: Callable[[], bool] = lambda: True,
         on_failure: Callable[[KognicError], None] | None = None,
     ) -> None:
         self._append = append
-        self._pace = pace
-        self._enough = enough
+        self._rhythm = rhythm
+        self._demand = Demand(senders, rhythm.ahead)
+        # Enough for the very first batch: nobody sends meanwhile.
+        self._first = senders or 1
+        self._coming = coming
         self._on_failure = on_failure
+        self._open = OpenIntents()
+        self._intents: deque[_Intent] = deque()
         self._pending = _Batch()
-        self._on_its_way = _Batch()
-        self._waiting_intents = 0
-        self._wake = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._on_its_way: _Batch | None = None
+        # Since when the first one of each waits.
+        self._intents_since = self._pending_since = 0.0
+        self._hurried = self._closed = False
         self._failed: KognicError | None = None
-        self._closed = False
+        self._go = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._task = asyncio.create_task(self._write())
 
-    def note(self, lines: Sequence[bytes], *, intents: int = 0) -> asyncio.Future[None]:
-        """Have lines written.
+    def note(self, lines: Sequence[bytes], *, settles: bytes | None = None) -> None:
+        """Have lines written, soon; `flush` tells when they are.
 
         Args:
-            lines: The lines; none to wait for those that were noted before.
-            intents: How many intents are among them that somebody waits for.
+            lines: The lines.
+            settles: The scene that they tell the outcome of, or that its intent is withdrawn.
+        """
+        if self._failed is not None or self._closed:
+            return
+        if not self._pending.lines:
+            self._pending_since = time.monotonic()
+        self._pending.lines += lines
+        if settles is not None:
+            self._open.settle(settles)
+            self._demand.use()
+        self._consider()
+
+    def intend(self, scene: bytes, lines: Sequence[bytes]) -> asyncio.Future[None]:
+        """Have an intent written, in its turn.
 
         Returns:
-            Done once they are durable; fails if they cannot be. Nobody has to look at it.
+            Done once it is durable; fails if it cannot be.
+        """
+        if self._failed is not None or self._closed:
+            return answered(self._failed or not_open())
+        if not self._intents:
+            self._intents_since = time.monotonic()
+        intent = _Intent(scene, lines, _future())
+        self._intents.append(intent)
+        self._consider()
+        return intent.durable
+
+    def take_back(self, durable: asyncio.Future[None]) -> bool:
+        """Forget an intent that waits; tells whether it did, and so is not written."""
+        for intent in self._intents:
+            if intent.durable is durable:
+                self._intents.remove(intent)
+                return True
+        return False
+
+    def flush(self) -> asyncio.Future[None]:
+        """Have everything written that was noted before; intents wait for their turn all the same.
+
+        Returns:
+            Done once it is durable; fails if it cannot be. Nobody has to look at it.
         """
         if self._failed is not None or self._closed:
             return answered(self._failed or not_open())
         future = _future()
-        self._pending.lines += lines
         self._pending.waiting.append(future)
-        self._waiting_intents += intents
-        if self._waiting_intents >= self._enough:
-            self._hurry.set()
-        self._wake.set()
+        self._hurried = True
+        self._consider()
         return future
-
-    def flush(self) -> asyncio.Future[None]:
-        """Have everything written that was noted before; see `note`."""
-        self._hurry.set()
-        return self.note(())
 
     def fail(self, error: KognicError) -> None:
         """Take for lost what is not known to be durable yet, and whatever is noted from now on."""
         if self._failed is not None:
             return
         self._failed = error
-        for future in (*self._on_its_way.waiting, *self._pending.waiting):
-            if not future.done():
-                future.set_exception(error)
+        told = self._pending.waiting if self._on_its_way is None else self._on_its_way.waiting
+        self._tell([*told, *self._pending.waiting, *(intent.durable for intent in self._intents)], error)
         self._pending = _Batch()
-        self._wake.set()
+        self._intents.clear()
+        self._go.set()
         if self._on_failure is not None:
             self._on_failure(error)
 
     async def close(self) -> None:
         """End; what was noted before is durable then, unless writing has failed."""
         self._closed = True
-        self._hurry.set()
-        self._wake.set()
+        self._go.set()
         await self._task
 
     def abandon(self) -> None:
         """End at once; what waits is not written."""
         self._closed = True
         self._task.cancel()
+        self._set_timer(math.inf)
 
     async def _write(self) -> None:
         while True:
-            await self._wake.wait()
-            began = time.monotonic()
-            self._wake.clear()
-            self._hurry.clear()
-            self._waiting_intents = 0
-            batch, self._pending = self._pending, _Batch()
-            self._on_its_way = batch
+            await self._go.wait()
+            self._go.clear()
+            self._on_its_way = batch = self._next_batch()
             try:
                 if batch.lines:
+                    self._demand.begin()
                     await self._append(batch.lines)
+                    self._demand.end()
             except KognicError as error:
                 self.fail(error)
             if self._failed is not None:
                 return
-            for future in batch.waiting:
-                if not future.done():
-                    future.set_result(None)
-            if self._closed and not self._pending.waiting:
+            for scene in batch.scenes:
+                self._open.grant(scene)
+            self._tell(batch.waiting)
+            self._on_its_way = None
+            if self._closed and not self._pending.lines and not self._pending.waiting:
+                self._tell([intent.durable for intent in self._intents], not_open())
                 return
-            if (rest := began + self._pace - time.monotonic()) > 0 and not self._closed:
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), rest)
+            self._consider()
+
+    def _next_batch(self) -> _Batch:
+        """Take what was noted, and the intents whose turn it is."""
+        batch, self._pending = self._pending, _Batch()
+        self._hurried = False
+        self._set_timer(math.inf)
+        self._open.outcomes_go()
+        left = math.inf if self._closed else self._demand.most - self._open.granted
+        while self._intents and len(batch.scenes) < left and self._open.write(self._intents[0].scene):
+            intent = self._intents.popleft()
+            batch.lines += intent.lines
+            batch.waiting.append(intent.durable)
+            batch.scenes.append(intent.scene)
+            self._first = 0
+        self._intents_since = time.monotonic()
+        return batch
+
+    def _consider(self) -> None:
+        """Have the next batch written, or look again when that may be due."""
+        if self._on_its_way is not None or self._failed is not None or self._go.is_set():
+            return
+        now = time.monotonic()
+        at = now if self._closed or self._hurried else min(self._lines_due(), self._intents_due(now))
+        self._set_timer(at)
+        if at <= now:
+            self._go.set()
+
+    def _lines_due(self) -> float:
+        return self._pending_since + self._rhythm.linger if self._pending.lines else math.inf
+
+    def _intents_due(self, now: float) -> float:
+        """Return when the intents that wait are to be written, or looked at again, as far as is known now."""
+        open_ = self._open
+        enough = min(self._first or self._demand.step, open_.room)
+        if not self._intents or open_.granted > self._demand.least or enough < 1:
+            return math.inf
+        if len(self._intents) >= enough:
+            return now
+        gathered = self._intents_since + self._rhythm.gather
+        return min(gathered, now + _LOOK_AGAIN) if self._coming() else now
+
+    def _set_timer(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if (seconds := at - time.monotonic()) > 0 and at < math.inf:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._consider)
+
+    @staticmethod
+    def _tell(waiting: Sequence[asyncio.Future[None]], error: KognicError | None = None) -> None:
+        for future in waiting:
+            if not future.done():
+                future.set_result(None) if error is None else future.set_exception(error)
 
 
 def not_open() -> KognicJournalError:

@@ -33,6 +33,11 @@ class Room:
         self._turns: deque[object] = deque()
         self._changed = threading.Condition()
 
+    @property
+    def is_awaited(self) -> bool:
+        """Tell whether somebody waits for room."""
+        return bool(self._turns)
+
     def read(self, prediction: Prediction, at_most: int) -> bytes:
         """Wait for room, and read a document; its bytes are to be given back.
 

@@ -125,7 +125,8 @@ class Run:
         """
         await self.journal.open(
             self.ending.stop_was_asked_for,
-            enough=self._options.max_connections,
+            senders=self._options.max_connections,
+            coming=lambda: self.intake.is_reading,
             on_failure=lambda error: self.ending.broken("The journal cannot be written", error),
         )
         self.intake.journal_was_read()

@@ -1,6 +1,7 @@
 """Writing a journal's lines: nothing is said before it is durable, and nobody waits for ever."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Sequence
 
@@ -9,7 +10,8 @@ import pytest
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.ledger import State
-from airflow_provider_kognic.core.journal.writer import MOST_OPEN_INTENTS, LogThread, OpenIntents, Writer
+from airflow_provider_kognic.core.journal.log import LogThread, Rhythm
+from airflow_provider_kognic.core.journal.writer import MOST_OPEN_INTENTS, Demand, OpenIntents, Writer
 from airflow_provider_kognic.core.models import Outcome
 from tests.core.journal.attempts import ONE, attempt, created, known, result, run, scene, send
 from tests.core.journal.logs import PATIENCE, MemoryLog
@@ -195,6 +197,10 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+def intends(writer: Writer, *numbers: int) -> list[asyncio.Future[None]]:
+    return [writer.intend(b"%d" % number, [b"intent %d" % number]) for number in numbers]
+
+
 def test_a_batch_gathers_while_another_is_on_its_way() -> None:
     """And each who noted something is answered with the batch that has it, not before."""
 
@@ -202,9 +208,12 @@ def test_a_batch_gathers_while_another_is_on_its_way() -> None:
         appends = Appends()
         appends.may.clear()
         writer = Writer(appends)
-        first = writer.note([b"1"])
+        writer.note([b"1"])
+        first = writer.flush()
         await settle()
-        second, third = writer.note([b"2", b"3"]), writer.note([b"4"])
+        writer.note([b"2", b"3"])
+        second = writer.flush()
+        (third,) = intends(writer, 4)
         nothing = writer.flush()
         await settle()
         assert appends.batches == [[b"1"]]
@@ -212,33 +221,136 @@ def test_a_batch_gathers_while_another_is_on_its_way() -> None:
         appends.may.set()
         await first
         await asyncio.gather(second, third, nothing)
-        assert appends.batches == [[b"1"], [b"2", b"3", b"4"]]
+        assert appends.batches == [[b"1"], [b"2", b"3", b"intent 4"]]
         await writer.close()
 
     run(main())
 
 
-@pytest.mark.parametrize("hurried_by", ["enough intents", "flush", "close"])
-def test_a_pace_is_kept_unless_somebody_is_in_a_hurry(hurried_by: str) -> None:
-    """A pace of an hour, so that what is written is written for another reason."""
+def test_what_was_noted_goes_before_intents() -> None:
+    """In one batch: whatever a kill leaves of it, no more than the bound are intended and have no outcome."""
 
     async def main() -> None:
         appends = Appends()
-        writer = Writer(appends, pace=3600, enough=3)
-        await writer.note([b"0"])
-        waiting = [writer.note([b"outcome"])]
-        waiting += [writer.note([b"intent"], intents=1) for _ in range(2)]
+        writer = Writer(appends)
+        await asyncio.gather(*intends(writer, *range(MOST_OPEN_INTENTS)))
+        late = intends(writer, 100, 101)
+        await settle()
+        assert len(appends.batches) == 1
+        writer.note([b"outcome 7"], settles=b"7")
+        await late[0]
+        assert appends.batches[1] == [b"outcome 7", b"intent 100"]
+        assert not late[1].done()
+        await writer.close()
+        with pytest.raises(KognicJournalError, match="the journal is not open"):
+            await late[1]
+
+    run(main())
+
+
+HOURS = Rhythm(ahead=2, gather=3600, linger=3600)
+
+
+@pytest.mark.parametrize("hurried_by", ["enough intents", "nothing is coming", "flush", "close"])
+def test_intents_gather_unless_somebody_is_in_a_hurry(hurried_by: str) -> None:
+    """For an hour, so that what is written is written for another reason."""
+
+    async def main() -> None:
+        appends = Appends()
+        coming = True
+        writer = Writer(appends, HOURS, senders=2, coming=lambda: coming)
+        await asyncio.gather(*intends(writer, 1, 2))  # the first ones: as many as may be sent
+        writer.note([b"outcome 1"], settles=b"1")
+        late = intends(writer, 3, 4, 5)
         await asyncio.sleep(0.05)
-        assert appends.batches == [[b"0"]]
+        assert len(appends.batches) == 1
         if hurried_by == "enough intents":
-            waiting.append(writer.note([b"intent"], intents=1))
+            late += intends(writer, 6)
+        elif hurried_by == "nothing is coming":
+            coming = False
         elif hurried_by == "flush":
-            waiting.append(writer.flush())
+            await writer.flush()
         else:
             await writer.close()
-        await asyncio.gather(*waiting)
-        assert len(appends.batches) == 2
+        await asyncio.gather(*late)
+        assert appends.batches[1:] == [[b"outcome 1", *(b"intent %d" % n for n in range(3, 3 + len(late)))]]
         await writer.close()
+
+    run(main())
+
+
+def test_no_more_is_intended_than_those_who_send_need() -> None:
+    """As long as enough is granted, what waits is not intended, as a kill would leave it in doubt."""
+
+    async def main() -> None:
+        appends = Appends()
+        writer = Writer(appends, HOURS, senders=2, coming=lambda: False)
+        # Two are sent, two may be used up meanwhile, and four are ahead.
+        await asyncio.gather(*intends(writer, *range(8)))
+        late = intends(writer, *range(8, 20))
+        for number in range(3):
+            writer.note([b"outcome %d" % number], settles=b"%d" % number)
+        await asyncio.sleep(0.05)
+        assert len(appends.batches) == 1
+        writer.note([b"outcome 3"], settles=b"3")
+        await asyncio.wait(late, return_when=asyncio.FIRST_COMPLETED)
+        assert len(appends.batches) == 2
+        assert appends.batches[1][4:] == [b"intent %d" % number for number in range(8, 12)]
+        assert [intent.done() for intent in late] == [True] * 4 + [False] * 8
+        await writer.close()
+
+    run(main())
+
+
+def test_what_lingers_goes_in_the_end_without_intents() -> None:
+    """Where nothing more is intended for a while: the journal knows soon what came of the rest."""
+
+    async def main() -> None:
+        appends = Appends()
+        writer = Writer(appends, Rhythm(ahead=2, gather=3600, linger=0.02), senders=2)
+        await asyncio.gather(*intends(writer, 1, 2))
+        writer.note([b"outcome 1"], settles=b"1")
+        writer.note([b"outcome 2"], settles=b"2")
+        while len(appends.batches) < 2:  # noqa: ASYNC110 - as they are
+            await asyncio.sleep(0.01)
+        assert appends.batches[1] == [b"outcome 1", b"outcome 2"]
+        await writer.close()
+
+    run(main())
+
+
+def test_the_slower_the_writes_the_more_is_intended_ahead() -> None:
+    """As many as are used up while one write is under way, as the last four have shown."""
+    demand = Demand(10, 2.0)
+    assert (demand.least, demand.most, demand.step) == (20, 40, 20)
+    for used in (35, 3, 5, 4, 6, 2):
+        demand.use()  # between two writes: that does not count
+        demand.begin()
+        for _ in range(used):
+            demand.use()
+        demand.end()
+        if used == 4:
+            assert demand.least == 45
+    assert (demand.least, demand.most) == (16, 36)
+    nobody_says = Demand(None, 2.0)
+    assert nobody_says.least == nobody_says.most == math.inf
+
+
+def test_an_intent_that_waits_can_be_taken_back() -> None:
+    """It is not written then; one that is written already has to be withdrawn."""
+
+    async def main() -> None:
+        appends = Appends()
+        writer = Writer(appends, HOURS, senders=2, coming=lambda: True)
+        first = intends(writer, 1, 2)
+        await asyncio.gather(*first)
+        waiting = intends(writer, 3, 4)
+        waiting[0].cancel()
+        assert writer.take_back(waiting[0])
+        assert not writer.take_back(waiting[0])
+        assert not writer.take_back(first[0])
+        await writer.close()
+        assert appends.batches[1:] == [[b"intent 4"]]
 
     run(main())
 
@@ -251,19 +363,21 @@ def test_a_failure_is_told_to_all_and_stays() -> None:
         appends.may.clear()
         appends.error = error = KognicJournalError("full")
         writer = Writer(appends, on_failure=told.append)
-        first = writer.note([b"1"])
+        late = intends(writer, 1)
         await settle()
-        gathered = writer.note([b"2"])
+        late += intends(writer, 2)
+        writer.note([b"3"])
+        late.append(writer.flush())
         appends.may.set()
-        late = [first, gathered]
         await asyncio.wait(late)
-        late += [writer.note([b"3"]), writer.flush()]
-        assert await asyncio.gather(*late, return_exceptions=True) == [error] * 4
+        writer.note([b"4"])
+        late += [*intends(writer, 5), writer.flush()]
+        assert await asyncio.gather(*late, return_exceptions=True) == [error] * 5
         await writer.close()
         assert told == [error]
-        assert appends.batches == [[b"1"]]
+        assert appends.batches == [[b"intent 1"]]
         with pytest.raises(KognicJournalError, match="full"):
-            await writer.note([b"4"])
+            await writer.flush()
 
     run(main())
 
@@ -273,44 +387,46 @@ def test_after_its_end_nothing_is_noted(abandoned: bool) -> None:  # noqa: FBT00
     async def main() -> None:
         appends = Appends()
         writer = Writer(appends)
-        await writer.note([b"1"])
+        writer.note([b"1"])
+        await writer.flush()
         if abandoned:
             writer.abandon()
         else:
             await writer.close()
-        with pytest.raises(KognicJournalError, match="the journal is not open"):
-            await writer.note([b"2"])
+        writer.note([b"2"])
+        for answer in (writer.flush(), *intends(writer, 3)):
+            with pytest.raises(KognicJournalError, match="the journal is not open"):
+                await answer
         assert appends.batches == [[b"1"]]
 
     run(main())
 
 
-def test_a_place_is_given_back_by_the_last_intent_only() -> None:
-    """A scene that is intended again keeps its place, and an earlier intent gives nothing away."""
-
-    async def main() -> None:
-        places = OpenIntents(2)
-        first, other = await places.take(b"a"), await places.take(b"b")
-        again = await places.take(b"a")
-        assert len({first, other, again}) == 3
-        assert places.number(b"a") == again
-        assert places.number(b"c") is None
-        waiting = asyncio.ensure_future(places.take(b"c"))
-        places.give_back(b"a", first)
-        places.give_back(b"x", 7)
-        await settle()
-        assert not waiting.done()
-        places.give_back(b"a", again)
-        places.give_back(b"a", again)
-        await waiting
-        assert places.number(b"a") is None
-        more = asyncio.ensure_future(places.take(b"d"))
-        await settle()
-        assert not more.done()
-        places.give_back(b"b", other)
-        await more
-
-    run(main())
+def test_a_place_is_given_back_by_an_outcome_only() -> None:
+    """A scene that is intended again keeps its place, and what is no scene's gives nothing away."""
+    places = OpenIntents(2)
+    assert places.write(b"a")
+    assert places.write(b"b")
+    assert places.granted == places.room == 0
+    for one in (b"a", b"b", b"c"):
+        places.grant(one)
+    assert places.granted == 2
+    assert places.write(b"a")
+    assert places.granted == 1
+    assert not places.write(b"c")
+    places.settle(b"c")
+    places.settle(b"a")
+    places.settle(b"a")
+    places.grant(b"a")  # it was withdrawn while it was written
+    assert (places.room, places.granted) == (1, 1)
+    places.outcomes_go()
+    assert (places.room, places.granted) == (1, 1)
+    assert places.write(b"c")
+    assert not places.write(b"a")
+    places.settle(b"c")
+    assert places.write(b"c")  # intended again before its outcome has gone: it is one place
+    places.outcomes_go()
+    assert places.room == 0
 
 
 class ClosedError(Exception):

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from upath import UPath
+
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal.folder import FolderLog
@@ -26,14 +28,14 @@ def main(told: dict[str, Any]) -> None:
     settings = Settings(
         base_url=told["url"], auth_host=told["url"], credentials=(told["id"], told["secret"]), timeout=5
     )
+    # Of an object store without Airflow, whose import takes longer than the upload.
+    folder: Any = UPath(told["folder"], **told["storage"]) if "storage" in told else Path(told["folder"])
     story = Story(
         None,
         settings,
         TokenProvider(settings),
         told["group"],
-        lambda header: FolderLog(
-            Path(told["folder"]), header, source_key="the source", upload_key="the upload"
-        ),
+        lambda header: FolderLog(folder, header, source_key="the source", upload_key="the upload"),
         told["count"],
         connections=told["connections"],
         fates=[Fate("kill", told["point"], told["passes"])] if told["point"] else [],

@@ -150,6 +150,7 @@ class KillableLog:
 
     def __init__(self, inner: Any, life: Life) -> None:
         self._inner, self._life = inner, life
+        self.rhythm = inner.rhythm
 
     def open(self, stopping: Callable[[], bool]) -> None:
         self._inner.open(stopping)

@@ -31,7 +31,7 @@ COUNT = 500
 CONNECTIONS = 10
 # How often a transition is passed before the kill: in mid-run, well before the end. Intents and outcomes are noted
 # many at a time.
-PASSES = {"before_intent": 8, "after_intent": 8, "after_send": 200, "after_answer": 200, "after_outcome": 40}
+PASSES = {"before_intent": 8, "after_intent": 8, "after_send": 200, "after_answer": 200, "after_outcome": 15}
 
 
 @pytest.fixture(scope="module")

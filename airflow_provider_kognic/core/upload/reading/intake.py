@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.upload.records import Found
     from airflow_provider_kognic.core.validation.documents import Checks
 
-# A journal's store may take longer than the API: so many times as many documents as connections are in memory then,
-# as long as they are small together (bytes).
-_WINDOW = 4
+# A journal's store may take longer than the API, and is written rarely: so many times as many documents as
+# connections are in memory then, as long as they are small together (bytes).
+_WINDOW = 7
 _SMALL = 32 << 20
 # A reader that finds only what need not be sent tells of it after so many results, or seconds.
 _PORTION = 1000
@@ -92,6 +92,7 @@ class Intake:
         self._memory = self._new_memory()
         self._room = Room(options.max_memory_bytes)
         self._journal_read_at = time.monotonic()
+        self._in_threads = 0
         self._threads = ThreadPoolExecutor(options.max_connections, thread_name_prefix="kognic-read")
         ending.on_halt(lambda _: self._memory.let_all_in())
         ending.on_halt(lambda _: self._room.close())
@@ -102,6 +103,11 @@ class Intake:
         """How many may call `found` in parallel: with a journal, most of them wait for their intents."""
         connections = self._options.max_connections
         return (_WINDOW - 1) * connections if self._journal.remembers else connections
+
+    @property
+    def is_reading(self) -> bool:
+        """Tell whether a document is just being read, and waits for no room: it may be to be sent, soon."""
+        return self._in_threads > 0 and not self._room.is_awaited
 
     def journal_was_read(self) -> None:
         """Note the time: whatever an earlier run sent was sent before."""
@@ -197,12 +203,15 @@ class Intake:
         return MemoryLimit(least, most, _SMALL)
 
     async def _take(self, reader: int) -> tuple[list[Found], bool]:
+        self._in_threads += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, reader)
         except KognicError:
             raise
         except Exception as error:  # object stores raise errors of many libraries
             raise cannot_read_on(error) from error
+        finally:
+            self._in_threads -= 1
 
     # In threads
 
