@@ -84,8 +84,15 @@ class Server:
 @contextlib.contextmanager
 def running_server() -> Iterator[Server]:
     """Start the server, and end it."""
+    with serving("server") as (port, pid):
+        yield Server(port, pid)
+
+
+@contextlib.contextmanager
+def serving(module: str, *arguments: str) -> Iterator[tuple[int, int]]:
+    """Run a server that prints its port and ends with its standard input; tells its port and process id."""
     process = subprocess.Popen(
-        [sys.executable, "-m", f"{__package__}.server"],
+        [sys.executable, "-m", f"{__package__}.{module}", *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -95,7 +102,7 @@ def running_server() -> Iterator[Server]:
         if process.stdout is None or process.stdin is None:
             raise BrokenRunError("the server has no pipes.")
         try:
-            yield Server(int(process.stdout.readline()), process.pid)
+            yield int(process.stdout.readline()), process.pid
         finally:
             process.stdin.close()
             try:
@@ -107,7 +114,9 @@ def running_server() -> Iterator[Server]:
 def check_counts(client: str, stats: Figures, posts: int) -> None:
     """Raise BrokenRunError if the server saw other predictions than a client was to send, or too many at a time."""
     if stats["posts"] != posts:
-        raise BrokenRunError(f"{client} was to send {posts} predictions, the server saw {stats['posts']:.0f}.")
+        raise BrokenRunError(
+            f"{client} was to send {posts} predictions, the server saw {stats['posts']:.0f}."
+        )
     if stats["most_in_flight"] > _MOST_IN_FLIGHT:
         raise BrokenRunError(f"{client} had {stats['most_in_flight']:.0f} requests in flight at a time.")
 

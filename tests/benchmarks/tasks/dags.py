@@ -1,4 +1,4 @@
-"""The Dags of the benchmarks, which Airflow reads from its own folder: each does one upload, or something like it."""
+"""The Dags of the benchmarks, which Airflow reads from its own folder: each has one task that uploads."""
 
 import asyncio
 import importlib
@@ -35,7 +35,7 @@ for name in ("documented", "sockets"):
         @task(task_id="work", retries=0, pre_execute=begin, post_execute=finish)
         def work(client: str) -> int:
             """Upload the folder by one of `clients`; return how many it has sent."""
-            conf = get_current_context()["dag_run"].conf
+            conf: Any = get_current_context()["dag_run"].conf
             module = importlib.import_module(f"tests.benchmarks.clients.{client}")
             count: int = asyncio.run(module.run(conf["url"], conf["group"], Path(conf["predictions"])))
             return count

@@ -1,7 +1,7 @@
 """What a task measures of itself, from right before its work to right after it, in its own process.
 
-Both are hooks that Airflow calls in the process that it makes for the task: the operators are as they are. CPU time is
-user and system time of that process with all its threads.
+Both are hooks that Airflow calls in the process that it makes for the task: the operators are as they are. CPU time
+is user and system time of that process, with all its threads.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

@@ -118,6 +118,7 @@ class Tasks:
             "most_in_flight": stats["most_in_flight"],
             "connections": stats["connections"],
             "server_cpu_s": stats["cpu_s"],
+            "answering_s": stats["answering_s"],
         }
 
     def _wait(self, run: str, figures: Path) -> None:
@@ -135,13 +136,12 @@ class Tasks:
 
 
 @contextmanager
-def running_tasks(server: Server, work: Path, connections: dict[str, Any]) -> Iterator[Tasks]:
+def running_tasks(server: Server, work: Path) -> Iterator[Tasks]:
     """Run an Airflow whose uploads go to a server.
 
     Args:
         server: The server.
         work: A folder for journals and figures.
-        connections: More of its connections, by their ids.
     """
     kognic = {
         "conn_type": "kognic",
@@ -150,12 +150,11 @@ def running_tasks(server: Server, work: Path, connections: dict[str, Any]) -> It
         "password": "secret",
         "extra": {"auth_host": server.url},
     }
-    all_connections = {"kognic_default": kognic, **connections}
     environment = {
         **_QUIET,
         **{name: "" for name in os.environ if name.lower().endswith("_proxy")},
         "PYTHONPATH": str(ROOT),  # the package is that of this checkout, whatever is installed
-        **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(fields) for name, fields in all_connections.items()},
+        "AIRFLOW_CONN_KOGNIC_DEFAULT": json.dumps(kognic),
     }
     postgres = why_no_postgres() is None
     with (
