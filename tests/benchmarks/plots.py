@@ -64,10 +64,10 @@ def _pictures(raw: Mapping[str, Any]) -> Iterator[tuple[str, list[Panel]]]:
     cpu, rates = raw["airflow"]["cpu"], raw["airflow"]["rates"]
     yield "cpu", [_cpu(size, measured) for size, measured in cpu.items()]
     rows = [
-        Row("ten bare sockets", _of(rates["sockets"], "rate_per_s"), _LIMIT),
-        Row(f"{_OPERATOR},\njournal in a folder", _of(rates["folder"], "rate_per_s"), _OURS),
-        Row(f"{_OPERATOR},\njournal in the state store", _of(rates["store"], "rate_per_s"), _OURS),
-        Row(_DOCUMENTED, _of(rates["documented"], "rate_per_s"), _THEIRS),
+        Row("ten bare sockets", _of(rates["sockets"], "steady_per_s"), _LIMIT),
+        Row(f"{_OPERATOR},\njournal in a folder", _of(rates["folder"], "steady_per_s"), _OURS),
+        Row(f"{_OPERATOR},\njournal in the state store", _of(rates["store"], "steady_per_s"), _OURS),
+        Row(_DOCUMENTED, _of(rates["documented"], "steady_per_s"), _THEIRS),
     ]
     yield "rate", [Panel("Predictions a second, 15 KB each, server answers in 50 ms", rows, "{:,.0f}")]
     yield "memory", [_memory(cpu["15 KB"]["pinned"], raw.get("memory"))]

@@ -6,6 +6,7 @@ over two counts: (many - few) / (their difference), so that whatever a task does
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.documents import LARGE, SMALL
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 DOCUMENTED, FOLDER, STORE, SOCKETS = "documented", "folder", "store", "sockets"
 LATENCY = 0.05
 # Predictions.
-_WARM_UP = 10
+_WARM_UP, _AT_ONCE = 20, 10
 _CALLED = {
     DOCUMENTED: "documented way",
     FOLDER: "operator, journal in a folder",
@@ -31,21 +32,21 @@ _CALLED = {
 
 def run_airflow(bench: Bench) -> list[Bar]:
     """Measure rates at 50 ms, and CPU time without latency, print them and return the bars."""
-    tasks, sizes, runs = bench.tasks, bench.sizes, bench.runs
+    sizes, runs = bench.sizes, bench.runs
     raw = bench.raw["airflow"] = {"rates": {}, "cpu": {}}
-    tasks.place(pinned=True)
     say(f"## In Airflow tasks: rate, 15 KB, latency 50 ms, task on a core of its own, {_rounds(runs)}\n")
     clients = (SOCKETS, FOLDER, STORE, DOCUMENTED)
     rates = raw["rates"] = side_by_side(
         bench, {client: task(bench, client, SMALL, LATENCY) for client in clients}, sizes.rate
     )
     table(
-        ("task", "rate /s", "rate / ten sockets'", "CPU ms each", "once, s"),
+        ("task", "rate /s", "rate / ten sockets'", "by slope /s", "CPU ms each", "once, s"),
         [
             [
                 _CALLED[client],
+                spread([figures["steady_per_s"] for figures in rates[client]], 1),
+                spread(ratios(rates, client, SOCKETS, "steady_per_s"), 3),
                 spread([figures["rate_per_s"] for figures in rates[client]], 1),
-                spread(ratios(rates, client, SOCKETS, "rate_per_s"), 3),
                 spread([figures["cpu_ms_each"] for figures in rates[client]]),
                 spread([figures["once_s"] for figures in rates[client]]),
             ]
@@ -55,7 +56,7 @@ def run_airflow(bench: Bench) -> list[Bar]:
     bars = [
         Bar(
             f"Airflow, 15 KB, 50 ms, journal in {where}: rate / ten sockets'",
-            ratios(rates, client, SOCKETS, "rate_per_s"),
+            ratios(rates, client, SOCKETS, "steady_per_s"),
             bar,
             at_least=True,
         )
@@ -68,7 +69,6 @@ def run_airflow(bench: Bench) -> list[Bar]:
         raw["cpu"][name] = _cpu(bench, name, size, counts)
         pinned = ratios(raw["cpu"][name]["pinned"], FOLDER, DOCUMENTED, "cpu_ms_each")
         bars.append(Bar(f"Airflow, {name}, 0 ms, pinned: CPU / documented way's", pinned, bar))
-    tasks.place(pinned=True)
     return bars
 
 
@@ -81,21 +81,24 @@ def side_by_side(
     bench: Bench,
     compared: Mapping[str, Callable[[int], Figures]],
     counts: tuple[int, int],
+    *,
+    pinned: bool = True,
 ) -> dict[str, Rounds]:
     """Run tasks in turn for two counts, so many rounds, and return what a prediction took in each.
 
     Each has run once before: what is read from disk for the first time has been read by then.
     """
-    for run in compared.values():
-        run(_WARM_UP)
     found: dict[str, Rounds] = {name: [] for name in compared}
-    for _ in range(bench.runs):
-        taken: dict[str, list[Figures]] = {name: [] for name in compared}
-        for count in counts:
-            for name, run in compared.items():
-                taken[name].append(run(count))
-        for name, (few, many) in taken.items():
-            found[name].append(slopes(few, many))
+    with bench.tasks.pinned() if pinned else nullcontext():
+        for run in compared.values():
+            run(_WARM_UP)
+        for _ in range(bench.runs):
+            taken: dict[str, list[Figures]] = {name: [] for name in compared}
+            for count in counts:
+                for name, run in compared.items():
+                    taken[name].append(run(count))
+            for name, (few, many) in taken.items():
+                found[name].append(slopes(few, many))
     return found
 
 
@@ -103,7 +106,8 @@ def slopes(few: Figures, many: Figures) -> Figures:
     """Return what a prediction takes beyond what a task does once, from runs of few and of many.
 
     Returns:
-        `cpu_ms_each`, `rate_per_s`; `once_cpu_s` and `once_s`, what no prediction takes; `few_...` and `many_...`.
+        `cpu_ms_each` and `rate_per_s`; `once_cpu_s` and `once_s`, what no prediction takes; `steady_per_s`, the
+        rate that the server sees of many, from its first answers to its last ones; `few_...` and `many_...`.
     """
     more = many["predictions"] - few["predictions"]
     cpu, wall = ((many[name] - few[name]) / more for name in ("cpu_s", "wall_s"))
@@ -111,7 +115,7 @@ def slopes(few: Figures, many: Figures) -> Figures:
     return {
         "cpu_ms_each": 1000 * cpu,
         "rate_per_s": 1 / wall,
-        "steady_per_s": many["predictions"] / many["answering_s"],
+        "steady_per_s": (many["predictions"] - _AT_ONCE) / many["answering_s"],
         "once_cpu_s": few["cpu_s"] - cpu * few["predictions"],
         "once_s": few["wall_s"] - wall * few["predictions"],
         **{f"few_{name}": few[name] for name in kept},
@@ -128,10 +132,8 @@ def _cpu(bench: Bench, name: str, size: int, counts: tuple[int, int]) -> dict[st
     found: dict[str, dict[str, Rounds]] = {}
     rows = []
     for cores, pinned in (("pinned", True), ("free", False)):
-        bench.tasks.place(pinned=pinned)
-        rounds = found[cores] = side_by_side(
-            bench, {client: task(bench, client, size, 0.0) for client in clients}, counts
-        )
+        compared = {client: task(bench, client, size, 0.0) for client in clients}
+        rounds = found[cores] = side_by_side(bench, compared, counts, pinned=pinned)
         rows += [
             [
                 f"{_CALLED[client]}, {'a core of its own' if pinned else 'all cores'}",

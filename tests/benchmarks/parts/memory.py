@@ -19,7 +19,6 @@ def run_memory(bench: Bench) -> list[Bar]:
     """Measure the growth in a task with a folder, and in a bare process with a `.jsonl` file; return the bars."""
     few, many = bench.sizes.memory
     say(f"## Memory of an Airflow task, {few:,} -> {many:,} documents of 15 KB, journal in a folder\n")
-    bench.tasks.place(pinned=True)
     rounds = bench.raw["memory"] = [
         _growth(_upload(bench, few), _upload(bench, many)) for _ in range(bench.fewer_runs)
     ]
@@ -55,22 +54,10 @@ def run_resume(bench: Bench) -> list[Bar]:
     """Measure a second run of a finished upload, print it and return the bar; a POST breaks the run."""
     count = bench.sizes.memory[1]
     say(f"## In an Airflow task: a finished upload of {count:,} documents of 15 KB again\n")
-    bench.tasks.place(pinned=True)
     if bench.finished is None:
         _upload(bench, count)
         assert bench.finished is not None
-    rounds = bench.raw["resume"] = [
-        bench.tasks.run(
-            "folder",
-            bench.folder(count, SMALL),
-            count,
-            latency=0.0,
-            group=bench.finished.group,
-            journal=bench.finished.journal,
-            posts=0,
-        )
-        for _ in range(bench.runs)
-    ]
+    rounds = bench.raw["resume"] = [_run(bench, count, bench.finished, posts=0) for _ in range(bench.runs)]
     seconds = [figures["wall_s"] for figures in rounds]
     table(
         ("predictions", "s", "CPU s", "POSTs", "peak MiB"),
@@ -90,17 +77,23 @@ def run_resume(bench: Bench) -> list[Bar]:
 def _upload(bench: Bench, count: int) -> Figures:
     """Upload so many, with a journal that a second run finds."""
     finished = Finished(str(uuid.uuid4()), bench.work / f"journal-of-{uuid.uuid4()}")
-    figures = bench.tasks.run(
-        "folder",
-        bench.folder(count, SMALL),
-        count,
-        latency=0.0,
-        group=finished.group,
-        journal=finished.journal,
-    )
+    figures = _run(bench, count, finished)
     if count == bench.sizes.memory[1]:
         bench.finished = finished
     return figures
+
+
+def _run(bench: Bench, count: int, upload: Finished, posts: int | None = None) -> Figures:
+    with bench.tasks.pinned():
+        return bench.tasks.run(
+            "folder",
+            bench.folder(count, SMALL),
+            count,
+            latency=0.0,
+            group=upload.group,
+            journal=upload.journal,
+            posts=posts,
+        )
 
 
 def _growth(few: Figures, many: Figures) -> Figures:

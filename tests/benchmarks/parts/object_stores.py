@@ -41,15 +41,15 @@ def run_object_store(bench: Bench) -> list[Bar]:
         stack.callback(bench.tasks.beside.remove, pid)
         extra = {"endpoint_url": f"http://127.0.0.1:{port}", "region_name": "us-east-1"}
         bench.tasks.airflow.add_connection("documents", {**_CONNECTION, "extra": extra})
-        bench.tasks.place(pinned=True)
         compared = {"local disk": task(bench, FOLDER, SMALL, LATENCY), "object store": stored}
         rounds = bench.raw["object_store"] = side_by_side(bench, compared, bench.sizes.rate)
-    shares = ratios(rounds, "object store", "local disk", "rate_per_s")
+    shares = ratios(rounds, "object store", "local disk", "steady_per_s")
     table(
-        ("source", "rate /s", "CPU ms each", "once, s"),
+        ("source", "rate /s", "by slope /s", "CPU ms each", "once, s"),
         [
             [
                 source,
+                spread([one["steady_per_s"] for one in found], 1),
                 spread([one["rate_per_s"] for one in found], 1),
                 spread([one["cpu_ms_each"] for one in found]),
                 spread([one["once_s"] for one in found]),
@@ -70,7 +70,7 @@ def run_journal_writes(bench: Bench) -> list[Bar]:
         f" answers in {1000 * _STORE_LATENCY:.0f} ms\n"
     )
     rounds: list[dict[str, Any]] = []
-    with running_s3() as s3:
+    with bench.tasks.pinned(), running_s3() as s3:
         s3.create_bucket()
         bench.tasks.airflow.add_connection("journals", json.loads(s3.connection()))
         s3.proxy.add(Does(lambda: time.sleep(_STORE_LATENCY)))

@@ -55,10 +55,17 @@ class Tasks:
         # Processes that belong beside the task, as the server does.
         self.beside = [server.pid]
 
-    def place(self, *, pinned: bool) -> None:
-        """Give the task one core and everything else the others, or everybody all of them."""
-        self._of_tasks = self._all[:1] if pinned else self._all
-        rest = (self._all[1:] or self._all) if pinned else self._all
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """Give tasks one core and everything else the others, for the time of a `with` block."""
+        self._place(self._all[:1], self._all[1:] or self._all)
+        try:
+            yield
+        finally:
+            self._place(self._all, self._all)
+
+    def _place(self, tasks: list[int], rest: list[int]) -> None:
+        self._of_tasks = tasks
         parts = [process.pid for process in self.airflow.processes.values()]
         for root in (*self.beside, *parts):
             for process in process_tree(root):
