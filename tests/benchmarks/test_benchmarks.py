@@ -86,7 +86,7 @@ def test_a_task_measures_its_own_process_with_all_its_threads(tmp_path: Path) ->
     measuring.finish(context, {"uploaded": 3})
 
     found = json.loads((tmp_path / "figures.json").read_text())
-    assert 0.6 <= found["cpu_s"] <= found["process_cpu_s"]
+    assert 0.5 <= found["cpu_s"] <= found["process_cpu_s"]
     assert found["wall_s"] > 0
     assert found["peak_bytes"] >= found["begun_peak_bytes"] > 1 << 20
     assert found["result"] == {"uploaded": 3}
