@@ -1,4 +1,4 @@
-"""Measure the upload engine next to its two baselines, and say whether it keeps its promises.
+"""Measure uploads next to the way that Kognic documents and to ten bare sockets, and say whether the bars are kept.
 
 The exit code is 1 if a bar is missed. See docs/benchmarks.md.
 """
@@ -19,22 +19,41 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .bench import Bench
 from .figures import say, spread, table
+from .parts.airflow import run_airflow
+from .parts.bare import run_bare, run_folder
 from .parts.formats import run_formats
 from .parts.imports import run_imports
-from .parts.journals import run_journals
-from .parts.memory import run_memory
+from .parts.large import run_large, run_manifest
+from .parts.memory import run_memory, run_resume
+from .parts.object_stores import run_journal_writes, run_object_store
 from .parts.sharing import run_sharing
-from .parts.speed import run_side_by_side, run_speed
 from .parts.validation import run_validation
+from .plots import draw
 from .processes import BrokenRunError, running_server
 from .sizes import FULL, QUICK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .figures import Bar
 
+# What there is, in the order in which it runs.
+PARTS: dict[str, Callable[[Bench], list[Bar]]] = {
+    "airflow": run_airflow,
+    "memory": run_memory,
+    "resume": run_resume,
+    "large": run_large,
+    "object-store": run_object_store,
+    "journal-writes": run_journal_writes,
+    "manifest": run_manifest,
+    "bare": run_bare,
+    "imports": run_imports,
+    "validation": run_validation,
+    "sharing": run_sharing,
+    "formats": run_formats,
+}
 _PACKAGES = ("apache-airflow", "httpx", "kognic-auth", "kognic-openlabel", "msgspec", "pydantic")
 
 
@@ -81,19 +100,27 @@ def _verdict(bars: Sequence[Bar], *, judged: bool) -> bool:
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        description="Measure the upload engine next to the way Kognic documents and to ten bare sockets.",
+        description="Measure uploads, as tasks of a real Airflow and beside it, next to the way that Kognic"
+        " documents and to ten bare sockets.",
     )
     parser.add_argument("--quick", action="store_true", help="one round of little work; judges nothing")
-    only = ("validation", "journal", "sharing", "formats")
-    parser.add_argument("--only", choices=only, help="run this part alone")
+    parser.add_argument(
+        "--only", choices=PARTS, action="append", metavar="PART", help=f"run this part: {', '.join(PARTS)}"
+    )
     parser.add_argument("--runs", type=int, help="rounds of everything (3; 1 with --quick)")
     parser.add_argument("--work", type=Path, help="where the documents are made for the run (the system's)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of every round there")
     parser.add_argument(
         "--folder",
         type=Path,
-        help="only run the four clients on this folder of <scene-uuid>.json, without latency and with"
-        " 50 ms; judges nothing",
+        help="only run the four clients, in bare processes, on this folder of <scene-uuid>.json, without latency"
+        " and with 50 ms; judges nothing",
+    )
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="draw the figures that --json wrote, into docs/images, and measure nothing",
     )
     arguments = parser.parse_args(given)
     if arguments.runs is None:
@@ -106,51 +133,69 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def _cleaned(parent: Path | None) -> Iterator[Path]:
-    """Make a folder that goes away at the end, also when the run is terminated."""
+def _bench(arguments: argparse.Namespace, raw: dict[str, Any]) -> Iterator[Bench]:
+    """Make what the parts share; all of it goes away at the end, also when the run is terminated."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    with tempfile.TemporaryDirectory(prefix="kognic-benchmarks-", dir=parent) as work:
-        yield Path(work)
+    with (
+        running_server() as server,
+        tempfile.TemporaryDirectory(prefix="kognic-benchmarks-", dir=arguments.work) as work,
+        contextlib.ExitStack() as stack,
+    ):
+        yield Bench(
+            server,
+            Path(work),
+            QUICK if arguments.quick else FULL,
+            arguments.runs,
+            quick=arguments.quick,
+            raw=raw,
+            stack=stack,
+        )
+
+
+def _run(bench: Bench, arguments: argparse.Namespace) -> list[Bar]:
+    """Run the parts that the command line asks for, and return their bars."""
+    if arguments.folder is not None:
+        folder = arguments.folder.resolve()
+        for latency in (0.0, 0.05):
+            bench.raw[f"folder_{1000 * latency:.0f}_ms"] = run_folder(
+                bench, folder.name, folder, None, latency=latency
+            )
+        return []
+    bars: list[Bar] = []
+    for name, part in PARTS.items():
+        if arguments.only is None or name in arguments.only:
+            bench.raw.setdefault("load", {})[name] = os.getloadavg()[0]
+            bars += part(bench)
+    return bars
 
 
 def main(given: Sequence[str] | None = None) -> int:
     """Run what the command line asks for and return the exit code."""
     arguments = _arguments(given)
+    if arguments.plot is not None:
+        for path in draw(json.loads(arguments.plot.read_text(encoding="utf-8"))):
+            say(str(path))
+        return 0
     machine = _machine()
     say(", ".join(f"{name} {value}" for name, value in machine.items()) + f", {_load()}\n")
     raw: dict[str, Any] = {"machine": machine}
     start = time.perf_counter()
-    sizes = QUICK if arguments.quick else FULL
-    bars: list[Bar] = []
     try:
-        with running_server() as server, _cleaned(arguments.work) as work:
-            if arguments.only == "validation":
-                bars = run_validation(2 * arguments.runs + 1, raw, quick=arguments.quick)
-            elif arguments.only == "journal":
-                bars = run_journals(server, work, sizes, arguments.runs, raw)
-            elif arguments.only == "sharing":
-                bars = run_sharing(work, arguments.runs, raw, quick=arguments.quick)
-            elif arguments.only == "formats":
-                bars = run_formats(work, arguments.runs, raw, quick=arguments.quick)
-            elif arguments.folder is None:
-                bars = run_speed(server, work, sizes, arguments.runs, raw)
-                bars += run_memory(server, work, sizes, arguments.runs, raw)
-                bars += run_imports(2 * arguments.runs + 1, raw)
-                bars += run_journals(server, work, sizes, arguments.runs, raw)
-                bars += run_validation(2 * arguments.runs + 1, raw, quick=arguments.quick)
-                bars += run_sharing(work, arguments.runs, raw, quick=arguments.quick)
-                bars += run_formats(work, arguments.runs, raw, quick=arguments.quick)
-            else:
-                folder = arguments.folder.resolve()
-                for latency in (0.0, 0.05):
-                    raw[f"folder_{1000 * latency:.0f}_ms"] = run_side_by_side(
-                        server, folder.name, folder, None, latency=latency, runs=arguments.runs
-                    )
+        with _bench(arguments, raw) as bench:
+            bars = _run(bench, arguments)
     except BrokenRunError as error:
         say(f"The benchmark broke: {error}")
         return 2
     raw["bars"] = [
-        {"name": bar.name, "values": list(bar.values), "median": bar.value, "bar": bar.bar, "kept": bar.kept}
+        {
+            "name": bar.name,
+            "values": list(bar.values),
+            "median": bar.value,
+            "bar": bar.bar,
+            "unit": bar.unit,
+            "at_least": bar.at_least,
+            "kept": bar.kept,
+        }
         for bar in bars
     ]
     if arguments.json is not None:

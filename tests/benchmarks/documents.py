@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -106,6 +107,44 @@ def make_folder(folder: Path, count: int, size: int) -> Path:
             os.link(originals[number % _DISTINCT], path)
         except OSError:  # no hard links there, or no more of them
             shutil.copyfile(originals[number % _DISTINCT], path)
+    return folder
+
+
+def make_manifest(folder: Path, count: int, size: int) -> Path:
+    """Make a folder of documents of about `size` bytes, and a manifest whose `count` rows name them by turns."""
+    documents = make_folder(folder, _DISTINCT, size)
+    names = sorted(path.name for path in documents.iterdir())
+    path = folder / "manifest.csv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("scene_uuid,path\n")
+        file.writelines(
+            f"{scene},{names[number % _DISTINCT]}\n" for number, scene in enumerate(scenes(count))
+        )
+    return path
+
+
+def make_huge_folder(folder: Path, count: int, size: int) -> Path:
+    """Fill a new folder with `count` files `<scene-uuid>.json` of just under `size` bytes; they are all the same.
+
+    Their frames are those of a document of 700 KB again and again, each with its own number and time.
+    """
+    folder.mkdir()
+    parsed = json.loads(document(LARGE, 0))["openlabel"]
+    frames = [frame["objects"] for frame in parsed.pop("frames").values()]
+    texts = [json.dumps(objects) for objects in frames]
+    beside = json.dumps(parsed)[:-1]
+    first, *others = (folder / f"{scene}.json" for scene in scenes(count))
+    with first.open("w", encoding="utf-8") as file:
+        length = file.write(f'{{"openlabel": {beside}, "frames": {{')
+        for number in itertools.count():
+            stamp = f'{{"timestamp": {100 * number}, "external_id": "", "streams": {{}}}}'
+            text = f'"{number}": {{"frame_properties": {stamp}, "objects": {texts[number % len(texts)]}}}'
+            if length + len(text) + 5 > size:
+                break
+            length += file.write(f"{', ' if number else ''}{text}")
+        file.write("}}}")
+    for path in others:
+        os.link(first, path)
     return folder
 
 

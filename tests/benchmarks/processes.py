@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ENGINE, UNCHECKED, DOCUMENTED, SOCKETS = CLIENTS = ("engine", "unchecked", "documented", "sockets")
 _GROUP = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
-_ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 _MOST_IN_FLIGHT = 10
 
 
@@ -44,7 +44,7 @@ def child(module: str, *arguments: str, journal: Path | None = None) -> tuple[di
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", f"{__package__}.children.{module}", *arguments],
-        cwd=_ROOT,
+        cwd=ROOT,
         env=environment() | more,
         capture_output=True,  # authlib warns about httpx whatever the filters say
         text=True,
@@ -62,8 +62,9 @@ def child(module: str, *arguments: str, journal: Path | None = None) -> tuple[di
 class Server:
     """The server of `server.py` in a process of its own."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, pid: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.pid = pid
         self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
     def reset(self, latency: float) -> None:
@@ -83,9 +84,16 @@ class Server:
 @contextlib.contextmanager
 def running_server() -> Iterator[Server]:
     """Start the server, and end it."""
+    with serving("server") as (port, pid):
+        yield Server(port, pid)
+
+
+@contextlib.contextmanager
+def serving(module: str, *arguments: str) -> Iterator[tuple[int, int]]:
+    """Run a server that prints its port and ends with its standard input; tells its port and process id."""
     process = subprocess.Popen(
-        [sys.executable, "-m", f"{__package__}.server"],
-        cwd=_ROOT,
+        [sys.executable, "-m", f"{__package__}.{module}", *arguments],
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -94,13 +102,23 @@ def running_server() -> Iterator[Server]:
         if process.stdout is None or process.stdin is None:
             raise BrokenRunError("the server has no pipes.")
         try:
-            yield Server(int(process.stdout.readline()))
+            yield int(process.stdout.readline()), process.pid
         finally:
             process.stdin.close()
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def check_counts(client: str, stats: Figures, posts: int) -> None:
+    """Raise BrokenRunError if the server saw other predictions than a client was to send, or too many at a time."""
+    if stats["posts"] != posts:
+        raise BrokenRunError(
+            f"{client} was to send {posts} predictions, the server saw {stats['posts']:.0f}."
+        )
+    if stats["most_in_flight"] > _MOST_IN_FLIGHT:
+        raise BrokenRunError(f"{client} had {stats['most_in_flight']:.0f} requests in flight at a time.")
 
 
 def run_client(
@@ -131,12 +149,9 @@ def run_client(
     printed, wall, cpu = child("client", client, server.url, _GROUP, str(path), journal=journal)
     stats = server.stats()
     sent = printed["predictions"]
-    if stats["posts"] != (sent if posts is None else posts) or count not in {None, sent} or not sent:
-        raise BrokenRunError(
-            f"{client} claims {sent} predictions, the server saw {stats['posts']}, of {count}."
-        )
-    if stats["most_in_flight"] > _MOST_IN_FLIGHT:
-        raise BrokenRunError(f"{client} had {stats['most_in_flight']} requests in flight at a time.")
+    if count not in {None, sent} or not sent:
+        raise BrokenRunError(f"{client} claims {sent} predictions, of {count}.")
+    check_counts(client, stats, sent if posts is None else posts)
     return {
         **printed,
         "process_s": wall,

@@ -12,11 +12,13 @@ import json
 import re
 import resource
 import sys
+import time
 import uuid
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:\s*(\d+)")
-_LIMIT = 1 << 20
+_LIMIT = _PIECE = 1 << 20
 _PREDICTIONS = b"/predictions"
 
 
@@ -32,35 +34,50 @@ class _Counts:
     received: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
-    connections: int = 0
+    first: float = 0.0
+    last: float = 0.0
     cpu_before: float = 0.0
 
 
-class _Server:
-    def __init__(self) -> None:
-        self._counts = _Counts()
+class HttpServer(ABC):
+    """Serves HTTP/1.1 on loopback, and looks into no body."""
+
+    connections = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection's requests, one after the other."""
-        self._counts.connections += 1
+        self.connections += 1
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = _LENGTH.search(head)
-                size = int(length[1]) if length else 0
-                if size:
-                    await reader.readexactly(size)
+                size = left = int(length[1]) if length else 0
+                while left:
+                    piece = await reader.read(min(left, _PIECE))
+                    if not piece:
+                        return
+                    left -= len(piece)
                 method, target, _ = head.split(b" ", 2)
-                writer.write(await self._answer(method, target, size))
+                writer.write(await self.answer(method, target, size))
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # the client is done, or the run is over
         finally:
             writer.close()
 
-    async def _answer(self, method: bytes, target: bytes, size: int) -> bytes:
+    @abstractmethod
+    async def answer(self, method: bytes, target: bytes, size: int) -> bytes:
+        """Return the whole answer to a request with a body of `size` bytes."""
+
+
+class _Kognic(HttpServer):
+    def __init__(self) -> None:
+        self._counts = _Counts()
+
+    async def answer(self, method: bytes, target: bytes, size: int) -> bytes:
         counts = self._counts
         if target.startswith(b"/__reset"):
             latency = float(target.partition(b"latency=")[2])
+            self.connections = 0
             self._counts = _Counts(latency=latency, cpu_before=_cpu())
             return _ok({})
         if target == b"/__stats":
@@ -70,8 +87,9 @@ class _Server:
                     "posts": counts.posts,
                     "received": counts.received,
                     "most_in_flight": counts.most_in_flight,
-                    "connections": counts.connections,
+                    "connections": self.connections,
                     "cpu_s": cpu,
+                    "answering_s": counts.last - counts.first,
                 }
             )
         if target.endswith(_PREDICTIONS) and method == b"POST":
@@ -80,6 +98,8 @@ class _Server:
             if counts.latency:
                 await asyncio.sleep(counts.latency)
             counts.in_flight -= 1
+            counts.last = time.perf_counter()
+            counts.first = counts.first or counts.last
             counts.posts += 1
             counts.received += size
             return _ok({"data": str(uuid.uuid4())})
@@ -94,15 +114,16 @@ def _ok(value: object) -> bytes:
     return head + body
 
 
-async def _main() -> None:
-    server = await asyncio.start_server(_Server().serve, "127.0.0.1", 0, limit=_LIMIT)
+async def serve_until_stdin_ends(http: HttpServer) -> None:
+    """Print the port and serve until standard input ends: whoever started it is gone, or done."""
+    server = await asyncio.start_server(http.serve, "127.0.0.1", 0, limit=_LIMIT)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     end = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), end.set)
-    await end.wait()  # whoever started it is gone, or done
+    await end.wait()
     server.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    asyncio.run(serve_until_stdin_ends(_Kognic()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.benchmarks.figures import MIB, Bar, say, spread, table
 from tests.benchmarks.processes import child
@@ -13,6 +13,7 @@ from tests.benchmarks.results import KINDS, OF_A_SCENE, make
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.benchmarks.bench import Bench
     from tests.benchmarks.figures import Rounds
     from tests.benchmarks.results import Kind, Results
 
@@ -22,19 +23,19 @@ MANY_FILES = 20_000
 _MOST_TIMES, _MOST_GROWTH = 5, 16
 
 
-def run_formats(work: Path, runs: int, raw: dict[str, Any], *, quick: bool) -> list[Bar]:
+def run_formats(bench: Bench) -> list[Bar]:
     """Measure each format, print the table and return the bars."""
-    many, files = (QUICK, QUICK) if quick else (MANY, MANY_FILES)
+    many, files = (QUICK, QUICK) if bench.quick else (MANY, MANY_FILES)
     say(
         f"## Models' results, {FEW:,} -> {many:,} scenes in random order ({files:,} where each has a file),"
         f" {OF_A_SCENE} objects each\n"
     )
-    raw["formats"] = {}
+    bench.raw["formats"] = {}
     bars: list[Bar] = []
     rows = []
     for name, kind in KINDS.items():
-        rounds = _measure(work / "formats", kind, many if kind.one_file else files, runs)
-        raw["formats"][name] = rounds
+        rounds = _measure(bench.work / "formats", kind, many if kind.one_file else files, bench.runs)
+        bench.raw["formats"][name] = rounds
         both = [(one["read_us"] + one["make_us"]) / one["plain_us"] for one in rounds]
         growth = [one["growth_bytes"] / MIB for one in rounds]
         split = [(one["read_us"] + one["make_us"]) / one["split_us"] for one in rounds if "split_us" in one]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.benchmarks.figures import Bar, say, spread, table
 from tests.benchmarks.processes import child
 
 if TYPE_CHECKING:
+    from tests.benchmarks.bench import Bench
     from tests.benchmarks.figures import Rounds
 
 
-def run_imports(runs: int, raw: dict[str, Any]) -> list[Bar]:
+def run_imports(bench: Bench) -> list[Bar]:
     """Measure what importing the operators and sensors costs beyond `airflow.sdk`, print it, return the bar."""
+    runs = 2 * bench.runs + 1
     say(f"## Imports beyond `airflow.sdk`, {runs} processes\n")
     child("imports")  # compiles what has no bytecode yet
     rounds: Rounds = [child("imports")[0] for _ in range(runs)]
@@ -30,5 +32,5 @@ def run_imports(runs: int, raw: dict[str, Any]) -> list[Bar]:
             ),
         ],
     )
-    raw["imports"] = rounds
+    bench.raw["imports"] = rounds
     return [Bar("import of the operators", [figures["operators_ms"] for figures in rounds], 40, "ms")]

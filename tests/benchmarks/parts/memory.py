@@ -1,83 +1,128 @@
-"""How the engine's memory grows with the number of predictions."""
+"""How memory grows with the number of predictions, and what a second run of a finished upload costs."""
 
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING, Any
+import uuid
+from typing import TYPE_CHECKING
 
-from tests.benchmarks.documents import SMALL, make_folder, make_json_lines
+from tests.benchmarks.bench import Finished
+from tests.benchmarks.documents import SMALL, make_json_lines
 from tests.benchmarks.figures import MIB, Bar, say, spread, table
-from tests.benchmarks.processes import ENGINE, Server, run_client
+from tests.benchmarks.processes import ENGINE, run_client
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.benchmarks.figures import Rounds
-    from tests.benchmarks.sizes import Sizes
+    from tests.benchmarks.bench import Bench
+    from tests.benchmarks.figures import Figures, Rounds
 
 
-def run_memory(server: Server, work: Path, sizes: Sizes, runs: int, raw: dict[str, Any]) -> list[Bar]:
-    """Measure the growth with a folder and with a `.jsonl` file, and return the bars.
+def run_memory(bench: Bench) -> list[Bar]:
+    """Measure the growth in a task with a folder, and in a bare process with a `.jsonl` file; return the bars."""
+    few, many = bench.sizes.memory
+    say(f"## Memory of an Airflow task, {few:,} -> {many:,} documents of 15 KB, journal in a folder\n")
+    rounds = bench.raw["memory"] = [
+        _growth(_upload(bench, few), _upload(bench, many)) for _ in range(bench.fewer_runs)
+    ]
+    _print("folder", few, many, rounds)
 
-    Args:
-        server: The server.
-        work: A folder for the documents.
-        sizes: How much work.
-        runs: Number of rounds.
-        raw: Gets the figures of every round.
-    """
-    few, many = make_folder(work / "few", sizes.few, SMALL), make_folder(work / "many", sizes.many, SMALL)
-    memory = raw["memory"] = _grow(server, "folder", (few, sizes.few), (many, sizes.many), runs)
-    shutil.rmtree(few)
-    shutil.rmtree(many)
-
-    less = make_json_lines(work / "few.jsonl", sizes.few, SMALL)
-    more = make_json_lines(work / "many.jsonl", sizes.many, SMALL)
-    lines = raw["memory_json_lines"] = _grow(server, ".jsonl", (less, sizes.few), (more, sizes.many), runs)
-    less.unlink()
-    more.unlink()
-
-    def grows(rounds: Rounds) -> list[float]:
-        return [figures["growth_bytes"] / MIB for figures in rounds]
-
-    def each(rounds: Rounds) -> list[float]:
-        return [figures["growth_bytes_each"] for figures in rounds]
-
-    span = f"{sizes.few:,} -> {sizes.many:,}"
+    less, more = bench.sizes.lines
+    say(f"## Memory of a bare process, {less:,} -> {more:,} documents of 15 KB, .jsonl, no journal\n")
+    paths = [make_json_lines(bench.work / f"{count}.jsonl", count, SMALL) for count in bench.sizes.lines]
+    lines: Rounds = []
+    for _ in range(bench.runs):
+        one, other = (
+            run_client(bench.server, ENGINE, path, count, 0.0)
+            for path, count in zip(paths, bench.sizes.lines, strict=True)
+        )
+        lines.append(_growth(one, other))
+    for path in paths:
+        path.unlink()
+    bench.raw["memory_json_lines"] = lines
+    _print(".jsonl", less, more, lines)
     return [
-        Bar(f"memory, {span}, folder: growth", grows(memory), 16, "MiB"),
-        Bar(f"memory, {span}, .jsonl: growth", grows(lines), 16, "MiB"),
-        Bar("memory of a prediction, folder", each(memory), 800, "bytes"),
-        Bar("memory of a prediction, .jsonl", each(lines), 800, "bytes"),
+        Bar(f"Airflow, memory, {few:,} -> {many:,}, folder", _mebibytes(rounds, "growth_bytes"), 16, "MiB"),
+        Bar(f"memory, {less:,} -> {more:,}, .jsonl", _mebibytes(lines, "growth_bytes"), 16, "MiB"),
+        Bar(
+            "memory of a prediction, .jsonl",
+            [figures["growth_bytes_each"] for figures in lines],
+            800,
+            "bytes",
+        ),
     ]
 
 
-def _grow(server: Server, kind: str, few: tuple[Path, int], many: tuple[Path, int], runs: int) -> Rounds:
-    """Measure how the engine's peak memory grows from few predictions to many, and print it."""
-    say(f"## Memory of the engine, {few[1]:,} -> {many[1]:,} documents of 15 KB, {kind}\n")
-    rounds: Rounds = []
-    for _ in range(runs):
-        less, more = (run_client(server, ENGINE, path, count, 0.0) for path, count in (few, many))
-        growth = more["peak_bytes"] - less["peak_bytes"]
-        rounds.append(
-            {
-                "few_bytes": less["peak_bytes"],
-                "many_bytes": more["peak_bytes"],
-                "growth_bytes": growth,
-                "growth_bytes_each": growth / (many[1] - few[1]),
-                "rate_per_s": more["rate_per_s"],
-            }
-        )
+def run_resume(bench: Bench) -> list[Bar]:
+    """Measure a second run of a finished upload, print it and return the bar; a POST breaks the run."""
+    count = bench.sizes.memory[1]
+    say(f"## In an Airflow task: a finished upload of {count:,} documents of 15 KB again\n")
+    if bench.finished is None:
+        _upload(bench, count)
+        assert bench.finished is not None
+    rounds = bench.raw["resume"] = [_run(bench, count, bench.finished, posts=0) for _ in range(bench.runs)]
+    seconds = [figures["wall_s"] for figures in rounds]
     table(
-        ("source", f"peak MiB, {few[1]:,}", f"peak MiB, {many[1]:,}", "growth MiB", "bytes a prediction"),
+        ("predictions", "s", "CPU s", "POSTs", "peak MiB"),
+        [
+            [
+                f"{count:,}",
+                spread(seconds),
+                spread([figures["cpu_s"] for figures in rounds]),
+                "0",
+                spread(_mebibytes(rounds, "peak_bytes"), 0),
+            ]
+        ],
+    )
+    return [Bar(f"Airflow, {count:,} finished ones again, no POST", seconds, 10, "s")]
+
+
+def _upload(bench: Bench, count: int) -> Figures:
+    """Upload so many, with a journal that a second run finds."""
+    finished = Finished(str(uuid.uuid4()), bench.work / f"journal-of-{uuid.uuid4()}")
+    figures = _run(bench, count, finished)
+    if count == bench.sizes.memory[1]:
+        bench.finished = finished
+    return figures
+
+
+def _run(bench: Bench, count: int, upload: Finished, posts: int | None = None) -> Figures:
+    with bench.tasks.pinned():
+        return bench.tasks.run(
+            "folder",
+            bench.folder(count, SMALL),
+            count,
+            latency=0.0,
+            group=upload.group,
+            journal=upload.journal,
+            posts=posts,
+        )
+
+
+def _growth(few: Figures, many: Figures) -> Figures:
+    growth = many["peak_bytes"] - few["peak_bytes"]
+    return {
+        "few_predictions": few["predictions"],
+        "many_predictions": many["predictions"],
+        "few_bytes": few["peak_bytes"],
+        "many_bytes": many["peak_bytes"],
+        "growth_bytes": growth,
+        "growth_bytes_each": growth / (many["predictions"] - few["predictions"]),
+    }
+
+
+def _mebibytes(rounds: Rounds, name: str) -> list[float]:
+    return [figures[name] / MIB for figures in rounds]
+
+
+def _print(kind: str, few: int, many: int, rounds: Rounds) -> None:
+    table(
+        ("source", f"peak MiB, {few:,}", f"peak MiB, {many:,}", "growth MiB", "bytes a prediction"),
         [
             [
                 kind,
-                spread([figures["few_bytes"] / MIB for figures in rounds], 1),
-                spread([figures["many_bytes"] / MIB for figures in rounds], 1),
-                spread([figures["growth_bytes"] / MIB for figures in rounds], 1),
+                *(
+                    spread(_mebibytes(rounds, name), 1)
+                    for name in ("few_bytes", "many_bytes", "growth_bytes")
+                ),
                 spread([figures["growth_bytes_each"] for figures in rounds], 0),
             ]
         ],
     )
-    return rounds

@@ -1,6 +1,6 @@
-"""How several uploads share a server that takes ten requests at a time, each in a process of its own.
+"""How uploads share a server that takes so many requests at a time, each of them in a process of its own.
 
-The server is the emulator, as its limit is the one that Kognic recommends.
+The server is the emulator, whose limit is the one that Kognic recommends, or half of it.
 """
 
 from __future__ import annotations
@@ -9,78 +9,83 @@ import contextlib
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.emulator.testing import running_emulator
-from tests.benchmarks.documents import make_folder
 from tests.benchmarks.figures import Bar, say, spread, table
-from tests.benchmarks.processes import environment
+from tests.benchmarks.processes import ROOT, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from airflow_provider_kognic.emulator.testing import Emulator
+    from tests.benchmarks.bench import Bench
     from tests.benchmarks.figures import Figures, Rounds
 
-_ROOT = Path(__file__).resolve().parents[3]
-_TASKS = (1, 2, 4)
+# Uploads at the same time, and requests that the server takes at a time.
+_CASES = ((1, 10), (2, 10), (4, 10), (1, 5))
+_ALONE, _MANY, _FEW_SLOTS = _CASES[0], _CASES[2], _CASES[3]
 _LATENCY = 0.2
-_AT_ONCE = 10
 _BYTES = 2_000
 _WARM_UP, _SECONDS = 15.0, 60.0
 _QUICK_WARM_UP, _QUICK_SECONDS = 3.0, 5.0
 
 
-def run_sharing(work: Path, runs: int, raw: dict[str, Any], *, quick: bool) -> list[Bar]:
-    """Measure what uploads at the same time send of what one alone sends, print it and return the bars.
-
-    Args:
-        work: A folder for the documents.
-        runs: Number of rounds.
-        raw: Gets the figures of every round.
-        quick: Measure for a few seconds.
-    """
-    warm_up, seconds = (_QUICK_WARM_UP, _QUICK_SECONDS) if quick else (_WARM_UP, _SECONDS)
-    say(f"## Uploads at the same time, {_AT_ONCE} requests at a time, latency 200 ms, {seconds:.0f} s\n")
-    count = int((warm_up + seconds) * 2 * _AT_ONCE / _LATENCY)  # more than can be sent
-    folder = make_folder(work / "shared", count, _BYTES)
-    found: dict[int, Rounds] = {tasks: [] for tasks in _TASKS}
+def run_sharing(bench: Bench) -> list[Bar]:
+    """Measure what uploads at the same time send of what the server takes, print it and return the bars."""
+    warm_up, seconds = (_QUICK_WARM_UP, _QUICK_SECONDS) if bench.quick else (_WARM_UP, _SECONDS)
+    say(f"## Uploads at the same time, latency 200 ms, a refusal says Retry-After: 1, {seconds:.0f} s\n")
+    most = max(at_once for _, at_once in _CASES)
+    folder = bench.folder(int((warm_up + seconds) * 2 * most / _LATENCY), _BYTES)  # more than can be sent
+    found: dict[tuple[int, int], Rounds] = {case: [] for case in _CASES}
     with running_emulator(process=True) as emulator:
         scenes = [path.stem for path in folder.iterdir()]
         dataset = str(emulator.create_dataset("shared", scenes=scenes)["uuid"])
         # All of them now: what an upload that was ended has in flight is served for a while.
         groups = [
-            [emulator.create_group(dataset) for _ in range(tasks)] for _ in range(runs) for tasks in _TASKS
+            [emulator.create_group(dataset) for _ in range(uploads)]
+            for _ in range(bench.runs)
+            for uploads, _ in _CASES
         ]
-        emulator.set_faults(max_concurrent=_AT_ONCE, rules=[{"kind": "latency", "seconds": _LATENCY}])
-        for _ in range(runs):
-            for tasks in _TASKS:
-                found[tasks].append(_measure(emulator, groups.pop(0), folder, warm_up, seconds))
-    raw["sharing"] = found
-    alone = [figures["rate_per_s"] for figures in found[1]]
-    shares = {
-        tasks: [figures["rate_per_s"] / one for figures, one in zip(rounds, alone, strict=True)]
-        for tasks, rounds in found.items()
-    }
+        for _ in range(bench.runs):
+            for case in _CASES:
+                slow = {"kind": "latency", "seconds": _LATENCY}
+                emulator.set_faults(max_concurrent=case[1], rules=[slow])
+                figures = _measure(emulator, groups.pop(0), folder, warm_up, seconds)
+                found[case].append(figures | {"share": figures["rate_per_s"] * _LATENCY / case[1]})
+    bench.raw["sharing"] = {f"{uploads} on {at_once}": rounds for (uploads, at_once), rounds in found.items()}
+
+    def of(case: tuple[int, int], name: str) -> list[float]:
+        return [figures[name] for figures in found[case]]
+
     table(
-        ("uploads", "rate /s", "rate / alone", "fairness (Jain)", "429 /s"),
+        ("uploads", "the server takes", "rate /s", "of what it takes", "fairness (Jain)", "429 /s"),
         [
             [
-                str(tasks),
-                spread([figures["rate_per_s"] for figures in rounds], 1),
-                spread(shares[tasks], 3),
-                spread([figures["fairness"] for figures in rounds]),
-                spread([figures["refused_per_s"] for figures in rounds]),
+                str(case[0]),
+                f"{case[1]} at a time",
+                spread(of(case, "rate_per_s"), 1),
+                spread(of(case, "share"), 3),
+                spread(of(case, "fairness")),
+                spread(of(case, "refused_per_s")),
             ]
-            for tasks, rounds in found.items()
+            for case in _CASES
         ],
     )
-    most = max(_TASKS)
-    fair = [figures["fairness"] for figures in found[most]]
+    alone = of(_ALONE, "rate_per_s")
+    shares = [rate / one for rate, one in zip(of(_MANY, "rate_per_s"), alone, strict=True)]
+    many = f"{_MANY[0]} uploads on {_MANY[1]} slots"
     return [
-        Bar(f"{most} uploads on {_AT_ONCE} slots: rate / one's alone", shares[most], 0.9, at_least=True),
-        Bar(f"{most} uploads on {_AT_ONCE} slots: fairness (Jain)", fair, 0.8, at_least=True),
+        Bar(f"{many}: rate / one's alone", shares, 0.9, at_least=True),
+        Bar(f"{many}: share of what the server takes", of(_MANY, "share"), 0.9, at_least=True),
+        Bar(f"{many}: fairness (Jain)", of(_MANY, "fairness"), 0.8, at_least=True),
+        Bar(
+            f"1 upload on {_FEW_SLOTS[1]} slots: share of what the server takes",
+            of(_FEW_SLOTS, "share"),
+            0.9,
+            at_least=True,
+        ),
     ]
 
 
@@ -115,7 +120,7 @@ def _uploads(emulator: Emulator, groups: Sequence[str], folder: Path) -> Iterato
     started = [
         subprocess.Popen(
             [sys.executable, "-m", module, *server, group, str(folder)],
-            cwd=_ROOT,
+            cwd=ROOT,
             env=environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.benchmarks.figures import Bar, say, spread, table
 from tests.benchmarks.processes import child
 
 if TYPE_CHECKING:
+    from tests.benchmarks.bench import Bench
     from tests.benchmarks.figures import Rounds
 
 
-def run_validation(runs: int, raw: dict[str, Any], *, quick: bool) -> list[Bar]:
+def run_validation(bench: Bench) -> list[Bar]:
     """Measure what checking a document costs next to kognic-openlabel, print it and return the bars."""
+    runs = 2 * bench.runs + 1
     say(f"## Validation next to kognic-openlabel, one core, {runs} round{'s'[: runs > 1]}\n")
-    printed, _, _ = child("validation", str(runs), *(["--quick"] if quick else []))
+    printed, _, _ = child("validation", str(runs), *(["--quick"] if bench.quick else []))
     rounds: Rounds = list(printed)  # type: ignore[arg-type]  # this child prints a list
-    raw["validation"] = rounds
+    bench.raw["validation"] = rounds
     sizes = {"small": "15 KB", "large": "700 KB"}
     rows = []
     bars = []

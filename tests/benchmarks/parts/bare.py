@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tests.benchmarks.documents import LARGE, SMALL, make_folder
+from tests.benchmarks.documents import LARGE, SMALL
 from tests.benchmarks.figures import MIB, Bar, ratios, say, spread, table
-from tests.benchmarks.processes import CLIENTS, DOCUMENTED, ENGINE, SOCKETS, UNCHECKED, Server, run_client
+from tests.benchmarks.processes import CLIENTS, DOCUMENTED, ENGINE, SOCKETS, UNCHECKED, run_client
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.benchmarks.bench import Bench
     from tests.benchmarks.figures import Rounds
-    from tests.benchmarks.sizes import Sizes
 
 
-def run_speed(server: Server, work: Path, sizes: Sizes, runs: int, raw: dict[str, Any]) -> list[Bar]:
-    """Run the clients on small documents, with latency and without, and on large ones; return the bars.
-
-    Args:
-        server: The server.
-        work: A folder for the documents.
-        sizes: How much work.
-        runs: Number of rounds.
-        raw: Gets the figures of every round.
-    """
-    small = make_folder(work / "small", sizes.small, SMALL)
-    title = f"{sizes.small:,} documents of 15 KB"
-    slow = raw["latency"] = run_side_by_side(server, title, small, sizes.small, latency=0.05, runs=runs)
-    fast = raw["small"] = run_side_by_side(server, title, small, sizes.small, latency=0.0, runs=runs)
-    shutil.rmtree(small)
-
-    large = make_folder(work / "large", sizes.large, LARGE)
-    title = f"{sizes.large:,} documents of 700 KB"
-    big = raw["large"] = run_side_by_side(server, title, large, sizes.large, latency=0.0, runs=runs)
-    shutil.rmtree(large)
+def run_bare(bench: Bench) -> list[Bar]:
+    """Run the clients on small documents, with latency and without, and on large ones; return the bars."""
+    few, large = bench.sizes.bare
+    small = bench.folder(few, SMALL)
+    title = f"Bare processes, {few:,} documents of 15 KB"
+    slow = bench.raw["latency"] = run_folder(bench, title, small, few, latency=0.05)
+    fast = bench.raw["small"] = run_folder(bench, title, small, few, latency=0.0)
+    title = f"Bare processes, {large:,} documents of 700 KB"
+    big = bench.raw["large_bare"] = run_folder(bench, title, bench.folder(large, LARGE), large, latency=0.0)
 
     cpu = "CPU of a prediction / documented way's"
     return [
@@ -50,15 +38,15 @@ def run_speed(server: Server, work: Path, sizes: Sizes, runs: int, raw: dict[str
     ]
 
 
-def run_side_by_side(
-    server: Server, title: str, path: Path, count: int | None, *, latency: float, runs: int
+def run_folder(
+    bench: Bench, title: str, path: Path, count: int | None, *, latency: float
 ) -> dict[str, Rounds]:
     """Run the four clients in turn, so many rounds, and print what each did."""
-    say(f"## {title}, latency {1000 * latency:.0f} ms, {runs} round{'s'[: runs > 1]}\n")
+    say(f"## {title}, latency {1000 * latency:.0f} ms, {bench.runs} round{'s'[: bench.runs > 1]}\n")
     found: dict[str, Rounds] = {client: [] for client in CLIENTS}
-    for _ in range(runs):
+    for _ in range(bench.runs):
         for client in CLIENTS:
-            found[client].append(run_client(server, client, path, count, latency))
+            found[client].append(run_client(bench.server, client, path, count, latency))
 
     def cells(client: str) -> list[str]:
         def of(name: str, digits: int, unit: float = 1) -> str:
