@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_kognic.emulator.testing import Emulator
+
 from . import world
 from .fleet import Fleet, Watched
 from .trouble import WORKER, Trouble, plan
@@ -44,7 +46,7 @@ class Sizes:
 
 
 Verdict = list[tuple[str, Check]]
-Plant = Callable[[Fleet, str], None]
+Plant = Callable[[Emulator, str], None]
 
 
 class Story:
@@ -178,7 +180,7 @@ class Story:
         watched = fleet.watch(run, name, len(promise.sent), trouble)
         stats = kognic.stats()
         if plant is not None:
-            plant(fleet, group)
+            plant(kognic, group)
             stats["most_in_flight"] = kognic.stats()["most_in_flight"]
         watched.most_in_flight = stats["most_in_flight"]
         rows = kognic.predictions(group)
