@@ -89,9 +89,11 @@ class PackedSizes(Mapping[str, int]):
         at = self._next
         if not (at < len(self._names) and self._names[at] == name):
             at = _place_of(name, self._names)
-        if at < 0 or self._sizes[at] == UNKNOWN:
+        if at < 0:
             raise KeyError(name)
         self._next = at + 1
+        if self._sizes[at] == UNKNOWN:
+            raise KeyError(name)
         return self._sizes[at]
 
     def __iter__(self) -> Iterator[str]:
@@ -123,7 +125,7 @@ class GatheredNames:
         if len(self._portion) >= _PORTION:
             self._put_in_order()
 
-    def in_order(self, above: str = "") -> tuple[PackedNames, PackedSizes]:
+    def in_order(self, above: str = "") -> tuple[PackedNames, Mapping[str, int]]:
         """Return the names in order, each once, and the bytes of those of which they are known.
 
         Args:
@@ -131,7 +133,7 @@ class GatheredNames:
         """
         self._put_in_order()
         if len(self._runs) == 1 and not above:
-            return self._runs[0][0], PackedSizes(*self._runs[0])
+            return _with_sizes(*self._runs[0])
         names, sizes = PackedNames(), array("q")
         last = None
         runs = [zip(*run, strict=True) for run in self._runs]
@@ -142,7 +144,7 @@ class GatheredNames:
             last = name
             names.append(f"{above}{name}")
             sizes.append(size)
-        return names, PackedSizes(names, sizes)
+        return _with_sizes(names, sizes)
 
     def _put_in_order(self) -> None:
         if not self._portion:
@@ -156,6 +158,11 @@ class GatheredNames:
         for name in ordered:
             names.append(name)
             sizes.append(portion[name])
+
+
+def _with_sizes(names: PackedNames, sizes: array[int]) -> tuple[PackedNames, Mapping[str, int]]:
+    """Return names and their sizes; on a disk none is known before a file is read."""
+    return names, PackedSizes(names, sizes) if max(sizes, default=UNKNOWN) != UNKNOWN else {}
 
 
 def _packed(name: str) -> bytes:

@@ -22,6 +22,7 @@ _MOST_TAKEN, _OF = 4, 5
 # Of the 64 bits of a hash those that say how far on the next slot is that is tried: the lower ones name the first.
 _STEP_BITS = 40
 _HASH = (1 << 64) - 1
+_NONE: frozenset[bytes] = frozenset()
 
 
 class PackedTable:
@@ -58,29 +59,35 @@ class PackedTable:
         at = (number & _WITHIN) * self._row
         return bytes(self._blocks[number >> _BLOCK_BITS][at + self._key : at + self._row])
 
-    def put(self, key: bytes, value: bytes = b"") -> None:
-        """Keep a value, in place of the one that the key may have.
+    def put(self, key: bytes, value: bytes = b"") -> bool:
+        """Keep a value, in place of the one that the key may have, and tell whether the key is a new one.
 
         Raises:
             ValueError: The key or the value has another length than all others.
         """
-        if len(key) != self._key or len(key) + len(value) != self._row:
-            wanted = f"{self._key} and {self._row - self._key}"
+        row = self._row
+        if len(key) != self._key or len(key) + len(value) != row:
+            wanted = f"{self._key} and {row - self._key}"
             raise ValueError(f"{len(key)} and {len(value)} bytes, where {wanted} are kept")
-        if (number := self._find(key)) >= 0:
-            at = (number & _WITHIN) * self._row
-            self._blocks[number >> _BLOCK_BITS][at + self._key : at + self._row] = value
-            return
-        number = self._count
+        number, slots, blocks = self._count, self._slots, self._blocks
+        if _OF * (number + 1) > _MOST_TAKEN * len(slots):
+            slots = self._grow()
+        hashed, mask = hash(key), len(slots) - 1
+        slot = hashed & mask
+        while found := slots[slot]:
+            found -= 1
+            block, at = blocks[found >> _BLOCK_BITS], (found & _WITHIN) * row
+            if block.startswith(key, at):
+                block[at + self._key : at + row] = value
+                return False
+            slot = (slot + (hashed >> _STEP_BITS | 1)) & mask
         if not number & _WITHIN:
-            self._blocks.append(bytearray(_BLOCK * self._row))
-        at = (number & _WITHIN) * self._row
-        self._blocks[-1][at : at + self._row] = key + value
-        if _OF * (number + 1) > _MOST_TAKEN * len(self._slots):
-            self._grow()
-        # Last, as others may look for it meanwhile.
-        _settle(self._slots, hash(key), number + 1)
-        self._count = number + 1
+            blocks.append(bytearray(_BLOCK * row))
+        at = (number & _WITHIN) * row
+        blocks[-1][at : at + row] = key + value
+        # Only now, as others may look for it meanwhile.
+        slots[slot] = self._count = number + 1
+        return True
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values, in the order in which the keys came."""
@@ -121,11 +128,12 @@ class PackedTable:
             slot = (slot + (hashed >> _STEP_BITS | 1)) & mask
         return -1
 
-    def _grow(self) -> None:
+    def _grow(self) -> array[int]:
         slots = array(self._slots.typecode, bytes(2 * self._slots.itemsize * len(self._slots)))
         for number, key in enumerate(self, start=1):
             _settle(slots, hash(key), number)
         self._slots = slots
+        return slots
 
 
 def _settle(slots: array[int], hashed: int, what: int) -> None:
@@ -165,9 +173,7 @@ class PackedSet(AbstractSet[bytes]):
         Raises:
             ValueError: It has another length than all others.
         """
-        before = len(self._table)
-        self._table.put(key)
-        return len(self._table) > before
+        return self._table.put(key)
 
     @classmethod
     def _from_iterable(cls, it: Iterable[Any]) -> AbstractSet[Any]:
@@ -189,8 +195,8 @@ class PackedGroups:
 
     def get(self, key: bytes) -> frozenset[bytes]:
         """Return the values of a key."""
-        found = self._one.get(key)
-        return frozenset() if found is None else self._of(key, found)
+        found = self._one.get(key) if self._count else None
+        return _NONE if found is None else self._of(key, found)
 
     def put(self, key: bytes, values: Iterable[bytes]) -> None:
         """Let a key have these values, and no others."""
@@ -229,7 +235,7 @@ class PackedGroups:
     def _of(self, key: bytes, found: bytes) -> frozenset[bytes]:
         if found[0] > 1:
             return self._more[key]
-        return frozenset([found[1:]]) if found[0] else frozenset()
+        return frozenset([found[1:]]) if found[0] else _NONE
 
 
 class HashSet:
@@ -258,17 +264,22 @@ class HashSet:
 
     def add(self, hashed: int) -> bool:
         """Take in a hash, as the function `hash` returns it, and tell whether it is a new one."""
-        if hashed in self:
-            return False
         if not hashed:
-            self._has_zero = True
-            return True
+            new, self._has_zero = not self._has_zero, True
+            return new
         if _OF * (self._count + 1) > _MOST_TAKEN * len(self._slots):
             slots = array("Q", bytes(16 * len(self._slots)))
             for one in self._slots:
                 if one:
                     _settle(slots, one, one)
             self._slots = slots
+        slots, wanted = self._slots, hashed & _HASH
+        mask = len(slots) - 1
+        slot, step = wanted & mask, wanted >> _STEP_BITS | 1
+        while found := slots[slot]:
+            if found == wanted:
+                return False
+            slot = (slot + step) & mask
+        slots[slot] = wanted
         self._count += 1
-        _settle(self._slots, hashed & _HASH, hashed & _HASH)
         return True
