@@ -238,6 +238,7 @@ PUBLIC: dict[str, str] = {
     "sources.scene_tables.table": "MadeRow MadeTable read_scene_names write_table",
     "sources.walk": "T walk",
     "sources.scene_tables.kitti": "table_of_kitti",
+    "stores.ahead": "T ahead",
     "stores.asking": "Asking T",
     "stores.limited": "T awaited heard in_time seconds_for within",
     "stores.patience": "Patience T",

@@ -26,13 +26,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from airflow_provider_kognic.core import files
 from airflow_provider_kognic.core.errors import KognicJournalError, KognicJournalFormatError
 from airflow_provider_kognic.core.journal.store import Store
+from airflow_provider_kognic.core.stores.ahead import ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 # Bytes of a part in an object store from which on the next one is begun: it is rewritten with every batch.
 PART_IS_FULL = 256 * 1024
+# Parts that are fetched from a store while one is gone through: each takes as long as a request or two.
+_FETCHED_AHEAD = 6
 _PART = re.compile(r"(\d{6,})-([0-9a-f]{8})-(\d{4,})([ab]?)\.jsonl")
 _BEGUN = re.compile(r"\d{6,}-[0-9a-f]{8}\.begun")
 _DAY = 86_400.0
@@ -157,17 +160,23 @@ def read(earlier: Sequence[PartFile], store: Store | None = None) -> Iterator[tu
         KognicJournalFormatError: A part was changed or damaged.
         Exception: As the store's library does.
     """
+    groups = [list(group) for _, group in groupby(earlier, key=lambda part: (part.stem, part.number))]
+    with contextlib.closing(ahead(_reads(groups, store), _FETCHED_AHEAD)) as fetched:
+        for states, lines in zip(groups, fetched, strict=True):
+            for number, line in enumerate(lines, start=1):
+                yield states[0].path, number, line
+
+
+def _reads(groups: Sequence[list[PartFile]], store: Store | None) -> Iterator[Callable[[], Iterable[bytes]]]:
+    """Yield what returns the lines of each part, of which there are one or two states."""
     before: list[PartFile] = []
-    for _, group in groupby(earlier, key=lambda part: (part.stem, part.number)):
-        states = list(group)
+    for states in groups:
         if files.is_local(states[0].folder):
-            lines = _lines_of_file(states[0])
+            yield partial(_lines_of_file, states[0])
         else:
             # The attempt was about to begin this part: the one before is not finished.
             begun = len(before) > 1 and before[0].stem == states[0].stem
-            lines = iter(_lines_of_states(states, store or Store(states[0].folder), begun=begun))
-        for number, line in enumerate(lines, start=1):
-            yield states[0].path, number, line
+            yield partial(_lines_of_states, states, store or Store(states[0].folder), begun=begun)
         before = states
 
 

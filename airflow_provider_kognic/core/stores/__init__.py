@@ -2,7 +2,7 @@
 
 `troubles` is the one table that says what an error of a store means; `patience` asks a store again that did not
 answer, within a time; `limited` leaves a call alone that never comes back. Sources, the journal and receipts use
-all three, so that trouble of a store is never taken for a bad document.
+all three, so that trouble of a store is never taken for a bad document. `ahead` makes calls side by side.
 
 May import errors, files and retries.
 """

@@ -12,14 +12,14 @@ stream of events. It may import everything of the core but `api`: protocols suff
 What happens after an error is decided by the table in `core.retries`, what to do about an entry of the source by
 `reading.decide`, and what a look at the group's listing means by `reconciliation.doubts`.
 
-Six things bound how fast it goes. They stand in a row; a prediction passes one after the other:
+Seven things bound how fast it goes. They stand in a row; a prediction passes one after the other:
 
     limiter                           bounds                            opened again by       at an early end
     -------                           ------                            ---------------       ---------------
     threads of `reading.intake`       documents read and checked at a   the end of a read     cut off after 2.5 s
                                       time: `max_connections`
     `reading.memory.MemoryLimit`      documents in memory: 2 a          a prediction that     lets all in, who then
-                                      connection, 4 with a journal if   was sent, or need     go home
+                                      connection, 7 with a journal if   was sent, or need     go home
                                       they are small together           not be
     `sources.room.Room`               bytes of documents in memory:     the same              closed: all go home,
                                       `max_memory_bytes`, or one that                         nothing is read
@@ -27,6 +27,9 @@ Six things bound how fast it goes. They stand in a row; a prediction passes one 
     `journal.writer.OpenIntents`      intents without a durable         a durable outcome     the journal's end, or
                                       outcome: 64, so that a kill                             the cut of the reader
                                       leaves no more in doubt
+    `journal.writer.Demand`           intents without an outcome: as    an outcome            likewise
+                                      many as are used up during a
+                                      write, and some ahead
     `sending.group_circuit`           requests while 20 answers were    another answer, or    lets all through
                                       404 and none anything else        the verdict           to the next one
     `sending.throttle.Throttle`       requests in flight: the           an answer; a try      closed: `Closed` to

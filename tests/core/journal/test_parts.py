@@ -53,6 +53,28 @@ def test_it_grows_over_many_parts_and_attempts(folder: Any, monkeypatch: pytest.
     assert len(stems) == len(set(stems))
 
 
+class StoreWhereTwoMeet(FallibleStore):
+    """A store that answers who reads a part only when another one is read at the same time."""
+
+    meeting = threading.Barrier(2, timeout=30)
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **more: Any) -> Any:
+        if path.endswith(".jsonl"):
+            self.meeting.wait()
+        return super().cat_file(path, start, end, **more)
+
+
+def test_parts_of_a_store_are_read_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes as long as a request, and there may be thousands; their lines come in order all the same."""
+    folder = object_store("side by side", StoreWhereTwoMeet)
+    monkeypatch.setattr(parts, "PART_IS_FULL", 300)
+    append_all(folder, *([line(n)] for n in range(60)))
+    assert len(part_files(folder)) > 10
+    if len(part_files(folder)) % 2:
+        append_all(folder, [line(60)])
+    assert read_all(folder)[:60] == [line(n) for n in range(60)]
+
+
 @pytest.mark.parametrize("gone", [0, 1, 3])
 def test_a_part_that_is_missing_among_others_is_an_error(monkeypatch: pytest.MonkeyPatch, gone: int) -> None:
     """What it knew would count as never sent; the last one nobody can miss."""
