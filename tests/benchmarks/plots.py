@@ -6,6 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .figures import MIB
+from .parts.airflow import SETTINGS
 from .processes import ROOT
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ def _pictures(raw: Mapping[str, Any]) -> Iterator[tuple[str, list[Panel]]]:
 
 def _cpu(size: str, measured: Mapping[str, Mapping[str, Rounds]]) -> Panel:
     rows = [
-        Row(f"{called},\n{cores}", _of(measured[placed][client], "cpu_ms_each"), colour)
-        for placed, cores in (("pinned", "one core of its own"), ("free", "all cores"))
+        Row(f"{called},\n{where}", _of(measured[setting][client], "cpu_ms_each"), colour)
+        for setting, where in SETTINGS.items()
+        if setting in measured
         for client, called, colour in (("documented", _DOCUMENTED, _THEIRS), ("folder", _OPERATOR, _OURS))
     ]
     return Panel(f"CPU time of a prediction of {size}, ms", rows, "{:,.2f}")

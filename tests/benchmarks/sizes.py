@@ -23,7 +23,7 @@ class Sizes:
         lines: Rows of a `.jsonl` file in a bare process, for the growth of memory.
     """
 
-    rate: tuple[int, int] = (1_000, 3_000)
+    rate: tuple[int, int] = (500, 2_500)
     small: tuple[int, int] = (1_000, 5_000)
     large: tuple[int, int] = (20, 120)
     memory: tuple[int, int] = (1_000, 100_000)

@@ -17,7 +17,7 @@ from airflow_provider_kognic.core.openlabel import check
 from tests.benchmarks import __main__ as command
 from tests.benchmarks.documents import LARGE, SMALL, document, make_folder, make_huge_folder, make_manifest
 from tests.benchmarks.figures import Bar, ratios
-from tests.benchmarks.parts.airflow import slopes
+from tests.benchmarks.parts.airflow import SETTINGS, slopes
 from tests.benchmarks.plots import draw
 from tests.benchmarks.processes import BrokenRunError, check_counts, running_server, serving
 from tests.benchmarks.tasks import measuring
@@ -75,7 +75,7 @@ def test_a_task_measures_its_own_process_with_all_its_threads(tmp_path: Path) ->
             pass
 
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    conf = {"cores": cores, "figures": str(tmp_path / "figures.json")}
+    conf = {"cores": cores, "thawed": False, "figures": str(tmp_path / "figures.json")}
     context = {"dag_run": SimpleNamespace(conf=conf)}
     measuring.begin(context)
     threads = [threading.Thread(target=burn) for _ in range(3)]
@@ -169,7 +169,7 @@ def _measured() -> dict[str, Any]:
     return {
         "airflow": {
             "rates": clients,
-            "cpu": {size: {"pinned": clients, "free": clients} for size in ("15 KB", "700 KB")},
+            "cpu": {size: dict.fromkeys(SETTINGS, clients) for size in ("15 KB", "700 KB")},
         },
         "memory": [{"many_predictions": 100_000, "many_bytes": 3e8}],
     }

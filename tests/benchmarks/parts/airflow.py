@@ -29,6 +29,13 @@ _CALLED = {
     SOCKETS: "ten bare sockets",
 }
 
+# How tasks run: as the LocalExecutor runs them, or with a heap that is not frozen, as in a pod.
+SETTINGS = {
+    "pinned": "a core of its own",
+    "thawed": "the same, heap not frozen",
+    "free": "all cores",
+}
+
 
 def run_airflow(bench: Bench) -> list[Bar]:
     """Measure rates at 50 ms, and CPU time without latency, print them and return the bars."""
@@ -67,14 +74,24 @@ def run_airflow(bench: Bench) -> list[Bar]:
         ("700 KB", LARGE, sizes.large, 0.2),
     ):
         raw["cpu"][name] = _cpu(bench, name, size, counts)
-        pinned = ratios(raw["cpu"][name]["pinned"], FOLDER, DOCUMENTED, "cpu_ms_each")
-        bars.append(Bar(f"Airflow, {name}, 0 ms, pinned: CPU / documented way's", pinned, bar))
+        bars += [
+            Bar(
+                f"Airflow, {name}, 0 ms, {SETTINGS[setting]}: CPU / documented way's",
+                ratios(raw["cpu"][name][setting], FOLDER, DOCUMENTED, "cpu_ms_each"),
+                bar,
+            )
+            for setting in ("pinned", "thawed")
+        ]
     return bars
 
 
-def task(bench: Bench, dag: str, size: int, latency: float) -> Callable[[int], Figures]:
+def task(
+    bench: Bench, dag: str, size: int, latency: float, *, thawed: bool = False
+) -> Callable[[int], Figures]:
     """Return what runs a Dag over a folder of so many documents of a size."""
-    return lambda count: bench.tasks.run(dag, bench.folder(count, size), count, latency=latency)
+    return lambda count: bench.tasks.run(
+        dag, bench.folder(count, size), count, latency=latency, thawed=thawed
+    )
 
 
 def side_by_side(
@@ -124,19 +141,20 @@ def slopes(few: Figures, many: Figures) -> Figures:
 
 
 def _cpu(bench: Bench, name: str, size: int, counts: tuple[int, int]) -> dict[str, dict[str, Rounds]]:
-    """Measure the CPU time of a prediction next to the documented way's, pinned and not, and print it."""
+    """Measure the CPU time of a prediction next to the documented way's, in each setting, and print it."""
     say(
         f"## In Airflow tasks: CPU, {name}, latency 0 ms, {counts[0]:,} and {counts[1]:,}, {_rounds(bench.runs)}\n"
     )
     clients = (DOCUMENTED, FOLDER)
     found: dict[str, dict[str, Rounds]] = {}
     rows = []
-    for cores, pinned in (("pinned", True), ("free", False)):
-        compared = {client: task(bench, client, size, 0.0) for client in clients}
-        rounds = found[cores] = side_by_side(bench, compared, counts, pinned=pinned)
+    for setting, called in SETTINGS.items():
+        thawed = setting == "thawed"
+        compared = {client: task(bench, client, size, 0.0, thawed=thawed) for client in clients}
+        rounds = found[setting] = side_by_side(bench, compared, counts, pinned=setting != "free")
         rows += [
             [
-                f"{_CALLED[client]}, {'a core of its own' if pinned else 'all cores'}",
+                f"{_CALLED[client]}: {called}",
                 spread([figures["cpu_ms_each"] for figures in rounds[client]]),
                 spread(ratios(rounds, client, DOCUMENTED, "cpu_ms_each"), 3),
                 spread([figures["once_cpu_s"] for figures in rounds[client]]),

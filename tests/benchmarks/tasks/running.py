@@ -12,7 +12,7 @@ import time
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -82,7 +82,7 @@ class Tasks:
         group: str | None = None,
         journal: Path | str | None = None,
         posts: int | None = None,
-        **conf: Any,
+        thawed: bool = False,
     ) -> Figures:
         """Have a task do it, and return what it measured.
 
@@ -94,7 +94,7 @@ class Tasks:
             group: The group's uuid; a new one if None.
             journal: The journal's folder; a new one if None.
             posts: How many predictions it is to send, if not each.
-            conf: More for the Dag's templates.
+            thawed: Have the collector see what the LocalExecutor hides from it, see `measuring.begin`.
 
         Raises:
             BrokenRunError: It failed, or the server saw other predictions than it was to, or too many at a time.
@@ -110,7 +110,7 @@ class Tasks:
             url=self._server.url,
             cores=self._of_tasks,
             figures=str(figures),
-            **conf,
+            thawed=thawed,
         )
         self._wait(run, figures)
         found: Figures = json.loads(figures.read_text(encoding="utf-8"))
