@@ -64,17 +64,16 @@ PUBLIC: dict[str, str] = {
     "api.exchange.heads": "Heads NoRequestError fields",
     "api.exchange.leaving": "Leaving",
     "api.exchange.limits": "TimeLimit longest_answer",
-    "api.exchange.proxied": "Proxied",
-    "api.exchange.reading": "BrokenAnswerError Reader Received",
     "api.exchange.tls": "Tls",
     "api.exchange.unread": "may_hold_more",
     "api.http_errors": "as_httpx_error as_requests_error as_socket_error raise_clean",
     "api.network": "proxy_for readable_certificates ssl_context trusted_certificates",
+    "api.reading": "BrokenAnswerError Reader Received",
     "api.records": "Annotation Dataset ListedPrediction PredictionsGroup",
     "api.settings": "Settings check_proxy normalize_url",
     "api.token_requests": "bounded_adapter",
     "api.tokens": "TokenProvider",
-    "api.transports": "Exchange Way",
+    "api.transports": "Exchange Proxied Way",
     "cancellation": "CancelledBeforeSending",
     "errors": (
         "KognicAmbiguousError KognicAnswerError KognicAuthError KognicConnectionError "
@@ -315,13 +314,16 @@ from airflow_provider_kognic.core.upload import upload
 {before}
 given = json.loads(os.environ["GIVEN"])
 settings = Settings(
-    base_url=given["url"], auth_host=given["url"], credentials=tuple(given["credentials"]), timeout=2
+    base_url=given["url"], auth_host=given["auth"], credentials=tuple(given["credentials"]), timeout=2,
+    proxy=given["proxy"], allow_http=True
 )
 
 async def main():
     async with AsyncKognicClient(settings) as client:
-        transport = type(client._exchange._idle[0])
-        assert transport.__module__.partition(".")[0] == "httpx", transport
+        way = client._exchange._idle[0]
+        if given["proxy"]:
+            transport = type(way._transport)
+            assert transport.__module__.partition(".")[0] == "httpx", transport
         source = RowsSource(given["rows"])
         return await upload(source, client, predictions_group_uuid=given["group"])
 
@@ -332,9 +334,12 @@ print(json.dumps([report.summary.to_dict(), sorted({{name.partition(".")[0] for 
 """
 
 
+@pytest.mark.parametrize("by_proxy", [True, False])
 @pytest.mark.parametrize("imported_first", [True, False])
-def test_it_works_beside_httpx2(emulator: Emulator, group: str, *, imported_first: bool) -> None:
-    """With httpx2 installed, or even imported, an upload still goes through httpx, and its errors are understood.
+def test_it_works_beside_httpx2(
+    emulator: Emulator, group: str, *, imported_first: bool, by_proxy: bool
+) -> None:
+    """With httpx2 installed, or even imported, an upload still goes its way, and what goes wrong is understood.
 
     It runs wherever httpx2 is importable, as it is beside the oldest Airflow in the project's CI, which sets
     TESTS_NEED_HTTPX2=1 so that this test cannot be skipped there unnoticed.
@@ -361,7 +366,9 @@ def test_it_works_beside_httpx2(emulator: Emulator, group: str, *, imported_firs
         }
     }
     given = {
-        "url": emulator.url,
+        "url": "http://kognic.localhost" if by_proxy else emulator.url,
+        "proxy": emulator.url if by_proxy else None,
+        "auth": emulator.url,
         "credentials": [emulator.client_id, emulator.client_secret],
         "group": group,
         "rows": [{"sceneUuid": demo.scene_uuid(i), "openlabelContent": document} for i in range(12)],

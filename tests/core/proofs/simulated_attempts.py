@@ -26,7 +26,7 @@ from upath import UPath
 from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 from airflow_provider_kognic.core.api.exchange.leaving import Leaving
-from airflow_provider_kognic.core.api.exchange.reading import Received
+from airflow_provider_kognic.core.api.reading import Received
 from airflow_provider_kognic.core.api.records import ListedPrediction
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider

@@ -228,8 +228,11 @@ def reads_a_leftover_as_an_answer(patch: Patch) -> None:
             left[self] = data
             return
         read(self, data)
+        behind(self, reader)
+
+    def behind(connection: direct._Connection, reader: Any) -> None:
         if reader.complete and reader._h11 is not None and (more := reader._h11.trailing_data[0]):
-            left[self] = more
+            left[connection] = more
             reader.reusable = True
 
     patch.setattr(direct._Connection, "_read", careless)

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 from airflow_provider_kognic.core.api.exchange.bodies import succeeded
 from airflow_provider_kognic.core.api.exchange.connecting import connect
 from airflow_provider_kognic.core.api.exchange.limits import TimeLimit
-from airflow_provider_kognic.core.api.exchange.reading import BrokenAnswerError, Reader
 from airflow_provider_kognic.core.api.exchange.tls import Tls
 from airflow_provider_kognic.core.api.http_errors import as_socket_error
+from airflow_provider_kognic.core.api.reading import BrokenAnswerError, Reader
 from airflow_provider_kognic.core.hosts import DEFAULT_PORTS
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.api.exchange.heads import Heads
     from airflow_provider_kognic.core.api.exchange.leaving import Leaving
-    from airflow_provider_kognic.core.api.exchange.reading import Received
+    from airflow_provider_kognic.core.api.reading import Received
 
 # Seconds that a connection may have been at rest: soon after, many servers close it.
 _LONGEST_REST = 5.0

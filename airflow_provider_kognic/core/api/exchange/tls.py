@@ -8,6 +8,8 @@ from __future__ import annotations
 import ssl
 
 _READ = 1 << 16
+# Bytes before each record: its kind, its version, and in the last two its length.
+_HEAD = 5
 
 
 class Tls:
@@ -26,12 +28,26 @@ class Tls:
         self.ended = False
         self.broken: ssl.SSLError | None = None
         context.set_alpn_protocols(["http/1.1"])
+        self._head = b""
+        self._left = 0
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
 
     def take(self, data: bytes | memoryview) -> None:
         """Take what came from the socket."""
         self._incoming.write(data)
+        while data:
+            if not self._left:
+                need = _HEAD - len(self._head)
+                self._head += bytes(data[:need])
+                data = data[need:]
+                if len(self._head) < _HEAD:
+                    return
+                self._left = int.from_bytes(self._head[-2:], "big")
+                self._head = b""
+            read = min(self._left, len(data))
+            self._left -= read
+            data = data[read:]
 
     def take_end(self) -> None:
         """Note that nothing more comes from the socket."""
@@ -70,5 +86,5 @@ class Tls:
         return b"".join(chunks)
 
     def holds_more(self) -> bool:
-        """Tell whether there is something left, be it the beginning of a record."""
-        return bool(self._incoming.pending or self._object.pending())
+        """Tell whether there is something left, be it the beginning of a record: that, OpenSSL does not tell."""
+        return bool(self._left or self._head or self._object.pending())

@@ -25,4 +25,5 @@ def request_of(
     limit: Any = None,
 ) -> Leaving:
     """A request; five seconds for each piece, and seven for its answer."""
-    return Leaving(method, url, token, body, params, limit or Moves(), piece=5, answer=7)
+    given: Any = Moves()
+    return Leaving(method, url, token, body, params, limit if limit is not None else given, piece=5, answer=7)

@@ -9,12 +9,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_kognic.core.api.exchange.bodies import MOST_BYTES
-from airflow_provider_kognic.core.api.exchange.reading import BrokenAnswerError, Reader
+from airflow_provider_kognic.core.api.reading import BrokenAnswerError, Reader
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.api.both_clients import Send, either_way
-from tests.core.api.exchange.answers import ANSWERS, BODY, LENGTH, OK
+from tests.core.api.hostile_answers import ANSWERS, BODY, LENGTH, OK
 from tests.core.support import UUID, Request, http, raw_server, settings_for
 
 
