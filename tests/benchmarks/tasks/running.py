@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from tests.benchmarks.processes import ROOT, BrokenRunError, Server, check_counts
-from tests.system.real_airflow import Airflow, process_tree, running_airflow, why_no_postgres
+from tests.system.programs import why_no_postgres
+from tests.system.real_airflow import Airflow, running_airflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ class Tasks:
         self._of_tasks = tasks
         parts = [process.pid for process in self.airflow.processes.values()]
         for root in (*self.beside, *parts):
-            for process in process_tree(root):
+            for process in _tree(root):
                 _move(process.pid, rest)
         _move(os.getpid(), rest)
 
@@ -175,6 +176,15 @@ def running_tasks(server: Server, work: Path) -> Iterator[Tasks]:
 def _cores() -> list[int]:
     """Return the cores that this process may run on."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    """Return a process and all its descendants."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _move(pid: int, cores: list[int]) -> None:
