@@ -149,7 +149,7 @@ print(json.dumps([round(took * 1000), sorted(set(sys.modules) - before)]))
 """
     took, added = json.loads(_python(code).strip().splitlines()[-1])
     record_property("import_ms_beyond_airflow_sdk", took)
-    heavy = {"httpx", "requests", "kognic", "authlib", "pydantic", "msgspec", "fsspec", "upath"}
+    heavy = {"h11", "httpx", "requests", "kognic", "authlib", "pydantic", "msgspec", "fsspec", "upath"}
     assert not {name for name in added if name.split(".")[0] in heavy}
     formats = {name.rpartition(".")[2] for name in added if ".core.sources.formats." in name}
     assert formats == {"options", "registry"}  # what there is, and none of them

@@ -40,7 +40,7 @@ def test_importing_the_core_imports_no_airflow() -> None:
     """Nor does it happen by way of something else; and the HTTP libraries wait until they are needed."""
     imports = "; ".join(f"import {module}" for module in MODULES)
     loaded = run_python(f"{imports}; import sys; print(*sys.modules)").split()
-    heavy = {"airflow", "httpx", "httpx2", "requests", "kognic", "authlib", "numpy", "pandas"}
+    heavy = {"airflow", "h11", "httpx", "httpx2", "requests", "kognic", "authlib", "numpy", "pandas"}
     assert heavy.isdisjoint(name.partition(".")[0] for name in loaded)
 
 
