@@ -102,7 +102,7 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
         name: str,
         description: str | None = None,
         class_mapping: ClassMapping | str | None = None,
-        predictions: str | ObjectStoragePath | Sequence[Mapping[str, Any]] | None = None,
+        predictions: str | ObjectStoragePath | Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
         manifest: str | ObjectStoragePath | None = None,
         class_mapping_overrides: ClassMapping | None = None,
         if_exists: str = "reuse",
@@ -154,8 +154,9 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
     Args:
         predictions: A folder or glob of `<scene-uuid>.json`, a `.jsonl` file of rows
             `{"sceneUuid", "openlabelContent"}`, on the worker's disk or any object store
-            (`s3://connection@bucket/folder`); or a list of such rows, for a few. With `scenes`, what a model wrote:
-            a file, folder or glob of the format (templated).
+            (`s3://connection@bucket/folder`); or a list of such rows, for a few; or a shard as
+            `ShardPredictionsOperator` describes it. With `scenes`, what a model wrote: a file, folder or glob of
+            the format (templated).
         predictions_group_uuid: The group's uuid (templated).
         manifest: Instead of `predictions`: a CSV or JSON-lines file with the columns `scene_uuid` and `path`,
             paths relative to it (templated).
@@ -261,7 +262,7 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
     def __init__(
         self,
         *,
-        predictions: str | ObjectStoragePath | Sequence[Mapping[str, Any]] | None = None,
+        predictions: str | ObjectStoragePath | Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
         predictions_group_uuid: str,
         manifest: str | ObjectStoragePath | None = None,
         predictions_format: str | None = None,

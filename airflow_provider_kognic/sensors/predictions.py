@@ -141,7 +141,7 @@ class DatasetScenesSensor(KognicSensor):
         *,
         dataset: str,
         scene_uuids: Sequence[str] | None = None,
-        predictions: str | ObjectStoragePath | Sequence[Any] | None = None,
+        predictions: str | ObjectStoragePath | Sequence[Any] | Mapping[str, Any] | None = None,
         min_count: int | None = None,
         kognic_conn_id: str = KognicHook.default_conn_name,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -212,4 +212,5 @@ class DatasetScenesSensor(KognicSensor):
         """Name where the predictions are."""
         if isinstance(self.predictions, (list, tuple)) and self.predictions:
             return f"{len(self.predictions)} predictions"
-        return masked(str(shown(self.predictions)))
+        given: Any = self.predictions
+        return masked(str(shown(given) if isinstance(given, Mapping) else given))

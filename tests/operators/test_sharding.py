@@ -14,8 +14,12 @@ import pytest
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.emulator import demo
-from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
+from airflow_provider_kognic.operators.predictions import (
+    CreatePredictionsGroupOperator,
+    UploadPredictionsOperator,
+)
 from airflow_provider_kognic.operators.sharding import ShardPredictionsOperator
+from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor
 from airflow_provider_kognic.sharding import shard_predictions, sum_up_shards
 
 if TYPE_CHECKING:
@@ -195,6 +199,28 @@ def test_a_dry_run_of_shards_says_of_each_what_it_would_do(
     assert posts(server) == 0
     planned = [row for path in sorted(tmp_path.glob("plan.shard-*.jsonl")) for row in rows(path)]
     assert sorted(row["scene_uuid"] for row in planned) == sorted(each_once(20))
+
+
+def test_others_take_a_shard_as_well(
+    run_dag: RunDag, dag: DAG, server: Emulator, write_predictions: Write
+) -> None:
+    """A sensor waits for the scenes of each, and a class mapping is made of what one has."""
+    shards = shard_predictions(write_predictions(9), shards=3)
+    DatasetScenesSensor.partial(task_id="wait", dag=dag, dataset="demo").expand(predictions=shards)
+    CreatePredictionsGroupOperator(
+        task_id="group",
+        dag=dag,
+        dataset="demo",
+        name="of a shard",
+        class_mapping="from_predictions",
+        predictions=shards[0],
+    )
+
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    assert [run.xcom("wait", map_index=index) for index in range(3)] == [one["items"] for one in shards]
+    assert run.xcom("group")
 
 
 # --- the state store ---
