@@ -46,6 +46,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.stores.patience import Patience
+from airflow_provider_kognic.core.upload.collector import quiet_collector
 from airflow_provider_kognic.core.upload.run import Run
 from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.core.validation.documents import Checks
@@ -111,17 +112,18 @@ async def upload(
         stop=stop or Stop(),
         patience=patience or Patience(options.outage_timeout, options.backoff),
     )
-    async with run.opened():
-        await run.one_pass()
-        async for done in run.reconciler.rounds():
-            run.tally.add(*done.settled)
-            await run.send_again(done.again)
-        if run.ending.why is None:
-            run.tally.add(*run.reconciler.give_up())
-        # What matters most first: whoever asked the run to stop may not wait for the rest.
-        await run.close_journal()
-        if run.ending.why is not None:
-            await run.account_for_the_rest()
-        report = run.tally.report(run.ending.why, journaled=run.journal.remembers)
+    with quiet_collector():
+        async with run.opened():
+            await run.one_pass()
+            async for done in run.reconciler.rounds():
+                run.tally.add(*done.settled)
+                await run.send_again(done.again)
+            if run.ending.why is None:
+                run.tally.add(*run.reconciler.give_up())
+            # What matters most first: whoever asked the run to stop may not wait for the rest.
+            await run.close_journal()
+            if run.ending.why is not None:
+                await run.account_for_the_rest()
+            report = run.tally.report(run.ending.why, journaled=run.journal.remembers)
     run.say_how_it_ended(report)
     return report
