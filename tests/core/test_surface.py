@@ -240,12 +240,14 @@ PUBLIC: dict[str, str] = {
     "stores.ahead": "T ahead",
     "stores.asking": "Asking T",
     "stores.limited": "T awaited heard in_time seconds_for within",
+    "stores.pages": "Contents files_below is_folder lists_by_pages",
     "stores.patience": "Patience T",
     "stores.troubles": (
         "Facts Row Trouble advice_of error_of has_no_bucket has_no_words is_empty is_of_another_version is_outage "
         "trouble_of"
     ),
     "upload": "upload",
+    "upload.collector": "quiet_collector",
     "upload.dry_run": "make_plan",
     "upload.ending": "CutOff Ending",
     "upload.reading.decide": "Document decide",
