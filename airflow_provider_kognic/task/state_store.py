@@ -52,6 +52,7 @@ _OWNER = "kognic.journal.owner"
 # What `TaskStateStoreMemory` remembers.
 GROUP = "kognic.group"
 FOLDERS = "kognic.journal.folders"
+CHOSEN = "kognic.journal.chosen"
 
 
 class TaskStateStoreLog:
@@ -279,7 +280,7 @@ class TaskStateStoreLog:
 
 
 class TaskStateStoreMemory:
-    """Remembers one value in the task state store: what became of creating a group, or where journals are.
+    """Remembers one value in the task state store: what became of creating a group, or which journal there is.
 
     It is a `core.groups.intent.GroupMemory` and a `core.journal.memory.JournalMemory`. A superseded attempt may
     load nothing where there is something, but it can save nothing either.

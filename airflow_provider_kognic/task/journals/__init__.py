@@ -1,4 +1,8 @@
-"""Which journal an upload has: a folder, Airflow's state store, or none."""
+"""Which journal an upload has: a folder, Airflow's state store, or none.
+
+`setting` knows what is asked for, by the task or by the installation. `chosen` goes on with what an earlier try of
+the task had, whatever is asked for by then, where that is remembered.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.task.arguments import OnLostJournal
-from airflow_provider_kognic.task.paths import to_path
+from airflow_provider_kognic.task.journals.setting import SETTING, asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,11 +19,13 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.files import StoredPath
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.journal.folder import FolderLog
     from airflow_provider_kognic.core.journal.format import Header
-    from airflow_provider_kognic.core.journal.memory import RememberedLog
     from airflow_provider_kognic.task.arguments import UploadArguments
+    from airflow_provider_kognic.task.journals.chosen import ChosenLog
+    from airflow_provider_kognic.task.journals.setting import Asked
     from airflow_provider_kognic.task.stored_values import TaskStateStore
 
 logger = logging.getLogger(__name__)
@@ -45,7 +51,7 @@ def choose_journal(
         ended: Tells whether nobody waits for Airflow's state store any more.
 
     Raises:
-        KognicInputError: The journal is no folder.
+        KognicInputError: The journal that is asked for is no folder.
     """
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.journal.log import ReadOnlyLog
@@ -53,12 +59,13 @@ def choose_journal(
     if arguments.journal is False:
         _say_what_is_not_guaranteed(arguments, context, "journal=False")
         return None
+    asked = asked_for(arguments.journal)
     store: TaskStateStore | None = context.get("task_state_store")
-    log: FolderLog | RememberedLog
+    log: FolderLog | ChosenLog
     if store is not None:
-        log = _in_or_beside(store, arguments, context, settings, source_key, ended)
-    elif arguments.journal is not None:
-        log = _in_folder(arguments, context, settings, source_key)
+        log = _in_or_beside(store, asked, arguments, context, settings, source_key, ended)
+    elif asked.folder is not None:
+        log = _in_folder(asked.folder, arguments, context, settings, source_key)
     else:
         _say_what_is_not_guaranteed(
             arguments, context, "this Airflow has no task state store (3.3 and later do)"
@@ -69,12 +76,12 @@ def choose_journal(
 
 
 def _in_folder(
-    arguments: UploadArguments, context: Context, settings: Settings, source_key: str
+    folder: StoredPath, arguments: UploadArguments, context: Context, settings: Settings, source_key: str
 ) -> FolderLog:
     from airflow_provider_kognic.core.journal.folder import FolderLog
 
     return FolderLog(
-        to_path(arguments.journal, "'journal'"),
+        folder,
         _header(arguments, context, settings),
         source_key=source_key,
         upload_key=upload_of(context),
@@ -85,14 +92,16 @@ def _in_folder(
 
 def _in_or_beside(
     store: TaskStateStore,
+    asked: Asked,
     arguments: UploadArguments,
     context: Context,
     settings: Settings,
     source_key: str,
     ended: Callable[[], bool],
-) -> RememberedLog:
+) -> ChosenLog:
     """Return the journal in the task state store, or in a folder that is remembered there."""
     from airflow_provider_kognic.core.journal.memory import RememberedLog
+    from airflow_provider_kognic.task.journals.chosen import ChosenLog
     from airflow_provider_kognic.task.state_store import FOLDERS, TaskStateStoreLog, TaskStateStoreMemory
 
     header, typed = _header(arguments, context, settings), settings.host_as_typed
@@ -100,14 +109,34 @@ def _in_or_beside(
     stored = TaskStateStoreLog(
         store, header, writer=writer_of(context), host_as_typed=typed, outage_timeout=timeout
     )
-    in_store = arguments.journal is None
-    return RememberedLog(
-        stored if in_store else _in_folder(arguments, context, settings, source_key),
-        TaskStateStoreMemory(store, FOLDERS, outage_timeout=timeout, ended=ended),
+    folders = TaskStateStoreMemory(store, FOLDERS, outage_timeout=timeout, ended=ended)
+    lost_is_lost = arguments.on_lost_journal is OnLostJournal.START_OVER
+
+    def in_folder(folder: StoredPath) -> FolderLog:
+        return _in_folder(folder, arguments, context, settings, source_key)
+
+    def remembered(folder: StoredPath | None) -> RememberedLog:
+        return RememberedLog(
+            stored if folder is None else in_folder(folder),
+            folders,
+            header,
+            attempt=_try_of(context),
+            elsewhere=stored.is_there,
+            start_over=lost_is_lost or arguments.force,
+        )
+
+    return ChosenLog(
+        asked,
         header,
+        store,
+        remembered,
+        in_folder,
+        stored.is_there,
         attempt=_try_of(context),
-        elsewhere=stored.is_there,
-        start_over=arguments.on_lost_journal is OnLostJournal.START_OVER or arguments.force,
+        go_over=lost_is_lost,
+        dry_run=arguments.dry_run,
+        outage_timeout=timeout,
+        ended=ended,
     )
 
 
@@ -140,6 +169,10 @@ def _try_of(context: Context) -> str:
 
 def _say_what_is_not_guaranteed(arguments: UploadArguments, context: Context, why: str) -> None:
     if arguments.dry_run:
+        logger.info(
+            "There is no journal: %s. So it is not known what was sent before: it counts as still to be sent.",
+            why,
+        )
         return
     ti: Any = context.get("ti")
     tried = 1 if ti is None else ti.try_number or 1
@@ -148,8 +181,9 @@ def _say_what_is_not_guaranteed(arguments: UploadArguments, context: Context, wh
     else:
         what = "What is created is known within this try only: a retry, a clear or another run sends it again"
     logger.warning(
-        "There is no journal: %s. %s. With a folder, such as journal='s3://...', nothing is sent twice, on every"
-        " version of Airflow.",
+        "There is no journal: %s. %s. With a folder, such as journal='s3://...' or for all tasks %s, nothing is"
+        " sent twice, on every version of Airflow.",
         why,
         what,
+        SETTING,
     )
