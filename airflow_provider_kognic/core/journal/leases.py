@@ -8,6 +8,10 @@ A holder that sleeps learns from the source's lease that it was superseded (see 
 each batch of lines. It does not look at the upload's as often: whoever takes that one over from a holder that may
 still live takes that holder's source lease, too, before it reads the journal. And who has got both looks at the
 first one once more. So one of the two sees the other, at the price of one lease.
+
+Who cleans a journal (see `retention`) has a lease of its own, for all of it. It takes that first, and then looks
+for anybody else's; an attempt takes its own first, and then looks for that one, and waits. So one of the two sees
+the other here, too, and only the attempt ever waits.
 """
 
 from __future__ import annotations
@@ -16,12 +20,17 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.journal import holder
 from airflow_provider_kognic.core.journal.lease import TTL, Lease, key_of
+from airflow_provider_kognic.core.journal.retention.lease_files import is_held
+from airflow_provider_kognic.core.journal.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_kognic.core.files import StoredPath
-    from airflow_provider_kognic.core.journal.store import Store
+
+
+# Of the lease that keeps uploads away while a journal is cleaned.
+CLEANING = key_of("journal clean")
 
 
 class Leases:
@@ -34,6 +43,10 @@ class Leases:
         writer: Who that is, for people.
         ttl: See `Lease`.
         store: See `Lease`.
+
+    Attributes:
+        source: The key of the source's lease.
+        keys: The keys of both.
     """
 
     def __init__(
@@ -48,12 +61,14 @@ class Leases:
     ) -> None:
         self._folder, self._ttl, self._store = folder, ttl, store
         self._facts = holder.introduce(writer)
-        key = key_of(source_key)
+        self.source = key = key_of(source_key)
+        self.keys = {key}
         self._source = Lease(folder, key, self._facts, ttl=ttl, shared="It has the same source.", store=store)
         self._upload: Lease | None = None
         if upload_key is not None:
             facts = {**self._facts, "source": key}
             own = key_of(f"upload {upload_key}")
+            self.keys.add(own)
             self._upload = Lease(
                 folder, own, facts, ttl=ttl, shared="It is of the same task in the same run.", store=store
             )
@@ -77,6 +92,7 @@ class Leases:
             self._source.acquire(stopping)
             if self._upload is not None:
                 self._upload.check()
+            self._let_cleaning_end(stopping)
         except BaseException:
             self.release()
             raise
@@ -92,6 +108,16 @@ class Leases:
         self._source.release()
         if self._upload is not None:
             self._upload.release()
+
+    def _let_cleaning_end(self, stopping: Callable[[], bool]) -> None:
+        """Wait while somebody cleans the journal; who may be asleep is to see that it is superseded."""
+        if not is_held(self._store or Store(self._folder), self._folder, CLEANING):
+            return
+        facts = holder.introduce(self._facts["writer"])
+        shared = "It cleans the journal of this predictions group."
+        cleaning = Lease(self._folder, CLEANING, facts, ttl=self._ttl, shared=shared, store=self._store)
+        cleaning.acquire(stopping)
+        cleaning.release()
 
     def _oust(self) -> None:
         """Take the source's lease from whoever had the upload's and may be asleep."""

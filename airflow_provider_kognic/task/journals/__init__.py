@@ -87,7 +87,13 @@ def _in_folder(
         upload_key=upload_of(context),
         writer=writer_of(context),
         outage_timeout=arguments.options.outage_timeout,
+        start_over=_starts_over(arguments),
     )
+
+
+def _starts_over(arguments: UploadArguments) -> bool:
+    """Tell whether to go on where a journal is gone."""
+    return arguments.on_lost_journal is OnLostJournal.START_OVER or arguments.force
 
 
 def _in_or_beside(
@@ -110,7 +116,6 @@ def _in_or_beside(
         store, header, writer=writer_of(context), host_as_typed=typed, outage_timeout=timeout
     )
     folders = TaskStateStoreMemory(store, FOLDERS, outage_timeout=timeout, ended=ended)
-    lost_is_lost = arguments.on_lost_journal is OnLostJournal.START_OVER
 
     def in_folder(folder: StoredPath) -> FolderLog:
         return _in_folder(folder, arguments, context, settings, source_key)
@@ -122,7 +127,7 @@ def _in_or_beside(
             header,
             attempt=_try_of(context),
             elsewhere=stored.is_there,
-            start_over=lost_is_lost or arguments.force,
+            start_over=_starts_over(arguments),
         )
 
     return ChosenLog(
@@ -133,7 +138,7 @@ def _in_or_beside(
         in_folder,
         stored.is_there,
         attempt=_try_of(context),
-        go_over=lost_is_lost,
+        go_over=arguments.on_lost_journal is OnLostJournal.START_OVER,
         dry_run=arguments.dry_run,
         outage_timeout=timeout,
         ended=ended,

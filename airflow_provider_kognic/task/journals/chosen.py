@@ -15,12 +15,14 @@ mount may have another path on another worker.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import (
     KognicInputError,
+    KognicJournalAccessError,
     KognicJournalError,
     KognicJournalFormatError,
 )
@@ -35,7 +37,7 @@ from airflow_provider_kognic.task.paths import to_path
 from airflow_provider_kognic.task.state_store import CHOSEN, FOLDERS, TaskStateStoreMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.files import StoredPath
     from airflow_provider_kognic.core.journal.folder import FolderLog
@@ -142,6 +144,7 @@ class ChosenLog:
             for key in (CHOSEN, FOLDERS)
         )
         self._log: RememberedLog | None = None
+        self._advice = ""
 
     @property
     def pace(self) -> float:
@@ -157,11 +160,9 @@ class ChosenLog:
                 none.
         """
         noted = Noted(self._chosen, self._header)
-        self._log, place, advice = self._choose(noted, stopping)
-        try:
+        self._log, place = self._choose(noted, stopping)
+        with self._advised():
             self._log.open(stopping)
-        except KognicJournalError as error:
-            raise _with(error, advice) from error
         if place == noted.place:
             return
         try:
@@ -170,17 +171,16 @@ class ChosenLog:
             self._log.close()
             raise
 
-    def read(self) -> Iterable[bytes]:
-        """See `Log.read`."""
-        return self._had().read()
+    def read(self) -> Iterator[bytes]:
+        """See `RememberedLog.read`."""
+        with self._advised():
+            yield from self._had().read()
 
-    def peek(self, stopping: Callable[[], bool] = lambda: False) -> Iterable[bytes]:
-        """See `Readable.peek`; raises as `open` does."""
-        self._log, _, advice = self._choose(Noted(self._chosen, self._header), stopping)
-        try:
-            return self._log.peek(stopping)
-        except KognicJournalError as error:
-            raise _with(error, advice) from error
+    def peek(self, stopping: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
+        """See `RememberedLog.peek`."""
+        self._log, _ = self._choose(Noted(self._chosen, self._header), stopping)
+        with self._advised():
+            yield from self._log.peek(stopping)
 
     def where(self) -> str:
         """Return the place of the line that was read last, for messages."""
@@ -204,8 +204,18 @@ class ChosenLog:
             raise KognicJournalError("the journal is not open.")
         return self._log
 
-    def _choose(self, noted: Noted, stopping: Callable[[], bool]) -> tuple[RememberedLog, str, str]:
-        """Return a log, its name, and what to say besides where it cannot be had."""
+    @contextlib.contextmanager
+    def _advised(self) -> Iterator[None]:
+        """Say besides, where the journal of the tries before cannot be had, how to go over to the other one."""
+        try:
+            yield
+        except KognicJournalError as error:
+            if not self._advice:
+                raise
+            raise error.with_message(f"{sentence(error.message)} {self._advice}") from error.__cause__
+
+    def _choose(self, noted: Noted, stopping: Callable[[], bool]) -> tuple[RememberedLog, str]:
+        """Return a log, and its name."""
         asked = self._asked
         kept = None if noted.place else Remembered(self._folders, self._header).kept
         place, since = noted.place, noted.by
@@ -215,9 +225,9 @@ class ChosenLog:
             place, since = TASK, "an earlier try"
         if place is None:
             self._say_what_is_remembered()
-            return self._log_in(asked.folder), asked.place, ""
+            return self._log_in(asked.folder), asked.place
         if place == asked.place or self._is_the_same(stopping):
-            return self._log_in(asked.folder), place, ""
+            return self._log_in(asked.folder), place
         if self._go_over:
             logger.warning(
                 "The journal of this task was %s, since %s, and now it is %s, by %s. Going over to that, as"
@@ -225,22 +235,21 @@ class ChosenLog:
                 " Look for duplicates in the predictions group.",
                 *(_named(place), since, _named(asked.place), asked.by or "default"),
             )
-            return self._log_in(asked.folder), asked.place, ""
+            return self._log_in(asked.folder), asked.place
         logger.warning(
             "The journal of this task is %s, since %s, and now another one is asked for: %s, by %s. Going on with"
             " the first one, which knows what was sent. A new run of the Dag has the other one.",
             *(_named(place), since, _named(asked.place), asked.by or "default"),
         )
-        advice = (
+        self._advice = (
             f"Earlier tries of this task have had their journal there, since {since}; by {asked.by or 'default'} it"
             f" would be {_named(asked.place)} now. {_GO_OVER}"
         )
-        folder = _folder_of(place, advice)
-        if isinstance(folder, Path) and is_local(folder) and not self._look_in(folder).folder.is_dir():
-            raise KognicJournalError(
-                f"{folder} is not there: removed, or not mounted on this worker. {advice}"
-            )
-        return self._log_in(folder), place, advice
+        with self._advised():
+            folder = _folder_of(place)
+            if isinstance(folder, Path) and is_local(folder) and not self._look_in(folder).folder.is_dir():
+                raise KognicJournalError(f"{folder} is not there: removed, or not mounted on this worker.")
+        return self._log_in(folder), place
 
     def _is_the_same(self, stopping: Callable[[], bool]) -> bool:
         """Tell whether the folder that is asked for holds every part that earlier tries wrote."""
@@ -278,24 +287,20 @@ class ChosenLog:
         )
 
 
-def _folder_of(place: str, advice: str) -> StoredPath | None:
-    """Return the folder of a name, or None for the state store; raises KognicJournalError."""
+def _folder_of(place: str) -> StoredPath | None:
+    """Return the folder of a name, or None for the state store; raises KognicJournalAccessError."""
     if place == TASK:
         return None
     if is_masked(place):
-        raise KognicJournalError(
+        raise KognicJournalAccessError(
             f"the journal of this task is in {place}, and what is *** there is not remembered: give the task that"
-            f" folder again. {advice}"
+            f" folder again."
         )
     try:
         return to_path(place, "the journal of this task")
     except KognicInputError as error:
-        raise KognicJournalError(f"{sentence(error.message)} {advice}") from error
+        raise KognicJournalAccessError(error.message) from error
 
 
 def _named(place: str) -> str:
     return _STORE if place == TASK else f"the folder {place}"
-
-
-def _with(error: KognicJournalError, advice: str) -> Exception:
-    return error.with_message(f"{sentence(error.message)} {advice}") if advice else error
