@@ -203,9 +203,7 @@ class Cleaner:
         Raises:
             _LeftAloneError: Somebody has, or the store keeps nobody apart.
         """
-        if is_held(self._store, self._place.folder, CLEANING):
-            raise _LeftAloneError(What.IN_USE, "somebody else cleans it")
-        self._lease.acquire(lambda: False)
+        self._acquire(self._lease, self._place.folder, CLEANING, "somebody else cleans it")
         if not self._lease.exclusive:
             raise _LeftAloneError(
                 What.NOT_KEPT_APART,
@@ -218,11 +216,15 @@ class Cleaner:
             if not is_held(self._store, folder, key):
                 continue
             lease = Lease(folder, key, self._facts, ttl=self._ttl, store=self._store)
-            try:
-                lease.acquire(_Alive(self._store, folder, key))
-            except KognicStoppedError as error:
-                raise _LeftAloneError(What.IN_USE) from error
+            self._acquire(lease, folder, key)
             self._taken.append((lease, folder, key))
+
+    def _acquire(self, lease: Lease, folder: Any, key: str, note: str = "") -> None:
+        """Take a lease from whoever is dead or asleep; raises _LeftAloneError where its holder is alive."""
+        try:
+            lease.acquire(_Alive(self._store, folder, key))
+        except KognicStoppedError as error:
+            raise _LeftAloneError(What.IN_USE, note) from error
 
     def _give_back(self) -> None:
         for lease, *_ in self._taken:
@@ -234,11 +236,11 @@ class Cleaner:
             ):  # it does no harm, and no more than one is left in each group
                 discard(self._store, self._place.folder, CLEANING, self._facts)
 
-    def _remove_leases(self) -> None:
-        """Remove the files of leases that were there when it began, of each the oldest first."""
+    def _tidy(self) -> None:
+        """Remove the files of leases and the like that were there when it began, of each the oldest first."""
         for lease, *_ in self._taken:
             lease.release()
-        for folder, name in sorted(self._before.leases(), key=str):
+        for folder, name in sorted(self._before.of_nobody(), key=str):
             self._delete(folder / name)
         for _, folder, key in self._taken:
             discard(self._store, folder, key, self._facts)
@@ -289,9 +291,9 @@ class Cleaner:
         stems = {part.stem for part in contents.parts} | contents.compacted_stems
         mark = Compacted(self._last_used, contents.writer, tuple(sorted(stems)), self._keys())
         header = replace(self._place.header, writer=self._writer)
-        self._write(contents.compaction.lines(), header.to_line(), compacted_header(header, mark))
+        self._write(contents.compaction.pieces(), header.to_line(), compacted_header(header, mark))
         self._remove_parts([*contents.leftovers, *contents.parts])
-        self._remove_leases()
+        self._tidy()
 
     def _remove(self) -> None:
         contents = self._had()
@@ -312,7 +314,7 @@ class Cleaner:
             names = self._store.again(partial(self._store.names, folder), "read")
             for name in marks_of(names, list(contents.tombs)):
                 self._delete(folder / name)
-        self._remove_leases()
+        self._tidy()
 
     def _keys(self) -> tuple[str, ...]:
         """The keys of the leases that were taken, now or before."""
@@ -323,10 +325,10 @@ class Cleaner:
             raise KognicJournalError("the journal was not read.")
         return self._contents
 
-    def _write(self, lines: Iterable[bytes], header: bytes, last: bytes) -> None:
+    def _write(self, pieces: Iterable[bytes], header: bytes, last: bytes) -> None:
         contents = self._had()
         stem = stem_after([*contents.leftovers, *contents.parts, *contents.tombs])
-        for number, content in enumerate(contents_of_parts(lines, header, last), start=1):
+        for number, content in enumerate(contents_of_parts(pieces, header, last), start=1):
             self._lease.check()
             write_part(self._store, self._place.folder, stem, number, content)
         self._lease.check()

@@ -1,9 +1,9 @@
 """What is kept of a journal that is compacted: for each scene what its ledger says, in as few lines as that takes.
 
-    ["i", scene, "", 0, 0] ["c", scene, prediction]    for each prediction of an earlier document
-    ["f", scene, upload]                               for each upload that has begun it anew
-    ["b", scene, [prediction, ...], ""]                what was there before its document was sent
-    ["i", scene, digest, when, covered]                and what became of that:
+    ["i", scene, digest, 0, 0] ["c", scene, prediction]    for each prediction of an earlier document
+    ["f", scene, upload]                                   for each upload that has begun it anew
+    ["b", scene, [prediction, ...], ""]                    what was there before its document was sent
+    ["i", scene, digest, when, covered]                    and what became of that:
     ["c", scene, prediction] or ["r", scene, status, message]
 
 So every version that reads a journal reads these, and knows of each scene what it knew: as which upload it may ask,
@@ -77,11 +77,14 @@ class Compaction:
         """Return when something was intended last, by the clock of whoever did (s since the epoch)."""
         return max(self._scenes.values(), default=0.0)
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield what is to be kept, where nothing is in doubt, and nothing was to be sent and was not."""
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what is to be kept, where nothing is in doubt, and nothing was to be sent and was not.
+
+        Each piece is the lines of one scene, with their ends: a part that has some of them says what is wrong.
+        """
         for scene, entry in self._entries():
             if entry is not None:
-                yield from map(encode, self._records_of(scene, entry))
+                yield b"".join(encode(record) + b"\n" for record in self._records_of(scene, entry))
 
     def _entries(self) -> Iterator[tuple[bytes, Entry | None]]:
         for scene in self._scenes:
@@ -96,15 +99,16 @@ class Compaction:
 
     def _records_of(self, scene: bytes, entry: Entry) -> Iterator[Record]:
         made = self._made.get(scene, [])
+        digest = bytes.fromhex(entry.digest)
         for prediction in made:
-            yield Intent(scene, b"", 0.0, covered=False)
+            yield Intent(scene, digest, 0.0, covered=False)
             yield Created(scene, prediction)
         for upload in self._anew.get(scene, []):
             yield BegunAnew(scene, upload)
         before = tuple(sorted(map(to_bytes, self._ledger.before(scene))))
         if before := tuple(one for one in before if one not in made):
             yield Baseline(scene, before, _NO_UPLOAD)
-        yield Intent(scene, bytes.fromhex(entry.digest), self._scenes[scene], entry.covered)
+        yield Intent(scene, digest, self._scenes[scene], entry.covered)
         if entry.prediction_uuid is not None:
             yield Created(scene, to_bytes(entry.prediction_uuid), entry.resent)
             return

@@ -19,16 +19,16 @@ _PART = 4 << 20
 _LAST_ATTEMPT = 0xFFFFFFFF
 
 
-def contents_of_parts(lines: Iterable[bytes], header: bytes, last: bytes) -> Iterator[bytes]:
+def contents_of_parts(pieces: Iterable[bytes], header: bytes, last: bytes) -> Iterator[bytes]:
     """Yield what each part of an attempt holds; there is one at least.
 
     Args:
-        lines: The lines.
+        pieces: What stands in them, in pieces that stay together.
         header: The header of each part but the last one.
         last: That of the last one: what it says holds once all are there.
     """
     held: bytes | None = None
-    for chunk in _chunks(lines):
+    for chunk in _chunks(pieces):
         if held is not None:
             yield header + b"\n" + held
         held = chunk
@@ -48,11 +48,11 @@ def write_part(store: Store, folder: Any, stem: str, number: int, content: bytes
         store.again(lambda: store.write(folder / f"{name}a.jsonl", content), "written")
 
 
-def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines, each with its end, as many together as go into one part."""
+def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield pieces, as many together as go into one part."""
     gathered = bytearray()
-    for line in lines:
-        gathered += line + b"\n"
+    for piece in pieces:
+        gathered += piece
         if len(gathered) >= _PART:
             yield bytes(gathered)
             gathered.clear()

@@ -84,13 +84,19 @@ class Listing:
             default=0.0,
         )
 
-    def leases(self) -> Iterator[tuple[Any, str]]:
-        """Yield the files of leases: the folder, and the name."""
-        return ((folder, found.name) for folder, found in self._all() if LEASE.fullmatch(found.name))
+    def of_nobody(self) -> Iterator[tuple[Any, str]]:
+        """Yield the files that are of no use once no attempt runs, each the folder and the name.
+
+        Those are the leases, and what attempts left that were killed while they began a part.
+        """
+        for folder, found in self._all():
+            if LEASE.fullmatch(found.name) or found.name.endswith(".begun"):
+                yield folder, found.name
 
     def lease_keys(self) -> set[tuple[Any, str]]:
         """Return the leases that were taken: the folder, and the key."""
-        return {(folder, name.partition("-")[0]) for folder, name in self.leases()}
+        matches = ((folder, LEASE.fullmatch(found.name)) for folder, found in self._all())
+        return {(folder, match[1]) for folder, match in matches if match}
 
     def same_parts(self, other: Listing) -> bool:
         """Tell whether the same parts are there as at another moment, and as large."""

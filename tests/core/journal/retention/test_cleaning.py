@@ -111,7 +111,9 @@ def test_older_versions_read_what_is_compacted_and_refuse_what_was_removed(tmp_p
     clean(tmp_path, REMOVE_AT_ONCE)
     (part,) = part_files(tmp_path)
     (header,) = part.read_bytes().splitlines()
-    with pytest.raises(KognicJournalFormatError, match="has the format version 3, .* Use the version that wrote"):
+    with pytest.raises(
+        KognicJournalFormatError, match=r"has the format version 3, .* Use the version that wrote"
+    ):
         HEADER.check_line(header, "there")
 
 
@@ -206,7 +208,7 @@ def test_an_upload_that_finds_its_journal_removed_stops(folder: Any) -> None:
 
 
 def test_who_starts_over_need_not_say_so_again(folder: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """For its own source. One that the journal knew has to say so itself; one that it did not goes on, and says so."""
+    """For its own source. Another that the journal knew has to say so itself; one that it did not goes on."""
     used(folder)
     if not exclusive(folder):
         pytest.skip("nothing is cleaned there")
@@ -310,7 +312,7 @@ def test_a_holder_that_was_asleep_is_superseded(folder: Any) -> None:
     row = clean_one(folder, ttl=0.5)
     assert row.what is What.COMPACTED
     assert scene(70) in what_is_known(folder)
-    with pytest.raises(KognicJournalError, match="its lease is gone|another attempt has taken over"):
+    with pytest.raises(KognicJournalError, match=r"its lease is gone|another attempt has taken over"):
         log.append([b'["i","%032x","%032x",1.5,1]' % (71, 2)])
     log.close()
     assert len([name for name in files_of(folder) if name.endswith(".lease")]) == 0
