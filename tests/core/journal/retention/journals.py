@@ -12,7 +12,7 @@ from airflow_provider_kognic.core.journal.log import ReadOnlyLog
 from airflow_provider_kognic.core.journal.retention.cleaning import Ages, Cleaned
 from airflow_provider_kognic.core.journal.retention.folders import clean_all
 from airflow_provider_kognic.core.models import Outcome, Result
-from tests.core.journal.folders import HEADER, log_in
+from tests.core.journal.folders import log_in
 
 AT_ONCE = Ages(compact=0.0)
 REMOVE_AT_ONCE = Ages(compact=0.0, remove=0.0)
@@ -102,6 +102,3 @@ def clean_one(folder: Any, ages: Ages = AT_ONCE, **more: Any) -> Cleaned:
 def names_in(folder: Path) -> list[str]:
     """The files of the group's own folder."""
     return sorted(path.name for path in log_in(folder).folder.iterdir())
-
-
-__all__ = ["HEADER"]
