@@ -1,4 +1,4 @@
-"""The command line as Airflow has it: `airflow kognic validate PATH...`, `pool create`, from Airflow 3.2 on.
+"""The command line as Airflow has it, from 3.2 on: `airflow kognic validate PATH...`, `pool create`, and more.
 
 Airflow reads the key `cli` of a provider's metadata and calls what it names, for every command that somebody runs:
 so this defines commands, and what they do is imported when they do it.

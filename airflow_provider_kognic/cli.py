@@ -1,7 +1,9 @@
 """The command line: `airflow-provider-kognic COMMAND`, with no Airflow running or imported but for `pool`.
 
-`validate` is here, `convert` in `convert_cli`, `preview` in `preview_cli`, `scenes` in `scenes_cli`, `table`
-in `table_cli`. Exit code 0: everything is valid. 1: something is invalid. 2: something could not be checked.
+`validate` is here, `convert` in `convert_cli`, `preview` in `preview_cli`, `scenes` in `scenes_cli`, `table` in
+`table_cli`, `pool` and `journal` in `administration`; the latter imports Airflow for an object store.
+
+Exit code 0: everything is valid. 1: something is invalid. 2: something could not be checked.
 """
 
 from __future__ import annotations
@@ -75,7 +77,8 @@ def define_commands(commands: Any) -> None:
     Args:
         commands: What argparse's `add_subparsers` returns, or what takes the same calls.
     """
-    from airflow_provider_kognic import convert_cli, pool_cli, preview_cli, scenes_cli, table_cli
+    from airflow_provider_kognic import convert_cli, preview_cli, scenes_cli, table_cli
+    from airflow_provider_kognic.administration import journal_cli, pool_cli
 
     validate = commands.add_parser("validate", help=HELP, description=DESCRIPTION)
     for flags, options in ARGUMENTS:
@@ -94,6 +97,8 @@ def define_commands(commands: Any) -> None:
     table.set_defaults(does=table_cli.table)
     pool = commands.add_parser("pool", help=pool_cli.HELP, description=pool_cli.DESCRIPTION)
     pool_cli.add_arguments(pool)
+    journal = commands.add_parser("journal", help=journal_cli.HELP, description=journal_cli.DESCRIPTION)
+    journal_cli.add_arguments(journal)
 
 
 def _parser() -> argparse.ArgumentParser:

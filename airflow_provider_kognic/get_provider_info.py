@@ -72,6 +72,27 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
 }
 
+# `[kognic] journal`. It is not sensitive: Airflow would mask the folder's name in every log then, so that no
+# message could say where a journal is. A value with a password in it is refused instead.
+CONFIG: dict[str, Any] = {
+    "kognic": {
+        "description": "Uploads of predictions to Kognic.",
+        "options": {
+            "journal": {
+                "description": "Where tasks that upload predictions remember what they sent, unless their argument"
+                " ``journal`` says otherwise: a folder that every worker sees, on a disk or in an object store, for"
+                " all tasks and runs; or ``task`` for Airflow's task state store, which knows one task of one Dag"
+                " run. Without it, that is where they remember it, too. It names an Airflow connection, and holds"
+                " no password.",
+                "version_added": None,
+                "type": "string",
+                "example": "s3://my_connection@my-bucket/kognic-journals",
+                "default": None,
+            }
+        },
+    }
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, as Airflow's `provider_info.schema.json` describes it."""
@@ -111,6 +132,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": [_LINK],
+        "config": CONFIG,
         # Read from Airflow 3.2 on.
         "cli": ["airflow_provider_kognic.airflow_cli.get_kognic_cli_commands"],
     }

@@ -66,7 +66,7 @@ def test_the_table_of_reasons_has_each_that_a_receipt_may_hold() -> None:
     }
     never_of_a_prediction = {
         *("OutageError", "StoppedError", "RowError", "JournalError", "JournalFormatError"),
-        *("StoreError", "StoreCredentialsError", "JournalAccessError"),
+        *("StoreError", "StoreCredentialsError", "JournalAccessError", "JournalRemovedError"),
     }
     only_their_kinds = {"Error", "UnavailableError", "AuthError", "AmbiguousError"}
     named = set(others) - {"http_<status>"}

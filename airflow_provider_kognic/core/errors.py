@@ -21,7 +21,8 @@
     ├── KognicRowError              look for a newer version of this provider: a listing is not as expected
     ├── KognicJournalError          look at the journal's store: without it nothing is sent; a retry may help
     │   ├── KognicJournalFormatError  ... where it holds what is no journal, or another's: mend it by hand
-    │   └── KognicJournalAccessError  ... where it is denied, or bucket, region or credentials are wrong: mend these
+    │   ├── KognicJournalAccessError  ... where it is denied, or bucket, region or credentials are wrong: mend these
+    │   └── KognicJournalRemovedError ... where retention has removed it: look what was sent, and say how to go on
     └── KognicAmbiguousError        look at the server: it may have executed the request
         ├── KognicNoAnswerError     sent, but no answer came (time-out, reset)
         ├── KognicServerError       408 or 5xx
@@ -192,6 +193,10 @@ class KognicJournalFormatError(KognicJournalError):
 
 class KognicJournalAccessError(KognicJournalError):
     """The journal's store says no, and will: denied, no such bucket, the wrong region or credentials."""
+
+
+class KognicJournalRemovedError(KognicJournalError):
+    """The journal was removed by `journal clean`: what it knew as sent is unknown now."""
 
 
 class KognicAmbiguousError(KognicError):

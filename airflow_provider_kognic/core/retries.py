@@ -16,6 +16,7 @@ from airflow_provider_kognic.core.errors import (
     KognicJournalAccessError,
     KognicJournalError,
     KognicJournalFormatError,
+    KognicJournalRemovedError,
     KognicNotFoundError,
     KognicPermissionError,
     KognicRedirectError,
@@ -100,7 +101,8 @@ def may_repeat(error: KognicError, *, idempotent: bool) -> bool:
     """
     if isinstance(error, KognicJournalError):
         # A full disk may have room again, and a store that is silent may answer.
-        return not isinstance(error, (KognicJournalFormatError, KognicJournalAccessError))
+        for_good = (KognicJournalFormatError, KognicJournalAccessError, KognicJournalRemovedError)
+        return not isinstance(error, for_good)
     decided = verdict(error)
     return decided is Verdict.AGAIN or (idempotent and decided is Verdict.IN_DOUBT)
 

@@ -183,8 +183,9 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         allow_empty: Whether a source without any prediction is a success.
         outage_timeout: Seconds without any success after which the run ends, for Airflow to retry.
         journal: Where the upload remembers what it sent, so that a retry, a clear or another run does not send it
-            again: None for Airflow's task state store (Airflow >= 3.3; one task of one Dag run), a folder on the
-            worker's disk or any object store (for all runs, on every Airflow), or False for nowhere (templated).
+            again: a folder on the worker's disk or any object store (for all runs, on every Airflow), `task` for
+            Airflow's task state store (Airflow >= 3.3; one task of one Dag run), None for what the setting
+            `[kognic] journal` says, and `task` if that says nothing, or False for nowhere (templated).
         receipts: A `.jsonl` file to write: one row for every prediction of the source with its outcome. Beside
             `r.jsonl`, `r.failed.jsonl` has those that were neither created nor skipped; a later task takes it as
             `manifest` (templated).
@@ -198,8 +199,10 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         force: Forget what the journal says of this source's scenes, after someone has removed their predictions
             in the app: they are all sent (templated).
         on_lost_journal: What to do where an earlier try of this task in this run has kept a journal and this one
-            does not find it, as its folder is gone, not mounted, or another one (noticed on Airflow >= 3.3):
-            `fail`, or `start_over` without it, as `force` does (templated).
+            does not find it, as its folder is gone or not mounted (noticed on Airflow >= 3.3), or where
+            `journal clean` has removed it: `fail`, or `start_over` without it, as `force` does. Where another
+            journal is asked for than the first try had, the task goes on with the first one; with `start_over` it
+            goes over to the other (templated).
         validation: `strict` refuses a document that breaks a rule of Kognic's prediction format, a scene without
             annotations, and a class without a row in the class mapping, as far as these are known; `off` only what
             is no JSON object with an object `openlabel`.

@@ -56,6 +56,7 @@ GROUP = "kognic.group"
 FOLDERS = "kognic.journal.folders"
 SHARDS = "kognic.shards"
 SHARD = "kognic.journal.shard"
+CHOSEN = "kognic.journal.chosen"
 
 
 class TaskStateStoreLog:
@@ -282,7 +283,7 @@ class TaskStateStoreLog:
 
 
 class TaskStateStoreMemory:
-    """Remembers one value in the task state store: what became of creating a group, or where journals are.
+    """Remembers one value in the task state store: what became of creating a group, or which journal there is.
 
     It is a `core.groups.intent.GroupMemory` and a `core.journal.memory.JournalMemory`. A superseded attempt may
     load nothing where there is something, but it can save nothing either.

@@ -16,6 +16,7 @@ from airflow_provider_kognic.core.errors import (
     KognicJournalAccessError,
     KognicJournalError,
     KognicJournalFormatError,
+    KognicJournalRemovedError,
     KognicOutageError,
     KognicRedirectError,
     KognicRequestError,
@@ -53,7 +54,7 @@ def test_every_error_has_a_verdict(kind: type[KognicError]) -> None:
         assert decided is Verdict.AGAIN
     else:
         assert decided not in {Verdict.AGAIN, Verdict.IN_DOUBT, Verdict.STOP_IN_DOUBT}
-    for_good = (KognicJournalFormatError, KognicJournalAccessError)
+    for_good = (KognicJournalFormatError, KognicJournalAccessError, KognicJournalRemovedError)
     journal = issubclass(kind, KognicJournalError) and not issubclass(kind, for_good)
     assert may_repeat(kind("x"), idempotent=False) is (decided is Verdict.AGAIN or journal)
 

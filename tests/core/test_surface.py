@@ -78,7 +78,8 @@ PUBLIC: dict[str, str] = {
     "errors": (
         "KognicAmbiguousError KognicAnswerError KognicAuthError KognicConnectionError "
         "KognicCredentialsError KognicError KognicInputError "
-        "KognicJournalAccessError KognicJournalError KognicJournalFormatError KognicNoAnswerError "
+        "KognicJournalAccessError KognicJournalError KognicJournalFormatError "
+        "KognicJournalRemovedError KognicNoAnswerError "
         "KognicNotFoundError "
         "KognicOutageError KognicPermissionError KognicRateLimitError KognicRedirectError "
         "KognicRequestError KognicRowError KognicServerError KognicStoppedError "
@@ -118,7 +119,7 @@ PUBLIC: dict[str, str] = {
     "groups.waiting": "DatasetScenesQuestion PredictionsGroupQuestion Question in_vain scenes_to_wait_for",
     "hosts": "is_loopback is_same_host normal_host normal_url",
     "journal.facade": "Journal record_of",
-    "journal.folder": "FolderLog",
+    "journal.folder": "FolderLog folder_name",
     "journal.format": (
         "AttemptBegins Baseline BaselineTaken BegunAnew Created Header InDoubt Intent NotARecordError "
         "Refused Unsent decode digest_kept encode scene_of_intent to_bytes to_text"
@@ -132,6 +133,14 @@ PUBLIC: dict[str, str] = {
     "journal.log": "Log LogThread ReadOnlyLog Readable Rhythm",
     "journal.memory": "JournalMemory Kept Remembered RememberedLog",
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
+    "journal.retention.cleaning": "Ages Cleaned Cleaner What",
+    "journal.retention.compaction": "Compaction",
+    "journal.retention.folders": "clean_all",
+    "journal.retention.lease_files": "content_of discard is_held",
+    "journal.retention.marks": "Compacted Removed compacted_header compacted_in removed_header removed_in",
+    "journal.retention.new_parts": "contents_of_parts stem_after write_part",
+    "journal.retention.removed": "Removals day_of marks_of",
+    "journal.retention.survey": "Contents Listing Place journals_in list_files read",
     "journal.store": "Store T journal_error",
     "journal.writer": "Demand OpenIntents Writer answered not_open",
     "masking": "Quoted is_masked masked masked_as presentable secrets_of",
@@ -239,6 +248,7 @@ PUBLIC: dict[str, str] = {
     "sources.scene_tables.kitti": "table_of_kitti",
     "stores.ahead": "T ahead",
     "stores.asking": "Asking T",
+    "stores.entries": "Found entries",
     "stores.limited": "T awaited heard in_time seconds_for within",
     "stores.pages": "Contents files_below is_folder lists_by_pages",
     "stores.patience": "Patience T",

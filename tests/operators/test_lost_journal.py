@@ -34,15 +34,13 @@ LOSSES: dict[str, Callable[[Path], Any]] = {
     "a part removed": lambda folder: part_of(folder).unlink(),
     "a part renamed": lambda folder: part_of(folder).rename(folder / "aside"),
 }
-# What the second try is given, and how the text of the first one's journal begins.
+STORE = "Airflow's task state store"
+# What the first try is given, and what the second, and what they are called.
 OTHERS = {
-    "another folder": ("{tmp}/journal", "{tmp}/other", "They wrote to the folder"),
-    "a folder after the state store": (
-        "None",
-        "{tmp}/journal",
-        "kept their journal in Airflow's state store",
-    ),
-    "the state store after a folder": ("{tmp}/journal", "None", "kept their journal in the folder"),
+    "another folder": ("{tmp}/journal", "{tmp}/other", "the folder {tmp}/journal", "the folder {tmp}/other"),
+    "a folder after the state store": ("None", "{tmp}/journal", STORE, "the folder {tmp}/journal"),
+    "the state store after a folder": ("{tmp}/journal", "None", "the folder {tmp}/journal", STORE),
+    "the state store by its name": ("{tmp}/journal", "task", "the folder {tmp}/journal", STORE),
 }
 
 
@@ -99,28 +97,30 @@ def test_a_try_that_is_given_another_journal(
     tmp_path: Path,
     how: str,
 ) -> None:
-    """By a template, or by whoever changed the Dag meanwhile."""
-    first, second, said = OTHERS[how]
+    """By a template, or by whoever changed the Dag meanwhile: it goes on with the first one, and says so."""
+    first, second, was, now = (text.replace("{tmp}", str(tmp_path)) for text in OTHERS[how])
     server.set_faults(rules=[{"kind": "latency", "seconds": 0.1}])
     upload(
         dag,
         group,
         predictions=str(write_predictions(COUNT)),
-        journal=f"{{{{ '{first}' if ti.try_number == 1 else '{second}' }}}}".replace("{tmp}", str(tmp_path)),
+        journal=f"{{{{ '{first}' if ti.try_number == 1 else '{second}' }}}}",
         max_connections=2,
         retries=1,
     )
     with killed_at(server, 8):
         run = run_dag(dag, connection=server)
-    assert (run.state, run.tries("upload")) == ("failed", 2), run.output
-    assert said in run.output
-    assert "nothing was sent" in run.output
-    assert posts(server) < COUNT
-    assert set(scenes(server, group).values()) == {1}
+    assert (run.state, run.tries("upload")) == ("success", 2), run.output
+    assert (
+        f"The journal of this task is {was}, since try 1, and now another one is asked for: {now}"
+        in run.output
+    )
+    assert "Going on with the first one" in run.output
+    assert posts(server) == COUNT
+    assert each_once(server, group, COUNT)
 
 
 @pytest.mark.parametrize("journals", [("folder", "other"), ("None", "folder"), ("folder", "None")])
-@pytest.mark.parametrize("way", [{"on_lost_journal": "{{ 'start_over' }}"}, {"force": True}])
 def test_to_go_on_without_it_is_to_be_asked_for(
     run_dag: RunDag,
     dag: "DAG",
@@ -129,7 +129,6 @@ def test_to_go_on_without_it_is_to_be_asked_for(
     write_predictions: Write,
     tmp_path: Path,
     journals: tuple[str, str],
-    way: dict[str, Any],
 ) -> None:
     """Then it is said what may be doubled, and the tries after that one go on where it was."""
     server.set_faults(rules=[{"kind": "latency", "seconds": 0.1}])
@@ -141,15 +140,37 @@ def test_to_go_on_without_it_is_to_be_asked_for(
         journal=f"{{{{ '{first}' if ti.try_number == 1 else '{second}' }}}}",
         max_connections=2,
         retries=2,
-        **way,
+        on_lost_journal="{{ 'start_over' }}",
     )
     with killed_at(server, 8):
         run = run_dag(dag, connection=server)
     assert (run.state, run.tries("upload")) == ("success", 2), run.output
-    assert "Starting over, as on_lost_journal or force says" in run.output
+    assert "Going over to that, as on_lost_journal says" in run.output
     assert "Look for duplicates" in run.output
     assert posts(server) > COUNT
     assert len(scenes(server, group)) == COUNT
+
+
+def test_force_forgets_other_runs_and_not_which_journal_this_one_has(
+    run_dag: RunDag, dag: "DAG", server: Emulator, group: str, write_predictions: Write, tmp_path: Path
+) -> None:
+    """Or its second try would send again what its first one has sent."""
+    server.set_faults(rules=[{"kind": "latency", "seconds": 0.1}])
+    upload(
+        dag,
+        group,
+        predictions=str(write_predictions(COUNT)),
+        journal=f"{tmp_path}/{{{{ ti.try_number }}}}",
+        max_connections=2,
+        retries=1,
+        force=True,
+    )
+    with killed_at(server, 8):
+        run = run_dag(dag, connection=server)
+    assert (run.state, run.tries("upload")) == ("success", 2), run.output
+    assert "Going on with the first one" in run.output
+    assert posts(server) == COUNT
+    assert each_once(server, group, COUNT)
 
 
 def test_a_folder_that_is_mounted_again(

@@ -31,6 +31,8 @@ from airflow_provider_kognic.core.journal.format import encode
 from airflow_provider_kognic.core.journal.lease import TTL, not_held, stopped
 from airflow_provider_kognic.core.journal.leases import Leases
 from airflow_provider_kognic.core.journal.log import Rhythm
+from airflow_provider_kognic.core.journal.retention import marks
+from airflow_provider_kognic.core.journal.retention.removed import Removals
 from airflow_provider_kognic.core.journal.store import Store, journal_error
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.stores.asking import OUTAGE_TIMEOUT, Asking
@@ -73,6 +75,7 @@ class FolderLog:
         ttl: See `Lease`.
         outage_timeout: Seconds without an answer after which an object store is given up. While lines are written
             the lease ends that sooner: it can be told to be held for two thirds of `ttl` without an answer.
+        start_over: Go on where retention has removed the journal; see `retention.removed`.
     """
 
     def __init__(
@@ -86,8 +89,9 @@ class FolderLog:
         writer: str | None = None,
         ttl: float = TTL,
         outage_timeout: float = OUTAGE_TIMEOUT,
+        start_over: bool = False,
     ) -> None:
-        self.base, self._within = folder, (_safe(header.host), header.predictions_group_uuid.lower())
+        self.base, self._within = folder, (folder_name(header.host), header.predictions_group_uuid.lower())
         self.folder: Any = folder / self._within[0] / self._within[1]
         self.rhythm = _LOCAL if files.is_local(folder) else _STORED
         self._header = header
@@ -96,6 +100,16 @@ class FolderLog:
         self._leases = Leases(
             self.folder, source_key, upload_key, span=span, writer=who, ttl=ttl, store=self._store
         )
+        self._removals = Removals(
+            self._store,
+            header.predictions_group_uuid,
+            self._leases.source,
+            self._leases.keys,
+            writer=who,
+            start_over=start_over,
+        )
+        # What the names of parts began with that others stand for now.
+        self._replaced: set[str] = set()
         self._stopping: Callable[[], bool] = lambda: False
         self._earlier: list[PartFile] = []
         self._parts: Parts | None = None
@@ -131,13 +145,19 @@ class FolderLog:
         Raises:
             KognicJournalError: A part cannot be read.
             KognicJournalFormatError: A part is damaged, foreign, or of another version, host or group.
+            KognicJournalRemovedError: Retention has removed the journal.
         """
         attempt = ""
         with self._translated("read"):
             for path, number, line in parts.read(self._earlier, self._store):
                 self._at = (path, number)
                 if number == 1:
+                    if (removed := marks.removed_in(self._header, line, self.where())) is not None:
+                        self._removals.heed(removed, path, write=self._parts is not None)
+                        continue
                     begins = self._header.check_line(line, self.where())
+                    if (compacted := marks.compacted_in(line, self.where())) is not None:
+                        self._replaced.update(compacted.parts)
                     before, attempt = attempt, path.name.rpartition("-")[0]
                     if attempt != before:
                         yield encode(begins)
@@ -181,8 +201,11 @@ class FolderLog:
         return self._usable().stem
 
     def stems(self) -> set[str]:
-        """Return what the names of the parts begin with that were there when it was opened."""
-        return {part.stem for part in self._earlier}
+        """Return what the names of the parts begin with that were there when it was opened.
+
+        Those that others stand for since are among them, once it was read.
+        """
+        return {part.stem for part in self._earlier} | self._replaced
 
     def give_up(self, why: str) -> None:
         """Append nothing any more, and leave the part where it is.
@@ -284,7 +307,7 @@ class FolderLog:
             raise journal_error(error, self.folder, what) from error
 
 
-def _safe(host: str) -> str:
+def folder_name(host: str) -> str:
     """Return a host as the name of a folder; hosts that differ have names that do."""
     lower = host.lower()
     name = _UNSAFE.sub("_", lower)[:_LONGEST_NAME]

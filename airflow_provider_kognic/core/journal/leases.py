@@ -15,6 +15,9 @@ where none of them is held. As everybody makes a file before looking, of two tha
 other. If both do, that of all the source stays, or else the one whose name comes first. The other one is given
 back, and waits before it is taken again. A holder that shows no sign of life is ousted from its range, as it would
 be by the next one of the same range.
+Who cleans a journal (see `retention`) has a lease of its own, for all of it. It takes that first, and then looks
+for anybody else's; an attempt takes its own first, and then looks for that one, and waits. So one of the two sees
+the other here, too, and only the attempt ever waits.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.journal import holder
 from airflow_provider_kognic.core.journal.lease import TTL, Lease, key_of, stopped
+from airflow_provider_kognic.core.journal.retention.lease_files import is_held
 from airflow_provider_kognic.core.journal.store import Store
 from airflow_provider_kognic.core.models import Span
 
@@ -37,6 +41,9 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.files import StoredPath
 
 logger = logging.getLogger(__name__)
+
+# Of the lease that keeps uploads away while a journal is cleaned.
+CLEANING = key_of("journal clean")
 
 _SAY_EVERY = 30.0
 _POLL = 1.0
@@ -68,6 +75,10 @@ class Leases:
         writer: Who that is, for people.
         ttl: See `Lease`.
         store: See `Lease`.
+
+    Attributes:
+        source: The key of the source's lease.
+        keys: The keys of both.
     """
 
     def __init__(
@@ -83,13 +94,15 @@ class Leases:
     ) -> None:
         self._folder, self._ttl, self._store = folder, ttl, store
         self._facts = holder.introduce(writer)
-        self._key, self._span = key_of(source_key), span or Span()
-        self._row = row_of(self._key, self._span)
+        self.source, self._span = key_of(source_key), span or Span()
+        self._row = row_of(self.source, self._span)
+        self.keys = {self.source}
         self._source = self._lease(self._row, self._facts, "It has the same source.")
         self._upload: Lease | None = None
         if upload_key is not None:
             facts = {**self._facts, "source": self._row}
             own = key_of(f"upload {upload_key}")
+            self.keys.add(own)
             self._upload = self._lease(own, facts, "It is of the same task in the same run.")
 
     @property
@@ -111,6 +124,7 @@ class Leases:
             self._acquire_source(stopping)
             if self._upload is not None:
                 self._upload.check()
+            self._let_cleaning_end(stopping)
         except BaseException:
             self.release()
             raise
@@ -127,10 +141,19 @@ class Leases:
         if self._upload is not None:
             self._upload.release()
 
+    def _let_cleaning_end(self, stopping: Callable[[], bool]) -> None:
+        """Wait while somebody cleans the journal; who may be asleep is to see that it is superseded."""
+        if not is_held(self._store or Store(self._folder), self._folder, CLEANING):
+            return
+        facts = holder.introduce(self._facts["writer"])
+        shared = "It cleans the journal of this predictions group."
+        cleaning = Lease(self._folder, CLEANING, facts, ttl=self._ttl, shared=shared, store=self._store)
+        cleaning.acquire(stopping)
+        cleaning.release()
     def _acquire_source(self, stopping: Callable[[], bool]) -> None:
         writer = self._facts["writer"]
         others = _OtherRanges(
-            self._folder, self._key, self._span, writer=writer, ttl=self._ttl, store=self._store
+            self._folder, self.source, self._span, writer=writer, ttl=self._ttl, store=self._store
         )
         while True:
             self._source.acquire(stopping)

@@ -15,9 +15,10 @@ from airflow_provider_kognic.core.errors import KognicJournalError, KognicJourna
 from airflow_provider_kognic.core.hosts import is_same_host
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.journal.log import Rhythm
+from airflow_provider_kognic.core.masking import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.journal.format import Header
 
@@ -148,32 +149,26 @@ class RememberedLog:
         self._start_over = start_over
         # What is to be noted before the first line is appended.
         self._remembered: Remembered | None = None
+        self._looked = False
         self._found: tuple[tuple[str, str], ...] = ()
 
     def open(self, stopping: Callable[[], bool]) -> None:
-        """Open the log, and see that it holds what earlier attempts left.
+        """See `Log.open`."""
+        self._log.open(stopping)
+
+    def read(self) -> Iterator[bytes]:
+        """Yield what `Log.read` returns, and see that it holds what earlier attempts left.
 
         Raises:
-            KognicStoppedError: `stopping` said so.
-            KognicJournalError: It cannot be opened, or the journal of earlier attempts is not there.
+            KognicJournalError: It cannot be read, or the journal of earlier attempts is not there.
         """
-        self._log.open(stopping)
-        try:
-            self._look()
-        except BaseException:
-            self._log.close()
-            raise
-
-    def read(self) -> Iterable[bytes]:
-        """See `Log.read`."""
-        lines: Iterable[bytes] = self._log.read()
-        return lines
-
-    def peek(self, stopping: Callable[[], bool] = lambda: False) -> Iterable[bytes]:
-        """See `Readable.peek`; raises as `open` does."""
-        lines: Iterable[bytes] = self._log.peek(stopping)
+        yield from self._log.read()
         self._look()
-        return lines
+
+    def peek(self, stopping: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
+        """Yield what `Readable.peek` returns; raises as `read` does."""
+        yield from self._log.peek(stopping)
+        self._look()
 
     def where(self) -> str:
         """Return the place of the line that was read last, for messages."""
@@ -190,6 +185,8 @@ class RememberedLog:
         Raises:
             KognicJournalError: They could not be kept, or that not be remembered.
         """
+        if not self._looked:
+            self._look()
         if self._remembered is not None:
             self._note(self._remembered)
             self._remembered = None
@@ -200,6 +197,7 @@ class RememberedLog:
         self._log.close()
 
     def _look(self) -> None:
+        self._looked = True
         remembered = Remembered(self._memory, self._header)
         kept = remembered.kept
         if self._folder is None:
@@ -230,7 +228,7 @@ class RememberedLog:
             f"The journal of earlier tries of this task is not there: of the {len(kept.parts)} parts that they"
             f" wrote, {folder and folder.folder} lacks {named}{more}."
         )
-        if folder is not None and kept.folder != str(folder.base):
+        if folder is not None and kept.folder != masked(str(folder.base)):
             return f"{text} They wrote to the folder {kept.folder}, and this one was given {folder.base}."
         return f"{text} It was removed since, or the folder is not mounted on this worker."
 
@@ -253,7 +251,7 @@ class RememberedLog:
             return
         parts = (*self._found, (self._folder.stem(), self._attempt))
         try:
-            remembered.note(str(self._folder.base), parts)
+            remembered.note(masked(str(self._folder.base)), parts)
         except BaseException as error:
             # It may be remembered all the same: then the part has to stay.
             self._folder.give_up(f"it could not be remembered that there is a journal: {error}")

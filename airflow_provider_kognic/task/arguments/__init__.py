@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.formats.options import FormatOptions
 
 FROM_PREDICTIONS = "from_predictions"
+# What names Airflow's task state store, as a journal.
+TASK = "task"
 
 
 class OnLostJournal(Enum):
@@ -55,7 +57,8 @@ class UploadArguments:
         formats: What the predictions are, and how they are read.
         max_refused_rows: How many rows of a model's results may be refused, or None for any number.
         options: How to upload.
-        journal: A folder, None for Airflow's task state store, or False for no journal.
+        journal: A folder, `TASK` for Airflow's task state store, None for what the installation says, or False for
+            no journal.
         force: Whether to forget what the journal says of the source's scenes.
         on_lost_journal: What to do where the journal of earlier tries is gone.
         receipts: The path of the receipts, or None.
@@ -234,7 +237,7 @@ def check_something(value: Any, what: str) -> str:
 
 
 def check_journal(value: Any) -> Any:
-    """Return a folder, None or False.
+    """Return a folder, `TASK`, None or False.
 
     Raises:
         KognicInputError: It is something else.
@@ -242,10 +245,13 @@ def check_journal(value: Any) -> Any:
     # What templates make of None and False where they do not render natively.
     words: dict[str, bool | None] = {"none": None, "false": False, "true": True}
     found = words.get(value.strip().lower(), value) if isinstance(value, str) else value
+    if isinstance(found, str) and found.strip() == TASK:
+        return TASK
     if found is None or found is False or is_path(found):
         return found
     raise KognicInputError(
-        f"journal must be a folder, None for Airflow's state store, or False for none, not {brief(value)}."
+        f"journal must be a folder, {TASK!r} for Airflow's state store, None for what the installation says, or"
+        f" False for none, not {brief(value)}."
     )
 
 

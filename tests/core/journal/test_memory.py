@@ -114,7 +114,7 @@ def test_a_part_that_is_missing(tmp_path: Path) -> None:
     assert not isinstance(caught.value, KognicJournalFormatError)  # a retry may help
     assert str(parts[2].parent) in str(caught.value)
     with pytest.raises(KognicJournalError, match="lacks 000003"):
-        ReadOnlyLog(in_folder(tmp_path, memory)).read()
+        list(ReadOnlyLog(in_folder(tmp_path, memory)).read())
     (tmp_path / "aside").rename(parts[2])
     assert attempt(in_folder(tmp_path, memory)) == [line(number) for number in range(1, 7)]
     shutil.rmtree(tmp_path / HOST)
@@ -153,7 +153,7 @@ def test_to_look_only_looks(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     kept = memory.value
     shutil.rmtree(tmp_path / HOST)
     with pytest.raises(KognicJournalError, match="is not there"):
-        ReadOnlyLog(in_folder(tmp_path, memory)).read()
+        list(ReadOnlyLog(in_folder(tmp_path, memory)).read())
     assert list(ReadOnlyLog(in_folder(tmp_path, memory, start_over=True)).read()) == []
     assert "Starting over" in caplog.text
     assert memory.value is kept

@@ -1,4 +1,8 @@
-"""Which journal an upload has: a folder, Airflow's state store, or none."""
+"""Which journal an upload has: a folder, Airflow's state store, or none.
+
+`setting` knows what is asked for, by the task or by the installation. `chosen` goes on with what an earlier try of
+the task had, whatever is asked for by then, where that is remembered.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicJournalFormatError
 from airflow_provider_kognic.task.arguments import OnLostJournal
-from airflow_provider_kognic.task.paths import to_path, to_shard
+from airflow_provider_kognic.task.journals.setting import SETTING, asked_for
+from airflow_provider_kognic.task.paths import to_shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,12 +22,14 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.files import StoredPath
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.journal.folder import FolderLog
     from airflow_provider_kognic.core.journal.format import Header
-    from airflow_provider_kognic.core.journal.memory import RememberedLog
     from airflow_provider_kognic.core.models import Span
     from airflow_provider_kognic.task.arguments import UploadArguments
+    from airflow_provider_kognic.task.journals.chosen import ChosenLog
+    from airflow_provider_kognic.task.journals.setting import Asked
     from airflow_provider_kognic.task.state_store import TaskStateStoreLog, TaskStateStoreMemory
     from airflow_provider_kognic.task.stored_values import TaskStateStore
 
@@ -49,7 +56,7 @@ def choose_journal(
         ended: Tells whether nobody waits for Airflow's state store any more.
 
     Raises:
-        KognicInputError: The journal is no folder.
+        KognicInputError: The journal that is asked for is no folder.
     """
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.journal.log import ReadOnlyLog
@@ -57,12 +64,13 @@ def choose_journal(
     if arguments.journal is False:
         _say_what_is_not_guaranteed(arguments, context, "journal=False")
         return None
+    asked = asked_for(arguments.journal)
     store: TaskStateStore | None = context.get("task_state_store")
-    log: FolderLog | RememberedLog
+    log: FolderLog | ChosenLog
     if store is not None:
-        log = _in_or_beside(store, arguments, context, settings, source_key, ended)
-    elif arguments.journal is not None:
-        log = _in_folder(arguments, context, settings, source_key)
+        log = _in_or_beside(store, asked, arguments, context, settings, source_key, ended)
+    elif asked.folder is not None:
+        log = _in_folder(asked.folder, arguments, context, settings, source_key)
     else:
         _say_what_is_not_guaranteed(
             arguments, context, "this Airflow has no task state store (3.3 and later do)"
@@ -73,32 +81,40 @@ def choose_journal(
 
 
 def _in_folder(
-    arguments: UploadArguments, context: Context, settings: Settings, source_key: str
+    folder: StoredPath, arguments: UploadArguments, context: Context, settings: Settings, source_key: str
 ) -> FolderLog:
     from airflow_provider_kognic.core.journal.folder import FolderLog
 
     shard = to_shard(arguments.predictions)
     return FolderLog(
-        to_path(arguments.journal, "'journal'"),
+        folder,
         _header(arguments, context, settings),
         source_key=source_key,
         span=None if shard is None else shard.span,
         upload_key=upload_of(context),
         writer=writer_of(context),
         outage_timeout=arguments.options.outage_timeout,
+        start_over=_starts_over(arguments),
     )
+
+
+def _starts_over(arguments: UploadArguments) -> bool:
+    """Tell whether to go on where a journal is gone."""
+    return arguments.on_lost_journal is OnLostJournal.START_OVER or arguments.force
 
 
 def _in_or_beside(
     store: TaskStateStore,
+    asked: Asked,
     arguments: UploadArguments,
     context: Context,
     settings: Settings,
     source_key: str,
     ended: Callable[[], bool],
-) -> RememberedLog:
+) -> ChosenLog:
     """Return the journal in the task state store, or in a folder that is remembered there."""
     from airflow_provider_kognic.core.journal.memory import RememberedLog
+    from airflow_provider_kognic.task.journals.chosen import ChosenLog
     from airflow_provider_kognic.task.state_store import (
         FOLDERS,
         SHARD,
@@ -111,17 +127,36 @@ def _in_or_beside(
     stored = TaskStateStoreLog(
         store, header, writer=writer_of(context), host_as_typed=typed, outage_timeout=timeout
     )
-    in_store = arguments.journal is None
-    if in_store:
-        memory = TaskStateStoreMemory(store, SHARD, outage_timeout=timeout, ended=ended)
-        _check_same_shard(arguments, source_key, memory, stored)
-    return RememberedLog(
-        stored if in_store else _in_folder(arguments, context, settings, source_key),
-        TaskStateStoreMemory(store, FOLDERS, outage_timeout=timeout, ended=ended),
+    folders = TaskStateStoreMemory(store, FOLDERS, outage_timeout=timeout, ended=ended)
+    shard = TaskStateStoreMemory(store, SHARD, outage_timeout=timeout, ended=ended)
+
+    def in_folder(folder: StoredPath) -> FolderLog:
+        return _in_folder(folder, arguments, context, settings, source_key)
+
+    def remembered(folder: StoredPath | None) -> RememberedLog:
+        if folder is None:
+            _check_same_shard(arguments, source_key, shard, stored)
+        return RememberedLog(
+            stored if folder is None else in_folder(folder),
+            folders,
+            header,
+            attempt=_try_of(context),
+            elsewhere=stored.is_there,
+            start_over=_starts_over(arguments),
+        )
+
+    return ChosenLog(
+        asked,
         header,
+        store,
+        remembered,
+        in_folder,
+        stored.is_there,
         attempt=_try_of(context),
-        elsewhere=stored.is_there,
-        start_over=arguments.on_lost_journal is OnLostJournal.START_OVER or arguments.force,
+        go_over=arguments.on_lost_journal is OnLostJournal.START_OVER,
+        dry_run=arguments.dry_run,
+        outage_timeout=timeout,
+        ended=ended,
     )
 
 
@@ -202,6 +237,10 @@ def _try_of(context: Context) -> str:
 
 def _say_what_is_not_guaranteed(arguments: UploadArguments, context: Context, why: str) -> None:
     if arguments.dry_run:
+        logger.info(
+            "There is no journal: %s. So it is not known what was sent before: it counts as still to be sent.",
+            why,
+        )
         return
     ti: Any = context.get("ti")
     tried = 1 if ti is None else ti.try_number or 1
@@ -210,8 +249,9 @@ def _say_what_is_not_guaranteed(arguments: UploadArguments, context: Context, wh
     else:
         what = "What is created is known within this try only: a retry, a clear or another run sends it again"
     logger.warning(
-        "There is no journal: %s. %s. With a folder, such as journal='s3://...', nothing is sent twice, on every"
-        " version of Airflow.",
+        "There is no journal: %s. %s. With a folder, such as journal='s3://...' or for all tasks %s, nothing is"
+        " sent twice, on every version of Airflow.",
         why,
         what,
+        SETTING,
     )
