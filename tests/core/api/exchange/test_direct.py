@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -172,7 +172,7 @@ def test_what_of_it_may_have_arrived_is_in_doubt(
     expected: type[KognicError] | None,
 ) -> None:
     """From its first byte on, until there is an answer."""
-    patience = 1 if server in {reads_nothing, answers_nothing} else PATIENCE
+    patience = 2 if server in {reads_nothing, answers_nothing} else PATIENCE
     with raw_server(lambda *_: None, hello=server) as raw:
         settings = way(settings_for(emulator, base_url=raw.url, timeout=patience))
         if expected is None:
@@ -267,23 +267,23 @@ def answers_one_and_reads_one_more(connection: socket.socket) -> None:
 def test_a_connection_that_was_closed_is_not_used_again(
     emulator: Emulator, tokens: TokenProvider, way: Callable[[Settings], Settings]
 ) -> None:
-    """However soon: also where the loop has not yet been told."""
-    server = Spoken([answers_one_and_hangs_up])
+    """Also where the loop has not yet been told."""
+    closed = threading.Semaphore(0)
+
+    def answers_once(connection: socket.socket) -> None:
+        answers_one_and_hangs_up(connection)
+        connection.shutdown(socket.SHUT_RDWR)
+        closed.release()
 
     async def run(settings: Settings) -> None:
         async with AsyncKognicClient(settings, tokens=tokens) as client:
-            for number in range(1, 6):
+            for _ in range(5):
                 assert await client.create_prediction(UUID, UUID, SMALL) == UUID
-                await asyncio.to_thread(raw_is_closed, number)
-                time.sleep(0.2)  # noqa: ASYNC251 - the loop is not to see it before the next request is made
+                assert closed.acquire(timeout=PATIENCE)  # and the loop stands still meanwhile
 
-    def raw_is_closed(number: int) -> None:
-        end = time.monotonic() + PATIENCE
-        while len(server.taken) < number and time.monotonic() < end:
-            time.sleep(0.01)
-
-    with raw_server(lambda *_: None, hello=server) as raw:
-        asyncio.run(run(way(settings_for(emulator, base_url=raw.url, max_connections=1))))
+    with raw_server(lambda *_: None, hello=answers_once) as raw:
+        settings = settings_for(emulator, base_url=raw.url, max_connections=1, timeout=PATIENCE)
+        asyncio.run(run(way(settings)))
         assert raw.connections == 5
 
 
@@ -294,7 +294,7 @@ def test_a_connection_that_is_closed_on_the_next_request_leaves_doubt(
     """The request may have been read to its end: it is not made again on another connection."""
     server = Spoken([answers_one_and_reads_one_more, answers_all])
     with raw_server(lambda *_: None, hello=server) as raw:
-        settings = way(settings_for(emulator, base_url=raw.url, max_connections=1))
+        settings = way(settings_for(emulator, base_url=raw.url, max_connections=1, timeout=PATIENCE))
         with pytest.raises(KognicNoAnswerError):
             send(settings, tokens, times=2)
         assert raw.connections == 1
@@ -330,6 +330,7 @@ def test_who_speaks_unasked_is_not_answered(emulator: Emulator, tokens: TokenPro
         async with AsyncKognicClient(settings_for(emulator, base_url=url), tokens=tokens) as client:
             for way in client._exchange._idle or ():
                 way.__class__ = Slow
+                cast("Slow", way)._connect = PATIENCE
             with pytest.raises(KognicConnectionError, match="before it was asked"):
                 await client.create_prediction(UUID, UUID, SMALL)
 
@@ -572,7 +573,9 @@ def test_an_error_keeps_no_document(
             for _ in range(3):
                 with suppress(KognicError):
                     await client.create_prediction(UUID, UUID, document)
-            await asyncio.sleep(0.01)
+            end = time.monotonic() + PATIENCE
+            while sys.getrefcount(document) > before and time.monotonic() < end:  # noqa: ASYNC110 - the system tells
+                await asyncio.sleep(0.01)
             assert sys.getrefcount(document) == before
 
     gc.collect()
