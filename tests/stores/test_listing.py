@@ -107,8 +107,7 @@ def test_of_each_key_little_is_kept(s3: S3, given: str) -> None:
         peaks.append(found[1])
         assert source.total == count
         assert [entry.size() for entry in source if isinstance(entry, Prediction)] == [2] * count
-    assert held[1] - held[0] < 100 * 2000
-    # A page of a thousand keys is there as the library tells it, and perhaps the next one.
+    assert held[1] - held[0] < 250 * 2000
     assert peaks[1] - peaks[0] < 400 * 2000
 
 
