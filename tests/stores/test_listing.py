@@ -1,9 +1,11 @@
 """What a listing of a store costs, how long it is waited for, and what becomes of names that no path can hold."""
 
 import asyncio
+import gc
 import json
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +37,13 @@ LONG = 60.0
 
 def put(s3: S3, *keys: str) -> None:
     s3.put_all(dict.fromkeys(keys, CONTENT))
+
+
+def put_many(s3: S3, count: int) -> None:
+    """Put documents of as many scenes that are not there yet."""
+    there = set(s3.keys("day/"))
+    keys = (f"day/{demo.scene_uuid(number)}.json" for number in range(count))
+    s3.put_all({key: b"{}" for key in keys if key not in there})
 
 
 def of(source: Any) -> dict[str, bytes | str]:
@@ -77,6 +86,29 @@ def test_a_folder_with_many_pages_is_listed_once(s3: S3) -> None:
         s3.proxy.requests.clear()
         assert to_source(f"{ROOT}/{given}").total == 1200
         assert len(s3.proxy.requests) <= most, (given, s3.proxy.requests)
+
+
+@pytest.mark.parametrize("given", ["day/", "*/*.json", "**/*.json"])
+def test_of_each_key_little_is_kept(s3: S3, given: str) -> None:
+    """Its name and its size, while it is listed and after; what the store's library tells of one is 1.5 KB."""
+    put_many(s3, 1100)
+    held, peaks = [], []
+    to_source(f"{ROOT}/{given}")  # imports what is needed
+    for count in (1100, 3100):
+        put_many(s3, count)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            source = to_source(f"{ROOT}/{given}")
+            found = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        held.append(found[0])
+        peaks.append(found[1])
+        assert source.total == count
+        assert [entry.size() for entry in source if isinstance(entry, Prediction)] == [2] * count
+    assert held[1] - held[0] < 250 * 2000
+    assert peaks[1] - peaks[0] < 400 * 2000
 
 
 @pytest.mark.parametrize("given", ["day/", "day/*.json", "d*/*.json", "**/*.json", "rows.jsonl"])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core.packed.names import GatheredNames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 # What a store tells of a key, or of a folder: at least its `name`, mostly its `size` and `type`.
 _Entry = dict[str, Any]
@@ -129,28 +129,36 @@ def _is_of(store: Any, scheme: str) -> bool:
 
 def _s3_pages(store: Any, bucket: str, prefix: str, delimiter: str) -> Iterator[_Entry]:
     ask = {"Bucket": bucket, "Prefix": prefix, "Delimiter": delimiter, **store.req_kw}
-    while True:
+    more = True
+    while more:
         page = store.call_s3("list_objects_v2", **ask)
-        for one in page.get("CommonPrefixes", ()):
-            yield {"name": f"{bucket}/{one['Prefix'][:-1]}", "type": _FOLDER}
-        for one in page.get("Contents", ()):
-            yield {"name": f"{bucket}/{one['Key']}", "size": one["Size"]}
-        if not page.get("IsTruncated"):
-            return
-        ask["ContinuationToken"] = page["NextContinuationToken"]
+        folders = [one["Prefix"] for one in page.get("CommonPrefixes", ())]
+        files = [(one["Key"], one["Size"]) for one in page.get("Contents", ())]
+        more = bool(page.get("IsTruncated"))
+        ask["ContinuationToken"] = page.get("NextContinuationToken")
+        del page  # before the next one comes
+        yield from _named(bucket, folders, files)
 
 
 def _gcs_pages(store: Any, bucket: str, prefix: str, delimiter: str) -> Iterator[_Entry]:
     ask = {"prefix": prefix or None, "delimiter": delimiter or None, "maxResults": _PAGE}
-    while True:
+    more = True
+    while more:
         page = store.call("GET", "b/{}/o", bucket, json_out=True, **ask)
-        for one in page.get("prefixes", ()):
-            yield {"name": f"{bucket}/{one[:-1]}", "type": _FOLDER}
-        for one in page.get("items", ()):
-            yield {"name": f"{bucket}/{one['name']}", "size": int(one.get("size", 0))}
-        if (token := page.get("nextPageToken")) is None:
-            return
-        ask["pageToken"] = token
+        folders = page.get("prefixes", [])
+        files = [(one["name"], int(one.get("size", 0))) for one in page.get("items", ())]
+        more = "nextPageToken" in page
+        ask["pageToken"] = page.get("nextPageToken")
+        del page  # likewise
+        yield from _named(bucket, folders, files)
+
+
+def _named(bucket: str, folders: Iterable[str], files: Iterable[tuple[str, int]]) -> Iterator[_Entry]:
+    """Yield the entries of a page, named as fsspec does: with the bucket, folders without the slash at the end."""
+    for key in folders:
+        yield {"name": f"{bucket}/{key[:-1]}", "type": _FOLDER}
+    for key, size in files:
+        yield {"name": f"{bucket}/{key}", "size": size}
 
 
 def _size_of(entry: Mapping[str, Any]) -> int | None:

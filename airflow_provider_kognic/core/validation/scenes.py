@@ -17,6 +17,7 @@ from airflow_provider_kognic.core.errors import (
     KognicStoppedError,
 )
 from airflow_provider_kognic.core.models import Refused, is_uuid
+from airflow_provider_kognic.core.packed.tables import PackedSet
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.retries import may_repeat
 
@@ -50,8 +51,7 @@ class AnnotatedScenes:
         self._annotations = annotations
         self._stopping = stopping
         self._lock = threading.Lock()
-        # 16 bytes instead of a text of 36, as there may be many.
-        self._scenes: set[bytes] | None = None
+        self._scenes: PackedSet | None = None
         self._failure: KognicError | None = None
 
     def check(self, scene_uuid: str) -> None:
@@ -79,9 +79,9 @@ class AnnotatedScenes:
                 " (DatasetScenesSensor); validation='off' sends it all the same.",
             )
 
-    def _list(self) -> set[bytes]:
+    def _list(self) -> PackedSet:
         began = time.monotonic()
-        scenes: set[bytes] = set()
+        scenes = PackedSet()
         rows = 0
         try:
             for annotation in self._annotations():
