@@ -623,7 +623,10 @@ def test_a_journal_that_cannot_be_opened_leaves_the_receipts_alone(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"journal": True}, "journal must be a folder, None for Airflow's state store, or False"),
+        (
+            {"journal": True},
+            "journal must be a folder, 'task' for Airflow's state store, None for what the installation says, or",
+        ),
         ({"journal": 3}, "journal must be a folder"),
         ({"receipts": "/data/r.json"}, "receipts must be the path of a .jsonl file"),
         ({"receipts": False}, "receipts must be the path of a .jsonl file"),
