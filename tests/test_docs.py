@@ -101,6 +101,7 @@ def test_the_limits_are_those_of_the_checker() -> None:
         limits.MOST_FRAMES,
         limits.MOST_FRAGMENT_BYTES,
         limits.MOST_FRAGMENT_VALUES,
+        limits.MOST_FRAGMENT_CONTAINERS,
         limits.MOST_DEPTH,
         MOST_PIXELS,
         issues.MOST_COUNTED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_PIECE = 1 << 20
 
 
 @lru_cache(maxsize=1)
@@ -43,11 +46,26 @@ def check_content(document: bytes) -> None:
     except RecursionError:
         raise Refused(Reason.NOT_JSON, "nested too deeply to be a prediction.") from None
     try:
-        document.isascii() or document.decode()  # msgspec does not look into strings that it only walks over
+        if not document.isascii():
+            _check_utf8(document)  # msgspec does not look into strings that it only walks over
     except UnicodeDecodeError as error:
         raise Refused(Reason.NOT_JSON, f"not UTF-8: {sentence(error)}") from None
     if bytes(parsed.openlabel)[:1] != b"{":
         raise Refused(Reason.NO_OPENLABEL, "'openlabel' is not an object.")
+
+
+def _check_utf8(document: bytes) -> None:
+    """Raise UnicodeDecodeError where a document is no UTF-8; as text all of it would take up to four times as much."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(document), _PIECE):
+        before = len(decoder.getstate()[0])
+        try:
+            decoder.decode(document[start : start + _PIECE], final=start + _PIECE >= len(document))
+        except UnicodeDecodeError as error:
+            at = start - before
+            raise UnicodeDecodeError(
+                error.encoding, document, at + error.start, at + error.end, error.reason
+            ) from None
 
 
 def _encoding_advice(document: bytes) -> str:

@@ -72,6 +72,12 @@ def nested_attributes(depth: int) -> bytes:
     return encode(boxes()).replace(b'"val": "CAM"', b'"val": "CAM"' + opening + closing, 1)
 
 
+def nest(opening: bytes, closing: bytes, size: int) -> bytes:
+    """So many bytes of a list of values that are nested as deeply as may be, with next to no comma in it."""
+    one = opening * 80 + b"1" + closing * 80
+    return b"[%s]" % b",".join([one] * (size // (len(one) + 1)))
+
+
 HOSTILE: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "deep lists": (lambda: b"[" * (200 * MB), {"not_json", "too_large", "no_openlabel"}),
     "deep objects": (lambda: b'{"openlabel":' * (15 * MB), {"not_json", "too_large", "no_openlabel"}),
@@ -100,6 +106,9 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "200 MB of spaces": (lambda: b" " * (200 * MB), {"not_json"}),
     "200 MB of empty lists": (lambda: put_in(b"[" + b"[]," * (66 * MB) + b"1]"), {"too_large"}),
     "200 MB of numbers": (lambda: put_in(b"[" + b"1," * (100 * MB) + b"1]"), {"too_large"}),
+    "60 MB of lists in lists": (lambda: put_in(nest(b"[", b"]", 60 * MB)), {"too_large"}),
+    "60 MB of objects in objects": (lambda: put_in(nest(b'{"a":', b"}", 60 * MB)), {"too_large"}),
+    "as many objects in objects as may be": (lambda: put_in(nest(b'{"a":', b"}", 6 * MB - 1000)), set()),
     "200 MB of unknown keys": (
         lambda: b'{"openlabel":{%s}}' % filled(lambda i: b'"k%d":1' % i),
         {"unknown_key"},

@@ -29,3 +29,18 @@ def test_the_content_check_asks_for_little(document: bytes, reason: str) -> None
 
 def test_the_content_check_takes_anything_with_an_object_openlabel() -> None:
     check_content(b'{"openlabel": {"anything": 1}}')
+
+
+@pytest.mark.parametrize("before", [0, 1 << 20, (1 << 20) - 40, (3 << 20) + 7])
+def test_it_says_where_a_document_is_no_utf_8(before: int) -> None:
+    """However far in it is: a long one is looked through in pieces, and a character may lie on two of them."""
+    good = b'{"openlabel": {"text": "' + "\u65e5".encode() * (before // 3) + b"x" * (before % 3)
+    check_content(good + b'"}}')
+    with pytest.raises(
+        Refused, match=f"decode byte 0xff in position {len(good)}: invalid start byte"
+    ) as caught:
+        check_content(good + b'\xff"}}')
+    assert caught.value.reason == "not_json"
+    cut = good + b"\xe6\x97"  # the last character is not whole
+    with pytest.raises(Refused, match=f"in position {len(good)}"):
+        check_content(cut + b'"}}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,10 @@ from msgspec.json import Decoder
 from airflow_provider_kognic.core.openlabel.decoding.limits import MOST_FRAMES, Unreadable, check_fragment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+# Up to here the frames are taken apart on the first way through a document, however many they are.
+_FEW_FRAMES_BYTES = 2 << 20
 
 
 class _Sections(Struct, gc=False):
@@ -34,11 +38,20 @@ class _Envelope(Struct, gc=False):
     openlabel: _Sections
 
 
+class _SectionsWithFrames(_Sections, gc=False, kw_only=True):
+    frames: dict[str, Raw]  # type: ignore[assignment]  # it is what it may be, if it is an object
+
+
+class _EnvelopeWithFrames(Struct, gc=False):
+    openlabel: _SectionsWithFrames
+
+
 class _FrameOutline(Struct, gc=False):
     frame_properties: Raw
 
 
 _decode_envelope = Decoder(_Envelope).decode
+_decode_with_frames = Decoder(_EnvelopeWithFrames).decode
 _decode_outlines = Decoder(dict[str, _FrameOutline]).decode
 _decode_frames = Decoder(dict[str, Raw]).decode
 
@@ -50,11 +63,13 @@ class SplitDocument:
     Attributes:
         root: What stands under `openlabel` without the frames, as JSON.
         frames: The frames, as JSON; None where `frames` is no object.
+        colons: How many colons each of the frames has, in their order.
         odd_keys: Whether keys around the fragments are unknown, or occur twice: they are in none of the fragments.
     """
 
     root: bytes
     frames: Mapping[str, Raw] | None
+    colons: Sequence[int]
     odd_keys: bool
 
 
@@ -66,19 +81,25 @@ def split(document: bytes) -> SplitDocument:
         msgspec.DecodeError: It is no JSON, or not of the form `{"openlabel": {}}`.
         RecursionError: It is nested too deeply.
     """
-    sections = _decode_envelope(document).openlabel
+    sections, frames = _sections_and_frames(document)
     given = [(name, getattr(sections, name)) for name in sections.__struct_fields__ if name != "frames"]
     root = b"{%s}" % b",".join(b'"%s":%s' % (name.encode(), bytes(raw)) for name, raw in given if raw)
     check_fragment(root, "openlabel")
-    frames: Mapping[str, Raw] | None = {}
-    inside = root.count(b":")
-    if sections.frames:
-        inside += 1
-        frames = _frames(document, sections.frames)
-        inside += sum(bytes(raw).count(b":") for raw in (frames.values() if frames else ()))
-        inside += len(frames or ())
     # Every key has one colon: those that are neither in a fragment nor around one belong to keys that were dropped.
-    return SplitDocument(root, frames, odd_keys=frames is not None and document.count(b":") != inside + 1)
+    colons = [bytes(raw).count(b":") for raw in frames.values()] if frames else []
+    inside = root.count(b":") + sum(colons) + len(colons) + (sections.frames is not UNSET)
+    odd_keys = frames is not None and document.count(b":") != inside + 1
+    return SplitDocument(root, frames, colons, odd_keys=odd_keys)
+
+
+def _sections_and_frames(document: bytes) -> tuple[_Sections, Mapping[str, Raw] | None]:
+    """Return what stands under `openlabel`, and the frames in it, None where they are no object."""
+    if len(document) <= _FEW_FRAMES_BYTES:
+        with contextlib.suppress(ValidationError):  # no frames, or no object
+            found = _decode_with_frames(document).openlabel
+            return found, found.frames
+    sections = _decode_envelope(document).openlabel
+    return sections, _frames(document, sections.frames) if sections.frames else {}
 
 
 def _frames(document: bytes, raw: Raw) -> Mapping[str, Raw] | None:
