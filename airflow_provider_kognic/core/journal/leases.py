@@ -150,6 +150,7 @@ class Leases:
         cleaning = Lease(self._folder, CLEANING, facts, ttl=self._ttl, shared=shared, store=self._store)
         cleaning.acquire(stopping)
         cleaning.release()
+
     def _acquire_source(self, stopping: Callable[[], bool]) -> None:
         writer = self._facts["writer"]
         others = _OtherRanges(
