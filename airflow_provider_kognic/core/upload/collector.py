@@ -1,14 +1,14 @@
 """Python's garbage collector, told to leave the heap of others alone while an upload runs.
 
 The heap of an Airflow task holds some hundred thousand objects that live as long as the task: Airflow's models,
-SQLAlchemy, pydantic. What a document is decoded into, thousands of lists and dicts that live for a moment, makes the
-collector believe that much has changed since it last looked, and it goes through all of that heap, again and again,
-to find nothing: a third of the time of checking documents of 700 KB.
+SQLAlchemy, pydantic. What a document is decoded into, thousands of lists and dicts that live for a moment, makes
+the collector believe that much has changed since it last looked, and it goes through all of that heap, again and
+again, to find nothing: a third of the time of checking documents of 700 KB.
 
-So it is told to look more rarely. It still looks: what refers to itself, such as an exception and its traceback, must
-go, or memory would grow with the number of predictions. `gc.freeze` would take Airflow's heap out of its sight for
-good, and what `gc.unfreeze` puts back is everybody's: Airflow's LocalExecutor and its DAG processor freeze, too, and
-nobody could tell theirs from ours. Thresholds are numbers, and can be put back.
+So it is told to look more rarely. It still looks: what refers to itself, such as an exception and its traceback,
+must go, or memory would grow with the number of predictions. `gc.freeze` would take Airflow's heap out of its sight
+for good, and what `gc.unfreeze` puts back is everybody's: Airflow's LocalExecutor and its DAG processor freeze,
+too, and nobody could tell theirs from ours. Thresholds are numbers, and can be put back.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Objects that were made and not yet freed, after which the youngest are looked at: some documents of 700 KB. And how
-# many times each generation is looked at before the next older one is, too. What lives longer is little: of 100,000
-# predictions less than of one document.
+# Objects that were made and not yet freed, after which the youngest are looked at: some documents of 700 KB. And
+# how many times each generation is looked at before the next older one is, too. What lives longer is little: of
+# 100,000 predictions less than of one document.
 _QUIET = (100_000, 20, 50)
 
 
