@@ -155,6 +155,32 @@ def open_to_read(path: Any) -> IO[bytes]:
         raise
 
 
+def read_small(path: Path, most: int) -> bytes | None:
+    """Read a small file of this machine; None where it is larger, a link, anything else, or cannot be read.
+
+    It follows no link, as nobody knows where that leads.
+
+    Args:
+        path: The file.
+        most: Most bytes that it may have.
+    """
+    try:
+        descriptor = os.open(path, _READ | os.O_NOFOLLOW)
+    except (OSError, ValueError):  # the latter for text that no file can be named by, such as one with a NUL
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            return None
+        content = os.read(descriptor, most + 1)
+        # One that is being written, or of the system, has another size than it says.
+        return content if len(content) == status.st_size else None
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
 def told_size(path: Any) -> int | None:
     """Return the bytes of a file of this machine, as it says of itself; None where that is not known so cheaply."""
     if not is_local(path):

@@ -55,7 +55,7 @@ def check_content(document: bytes) -> None:
 
 
 def _check_utf8(document: bytes) -> None:
-    """Raise UnicodeDecodeError where a document is no UTF-8; as text all of it would take up to four times as much."""
+    """Raise UnicodeDecodeError where a document is no UTF-8; as text it would take up to four times as much."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(document), _PIECE):
         before = len(decoder.getstate()[0])

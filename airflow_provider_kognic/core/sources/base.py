@@ -245,6 +245,11 @@ def unique(source: Source) -> Iterator[Prediction | Result]:
         yield entry
 
 
+def is_at_hand(source: Source) -> bool:
+    """Tell whether going through a source waits for nothing: what it yields is in memory, but for the documents."""
+    return bool(getattr(source, "at_hand", False))
+
+
 def nothing_in(source: Source) -> str:
     """Return what is there where a source has no entry, as a sentence; nothing where the source does not say."""
     return str(getattr(source, "nothing", ""))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol
 
 from airflow_provider_kognic.core.errors import KognicStoreError
-from airflow_provider_kognic.core.files import NotAFileError, is_local, open_to_read
+from airflow_provider_kognic.core.files import NotAFileError, is_local, open_to_read, read_small
 from airflow_provider_kognic.core.masking import masked_as
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
@@ -93,6 +95,41 @@ def read_document(path: PathLike, most: int, size: int | None = None) -> bytes:
     if (name := compression_of(document)) is not None:
         raise Refused(Reason.NOT_JSON, f"is compressed ({name}), and not JSON as it stands: decompress it.")
     return document
+
+
+@dataclass(frozen=True)
+class DocumentFile:
+    """Reads a file that is a document and nothing else; what a `Prediction` has for its `read`.
+
+    Attributes:
+        path: The file.
+        most: Most bytes that it may have.
+        size: Its bytes, as its store told them; None where it did not.
+    """
+
+    path: PathLike
+    most: int
+    size: int | None = None
+
+    def __call__(self) -> bytes:
+        """See `read_document`."""
+        return read_document(self.path, self.most, self.size)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of this machine that it is in, if it is in one."""
+        return self.path.parent if isinstance(self.path, Path) and is_local(self.path) else None
+
+    def at_once(self, most: int) -> bytes | None:
+        """Read it if it is small; None where there is anything about it that `read_document` is to say.
+
+        Args:
+            most: Most bytes that it may have.
+        """
+        if not isinstance(self.path, Path):
+            return None
+        document = read_small(self.path, min(most, self.most))
+        return None if document is None or compression_of(document) is not None else document
 
 
 def not_readable(path: PathLike, error: Exception) -> NoReturn:

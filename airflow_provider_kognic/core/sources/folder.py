@@ -13,7 +13,7 @@ from airflow_provider_kognic.core.models import Refused, unknown_size
 from airflow_provider_kognic.core.packed.names import GatheredNames
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import Format, Found, prediction_of, refusal
-from airflow_provider_kognic.core.sources.bounded import read_document
+from airflow_provider_kognic.core.sources.bounded import DocumentFile
 from airflow_provider_kognic.core.sources.listing import Names, is_pattern, is_stored, may_be_empty
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
@@ -49,12 +49,17 @@ class FilesSource:
         """Number of files."""
         return len(self.names) + len(self.refused)
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the files are of this machine, see `sources.base.is_at_hand`: their names are known."""
+        return is_local(self.folder)
+
     def __iter__(self) -> Iterator[Prediction | Result]:
         for name in self.names:
             path = self.folder / name
             stem = scene_in(name)
             size = self.sizes.get(name)
-            read = partial(read_document, path, self.max_bytes, size)
+            read = DocumentFile(path, self.max_bytes, size)
             yield prediction_of(stem, str(path), read, "the file's name", _size_of(path, size))
         for name, why in self.refused.items():
             where = f"{str(self.folder).rstrip('/')}/{name}"
@@ -186,7 +191,7 @@ def _finder(resolve: Resolve, max_bytes: int) -> Find:
 
     def find(source: str, _scene: object) -> Found:
         path = resolve(source)
-        return Found(str(path), partial(read_document, path, max_bytes), partial(told_size, path))
+        return Found(str(path), DocumentFile(path, max_bytes), partial(told_size, path))
 
     return find
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_kognic.core.models import Prediction
 
 
@@ -61,6 +64,28 @@ class Room:
             self._largest = max(len(document), self._largest or 0)
             self._changed.notify_all()
         return document
+
+    def take_at_once(self, size: int) -> bool:
+        """Take room for so many bytes if it is there and nobody waits for it; tell whether it was."""
+        with self._changed:
+            if self._closed or self._turns or not self._fits(size):
+                return False
+            self._used += size
+            self._largest = max(size, self._largest or 0)
+            return True
+
+    @contextlib.contextmanager
+    def held(self, size: int) -> Iterator[None]:
+        """Wait for room for so many bytes, and hold it inside.
+
+        Raises:
+            RoomClosedError: The run ends.
+        """
+        taken = self._take(size)
+        try:
+            yield
+        finally:
+            self.give_back(taken)
 
     def give_back(self, size: int) -> None:
         """Give back the room of so many bytes."""

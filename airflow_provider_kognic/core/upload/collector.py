@@ -7,8 +7,8 @@ again, to find nothing: a third of the time of checking documents of 700 KB.
 
 So it is told to look more rarely. It still looks: what refers to itself, such as an exception and its traceback,
 must go, or memory would grow with the number of predictions. `gc.freeze` would take Airflow's heap out of its sight
-for good, and what `gc.unfreeze` puts back is everybody's: LocalExecutor and the DAG processor freeze, too,
-and nobody could tell theirs from ours. Thresholds are numbers, and can be put back.
+for good, and what `gc.unfreeze` puts back is everybody's: Airflow's LocalExecutor and its DAG processor freeze,
+too, and nobody could tell theirs from ours. Thresholds are numbers, and can be put back.
 """
 
 from __future__ import annotations

@@ -201,6 +201,7 @@ class Run:
     async def _send(self) -> None:
         """Send what is queued, one at a time; after an early end, only account for it."""
         while (send := await self._ready.get()) is not None:
+            began = time.monotonic()
             result = await self._sender.deliver(send)
             if result.outcome is Outcome.CREATED and self._was_there(result):
                 result = replaced_in_place(result)
@@ -210,7 +211,7 @@ class Run:
                 self.reconciler.hold_lost(send, result)
                 final = []
             self.tally.add(*self.circuit.settle(final))
-            self.intake.release(send)
+            self.intake.release(send, time.monotonic() - began)
             del send, result, final  # likewise
 
     def _was_there(self, created: Result) -> bool:

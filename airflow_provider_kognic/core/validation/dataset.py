@@ -21,6 +21,11 @@ class DatasetCheck:
         self._scenes = scenes
         self._coverage = coverage
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether nothing is left to be asked, and so no check waits for an answer."""
+        return self._scenes is None or self._scenes.are_known
+
     def check_scene(self, scene_uuid: str) -> None:
         """See `AnnotatedScenes.check`."""
         if self._scenes is not None:

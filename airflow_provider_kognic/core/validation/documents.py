@@ -50,6 +50,11 @@ class Checks:
         self._warned = 0
         self._warnings: Counter[str] = Counter()
 
+    @property
+    def are_at_hand(self) -> bool:
+        """Whether nothing is left to be asked, and so `examine` waits for no answer."""
+        return not self._strict or self._dataset is None or self._dataset.is_at_hand
+
     def examine(self, prediction: Prediction, document: bytes) -> None:
         """Return if it may be sent.
 

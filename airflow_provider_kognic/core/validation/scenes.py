@@ -54,6 +54,11 @@ class AnnotatedScenes:
         self._scenes: PackedSet | None = None
         self._failure: KognicError | None = None
 
+    @property
+    def are_known(self) -> bool:
+        """Whether they were asked for already, and so `check` waits for nothing."""
+        return self._scenes is not None
+
     def check(self, scene_uuid: str) -> None:
         """Return if the scene can take a prediction.
 

@@ -222,6 +222,7 @@ def test_closing_can_be_given_up() -> None:
 def test_opening_can_be_cancelled() -> None:
     """Its thread ends, and whatever it may have opened is closed."""
     log = Hangs()
+    of_others = set(threading.enumerate())
 
     async def main() -> None:
         opening = asyncio.ensure_future(Journal(log).open())
@@ -231,7 +232,7 @@ def test_opening_can_be_cancelled() -> None:
         assert await asyncio.to_thread(log.has_closed.wait, PATIENCE)
 
     run(main())
-    for thread in threading.enumerate():
+    for thread in set(threading.enumerate()) - of_others:
         if thread.name.startswith("kognic-journal"):
             thread.join(PATIENCE)
             assert not thread.is_alive()

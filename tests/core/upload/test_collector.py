@@ -54,13 +54,12 @@ def test_it_looks_more_rarely_during_an_upload(emulator: Emulator, group: str) -
 def test_it_is_put_back_however_that_ends(how: type[BaseException]) -> None:
     """An error, a signal, or the end of the task."""
 
-    def story() -> None:
-        with quiet_collector():
-            assert gc.get_threshold() != USUAL
-            raise how
+    def end() -> None:
+        assert gc.get_threshold() != USUAL
+        raise how
 
-    with pytest.raises(how):
-        story()
+    with pytest.raises(how), quiet_collector():
+        end()
     assert gc.get_threshold() == USUAL
 
 

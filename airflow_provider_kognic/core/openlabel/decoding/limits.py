@@ -9,8 +9,8 @@ from __future__ import annotations
 
 _MIB = 1 << 20
 
-# Up to here a document is read as a whole: `accept` is faster frame by frame beyond, as what a frame is decoded into
-# still lies in the processor's cache when it is looked at and freed; and `explain` stays small.
+# Up to here a document is read as a whole: `accept` is faster frame by frame beyond, as what a frame is decoded
+# into still lies in the processor's cache when it is looked at and freed; and `explain` stays small.
 WHOLE_BYTES_ACCEPT = 64 * 1024
 WHOLE_BYTES_EXPLAIN = 4 * _MIB
 # Of a document.

@@ -51,11 +51,16 @@ class Entries:
             reader: The number of who takes it.
         """
         with self._taking:
-            entry = None if self._ended() else self._next()
-            if entry is not None:
-                with self._begun_lock:
-                    self._begun.setdefault(reader, deque()).append(entry)
-        return entry
+            return self._take(reader)
+
+    def take_at_once(self, reader: int) -> tuple[bool, Entry | None]:
+        """Take one if nobody else is just about to; tell whether that was so, and see `take`."""
+        if not self._taking.acquire(blocking=False):
+            return False, None
+        try:
+            return True, self._take(reader)
+        finally:
+            self._taking.release()
 
     def seen_to(self, reader: int) -> None:
         """Note that the first of what a reader has taken is accounted for."""
@@ -88,6 +93,13 @@ class Entries:
             return taken, not self.broken
         finally:
             self._taking.release()
+
+    def _take(self, reader: int) -> Entry | None:
+        entry = None if self._ended() else self._next()
+        if entry is not None:
+            with self._begun_lock:
+                self._begun.setdefault(reader, deque()).append(entry)
+        return entry
 
     def _next(self) -> Entry | None:
         """Return the next one, or None at the end. One that has raised says afterwards that it is at its end."""

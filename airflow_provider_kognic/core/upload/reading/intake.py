@@ -1,38 +1,34 @@
-"""From a source to what is to be sent: read in threads, checked, and compared with the journal.
+"""From a source to what is to be sent: read, checked, and compared with the journal.
 
-Reader threads take entry after entry; what an entry comes to is decided by `decide`. An upload sends what is to be
-sent, a dry run only notes it: both read here.
+Readers take entry after entry; what an entry comes to is decided by `decide`. Small files of this machine are read
+where they are taken, on the event loop, and all else in threads. An upload sends what is to be sent, a dry run only
+notes it: both read here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import (
-    KognicError,
-    KognicStoreCredentialsError,
-    KognicStoreError,
-)
+from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.journal.ledger import State
-from airflow_provider_kognic.core.models import NotRead, Prediction, Refused, Result
+from airflow_provider_kognic.core.models import Prediction, Result
 from airflow_provider_kognic.core.packed.tables import PackedSet
-from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources.base import cannot_read_on, unique
-from airflow_provider_kognic.core.sources.room import Room, RoomClosedError
-from airflow_provider_kognic.core.upload.reading.decide import Document, decide
+from airflow_provider_kognic.core.sources.base import cannot_read_on, is_at_hand, unique
+from airflow_provider_kognic.core.sources.room import RoomClosedError
 from airflow_provider_kognic.core.upload.reading.entries import STEP, Entries
+from airflow_provider_kognic.core.upload.reading.looking import Looking
 from airflow_provider_kognic.core.upload.reading.memory import MemoryLimit
+from airflow_provider_kognic.core.upload.reading.width import Width
 from airflow_provider_kognic.core.upload.records import Doubt, ToSend, lost_before, skipped, unsent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
     from airflow_provider_kognic.core.journal.facade import Journal
-    from airflow_provider_kognic.core.journal.ledger import Entry
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.stores.patience import Patience
@@ -47,6 +43,8 @@ _SMALL = 32 << 20
 # A reader that finds only what need not be sent tells of it after so many results, or seconds.
 _PORTION = 1000
 _TAKING = 0.05
+# One that reads on the event loop lets others have it after so many seconds.
+_HOLDING = 0.005
 # Seconds that counting the unsent rest of the source may stand still and take in all when somebody waits for the
 # end, and else. "Mark failed" in Airflow leaves 5 s for everything: an upload of some 100,000 predictions may be
 # killed while it counts, and its next attempt tells what became of them.
@@ -58,6 +56,8 @@ class Intake:
     """Goes through a source once, then through parts of it again; and accounts for what it did not get to.
 
         begin --> read by `readers` in parallel --> over --> begin again (a round of resending) or `the_rest`
+        an entry --small, and near--> read and checked here
+                 --else--> in a thread, as many at a time as `Width` says
 
     `found(reader)` yields what entries come to: a result, a doubt, or what is to be sent. The latter counts as in
     memory until `release` is called, and as taken but not accounted for until the caller comes back for the next
@@ -83,40 +83,40 @@ class Intake:
     ) -> None:
         self._source = source
         self._journal = journal
-        self._checks = checks
         self._options = options
         self._ending = ending
-        self._patience = patience
-        self._again: dict[str, Doubt] = {}
+        self._width = Width(options.max_connections)
+        self._looking = Looking(journal, checks, options, ending, patience, self._width.read_took)
         self._entries = self._new_entries(unique(source))
+        self._at_hand = is_at_hand(source)
         self._memory = self._new_memory()
-        self._room = Room(options.max_memory_bytes)
-        self._journal_read_at = time.monotonic()
         self._in_threads = 0
-        self._threads = ThreadPoolExecutor(options.max_connections, thread_name_prefix="kognic-read")
+        self._threads = ThreadPoolExecutor(self._width.most, thread_name_prefix="kognic-read")
         ending.on_halt(lambda _: self._memory.let_all_in())
-        ending.on_halt(lambda _: self._room.close())
+        ending.on_halt(lambda _: self._width.let_all_in())
         ending.on_halt(lambda _: patience.close())
 
     @property
     def readers(self) -> int:
-        """How many may call `found` in parallel: with a journal, most of them wait for their intents."""
+        """How many may call `found` in parallel: as many as may ever read, or with a journal wait for intents."""
         connections = self._options.max_connections
-        return (_WINDOW - 1) * connections if self._journal.remembers else connections
+        return self._width.most + ((_WINDOW - 2) * connections if self._journal.remembers else 0)
 
     @property
     def is_reading(self) -> bool:
         """Tell whether a document is just being read, and waits for no room: it may be to be sent, soon."""
-        return self._in_threads > 0 and not self._room.is_awaited
+        return self._in_threads > 0 and not self._looking.is_room_awaited
 
     def journal_was_read(self) -> None:
         """Note the time: whatever an earlier run sent was sent before."""
-        self._journal_read_at = time.monotonic()
+        self._looking.journal_was_read()
 
     def begin_again(self, doubts: Iterable[Doubt]) -> None:
         """Go through these once more, to be sent: they were not executed, or a newer document is to follow."""
-        self._again = {doubt.prediction.scene_uuid: doubt for doubt in doubts}
-        self._entries = self._new_entries([doubt.prediction for doubt in self._again.values()])
+        again = {doubt.prediction.scene_uuid: doubt for doubt in doubts}
+        self._looking.again = again
+        self._entries = self._new_entries([doubt.prediction for doubt in again.values()])
+        self._at_hand = True
         self._memory = self._new_memory()
 
     async def found(self, reader: int) -> AsyncGenerator[Found, None]:
@@ -132,7 +132,7 @@ class Intake:
             await self._memory.enter()
             if self._ending.why is not None:
                 return
-            portion, over = await self._take(reader)
+            portion, over = await self._taken(reader)
             if not (portion and isinstance(portion[-1], ToSend)):
                 self._memory.leave()
             portion.reverse()
@@ -147,10 +147,17 @@ class Intake:
                     yield one
                 del one  # no document is held here while the next one is awaited
 
-    def release(self, what: ToSend) -> None:
-        """Note that its document is not needed any more."""
+    def release(self, what: ToSend, seconds: float | None = None) -> None:
+        """Note that its document is not needed any more.
+
+        Args:
+            what: What was to be sent.
+            seconds: How long it had one of the connections, if it had.
+        """
+        if seconds is not None and self._width.send_took(seconds):
+            self._memory.widen(self._width.allowed - self._options.max_connections)
         self._memory.leave(len(what.document))
-        self._room.give_back(len(what.document))
+        self._looking.give_back(len(what.document))
 
     async def scenes(self) -> PackedSet:
         """Return the scenes of the source, as 16 bytes each; goes through all of it."""
@@ -202,10 +209,22 @@ class Intake:
         most = _WINDOW * self._options.max_connections if self._journal.remembers else least
         return MemoryLimit(least, most, _SMALL)
 
-    async def _take(self, reader: int) -> tuple[list[Found], bool]:
+    async def _taken(self, reader: int) -> tuple[list[Found], bool]:
+        """Read on until there is something to be sent, and tell whether the source has ended."""
         self._in_threads += 1
+        portion: list[Found] = []
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, reader)
+            over, left = self._take_here(reader, portion)
+            if over or (portion and left is None):
+                if not (portion and isinstance(portion[-1], ToSend)):
+                    await asyncio.sleep(0)  # the loop is everybody's
+                return portion, over
+            await self._width.enter()
+            try:
+                reading = partial(self._read, reader, portion, left)
+                return portion, await asyncio.get_running_loop().run_in_executor(self._threads, reading)
+            finally:
+                self._width.leave()
         except KognicError:
             raise
         except Exception as error:  # object stores raise errors of many libraries
@@ -213,74 +232,53 @@ class Intake:
         finally:
             self._in_threads -= 1
 
+    def _take_here(self, reader: int, portion: list[Found]) -> tuple[bool, Prediction | None]:
+        """Read on for as long as nothing has to be waited for.
+
+        Args:
+            reader: Who reads.
+            portion: Gets what the entries come to.
+
+        Returns:
+            Whether the source has ended; and the entry that a thread is to look at, if one was taken.
+        """
+        until = time.monotonic() + _HOLDING
+        while self._at_hand and not self._looking.is_held_up:
+            free, entry = self._entries.take_at_once(reader)
+            if entry is None:
+                return free, None
+            if isinstance(entry, Result):
+                portion.append(entry)
+            elif (one := self._looking.here(entry)) is None:
+                return False, entry
+            else:
+                portion.append(one)
+            if isinstance(portion[-1], ToSend) or time.monotonic() > until:
+                break
+        return False, None
+
     # In threads
 
-    def _read(self, reader: int) -> tuple[list[Found], bool]:
-        """Read on until there is something to be sent, and tell whether the source has ended."""
-        portion: list[Found] = []
+    def _read(self, reader: int, portion: list[Found], left: Prediction | None) -> bool:
+        """Read on until there is something to be sent, and tell whether the source has ended.
+
+        Args:
+            reader: Who reads.
+            portion: Gets what the entries come to.
+            left: What was taken already, to begin with.
+        """
         until = time.monotonic() + _TAKING
         while True:
-            entry = self._entries.take(reader)
+            entry, left = left or self._entries.take(reader), None
             if entry is None:
-                return portion, True
+                return True
             try:
-                one = entry if isinstance(entry, Result) else self._look_at(entry)
+                one = entry if isinstance(entry, Result) else self._looking.in_thread(entry)
             except RoomClosedError:  # the run ends: it was taken, and so is among the rest
-                return portion, True
+                return True
             portion.append(one)
             if isinstance(one, ToSend) or len(portion) >= _PORTION or time.monotonic() > until:
-                return portion, False
-
-    def _look_at(self, prediction: Prediction) -> Found:
-        known = self._journal.entry(prediction.scene_uuid)
-        document: Document | Refused
-        held = 0
-        found: Found | None = None
-        try:
-            content = self._content_of(prediction)
-            held = len(content)
-            document = Document(content, hashlib.sha256(content).hexdigest())
-        except Refused as why:
-            document = why
-        try:
-            found = decide(
-                prediction,
-                document,
-                known,
-                self._checks.examine,
-                self._options,
-                sent_by=self._sent_by,
-                again=self._again.get(prediction.scene_uuid),
-            )
-        finally:
-            if not isinstance(found, ToSend):
-                self._room.give_back(held)
-        return found
-
-    def _content_of(self, prediction: Prediction) -> bytes:
-        """Read a document, however often its store has to be asked.
-
-        Raises:
-            Refused: It is not to be sent, or its store did not answer for this one.
-            RoomClosedError: The run ends.
-            KognicError: The store cannot be read any more.
-        """
-        most = self._options.max_document_bytes
-        try:
-            return self._patience.call(lambda: self._room.read(prediction, most))
-        except KognicStoreCredentialsError:
-            raise
-        except KognicStoreError as error:
-            if self._ending.why is not None:
-                raise RoomClosedError from error
-            if self._patience.over:
-                raise
-            raise NotRead(Reason.STORE_UNAVAILABLE, str(error)) from error
-
-    def _sent_by(self, known: Entry) -> float:
-        if known.state is State.IN_DOUBT:
-            return time.monotonic() - max(0.0, time.time() - known.at)
-        return self._journal_read_at
+                return False
 
     def _scenes(self) -> PackedSet:
         return PackedSet(

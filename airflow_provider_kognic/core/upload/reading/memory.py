@@ -25,6 +25,7 @@ class MemoryLimit:
         self._bytes = 0
         self._largest: int | None = None
         self._open = False
+        self._more = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def enter(self) -> None:
@@ -50,6 +51,12 @@ class MemoryLimit:
             self._bytes -= size
         self._wake()
 
+    def widen(self, more: int) -> None:
+        """Let in so many more than `most`, from now on, as long as all in memory together are small."""
+        self._more = more
+        for _ in range(more):
+            self._wake()
+
     def let_all_in(self) -> None:
         """Hold nobody up any more: the run ends, and nothing will be read."""
         self._open = True
@@ -59,7 +66,7 @@ class MemoryLimit:
     def _has_room(self) -> bool:
         if self._count < self._least:
             return True
-        if self._count >= self._most or self._largest is None:
+        if self._count >= self._most + self._more or self._largest is None:
             return False
         return self._bytes + (self._count - self._sized + 1) * self._largest <= self._small
 
