@@ -230,6 +230,7 @@ PUBLIC: dict[str, str] = {
     "sources.scene_tables.kitti": "table_of_kitti",
     "stores.asking": "Asking T",
     "stores.limited": "T awaited heard in_time seconds_for within",
+    "stores.pages": "Contents files_below lists_by_pages",
     "stores.patience": "Patience T",
     "stores.troubles": (
         "Facts Row Trouble advice_of error_of has_no_bucket has_no_words is_empty is_of_another_version is_outage "
