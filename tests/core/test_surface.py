@@ -250,7 +250,7 @@ PUBLIC: dict[str, str] = {
     "stores.asking": "Asking T",
     "stores.entries": "Found entries",
     "stores.limited": "T awaited heard in_time seconds_for within",
-    "stores.pages": "Contents files_below is_folder lists_by_pages",
+    "stores.pages": "Contents files_below lists_by_pages",
     "stores.patience": "Patience T",
     "stores.troubles": (
         "Facts Row Trouble advice_of error_of has_no_bucket has_no_words is_empty is_of_another_version is_outage "

@@ -43,9 +43,9 @@ class Contents:
         try:
             for entry in _entries(store, text):
                 name = _relative(entry, text)
-                self.below = self.below or is_folder(entry) or bool(name)
+                self.below = self.below or _is_folder(entry) or bool(name)
                 self.unnamed = self.unnamed or _may_be_unnamed(entry, text)
-                if not is_folder(entry):
+                if not _is_folder(entry):
                     if name:
                         self.files.add(name, _size_of(entry))
                 elif name := name.rstrip("/"):
@@ -67,7 +67,7 @@ def files_below(store: Any, text: str, *, prefix: str = "") -> Iterator[tuple[st
         pages = _pages(store, text, prefix=prefix, delimiter="")
         more = {"prefix": prefix} if prefix else {}
         for entry in store.find(text, detail=True, **more).values() if pages is None else pages:
-            if not is_folder(entry) and (name := _relative(entry, text)):
+            if not _is_folder(entry) and (name := _relative(entry, text)):
                 yield name, _size_of(entry)
     except FileNotFoundError:
         return
@@ -78,7 +78,7 @@ def lists_by_pages(store: Any) -> bool:
     return _is_s3(store)
 
 
-def is_folder(entry: Mapping[str, Any]) -> bool:
+def _is_folder(entry: Mapping[str, Any]) -> bool:
     """Tell whether an entry is a folder, or the key that a console makes to show one: `day/`."""
     return entry.get("type") == _FOLDER or str(entry["name"]).endswith("/")
 
