@@ -43,11 +43,11 @@ logger = logging.getLogger(__name__)
 
 # Bytes of JSON, with room to Airflow's limit of 65,535.
 LARGEST_VALUE = 60_000
-# Bytes of JSON from which on a part is not added to any more: it is encoded and sent anew with every batch, and
-# a new one costs a write of the index as well.
-_PART_IS_FULL = 48_000
+# Bytes of JSON from which on a part is not added to any more: it is encoded and sent anew with every batch, which
+# costs all three processes, and a new one costs a write of the index as well.
+_PART_IS_FULL = 24_000
 # Above so many predictions a folder is the better journal: a value costs Airflow about 10 ms, and 100,000
-# predictions are some 400 values.
+# predictions are some 700 values.
 MANY_PREDICTIONS = 20_000
 _JOURNAL = "kognic.journal."
 _OWNER = "kognic.journal.owner"
