@@ -88,7 +88,7 @@ PUBLIC: dict[str, str] = {
     ),
     "files": (
         "NotAFileError StoredPath check_writable create details exists is_local listed make_folder make_whole "
-        "names open_to_read read read_up_to remove replace sync_folder told_size write write_all"
+        "names open_to_read read read_small read_up_to remove replace sync_folder told_size write write_all"
     ),
     "geometry.boxes": (
         "box_from_coco box_from_corners box_from_kitti box_from_mot box_from_yolo box_to_coco box_to_corners "
@@ -193,11 +193,11 @@ PUBLIC: dict[str, str] = {
     "reporting.tally": "Alike Tally",
     "retries": "Backoff Rule Verdict may_repeat parse_retry_after verdict",
     "sources.base": (
-        "Format Found Given PathLike Source cannot_read_on folded is_unicode nothing_in prediction_of "
-        "refusal scenes_of unique written"
+        "Format Found Given PathLike Source cannot_read_on folded is_at_hand is_unicode nothing_in "
+        "prediction_of refusal scenes_of unique written"
     ),
     "sources.bounded": (
-        "Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
+        "DocumentFile Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
     ),
     "sources.converting.classes": (
         "Classes ClassesFile Resolved UnknownClass is_text name_categories name_listed whole_id"
@@ -250,6 +250,7 @@ PUBLIC: dict[str, str] = {
     "stores.asking": "Asking T",
     "stores.entries": "Found entries",
     "stores.limited": "T awaited heard in_time seconds_for within",
+    "stores.mounts": "is_of_this_machine",
     "stores.pages": "Contents files_below lists_by_pages",
     "stores.patience": "Patience T",
     "stores.troubles": (
@@ -262,8 +263,11 @@ PUBLIC: dict[str, str] = {
     "upload.ending": "CutOff Ending",
     "upload.reading.decide": "Document decide",
     "upload.reading.entries": "Entries",
+    "upload.reading.here": "Here",
     "upload.reading.intake": "Intake",
+    "upload.reading.looking": "Looking",
     "upload.reading.memory": "MemoryLimit",
+    "upload.reading.width": "Width wide_enough",
     "upload.reconciliation.doubts": "Judged judge",
     "upload.reconciliation.listing": "ListedRow Listing ListingClient Look",
     "upload.reconciliation.rounds": "Reconciler Round",

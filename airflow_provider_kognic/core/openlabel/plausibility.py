@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ _VEHICLE = re.compile(
 _VERY_WIDE = 1.5
 _FEWEST_UNKNOWN = 10
 _MOST_UNKNOWN = 0.75
+# A longer name is of no class, and not kept in memory.
+_LONGEST_KEPT = 100
 # In a sequence some frames show nothing; where half of them do, something may have been lost.
 _MOST_EMPTY = 0.5
 # No sensor takes more than 200 frames a second: closer timestamps are seconds, or frame numbers.
@@ -34,6 +37,13 @@ _SECONDS_SINCE_1970 = range(1_000_000_000, 4_000_000_000)
 
 def is_vehicle(class_name: str) -> bool:
     """Tell whether a class is named as a vehicle is: `Car`, `PassengerCar`, `motor_vehicle`, `Truck`."""
+    return (
+        _is_vehicle(class_name) if len(class_name) <= _LONGEST_KEPT else _is_vehicle.__wrapped__(class_name)
+    )
+
+
+@lru_cache(maxsize=256)  # all documents of an upload have the same few classes
+def _is_vehicle(class_name: str) -> bool:
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", class_name).lower()
     return _VEHICLE.search(words) is not None
 

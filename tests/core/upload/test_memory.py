@@ -1,6 +1,7 @@
 """How much memory large documents take: that of an upload in a process of its own."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import airflow_provider_kognic
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
+from tests.core.support import UUID, Request, another_created, content, http, raw_server
 
 ROOT = Path(str(airflow_provider_kognic.__file__)).parents[1]
 COUNT, SIZE = 6, 40 << 20
@@ -24,7 +26,7 @@ from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.upload import upload
 
-url, name, secret, group, given, most = sys.argv[1:]
+url, name, secret, group, given, most, validation = sys.argv[1:]
 
 def most_resident():
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -32,7 +34,7 @@ def most_resident():
 
 async def run():
     settings = Settings(base_url=url, auth_host=url, credentials=(name, secret), timeout=60)
-    options = UploadOptions.of(max_memory_bytes=int(most), validation="off")
+    options = UploadOptions.of(max_memory_bytes=int(most), validation=validation)
     async with AsyncKognicClient(settings) as client:
         before = most_resident()
         source = open_source(Path(given), None, resolve=Path)
@@ -41,6 +43,21 @@ async def run():
 
 print(json.dumps(asyncio.run(run())))
 """
+
+
+def uploaded(*arguments: object) -> dict[str, Any]:
+    """What an upload in a process of its own says: how many were uploaded, and how much memory it took for that."""
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def large(number: int) -> bytes:
@@ -66,17 +83,45 @@ def test_large_documents_are_in_memory_one_after_the_other(
             for number in range(COUNT):
                 scene = demo.scene_uuid(number).encode()
                 file.write(b'{"sceneUuid": "%s", "openlabelContent": %s}\n' % (scene, large(number)))
-    arguments = [emulator.url, emulator.client_id, emulator.client_secret, group, tmp_path / kind, SIZE]
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    account = [emulator.url, emulator.client_id, emulator.client_secret]
+    found = uploaded(*account, group, tmp_path / kind, SIZE, "off")
     assert found["uploaded"] == COUNT
     # The document, the request's body, and what of it the connection has not taken yet, twice.
     assert found["more"] < 7 * SIZE
+
+
+def many_values() -> bytes:
+    """A valid document of 11 MB that takes many times as much while it is checked: each frame half a million lists."""
+    document = content()
+    frame = document["openlabel"]["frames"]["0"]
+    frame["objects"]["1"]["object_data"]["vec"] = "VALUES"
+    document["openlabel"]["frames"]["1"] = frame | {"frame_properties": {"timestamp": 100}}
+    values = b"[%s]" % b",".join([b'{"val":[]}'] * 490_000)
+    return json.dumps(document).encode().replace(b'"VALUES"', values)
+
+
+def answers(connection: socket.socket, request: Request) -> None:
+    """A server that takes everything, and remembers nothing."""
+    if request.path.endswith("/token"):
+        said = {"access_token": "t", "token_type": "Bearer", "expires_in": 3600}
+        connection.sendall(http(body=json.dumps(said)))
+    elif request.method == "GET":
+        connection.sendall(http(body=json.dumps({"data": []})))
+    else:
+        connection.sendall(another_created())
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="it is read there how much memory was taken"
+)
+def test_large_documents_are_checked_one_after_the_other(tmp_path: Path) -> None:
+    """All of them may be in memory; what they are decoded into, and takes much more, may not."""
+    document = many_values()
+    for number in range(COUNT):
+        (tmp_path / f"{demo.scene_uuid(number)}.json").write_bytes(document)
+    with raw_server(answers) as server:
+        found = uploaded(server.url, "id", "secret", UUID, tmp_path, 1 << 30, "strict")
+        server.requests.clear()
+    assert found["uploaded"] == COUNT
+    # Each as it is and as the request's body; and one that is checked.
+    assert found["more"] < (2 * COUNT + 12) * len(document)
