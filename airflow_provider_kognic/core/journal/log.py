@@ -25,7 +25,7 @@ class Rhythm(NamedTuple):
         linger: Seconds that other lines wait for intents to go with.
     """
 
-    ahead: float = 64.0
+    ahead: float = 1.0
     gather: float = 0.0
     linger: float = 0.0
 
