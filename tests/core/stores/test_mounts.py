@@ -1,6 +1,5 @@
 """What is of this machine, as Linux' table of mounts says."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -60,7 +59,7 @@ def test_without_a_table_or_a_folder_nothing_is_certain(tmp_path: Path, folder: 
     assert not is_of_this_machine(tmp_path / "itself", table(tmp_path))
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/mountinfo"), reason="Linux has that table")
+@pytest.mark.skipif(not Path("/proc/self/mountinfo").exists(), reason="Linux has that table")
 def test_what_is_no_disk_here_either(tmp_path: Path) -> None:
     """The kernel's own files; it is this machine's table that is asked."""
     assert not is_of_this_machine(Path("/proc/self"))

@@ -91,7 +91,7 @@ def test_large_documents_are_in_memory_one_after_the_other(
 
 
 def many_values() -> bytes:
-    """A valid document of 11 MB that takes many times as much while it is checked: each frame half a million lists."""
+    """A valid document of 11 MB that takes many times as much while it is checked: it has a million lists."""
     document = content()
     frame = document["openlabel"]["frames"]["0"]
     frame["objects"]["1"]["object_data"]["vec"] = "VALUES"

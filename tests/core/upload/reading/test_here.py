@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_what_is_mounted_from_elsewhere_stays_with_the_threads(disk: Disk, read:
 
 def test_what_is_wrapped_around_a_file_is_not_gone_around(here: Here, read: DocumentFile) -> None:
     """A document that is filtered on its way is another one than that in the file."""
-    assert known(here, read).read(lambda: read()) is None
+    assert known(here, read).read(partial(read)) is None
 
 
 def test_a_slow_disk_is_left_to_the_threads_for_a_while(here: Here, disk: Disk, read: DocumentFile) -> None:

@@ -1,10 +1,15 @@
 """From a source to what is to be sent, and what becomes of entries that nobody gets to: no server."""
 
 import asyncio
+import gzip
+import hashlib
 import json
+import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +19,20 @@ from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.models import Outcome, Prediction, Refused, Result, unknown_size
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.sources import bounded
+from airflow_provider_kognic.core.sources.base import Source
+from airflow_provider_kognic.core.sources.opening import open_source
+from airflow_provider_kognic.core.stores.mounts import is_of_this_machine
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.upload.ending import Ending
 from airflow_provider_kognic.core.upload.reading.intake import Intake
 from airflow_provider_kognic.core.upload.records import Doubt, ToSend
 from airflow_provider_kognic.core.upload.stop import Stop
+from airflow_provider_kognic.core.validation.dataset import DatasetCheck
 from airflow_provider_kognic.core.validation.documents import Checks
+from airflow_provider_kognic.core.validation.scenes import AnnotatedScenes
 from tests.core.support import Listed, content
+from tests.patience import PATIENCE
 
 DIGEST = "d" * 64
 MADE = "0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1a01"
@@ -37,16 +49,22 @@ def prediction(number: int, read: Callable[[], bytes] = VALID) -> Prediction:
     return Prediction(scene(number), f"source {number}", read)
 
 
-def tell(story: Callable[[Intake, Journal, Ending], Awaitable[None]], entries: Any, **options: Any) -> None:
+def tell(
+    story: Callable[[Intake, Journal, Ending], Awaitable[None]],
+    entries: Any,
+    *,
+    dataset: DatasetCheck | None = None,
+    **options: Any,
+) -> None:
     """Tell a story about an intake; `entries` are those of the source, or the source."""
 
     async def run() -> None:
         told = UploadOptions.of(**{"max_connections": 2, **options})
         ending, journal = Ending(Stop()), Journal()
         source = Listed(entries) if isinstance(entries, list) else entries
-        intake = Intake(source, journal, Checks(told), told, ending, Patience(told.outage_timeout))
+        intake = Intake(source, journal, Checks(told, dataset), told, ending, Patience(told.outage_timeout))
         try:
-            await asyncio.wait_for(story(intake, journal, ending), 20)
+            await asyncio.wait_for(story(intake, journal, ending), PATIENCE)
         finally:
             intake.close()
 
@@ -210,6 +228,150 @@ def test_bytes_wait_for_room() -> None:
     ]
     tell(story, entries, max_connections=4, max_memory_bytes=most)
     assert 0 < largest <= most
+
+
+def test_as_many_are_read_at_a_time_as_the_connections_need() -> None:
+    """Where a store takes longer than the API, more than there are connections."""
+    reading, largest = 0, 0
+    lock = threading.Lock()
+
+    def read() -> bytes:
+        nonlocal reading, largest
+        with lock:
+            reading += 1
+            largest = max(largest, reading)
+        time.sleep(0.05)
+        with lock:
+            reading -= 1
+        return VALID()
+
+    async def story(intake: Intake, *_: Any) -> None:
+        async def one_reader(reader: int) -> None:
+            async for one in intake.found(reader):
+                assert isinstance(one, ToSend)
+                intake.release(one, 0.01)
+
+        await asyncio.gather(*map(one_reader, range(intake.readers)))
+
+    tell(story, [prediction(number, read) for number in range(200)])
+    assert 2 < largest <= 8
+
+
+@pytest.fixture
+def near(tmp_path: Path) -> Path:
+    """A folder of this machine with some documents."""
+    if not is_of_this_machine(tmp_path):
+        pytest.skip("nobody knows of the folder for tests that it is of this machine")
+    for number in range(20):
+        (tmp_path / f"{scene(number)}.json").write_bytes(VALID())
+    return tmp_path
+
+
+def folder(path: Path) -> Source:
+    return open_source(path, None, resolve=Path)
+
+
+def test_small_files_of_this_machine_are_read_where_they_are_taken(
+    near: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the first one; what they come to is the same."""
+    in_threads = []
+    read = bounded.read_document
+    monkeypatch.setattr(
+        bounded, "read_document", lambda *given: in_threads.append(threading.get_ident()) or read(*given)
+    )
+    (near / f"{scene(3)}.json").write_bytes(b"{}")
+    (near / f"{scene(4)}.json").unlink()
+    (near / f"{scene(4)}.json").symlink_to(near / f"{scene(5)}.json")
+    (near / f"{scene(6)}.json").write_bytes(gzip.compress(VALID()))
+    (near / f"{scene(7)}.json").write_bytes(VALID() + b" " * 100_000)
+    (near / "no uuid.json").write_bytes(VALID())
+
+    async def story(intake: Intake, *_: Any) -> None:
+        found = await all_of(intake, readers=1)
+        sent = {one.prediction.scene_uuid: one for one in found if isinstance(one, ToSend)}
+        assert sent.keys() == {scene(number) for number in range(20)} - {scene(3), scene(6)}
+        assert all(one.digest == hashlib.sha256(one.document).hexdigest() for one in sent.values())
+        refused = {one.scene_uuid: str(one.reason) for one in found if isinstance(one, Result)}
+        assert refused == {scene(3): "invalid", scene(6): "not_json", "no uuid": "not_a_uuid"}
+
+    tell(story, folder(near))
+    # The first one, to learn where they lie; the link, what is compressed, and the large one.
+    assert len(in_threads) == 4
+    assert threading.get_ident() not in in_threads
+
+
+def test_while_a_read_hangs_the_loop_goes_on(near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of a folder may: a mount whose server is gone."""
+    go_on = threading.Event()
+    read = bounded.read_document
+
+    def hangs(*given: Any) -> bytes:
+        assert go_on.wait(PATIENCE)
+        return read(*given)
+
+    monkeypatch.setattr(bounded, "read_document", hangs)
+
+    async def story(intake: Intake, *_: Any) -> None:
+        taking = asyncio.create_task(all_of(intake))
+        for _ in range(10):
+            await asyncio.sleep(0.01)
+        assert not taking.done()
+        go_on.set()
+        assert len(await taking) == 20
+
+    try:
+        tell(story, folder(near))
+    finally:
+        go_on.set()
+
+
+def test_where_a_check_has_to_ask_somebody_a_thread_does(near: Path) -> None:
+    """The dataset's annotations are listed before the first document is checked; the loop waits for no answer."""
+    asked_in = []
+
+    class Annotation:
+        def __init__(self, number: int) -> None:
+            self.scene_uuid = scene(number)
+
+    def annotations() -> list[Annotation]:
+        asked_in.append(threading.get_ident())
+        return [Annotation(number) for number in range(10)]
+
+    async def story(intake: Intake, *_: Any) -> None:
+        found = await all_of(intake)
+        assert Counter(isinstance(one, ToSend) for one in found) == {True: 10, False: 10}
+
+    tell(story, folder(near), dataset=DatasetCheck(AnnotatedScenes(annotations)))
+    assert len(asked_in) == 1
+    assert asked_in != [threading.get_ident()]
+
+
+def test_others_have_the_loop_while_much_is_skipped(near: Path) -> None:
+    """What need not be sent is gone past without waiting for anything."""
+
+    async def story(intake: Intake, journal: Journal, _: Ending) -> None:
+        for number in range(20):
+            await journal.intend(scene(number), hashlib.sha256(VALID()).hexdigest())
+            journal.record(Result(scene(number), "", Outcome.CREATED, MADE))
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        others = asyncio.create_task(count())
+        taken = intake.found(0)
+        await anext(taken)  # in a thread
+        turns = 0
+        rest = [await anext(taken) for _ in range(19)]
+        others.cancel()
+        assert turns
+        assert {one.outcome for one in rest if isinstance(one, Result)} == {Outcome.SKIPPED}
+
+    tell(story, folder(near))
 
 
 def test_who_holds_all_of_the_room_can_ask_for_the_scenes() -> None:
