@@ -32,7 +32,7 @@ _CALLED = {
 # How tasks run: as the LocalExecutor runs them, or with a heap that is not frozen, as in a pod.
 SETTINGS = {
     "pinned": "a core of its own",
-    "thawed": "the same, heap not frozen",
+    "thawed": "a core of its own, heap not frozen",
     "free": "all cores",
 }
 
