@@ -167,6 +167,7 @@ class Exchange:
         most = MOST_BYTES_OF_A_PAGE if request.method == "GET" and succeeded(status) else MOST_BYTES
         leftover = True
         try:
+            # Of an asynchronous transport it is an asynchronous one.
             content = await read_all(response.stream, most)  # type: ignore[arg-type]
             leftover = may_hold_more(response)
             if encoding is not None:
