@@ -1,6 +1,7 @@
 """The command `pool create`, run as a user runs it, on Airflow's own metadata database."""
 
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -13,6 +14,14 @@ from tests.test_cli import ROOT, reads_provider_commands
 
 OURS = (sys.executable, "-m", "airflow_provider_kognic", "pool", "create")
 AIRFLOWS = (sys.executable, "-m", "airflow", "kognic", "pool", "create")
+
+# What Airflow 3.0 says whenever its database is used: that one of its packages uses another by an old name, and
+# what its migrations are made with.
+AIRFLOWS_OWN = re.compile(
+    r"^(?:\S+/airflow/providers/\S+ DeprecationWarning: The `airflow\."
+    r"|\[\S+\] \{plugins\.py:\d+\} INFO - setup plugin alembic\.).*\n",
+    re.MULTILINE,
+)
 
 
 def run(home: Path, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -27,7 +36,8 @@ def name(airflow_database: Path) -> Iterator[str]:
 
     made = f"kognic-{uuid.uuid4().hex[:8]}"
     yield made
-    Pool.delete_pool(made)
+    if Pool.get_pool(made) is not None:
+        Pool.delete_pool(made)
 
 
 def slots_of(name: str) -> int:
@@ -66,8 +76,8 @@ def test_a_smaller_one_that_is_there_is_told_of(airflow_database: Path, name: st
     """A task that takes more slots than there are waits for ever, and nobody says why."""
     assert run(airflow_database, *OURS, "--name", name, "--slots", "4").returncode == 0
     found = run(airflow_database, *OURS, "--name", name)
-    assert (found.returncode, found.stderr) == (0, "")
-    assert found.stdout == (
+    assert (found.returncode, AIRFLOWS_OWN.sub("", found.stderr)) == (0, "")
+    assert AIRFLOWS_OWN.sub("", found.stdout) == (
         f"The pool {name} is there, with 4 slots; it was left as it is.\n"
         "A task with more pool_slots than that would never start.\n"
     )

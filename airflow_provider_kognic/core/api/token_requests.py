@@ -68,7 +68,7 @@ def bounded_adapter(seconds: float) -> HTTPAdapter:
                 response._content = _read(response)  # noqa: SLF001 - as requests keeps what was read
             finally:
                 response.raw.close()
-            response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001
+            response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001 - likewise
             return response
 
     return Bounded(max_retries=0)
@@ -83,7 +83,7 @@ def _read(response: requests.Response) -> bytes:
     try:
         body = response.raw.read(MOST_BYTES + 1, decode_content=False)
         if len(body) > MOST_BYTES:
-            raise UnreadableBody(f"it is longer than {MOST_BYTES:,} bytes", body)  # noqa: TRY301
+            raise UnreadableBody(f"it is longer than {MOST_BYTES:,} bytes", body)  # noqa: TRY301 - as `unpacked` does
         return unpacked(body, response.headers.get("content-encoding"), MOST_BYTES)
     except UnreadableBody as error:
         if succeeded(response.status_code):

@@ -113,6 +113,7 @@ class Proxied:
         leftover = True
         body, unreadable = b"", None
         try:
+            # Of an asynchronous transport it is an asynchronous one.
             body = await read_all(response.stream, most_bytes(method, response.status_code))  # type: ignore[arg-type]
             leftover = may_hold_more(response)
         except UnreadableBody as error:
