@@ -1,10 +1,10 @@
 """How an emulator runs beside a test: in a thread, or in a process that can be killed."""
 
-import select
+import selectors
 import subprocess
 import sys
 import threading
-from typing import Any
+from typing import IO, Any
 
 from airflow_provider_kognic.emulator.serving.server import EmulatorServer, Options
 
@@ -45,7 +45,7 @@ class InProcess:
         command += ["--switches", options.base.model_dump_json(exclude_unset=True)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own)
         stdout = self._process.stdout
-        if stdout is None or not select.select([stdout], [], [], _START_SECONDS)[0]:
+        if stdout is None or not _has_come(stdout, _START_SECONDS):
             self.kill()
             raise RuntimeError(f"The emulator has not started within {_START_SECONDS:g} s")
         line = stdout.readline()
@@ -67,3 +67,10 @@ class InProcess:
         self._process.wait(_STOP_SECONDS)
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+
+def _has_come(stream: IO[str], seconds: float) -> bool:
+    """Whether there is something to read, or its end, within that time."""
+    with selectors.DefaultSelector() as selector:  # `select.select` takes no file of a number above 1,023
+        selector.register(stream, selectors.EVENT_READ)
+        return bool(selector.select(seconds))
