@@ -89,6 +89,7 @@ class Intake:
         self._entries = self._new_entries(unique(source))
         self._at_hand = is_at_hand(source)
         self._memory = self._new_memory()
+        self._turn = asyncio.Lock()
         self._threads = ThreadPoolExecutor(self._width.most, thread_name_prefix="kognic-read")
         ending.on_halt(lambda _: self._memory.let_all_in())
         ending.on_halt(lambda _: self._width.let_all_in())
@@ -206,10 +207,8 @@ class Intake:
         """Read on until there is something to be sent, and tell whether the source has ended."""
         portion: list[Found] = []
         try:
-            over, left = self._take_here(reader, portion)
+            over, left = await self._taken_here(reader, portion)
             if over or (portion and left is None):
-                if not (portion and isinstance(portion[-1], ToSend)):
-                    await asyncio.sleep(0)  # the loop is everybody's
                 return portion, over
             await self._width.enter()
             try:
@@ -222,6 +221,16 @@ class Intake:
         except Exception as error:  # object stores raise errors of many libraries
             raise cannot_read_on(error) from error
 
+    async def _taken_here(self, reader: int, portion: list[Found]) -> tuple[bool, Prediction | None]:
+        """Take what can be had here, one reader at a time: between two of them the loop is everybody's."""
+        if not self._at_hand or self._looking.is_held_up:
+            return False, None
+        async with self._turn:
+            over, left = self._take_here(reader, portion)
+            if not over and not (portion and isinstance(portion[-1], ToSend)):
+                await asyncio.sleep(0)
+        return over, left
+
     def _take_here(self, reader: int, portion: list[Found]) -> tuple[bool, Prediction | None]:
         """Read on for as long as nothing has to be waited for.
 
@@ -233,7 +242,7 @@ class Intake:
             Whether the source has ended; and the entry that a thread is to look at, if one was taken.
         """
         until = time.monotonic() + _HOLDING
-        while self._at_hand and not self._looking.is_held_up:
+        while True:
             free, entry = self._entries.take_at_once(reader)
             if entry is None:
                 return free, None
@@ -244,8 +253,7 @@ class Intake:
             else:
                 portion.append(one)
             if isinstance(portion[-1], ToSend) or time.monotonic() > until:
-                break
-        return False, None
+                return False, None
 
     # In threads
 

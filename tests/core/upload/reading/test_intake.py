@@ -275,11 +275,14 @@ def test_small_files_of_this_machine_are_read_where_they_are_taken(
     near: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All but the first one; what they come to is the same."""
-    in_threads = []
+    in_threads: list[int] = []
     read = bounded.read_document
-    monkeypatch.setattr(
-        bounded, "read_document", lambda *given: in_threads.append(threading.get_ident()) or read(*given)
-    )
+
+    def noted(*given: Any) -> bytes:
+        in_threads.append(threading.get_ident())
+        return read(*given)
+
+    monkeypatch.setattr(bounded, "read_document", noted)
     (near / f"{scene(3)}.json").write_bytes(b"{}")
     (near / f"{scene(4)}.json").unlink()
     (near / f"{scene(4)}.json").symlink_to(near / f"{scene(5)}.json")
@@ -351,7 +354,7 @@ def test_others_have_the_loop_while_much_is_skipped(near: Path) -> None:
     """What need not be sent is gone past without waiting for anything."""
 
     async def story(intake: Intake, journal: Journal, _: Ending) -> None:
-        for number in range(20):
+        for number in range(1, 20):
             await journal.intend(scene(number), hashlib.sha256(VALID()).hexdigest())
             journal.record(Result(scene(number), "", Outcome.CREATED, MADE))
         turns = 0
@@ -362,12 +365,12 @@ def test_others_have_the_loop_while_much_is_skipped(near: Path) -> None:
                 turns += 1
                 await asyncio.sleep(0)
 
-        others = asyncio.create_task(count())
-        taken = intake.found(0)
-        await anext(taken)  # in a thread
-        turns = 0
-        rest = [await anext(taken) for _ in range(19)]
-        others.cancel()
+        async with aclosing(intake.found(0)) as found:
+            first = await anext(found)  # from a thread
+            assert isinstance(first, ToSend)
+            others = asyncio.create_task(count())
+            rest = [await anext(found) for _ in range(19)]
+            others.cancel()
         assert turns
         assert {one.outcome for one in rest if isinstance(one, Result)} == {Outcome.SKIPPED}
 
