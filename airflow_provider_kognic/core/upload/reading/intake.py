@@ -98,8 +98,8 @@ class Intake:
     @property
     def readers(self) -> int:
         """How many may call `found` in parallel: as many as may ever read, or with a journal wait for intents."""
-        connections = self._options.max_connections
-        return self._width.most + ((_WINDOW - 2) * connections if self._journal.remembers else 0)
+        waiting = (_WINDOW - 1) * self._options.max_connections if self._journal.remembers else 0
+        return max(waiting, self._width.most)
 
     def journal_was_read(self) -> None:
         """Note the time: whatever an earlier run sent was sent before."""
