@@ -91,6 +91,7 @@ class Intake:
         self._at_hand = is_at_hand(source)
         self._memory = self._new_memory()
         self._in_threads = 0
+        self._turn = asyncio.Lock()
         self._threads = ThreadPoolExecutor(self._width.most, thread_name_prefix="kognic-read")
         ending.on_halt(lambda _: self._memory.let_all_in())
         ending.on_halt(lambda _: self._width.let_all_in())
@@ -99,8 +100,8 @@ class Intake:
     @property
     def readers(self) -> int:
         """How many may call `found` in parallel: as many as may ever read, or with a journal wait for intents."""
-        connections = self._options.max_connections
-        return self._width.most + ((_WINDOW - 2) * connections if self._journal.remembers else 0)
+        waiting = (_WINDOW - 1) * self._options.max_connections if self._journal.remembers else 0
+        return max(waiting, self._width.most)
 
     @property
     def is_reading(self) -> bool:
@@ -214,10 +215,8 @@ class Intake:
         self._in_threads += 1
         portion: list[Found] = []
         try:
-            over, left = self._take_here(reader, portion)
+            over, left = await self._taken_here(reader, portion)
             if over or (portion and left is None):
-                if not (portion and isinstance(portion[-1], ToSend)):
-                    await asyncio.sleep(0)  # the loop is everybody's
                 return portion, over
             await self._width.enter()
             try:
@@ -232,6 +231,16 @@ class Intake:
         finally:
             self._in_threads -= 1
 
+    async def _taken_here(self, reader: int, portion: list[Found]) -> tuple[bool, Prediction | None]:
+        """Take what can be had here, one reader at a time: between two of them the loop is everybody's."""
+        if not self._at_hand or self._looking.is_held_up:
+            return False, None
+        async with self._turn:
+            over, left = self._take_here(reader, portion)
+            if not over and not (portion and isinstance(portion[-1], ToSend)):
+                await asyncio.sleep(0)
+        return over, left
+
     def _take_here(self, reader: int, portion: list[Found]) -> tuple[bool, Prediction | None]:
         """Read on for as long as nothing has to be waited for.
 
@@ -243,7 +252,7 @@ class Intake:
             Whether the source has ended; and the entry that a thread is to look at, if one was taken.
         """
         until = time.monotonic() + _HOLDING
-        while self._at_hand and not self._looking.is_held_up:
+        while True:
             free, entry = self._entries.take_at_once(reader)
             if entry is None:
                 return free, None
@@ -254,8 +263,7 @@ class Intake:
             else:
                 portion.append(one)
             if isinstance(portion[-1], ToSend) or time.monotonic() > until:
-                break
-        return False, None
+                return False, None
 
     # In threads
 

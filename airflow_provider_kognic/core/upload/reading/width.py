@@ -7,8 +7,8 @@ import math
 import time
 from collections import deque
 
-# Times as many reads as connections, at most: for a store that takes three times as long as the API and a bit.
-MOST_TIMES = 4
+# Times as many reads as connections, at most: for a store that takes more than twice as long as the API.
+MOST_TIMES = 3
 # Seconds from one look at what reading and sending takes to the next.
 _EVERY = 0.25
 # More than what is needed on average, as neither takes the same each time.

@@ -14,15 +14,15 @@ from airflow_provider_kognic.core.upload.reading.width import MOST_TIMES, Width,
         (0.03, 0.05, 10),  # as many as there are connections are enough
         (0.05, 0.05, 13),
         (0.1, 0.05, 25),
-        (0.2, 0.05, 40),
-        (10.0, 0.05, 40),  # and no more than that, however long it takes
+        (0.2, 0.05, 30),
+        (10.0, 0.05, 30),  # and no more than that, however long it takes
         (0.1, 1.0, 10),
         (0.1, 0.0, 10),
     ],
 )
 def test_as_many_as_keep_the_connections_busy(read: float, send: float, wanted: int) -> None:
     assert wide_enough(10, read, send) == wanted
-    assert MOST_TIMES * 10 == 40
+    assert MOST_TIMES * 10 == 30
 
 
 async def entered(width: Width) -> int:
