@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 # So many predictions may be intended and not yet have a durable outcome: a kill leaves no more than these in doubt.
 MOST_OPEN_INTENTS = 64
-# Writes whose length is remembered, to tell when the next one has to begin.
-_REMEMBERED = 4
+# Writes of which is remembered how long they took, to tell when the next one has to begin.
+_REMEMBERED = 8
 # Seconds after which one looks again whether more intents are still coming.
 _LOOK_AGAIN = 0.02
 
@@ -92,8 +92,9 @@ class Demand:
     """How many intents those who send need ahead: as many as they use up while one write is under way.
 
     Who sends is never to wait for a write, nor is more intended than that takes: what is intended is in doubt after
-    a kill. So the next write begins when no more are granted than are being sent and will be during it, as the last
-    writes have shown; and brings the log's `ahead` more.
+    a kill. So the next write begins when no more are granted than are being sent and will be during it: as many as
+    during the longest of the last ones, and at least one for each who sends, as some take longer all of a sudden. It
+    brings the log's `ahead` more.
 
     Args:
         senders: How many send at a time; None where nobody says so: then every intent is needed at once.
@@ -103,13 +104,13 @@ class Demand:
     def __init__(self, senders: int | None, ahead: float) -> None:
         self._senders = senders
         self.step = 1 if senders is None else max(1, math.ceil(ahead * senders))
-        self._used_up: deque[int] = deque([senders or 0], _REMEMBERED)
+        self._used_up: deque[int] = deque([0], _REMEMBERED)
         self._using = 0
 
     @property
     def least(self) -> float:
         """As soon as no more than so many are granted, the next write has to begin."""
-        return math.inf if self._senders is None else self._senders + max(self._used_up)
+        return math.inf if self._senders is None else self._senders + max(self._senders, *self._used_up)
 
     @property
     def most(self) -> float:
@@ -334,7 +335,8 @@ class Writer:
             return math.inf
         if len(self._intents) >= enough:
             return now
-        gathered = self._intents_since + self._rhythm.gather
+        gather = self._rhythm.gather
+        gathered = self._intents_since + (min(gather, _LOOK_AGAIN) if self._first else gather)
         return min(gathered, now + _LOOK_AGAIN) if self._coming() else now
 
     def _set_timer(self, at: float) -> None:
