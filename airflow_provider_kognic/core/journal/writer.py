@@ -93,8 +93,8 @@ class Demand:
 
     Who sends is never to wait for a write, nor is more intended than that takes: what is intended is in doubt after
     a kill. So the next write begins when no more are granted than are being sent and will be during it: as many as
-    during the longest of the last ones, and at least one for each who sends, as some take longer all of a sudden. It
-    brings the log's `ahead` more.
+    during the longest of the last ones, and at least one for each who sends, as some take longer all of a sudden.
+    It brings the log's `ahead` more.
 
     Args:
         senders: How many send at a time; None where nobody says so: then every intent is needed at once.

@@ -90,7 +90,7 @@ class Intake:
         self._entries = self._new_entries(unique(source))
         self._at_hand = is_at_hand(source)
         self._memory = self._new_memory()
-        self._in_threads = 0
+        self._taking = 0
         self._turn = asyncio.Lock()
         self._threads = ThreadPoolExecutor(self._width.most, thread_name_prefix="kognic-read")
         ending.on_halt(lambda _: self._memory.let_all_in())
@@ -106,7 +106,7 @@ class Intake:
     @property
     def is_reading(self) -> bool:
         """Tell whether a document is just being read, and waits for no room: it may be to be sent, soon."""
-        return self._in_threads > 0 and not self._looking.is_room_awaited
+        return self._taking > 0 and not self._looking.is_room_awaited
 
     def journal_was_read(self) -> None:
         """Note the time: whatever an earlier run sent was sent before."""
@@ -212,7 +212,7 @@ class Intake:
 
     async def _taken(self, reader: int) -> tuple[list[Found], bool]:
         """Read on until there is something to be sent, and tell whether the source has ended."""
-        self._in_threads += 1
+        self._taking += 1
         portion: list[Found] = []
         try:
             over, left = await self._taken_here(reader, portion)
@@ -229,7 +229,7 @@ class Intake:
         except Exception as error:  # object stores raise errors of many libraries
             raise cannot_read_on(error) from error
         finally:
-            self._in_threads -= 1
+            self._taking -= 1
 
     async def _taken_here(self, reader: int, portion: list[Found]) -> tuple[bool, Prediction | None]:
         """Take what can be had here, one reader at a time: between two of them the loop is everybody's."""
