@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import pytest
 
 from airflow_provider_kognic.core.api.client import KognicClient
@@ -16,6 +18,7 @@ def tokens(emulator: Emulator) -> TokenProvider:
 
 
 @pytest.fixture
-def client(emulator: Emulator) -> KognicClient:
+def client(emulator: Emulator) -> Iterator[KognicClient]:
     """A client for single calls, which does not wait long between its tries."""
-    return KognicClient(settings_for(emulator), backoff=Backoff(0.01, 0.02, attempts=4))
+    with KognicClient(settings_for(emulator), backoff=Backoff(0.01, 0.02, attempts=4)) as client:
+        yield client

@@ -63,11 +63,7 @@ class Background:
         """
         future: Future[T] = Future()
         starting: Future[asyncio.Task[None]] = Future()
-
-        def start() -> None:
-            starting.set_result(self._loop.create_task(_settle(work, future)))
-
-        self._loop.call_soon_threadsafe(start)
+        self._loop.call_soon_threadsafe(self._start, work, future, starting)
         try:
             while not future.done() and not self._stopping():
                 wait([future], _STEP)
@@ -80,7 +76,20 @@ class Background:
         wait([future], _MOMENT)
         if not future.done():
             raise Stopped
-        return future.result()
+        try:
+            return future.result()
+        finally:
+            del (
+                future
+            )  # to which an error leads by this frame: a circle would keep the loop's files open for long
+
+    def _start(
+        self,
+        work: Callable[[], Coroutine[Any, Any, T]],
+        future: Future[T],
+        starting: Future[asyncio.Task[None]],
+    ) -> None:
+        starting.set_result(self._loop.create_task(_settle(work, future)))
 
 
 async def _settle(work: Callable[[], Coroutine[Any, Any, T]], future: Future[T]) -> None:
@@ -90,6 +99,8 @@ async def _settle(work: Callable[[], Coroutine[Any, Any, T]], future: Future[T])
         future.set_result(await work())
     except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
         future.set_exception(error)
+    finally:
+        del future  # likewise
 
 
 def _serve(loop: asyncio.AbstractEventLoop, at_end: Callable[[], Awaitable[None]]) -> None:
