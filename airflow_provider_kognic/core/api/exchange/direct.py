@@ -101,7 +101,8 @@ class Direct:
             connection.abort()
             del connection  # its error would keep it, and so this frame and the document, until gc comes by
             raise
-        if self._closed:
+        # Who speaks at once has not answered the request. With TLS tickets may have come, which are no answer.
+        if self._closed or (tls is None and not connection.at_rest()):
             connection.abort()
         return connection
 
