@@ -143,7 +143,7 @@ class _Connection(asyncio.BufferedProtocol):
         return self._loop.time() <= self._rests_until and not self.speaks()
 
     def speaks(self) -> bool:
-        """Tell whether there is more of an answer, or the other side's end, also where the loop knows nothing yet."""
+        """Tell whether more has come, or the other side's end, also where the loop was not told yet."""
         if not self._is_open():
             return True
         if self._readable is None:

@@ -361,9 +361,9 @@ def test_what_was_said_before_the_request_is_no_answer_to_it(
         return made
 
     monkeypatch.setattr(direct, "connect", connected)
-    with raw_server(lambda *_: None, hello=speaks) as raw:
-        with pytest.raises(KognicConnectionError, match="before it was asked"):
-            send(settings_for(emulator, base_url=raw.url, timeout=PATIENCE), tokens)
+    before = pytest.raises(KognicConnectionError, match="before it was asked")
+    with raw_server(lambda *_: None, hello=speaks) as raw, before:
+        send(settings_for(emulator, base_url=raw.url, timeout=PATIENCE), tokens)
 
 
 # --- TLS ---
