@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
+from airflow_provider_kognic.core.models import Span
 from airflow_provider_kognic.core.sources.ranges.cutting import Limits
+from airflow_provider_kognic.core.sources.ranges.shard import Shard
 from airflow_provider_kognic.core.values import check_seconds
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
 from airflow_provider_kognic.sharding import shard_predictions
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
     from airflow.sdk import RetryPolicy
+
+logger = logging.getLogger(__name__)
 
 _LIMITS = ("shards", "max_items", "max_bytes")
 
@@ -113,7 +119,8 @@ class ShardPredictionsOperator(HidesSecrets, BaseOperator):
 class _Memory:
     """How the task has cut its source, where Airflow has a place to remember it; else nothing is.
 
-    What is too much for that place is not remembered: it is cut anew then.
+    That place is small: it has room for about a thousand shards. More are not remembered, which is said, and the
+    source is cut anew then.
 
     Args:
         operator: The operator, rendered.
@@ -137,12 +144,37 @@ class _Memory:
         kept = None if self._memory is None else self._memory.load()
         if not isinstance(kept, dict) or kept.get("asked") != self._asked:
             return None
-        return list(kept["shards"])
+        return _unpacked(kept)
 
     def save(self, shards: list[dict[str, Any]]) -> None:
         """Remember them; raises KognicJournalError."""
         from airflow_provider_kognic.task.state_store import LARGEST_VALUE
 
-        value = {"asked": self._asked, "shards": shards}
-        if self._memory is not None and len(json.dumps(value)) <= LARGEST_VALUE:
+        if self._memory is None:
+            return
+        value = {"asked": self._asked, **_packed(shards)}
+        if len(json.dumps(value)) <= LARGEST_VALUE:
             self._memory.save(value)
+            return
+        logger.warning(
+            "%s shards are more than Airflow can remember: tried again or cleared, this task cuts anew, and"
+            " elsewhere where files came meanwhile. So use a folder as the journal, or fewer shards.",
+            f"{len(shards):,}",
+        )
+
+
+def _packed(shards: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the shards of one source in a quarter of the bytes: where each begins, its items and its bytes."""
+    parts = [Shard.read(one) for one in shards]
+    rows = [[(part.span.first or "").replace("-", ""), part.items, part.bytes] for part in parts]
+    return {"source": parts[0].path, "is_manifest": parts[0].is_manifest, "shards": rows}
+
+
+def _unpacked(kept: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = kept["shards"]
+    ends = [*(str(uuid.UUID(first)) if first else None for first, *_ in rows), None]
+    where = kept["source"], kept["is_manifest"]
+    return [
+        Shard(*where, Span(*ends[index : index + 2]), index, len(rows), items, size).to_dict()
+        for index, (_, items, size) in enumerate(rows)
+    ]

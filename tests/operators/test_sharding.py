@@ -21,6 +21,7 @@ from airflow_provider_kognic.operators.predictions import (
 from airflow_provider_kognic.operators.sharding import ShardPredictionsOperator
 from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor
 from airflow_provider_kognic.sharding import shard_predictions, sum_up_shards
+from airflow_provider_kognic.task import state_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,31 +273,50 @@ def test_another_shard_under_the_same_index_stops_the_task(
 
 
 @needs_memory
+@pytest.mark.parametrize("count", [3, 400])
 def test_a_cut_is_remembered_in_its_run(
-    run_dag: RunDag, dag: DAG, server: Emulator, write_predictions: Write, monkeypatch: pytest.MonkeyPatch
+    run_dag: RunDag,
+    dag: DAG,
+    server: Emulator,
+    write_predictions: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
 ) -> None:
     """A task that is tried again returns what it did, whatever has come to the source."""
-    folder = write_predictions(12)
+    folder = write_predictions(4 * count)
     execute = ShardPredictionsOperator.execute
     made: list[Any] = []
 
     def fails_afterwards(self: Any, context: Any) -> Any:
         made.append(execute(self, context))
         if len(made) == 1:
-            write_predictions(40)
+            write_predictions(5 * count)
             raise RuntimeError("again")
         return made[-1]
 
     monkeypatch.setattr(ShardPredictionsOperator, "execute", fails_afterwards)
     ShardPredictionsOperator(
-        task_id="cut", dag=dag, predictions=str(folder), shards=3, retries=1, retry_delay=timedelta(0)
+        task_id="cut", dag=dag, predictions=str(folder), shards=count, retries=1, retry_delay=timedelta(0)
     )
     run = run_dag(dag, connection=server)
 
     assert run.state == "success", run.output
     assert made[0] == made[1] == run.xcom("cut")
-    assert "Cut as an earlier try of this task has: 3 shards" in run.output
-    assert shard_predictions(folder, shards=3) != made[0]
+    assert len(made[0]) > count / 2
+    assert f"Cut as an earlier try of this task has: {len(made[0])} shards" in run.output
+    assert shard_predictions(folder, shards=count) != made[0]
+
+
+@needs_memory
+def test_a_cut_that_is_too_large_to_be_remembered_says_so(
+    run_dag: RunDag, dag: DAG, server: Emulator, write_predictions: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_store, "LARGEST_VALUE", 300)
+    ShardPredictionsOperator(task_id="cut", dag=dag, predictions=str(write_predictions(12)), max_items=1)
+    run = run_dag(dag, connection=server)
+
+    assert run.state == "success", run.output
+    assert "12 shards are more than Airflow can remember" in run.output
 
 
 # --- what is wrong ---

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LONGEST_HEAD = 100 * 1024
 _PLAIN = re.compile(
     rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [\t -~]*)?\r\n"
-    rb"((?:[-!#$%&'*+.^_`|~0-9A-Za-z]+:[ \t]*(?:[!-~]+(?:[ \t]+[!-~]+)*)?[ \t]*\r\n){1,100})\r\n"
+    rb"((?:[-!#$%&'*+.^_`|~0-9A-Za-z]+:[ \t]*(?:[!-~]+(?:[ \t]+[!-~]+)*[ \t]*)?\r\n){1,100})\r\n"
 )
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _DIGITS = re.compile(r"[0-9]{1,9}")

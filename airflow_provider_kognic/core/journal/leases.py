@@ -15,6 +15,7 @@ where none of them is held. As everybody makes a file before looking, of two tha
 other. If both do, that of all the source stays, or else the one whose name comes first. The other one is given
 back, and waits before it is taken again. A holder that shows no sign of life is ousted from its range, as it would
 be by the next one of the same range.
+
 Who cleans a journal (see `retention`) has a lease of its own, for all of it. It takes that first, and then looks
 for anybody else's; an attempt takes its own first, and then looks for that one, and waits. So one of the two sees
 the other here, too, and only the attempt ever waits.

@@ -17,6 +17,8 @@ _OF_THIS_MACHINE = frozenset(
         *("tmpfs", "ramfs", "overlay", "squashfs", "erofs", "vfat", "exfat", "ntfs3"),
     )
 )
+# Where in a line stands at what folder it is mounted.
+_POINT = 4
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -29,13 +31,15 @@ def is_of_this_machine(folder: Path, table: Path = _TABLE) -> bool:
     """
     try:
         real = str(folder.resolve(strict=True))
-        lines = table.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = table.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     except (OSError, RuntimeError, ValueError):  # the second for links to themselves, before Python 3.13
         return False
     longest, kind = -1, ""
     for line in lines:
         fields, _, about = line.partition(" - ")
-        point = _ESCAPED.sub(lambda found: chr(int(found[1], 8)), fields.split(" ")[4])
+        if len(told := fields.split(" ")) <= _POINT:
+            continue
+        point = _ESCAPED.sub(lambda found: chr(int(found[1], 8)), told[_POINT])
         # Of several at one place the last one is seen.
         if len(point) >= longest and (f"{real}/".startswith(f"{point.rstrip('/')}/")):
             longest, kind = len(point), about.split(" ")[0]

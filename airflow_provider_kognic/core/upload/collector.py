@@ -44,8 +44,8 @@ class _Quiet:
             self._wanted.add(who)
             if self._before is None:
                 self._before = gc.get_threshold()
-                self._ours = _raised(self._before)
-                gc.set_threshold(*self._ours)
+                gc.set_threshold(*_raised(self._before))
+                self._ours = gc.get_threshold()  # as they are kept: Python 3.14 has no third one
 
     def leave(self, who: object) -> None:
         with self._lock:

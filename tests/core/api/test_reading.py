@@ -1,6 +1,7 @@
 """An answer is read alike however it is cut, and whether it is read in a hurry or by h11."""
 
 import socket
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -119,6 +120,14 @@ def test_plain_answers_are_read_in_a_hurry() -> None:
         assert reader._plainly(raw)
         assert reader.complete
         assert reader.reusable
+
+
+@pytest.mark.parametrize("end", [b"", b"\0", b"x\0", b"\r\n"])
+def test_a_line_of_spaces_is_looked_at_once(end: bytes) -> None:
+    """And not from each of them on: the whole upload would stand still meanwhile."""
+    began = time.process_time()
+    assert not Reader("POST")._plainly(OK + b"x:" + b" \t" * 100_000 + end)
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize("cuts", [1, 3])

@@ -47,6 +47,16 @@ def test_the_mount_that_is_nearest_and_the_last_of_one_place_count(tmp_path: Pat
     assert is_of_this_machine(folder, table(tmp_path, (data[:-1], "nfs4")))
 
 
+@pytest.mark.parametrize("sign", ["\x1c", "\x85", "\u2028"])
+def test_whatever_a_mount_is_called(tmp_path: Path, folder: Path, sign: str) -> None:
+    """Linux writes only blanks, tabs, line feeds and backslashes as numbers: no other sign ends a line."""
+    odd = folder / f"a{sign}b"
+    odd.mkdir()
+    mounts = table(tmp_path, (str(odd).replace(" ", r"\040"), "nfs4"))
+    assert is_of_this_machine(folder, mounts)
+    assert not is_of_this_machine(odd, mounts)
+
+
 def test_links_are_followed(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "link").symlink_to(folder)
     assert not is_of_this_machine(tmp_path / "link", table(tmp_path, (str(folder.parent), "cifs")))

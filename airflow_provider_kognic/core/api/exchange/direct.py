@@ -101,7 +101,8 @@ class Direct:
             connection.abort()
             del connection  # its error would keep it, and so this frame and the document, until gc comes by
             raise
-        if self._closed:
+        # Who speaks at once has not answered the request. With TLS tickets may have come, which are no answer.
+        if self._closed or (tls is None and connection.speaks()):
             connection.abort()
         return connection
 
@@ -139,13 +140,16 @@ class _Connection(asyncio.BufferedProtocol):
 
     def at_rest(self) -> bool:
         """Tell whether a request can be made, which certainly no byte of another answer will answer."""
-        if not self._is_open() or self._loop.time() > self._rests_until:
-            return False
+        return self._loop.time() <= self._rests_until and not self.speaks()
+
+    def speaks(self) -> bool:
+        """Tell whether more has come, or the other side's end, also where the loop was not told yet."""
+        if not self._is_open():
+            return True
         if self._readable is None:
             self._readable = select.poll()
             self._readable.register(self._socket.fileno(), select.POLLIN)
-        # What the loop has not come to yet: more of an answer, or that the other side has closed it.
-        return not (self._readable.poll(0) or (self._tls is not None and self._tls.holds_more()))
+        return bool(self._readable.poll(0)) or (self._tls is not None and self._tls.holds_more())
 
     async def ask(self, head: bytes, request: Leaving) -> Received:
         """Send a request and return its answer; raises OSError where there is none."""

@@ -156,12 +156,12 @@ def _said(size: int | None) -> int:
 def _in_equal_parts(scenes: Sequence[_Scene], count: int) -> list[list[_Scene]]:
     """Put scenes by where they begin, in bytes: so no part has more than the mean and one scene."""
     whole = sum(scene.weight for scene in scenes)
-    parts: list[list[_Scene]] = [[] for _ in range(count)]
+    parts: dict[int, list[_Scene]] = {}  # of those that have any: `count` may be any number
     at = 0
     for scene in scenes:
-        parts[min(count - 1, at * count // whole)].append(scene)
+        parts.setdefault(min(count - 1, at * count // whole), []).append(scene)
         at += scene.weight
-    return [part for part in parts if part]
+    return list(parts.values())
 
 
 def _within(scenes: Sequence[_Scene], limits: Limits) -> list[list[_Scene]]:

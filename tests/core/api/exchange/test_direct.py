@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import select
 import socket
 import ssl
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 from airflow_provider_kognic.core.api.exchange import direct
+from airflow_provider_kognic.core.api.exchange.connecting import connect
 from airflow_provider_kognic.core.api.exchange.direct import Direct
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider
@@ -336,6 +338,32 @@ def test_who_speaks_unasked_is_not_answered(emulator: Emulator, tokens: TokenPro
 
     with raw_server(lambda *_: None, hello=speaks) as raw:
         asyncio.run(run(raw.url))
+
+
+@pytest.mark.parametrize("more", [b"", http()], ids=["hangs up", "stays"])
+def test_what_was_said_before_the_request_is_no_answer_to_it(
+    emulator: Emulator, tokens: TokenProvider, monkeypatch: pytest.MonkeyPatch, more: bytes
+) -> None:
+    """Also where the loop has not yet read it: so who is too busy says so, and so do strangers on the port."""
+    said = threading.Semaphore(0)
+
+    def speaks(connection: socket.socket) -> None:
+        connection.sendall(more or http(503, b"{}"))
+        if not more:
+            connection.shutdown(socket.SHUT_WR)
+        said.release()
+        answers_nothing(connection)
+
+    async def connected(host: str, port: int) -> socket.socket:
+        made = await connect(host, port)
+        assert said.acquire(timeout=PATIENCE)  # and the loop stands still meanwhile
+        assert select.select([made], [], [], PATIENCE)[0]
+        return made
+
+    monkeypatch.setattr(direct, "connect", connected)
+    before = pytest.raises(KognicConnectionError, match="before it was asked")
+    with raw_server(lambda *_: None, hello=speaks) as raw, before:
+        send(settings_for(emulator, base_url=raw.url, timeout=PATIENCE), tokens)
 
 
 # --- TLS ---

@@ -99,6 +99,12 @@ def test_equal_sizes_make_equal_pieces() -> None:
     assert [piece.items for piece in pieces_of(scenes[:3], shards=8)] == [1, 1, 1]
 
 
+def test_more_shards_than_could_ever_be() -> None:
+    """What has no scene is not even begun: a number too many in a template takes no memory."""
+    entries = [(str(uuid.UUID(int=number)), 1) for number in range(3)]
+    assert [piece.items for piece in pieces_of(entries, shards=10**15)] == [1, 1, 1]
+
+
 def test_one_huge_document_has_a_piece_and_the_others_theirs() -> None:
     sizes = [1] * 10 + [1_000_000] + [1] * 10
     scenes = [(str(uuid.UUID(int=number << 64)), size) for number, size in enumerate(sizes)]
