@@ -280,3 +280,31 @@ def test_shards_come_and_go_while_somebody_cleans(tmp_path: Path) -> None:
     assert len(what_is_known(tmp_path)) == 11 + 15
     assert clean_one(tmp_path).what in {What.COMPACTED, What.IS_COMPACT}
     assert len(what_is_known(tmp_path)) == 11 + 15
+
+
+def test_whoever_comes_next_may_tidy_up_what_who_cleans_gives_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as a sleeper's lease is given back, the next shard has it, and removes the files before its own."""
+    used(tmp_path)
+    sleeper, come = opened(tmp_path, span=Span(None, scene(5)), ttl=3_600.0), list[FolderLog]()
+    for lease in leases_of(sleeper):
+        lease._ended.set()
+    read, own = files.read, sleeper._leases.row
+
+    def after_the_next_one(path: Path) -> bytes:
+        if not come and path.name == f"{own}-000002.lease" and b'"released": true' in read(path):
+            come.append(log_in(tmp_path, span=Span(None, scene(5))))
+            come[0]._leases._acquire_source(lambda: False)
+        return read(path)
+
+    monkeypatch.setattr(files, "read", after_the_next_one)
+    row = clean_one(tmp_path, ttl=1.0)
+    monkeypatch.undo()
+    assert come
+    come[0]._leases.check()
+    come[0]._leases.release()
+    assert (row.what, row.note) == (What.COMPACTED, "")
+    for lease in leases_of(sleeper):
+        lease._ended.clear()
+    sleeper.close()
