@@ -41,7 +41,7 @@ CLEAN_DESCRIPTION = (
     " journals, or they cannot be reached."
 )
 _COMPACT_AFTER = "7d"
-_DURATION = re.compile(r"(\d+)\s*([smhdw])")
+_DURATION = re.compile(r"(\d{1,9})\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _ROW = "{group:<36}  {used:<10}  {predictions:>11}  {before:>13}  {after:>13}  {what:<15}  {writer}\n"
 

@@ -83,6 +83,7 @@ def test_what_somebody_has_to_look_at_is_an_exit_code(tmp_path: Path) -> None:
             ("{tmp}", "--older-than", "90"),
             "--older-than must be a number and s, m, h, d or w, such as 90d, not '90'.",
         ),
+        (("{tmp}", "--older-than", f"{'9' * 5000}d"), "--older-than must be a number and s, m, h, d or w"),
         (("{tmp}", "--compact-after", "soon"), "--compact-after must be a number and s, m, h, d or w"),
         (("nosuchscheme://bucket/j",), "nosuchscheme://bucket/j cannot be opened"),
         (("",), "FOLDER is empty"),

@@ -128,7 +128,7 @@ PUBLIC: dict[str, str] = {
         "describe encode introduce is_ancient is_dead is_free is_held_by is_same source_of this_process"
     ),
     "journal.lease": "Lease key_of not_held stopped",
-    "journal.leases": "Leases row_of",
+    "journal.leases": "Leases range_of row_of",
     "journal.ledger": "Entry Ledger State",
     "journal.log": "Log LogThread ReadOnlyLog Readable Rhythm",
     "journal.memory": "JournalMemory Kept Remembered RememberedLog",

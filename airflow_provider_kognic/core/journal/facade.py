@@ -135,8 +135,8 @@ class Journal:
             coming=coming,
             on_failure=on_failure,
         )
-        if (lost := getattr(self._log, "lost", None)) is not None:
-            self._watching = asyncio.create_task(_watch(lost, self._writer))
+        if hasattr(self._log, "lost"):
+            self._watching = asyncio.create_task(_watch(self))
 
     def _open_and_read(self, log: Log, stopping: Callable[[], bool]) -> None:
         log.open(stopping)
@@ -271,6 +271,18 @@ class Journal:
             self._ledger.apply(Unsent(scene))  # whatever the log has of it: it is not sent
             raise
 
+    def may_send(self) -> bool:
+        """Tell whether what was intended may be sent: not once the log is lost, when nothing can be noted any more.
+
+        Another attempt may have taken over then, has found the intent, and may have settled it.
+        """
+        lost = getattr(self._log, "lost", None)
+        if lost is None or (why := lost()) is None:
+            return True
+        if self._writer is not None:
+            self._writer.fail(KognicJournalError(why))
+        return False
+
     def record(self, result: Result) -> None:
         """Note what became of a prediction that was intended; durable soon, and when `flush` has returned.
 
@@ -318,11 +330,10 @@ class Journal:
         return [encode(record) for record in records]
 
 
-async def _watch(lost: Callable[[], str | None], writer: Writer) -> None:
-    """See that nothing is sent any more once the log is lost, also where nothing is to be noted meanwhile."""
-    while (why := lost()) is None:  # noqa: ASYNC110 - the log is no coroutine, and told by the clock
+async def _watch(journal: Journal) -> None:
+    """See that the upload ends once the log is lost, also where nothing is to be noted or sent meanwhile."""
+    while journal.may_send():  # noqa: ASYNC110 - the log is no coroutine, and told by the clock
         await asyncio.sleep(_LOOK_EVERY)
-    writer.fail(KognicJournalError(why))
 
 
 def record_of(result: Result, at: float) -> Told:

@@ -103,7 +103,7 @@ class FolderLog:
         self._removals = Removals(
             self._store,
             header.predictions_group_uuid,
-            self._leases.source,
+            self._leases.row,
             self._leases.keys,
             writer=who,
             start_over=start_over,

@@ -209,11 +209,14 @@ class Lease:
         found = (self._names.fullmatch(name) for name in self._store.names(self._folder))
         return sorted(int(match[1]) for match in found if match)
 
-    def _last(self) -> int:
-        return max(self._numbers(), default=0)
+    def _is_next(self) -> bool:
+        """Tell whether the number that was made follows the one that was looked at, and nobody has gone past it."""
+        # Retention removes all that are of no use any more: after that the numbers begin anew.
+        numbers = self._numbers()
+        return numbers[-1:] == [self._number] and (self._number == 1 or self._number - 1 in numbers)
 
     def _last_file(self) -> tuple[int, bytes | None]:
-        return (number := self._last()), self._read(number)
+        return (number := max(self._numbers(), default=0)), self._read(number)
 
     def _read(self, number: int) -> bytes | None:
         try:
@@ -246,8 +249,7 @@ class Lease:
         if not self._store.again(lambda: _is_exclusive(self._store, path, content), "written"):
             self._store.again(lambda: self._store.remove(path), "written")
             return self._go_without(None)
-        # Somebody slow makes a number that others have gone past and removed.
-        if self._store.again(self._last, "read") != self._number:
+        if not self._store.again(self._is_next, "read"):
             self._store.again(lambda: self._store.remove(path), "written")
             return False
         # Some stores look whether a file is there, and then make it all the same.

@@ -50,6 +50,7 @@ _SAY_EVERY = 30.0
 _POLL = 1.0
 _STEP = 0.1
 _START, _END = "start", "end"
+_ROW = re.compile(rf"([0-9a-f]{{16}})(?:\.([0-9a-f]{{32}}|{_START})\.([0-9a-f]{{32}}|{_END}))?")
 
 
 def row_of(key: str, span: Span) -> str:
@@ -65,6 +66,13 @@ def row_of(key: str, span: Span) -> str:
     return f"{key}.{first.replace('-', '')}.{before.replace('-', '')}"
 
 
+def range_of(row: str) -> tuple[str, Span] | None:
+    """Return of which source a key is, and of which range of its scenes: see `row_of`; None if it is none."""
+    if (match := _ROW.fullmatch(row)) is None:
+        return None
+    return match[1], Span(_scene(match[2], _START), _scene(match[3], _END))
+
+
 class Leases:
     """The right to append to a journal, for one attempt of one upload of one source.
 
@@ -78,7 +86,8 @@ class Leases:
         store: See `Lease`.
 
     Attributes:
-        source: The key of the source's lease.
+        source: The key of the lease of all the source.
+        row: The key of that of its range, which is taken.
         keys: The keys of both.
     """
 
@@ -96,12 +105,12 @@ class Leases:
         self._folder, self._ttl, self._store = folder, ttl, store
         self._facts = holder.introduce(writer)
         self.source, self._span = key_of(source_key), span or Span()
-        self._row = row_of(self.source, self._span)
+        self.row = row_of(self.source, self._span)
         self.keys = {self.source}
-        self._source = self._lease(self._row, self._facts, "It has the same source.")
+        self._source = self._lease(self.row, self._facts, "It has the same source.")
         self._upload: Lease | None = None
         if upload_key is not None:
-            facts = {**self._facts, "source": self._row}
+            facts = {**self._facts, "source": self.row}
             own = key_of(f"upload {upload_key}")
             self.keys.add(own)
             self._upload = self._lease(own, facts, "It is of the same task in the same run.")
@@ -162,15 +171,15 @@ class Leases:
             if not self._source.exclusive:
                 return
             # From here on whoever has scenes in common sees this one, or is seen.
-            while (held := others.held(stopping)) and min(held) > self._row:
+            while (held := others.held(stopping)) and min(held) > self.row:
                 others.wait(held, stopping)
                 self._source.check()
             if not held:
                 return
             self._source.release()
-            while (held := others.held(stopping)) and min(held) < self._row:
+            while (held := others.held(stopping)) and min(held) < self.row:
                 others.wait(held, stopping)
-            self._source = self._lease(self._row, self._facts, "It has the same source.")
+            self._source = self._lease(self.row, self._facts, "It has the same source.")
 
     def _lease(self, key: str, facts: Mapping[str, Any], shared: str) -> Lease:
         return Lease(self._folder, key, facts, ttl=self._ttl, shared=shared, store=self._store)

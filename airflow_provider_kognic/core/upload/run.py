@@ -99,6 +99,8 @@ class Run:
         ending.on_halt(lambda _: throttle.close())
 
         async def post(scene_uuid: str, document: bytes) -> str:
+            if not journal.may_send():  # whoever was asleep wakes here, with all that it had intended
+                raise CutOff(sent=False)
             uuid = await client.create_prediction(group, scene_uuid, document)
             check_whose(uuid, scene_uuid, journal.scene_of(uuid))
             return uuid

@@ -342,3 +342,24 @@ def test_stop_while_the_journal_is_closed(
     goes_on.set()
     assert run.counts() == (5, 0, 0, 0)
     check_truth(run, emulator, group)
+
+
+def test_who_has_lost_its_journal_sends_nothing_that_it_had_intended(emulator: Emulator, group: str) -> None:
+    """A machine was asleep, say: as soon as it wakes, and not once somebody has looked."""
+
+    class LostAfterOne(MemoryLog):
+        def lost(self) -> str | None:
+            return "it slept for long" if emulator.stats()["prediction_posts"] else None
+
+    log = LostAfterOne()
+    settings = settings_for(emulator, max_connections=1)
+    run = upload_all(rows(40), settings, group, journal=Journal(log))
+    assert emulator.stats()["prediction_posts"] == 1
+    assert run.counts() == (1, 0, 0, 39)
+    assert "it slept for long" in str(run.report.stopped)
+    check_truth(run, emulator, group)
+    intended = sum(line.startswith(b'["i"') for line in log.lines)
+    assert intended > 1
+    again = upload_all(rows(40), settings, group, journal=Journal(log.reopened()))
+    check_truth(again, emulator, group)
+    assert again.report.summary.in_doubt <= intended

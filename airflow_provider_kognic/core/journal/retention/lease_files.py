@@ -60,7 +60,11 @@ def discard(store: Store, folder: Any, key: str, facts: Mapping[str, Any]) -> No
     """
     names = store.again(lambda: [name for name, _ in _numbered(store, folder, key)], "read")
     for number, name in enumerate(names):
-        if holder.is_held_by(store.again(partial(store.read, folder / name), "read"), facts):
+        try:
+            content = store.again(partial(store.read, folder / name), "read")
+        except FileNotFoundError:  # whoever has the next one has tidied up
+            continue
+        if holder.is_held_by(content, facts):
             for one in names[: number + 1]:
                 store.again(partial(store.remove, folder / one), "written")
             return

@@ -1,11 +1,12 @@
 """What an upload does that finds the mark of a journal that was removed: it never begins anew by itself.
 
-    its source has gone on without the journal before        goes on
+    all of its scenes of its source have gone on before      goes on
     somebody else's has, and the journal did not know it     goes on, and says so
     `start_over`                                             goes on, says so, and notes it beside the mark
     anything else                                            stops
 
-That somebody went on is noted in an empty-handed way, by the name of a file: `<part>.<key of the source>.over`.
+That somebody went on is noted in an empty-handed way, by the name of a file: `<part>.<key of the source>.over`; or
+`<part>.<key>.<first>.<before>.over`, where it was a range of its scenes: see `leases.row_of`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicJournalRemovedError
+from airflow_provider_kognic.core.journal.leases import range_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from airflow_provider_kognic.core.journal.parts import PartFile
     from airflow_provider_kognic.core.journal.retention.marks import Removed
     from airflow_provider_kognic.core.journal.store import Store
+    from airflow_provider_kognic.core.models import Span
 
 logger = logging.getLogger(__name__)
 
@@ -36,17 +39,17 @@ class Removals:
     Args:
         store: How the journal's files are reached.
         group: The predictions group, for messages.
-        source: The key of the source's lease.
+        row: The key of the source's lease, of a range of its scenes if it is of one.
         keys: The keys of all leases of the attempt.
         writer: Who it is, for people.
         start_over: Go on where a journal was removed.
     """
 
     def __init__(
-        self, store: Store, group: str, source: str, keys: Collection[str], *, writer: str, start_over: bool
+        self, store: Store, group: str, row: str, keys: Collection[str], *, writer: str, start_over: bool
     ) -> None:
         self._store, self._group = store, group
-        self._source, self._keys = source, keys
+        self._row, self._keys = row, keys
         self._writer, self._start_over = writer, start_over
 
     def heed(self, removed: Removed, part: Any, *, write: bool) -> None:
@@ -63,12 +66,11 @@ class Removals:
         """
         stem = part.name.rpartition("-")[0]
         over = [
-            name
+            name.removeprefix(f"{stem}.").removesuffix(OVER)
             for name in self._store.again(lambda: self._store.names(part.parent), "read")
             if name.startswith(f"{stem}.") and name.endswith(OVER)
         ]
-        own = f"{stem}.{self._source}{OVER}"
-        if own in over:
+        if self._is_in(over):
             return
         said = _said(removed, self._group)
         if self._start_over:
@@ -78,7 +80,7 @@ class Removals:
                 said,
             )
             if write:
-                self._note(part.parent / own)
+                self._note(part.parent / f"{stem}.{self._row}{OVER}")
             return
         if over and removed.keys and not set(self._keys) & set(removed.keys):
             logger.warning(
@@ -91,6 +93,14 @@ class Removals:
             " is there; then go on with on_lost_journal='start_over' (or force=True), which sends everything that"
             f" the journal has not noted since, or upload into another group. ({part})"
         )
+
+    def _is_in(self, over: Collection[str]) -> bool:
+        """Tell whether all that this attempt may send is among the ranges that have gone on."""
+        if (own := range_of(self._row)) is None:
+            return self._row in over
+        source, span = own
+        others = filter(None, map(range_of, over))
+        return _covered(span, [other for key, other in others if key == source])
 
     def _note(self, path: Any) -> None:
         content = json.dumps({"writer": self._writer, "at": round(time.time(), 3)}).encode("ascii") + b"\n"
@@ -112,6 +122,20 @@ def _said(removed: Removed, group: str) -> str:
         f" {removed.predictions:,} predictions as created, and was used last on {day_of(removed.last_used)}"
         f"{f' ({removed.writer})' if removed.writer else ''}."
     )
+
+
+def _covered(span: Span, by: Iterable[Span]) -> bool:
+    """Tell whether each scene of a range is in one of others."""
+    up_to = span.first
+    for one in sorted(by, key=lambda one: one.first or ""):
+        if one.first is not None and (up_to is None or one.first > up_to):
+            return False
+        if one.before is None:
+            return True
+        up_to = max(up_to or "", one.before)
+        if span.before is not None and up_to >= span.before:
+            return True
+    return False
 
 
 def day_of(seconds: float) -> str:

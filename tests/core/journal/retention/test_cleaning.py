@@ -23,7 +23,7 @@ from airflow_provider_kognic.core.journal.log import ReadOnlyLog
 from airflow_provider_kognic.core.journal.memory import RememberedLog
 from airflow_provider_kognic.core.journal.retention import new_parts
 from airflow_provider_kognic.core.journal.retention.cleaning import Ages, What
-from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.models import Outcome, Span
 from tests.core.journal.folders import GROUP, HEADER, HOST, leases_of, log_in, never, part_files
 from tests.core.journal.retention.journals import (
     AT_ONCE,
@@ -240,6 +240,36 @@ def test_who_starts_over_need_not_say_so_again(folder: Any, caplog: pytest.LogCa
         opened(folder)
     # Both uploads' leases are known of, those before the first removal, too.
     attempt(folder, start_over=True, upload="yet another", source="yet another")
+    with pytest.raises(KognicJournalRemovedError):
+        opened(folder, source="another source")
+
+
+def test_a_shard_that_starts_over_does_so_for_its_scenes_alone(
+    folder: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Others of its source have to say so themselves, until all of a range has; however it is cut by then."""
+    used(folder)
+    if not exclusive(folder):
+        pytest.skip("nothing is cleaned there")
+    ends = scene(4), scene(8)
+    clean(folder, REMOVE_AT_ONCE)
+    attempt(folder, (1, "old", CREATED), span=Span(None, ends[0]), start_over=True, upload="first")
+    caplog.clear()
+    opened(folder, span=Span(None, scene(3)), upload_key="a part of it").close()
+    opened(folder, span=Span(scene(2), ends[0]), upload_key="another part").close()
+    for span in (None, Span(), Span(None, ends[1]), Span(*ends), Span(ends[1]), Span(scene(3), scene(5))):
+        with pytest.raises(KognicJournalRemovedError):
+            opened(folder, span=span, upload_key="another")
+    attempt(folder, (9, "old", CREATED), span=Span(ends[1]), start_over=True, upload="last")
+    for span in (None, Span(scene(3)), Span(*ends)):
+        with pytest.raises(KognicJournalRemovedError):
+            opened(folder, span=span, upload_key="another")
+    attempt(folder, (5, "old", CREATED), span=Span(*ends), start_over=True, upload="between")
+    caplog.clear()
+    for span in (None, Span(), Span(scene(2), scene(9)), Span(scene(3)), Span(None, scene(9))):
+        opened(folder, span=span, upload_key="another").close()
+    assert caplog.text == ""
+    assert set(what_is_known(folder)) == {scene(1), scene(5), scene(9)}
     with pytest.raises(KognicJournalRemovedError):
         opened(folder, source="another source")
 

@@ -7,14 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_kognic.core.journal.retention.cleaning import What
-from tests.core.journal.folders import start_python
+from airflow_provider_kognic.core import files
+from airflow_provider_kognic.core.errors import (
+    KognicJournalError,
+    KognicJournalRemovedError,
+    KognicStoppedError,
+)
+from airflow_provider_kognic.core.journal.folder import FolderLog
+from airflow_provider_kognic.core.journal.retention.cleaning import Ages, What
+from airflow_provider_kognic.core.models import Span
+from tests.core.journal.folders import leases_of, log_in, start_python
 from tests.core.journal.retention.journals import (
     AT_ONCE,
     REMOVE_AT_ONCE,
     clean_one,
     names_in,
     opened,
+    scene,
     used,
     what_is_known,
 )
@@ -155,3 +164,147 @@ def test_who_waits_takes_over_from_a_cleaning_that_died(tmp_path: Path) -> None:
         assert clean_one(tmp_path, AT_ONCE).what is What.COMPACTED
     assert what_is_known(tmp_path) == known
     assert len(names_in(tmp_path)) == 1
+
+
+def test_who_is_slow_while_a_journal_is_cleaned_has_no_lease_beside_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has seen the last file of a lease, which is gone when it makes the next one: numbers have begun anew."""
+    used(tmp_path)
+    create, others = files.create, list[FolderLog]()
+    slow = log_in(tmp_path)
+
+    def after_all_of_that(path: Path, data: bytes) -> None:
+        if not others and path.name.startswith(slow._leases.source):
+            monkeypatch.undo()
+            assert clean_one(tmp_path).what is What.COMPACTED
+            others.append(opened(tmp_path))
+        create(path, data)
+
+    monkeypatch.setattr(files, "create", after_all_of_that)
+    until = time.monotonic() + 2  # the other one keeps it for longer
+    with pytest.raises(KognicStoppedError):
+        slow.open(lambda: time.monotonic() > until)
+    (other,) = others
+    other.append([b'["i","%032x","%032x",1.5,1]' % (40, 2), b'["c","%032x","%032x"]' % (40, 3)])
+    other.close()
+    assert len(what_is_known(tmp_path)) == 12
+
+
+@pytest.mark.parametrize("ages", [AT_ONCE, REMOVE_AT_ONCE])
+def test_what_a_shard_uses_is_not_touched(tmp_path: Path, ages: Ages) -> None:
+    """Whatever its range; and what it writes is known afterwards."""
+    used(tmp_path)
+    spans = (Span(None, scene(5)), Span(scene(5), scene(9)), Span(scene(9)))
+    shards = [opened(tmp_path, span=span, upload_key=f"shard {n}") for n, span in enumerate(spans)]
+    for shard in shards:
+        before = set(names_in(tmp_path))
+        for dry_run in (True, False):
+            assert clean_one(tmp_path, ages, dry_run=dry_run).what is What.IN_USE
+        assert set(names_in(tmp_path)) == before
+        shard.append([b'["i","%032x","%032x",1.5,1]' % (5, 2), b'["c","%032x","%032x"]' % (5, 3)])
+        shard.close()
+    assert len(what_is_known(tmp_path)) == 11
+    assert clean_one(tmp_path).what is What.COMPACTED
+    assert len(names_in(tmp_path)) == 1
+    assert len(what_is_known(tmp_path)) == 11
+
+
+@pytest.mark.parametrize("upload_key", ["a shard", None])
+@pytest.mark.parametrize("ages", [AT_ONCE, REMOVE_AT_ONCE])
+def test_a_shard_that_is_asleep_is_superseded(tmp_path: Path, ages: Ages, upload_key: str | None) -> None:
+    """It can write nothing after that, and nobody waits for it; other ranges of its source find what there is."""
+    used(tmp_path)
+    known = what_is_known(tmp_path)
+    sleeper = opened(tmp_path, span=Span(None, scene(5)), upload_key=upload_key, ttl=3_600.0)
+    for lease in leases_of(sleeper):
+        lease._ended.set()
+    row = clean_one(tmp_path, ages, ttl=1.0)
+    assert row.what is (What.COMPACTED if ages is AT_ONCE else What.REMOVED)
+    assert len([name for name in names_in(tmp_path) if not name.endswith(".lease")]) == 1
+    for lease in leases_of(sleeper):
+        lease._ended.clear()
+    with pytest.raises(KognicJournalError, match="taken over"):
+        sleeper.append([b'["i","%032x","%032x",1.5,1]' % (1, 2)])
+    sleeper.close()
+    for span in (Span(None, scene(3)), Span(scene(9)), None):
+        if ages is AT_ONCE:
+            opened(tmp_path, span=span, upload_key=f"another {span}").close()
+            continue
+        with pytest.raises(KognicJournalRemovedError):
+            opened(tmp_path, span=span, upload_key=f"another {span}")
+    if ages is AT_ONCE:
+        assert what_is_known(tmp_path) == known
+
+
+SHARD = """
+import sys
+from pathlib import Path
+from airflow_provider_kognic.core.models import Span
+from tests.core.journal.retention.journals import opened, scene
+number = int(sys.argv[2])
+print("here", flush=True)
+sys.stdin.readline()
+for turn in range(5):
+    of = 2 + turn % 3  # cut anew again and again
+    first, before = (scene(100 * part // of) for part in (number % of, number % of + 1))
+    span = Span(first if number % of else None, before if number % of + 1 < of else None)
+    log = opened(Path(sys.argv[1]), span=span, upload_key=f"shard {number}")
+    at = 100 + 5 * number + turn
+    log.append([b'["i","%032x","%032x",1.5,1]' % (at, 2)])
+    log.append([b'["c","%032x","%032x"]' % (at, at)])
+    log.close()
+print("done", flush=True)
+"""
+
+
+def test_shards_come_and_go_while_somebody_cleans(tmp_path: Path) -> None:
+    """Nothing of what they noted is ever lost."""
+    used(tmp_path)
+    processes = [start_python(SHARD, tmp_path, str(number), stdin=-1) for number in range(3)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+    said = set()
+    for _ in range(8):
+        said.add(clean_one(tmp_path).what)
+        time.sleep(0.5)  # who waits for it looks now and then
+    for process in processes:
+        out, _ = process.communicate(timeout=300)
+        assert (out, process.returncode) == ("done\n", 0)
+    assert said <= {What.COMPACTED, What.IN_USE, What.IS_COMPACT}
+    assert len(what_is_known(tmp_path)) == 11 + 15
+    assert clean_one(tmp_path).what in {What.COMPACTED, What.IS_COMPACT}
+    assert len(what_is_known(tmp_path)) == 11 + 15
+
+
+def test_whoever_comes_next_may_tidy_up_what_who_cleans_gives_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as a sleeper's lease is given back, the next shard has it, and removes the files before its own."""
+    used(tmp_path)
+    sleeper, come = opened(tmp_path, span=Span(None, scene(5)), ttl=3_600.0), list[FolderLog]()
+    for lease in leases_of(sleeper):
+        lease._ended.set()
+    read, own = files.read, sleeper._leases.row
+
+    def after_the_next_one(path: Path) -> bytes:
+        if not come and path.name == f"{own}-000002.lease" and b'"released": true' in read(path):
+            come.append(log_in(tmp_path, span=Span(None, scene(5))))
+            come[0]._leases._acquire_source(lambda: False)
+        return read(path)
+
+    monkeypatch.setattr(files, "read", after_the_next_one)
+    row = clean_one(tmp_path, ttl=1.0)
+    monkeypatch.undo()
+    assert come
+    come[0]._leases.check()
+    come[0]._leases.release()
+    assert (row.what, row.note) == (What.COMPACTED, "")
+    for lease in leases_of(sleeper):
+        lease._ended.clear()
+    sleeper.close()
