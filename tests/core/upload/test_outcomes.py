@@ -500,8 +500,8 @@ def test_stale_connections_are_not_used(emulator: Emulator, group: str) -> None:
 
     def answer(connection: socket.socket, request: Request) -> None:
         connection.sendall(another_created())
-        connection.close()  # without having said so in a header
-        if request.method == "POST":  # and not the look at what the group holds
+        if request.method == "POST":  # and not the look at what the group holds, which a POST may follow at once
+            connection.close()  # without having said so in a header
             closed.set()
 
     closed = threading.Event()
