@@ -500,7 +500,7 @@ def test_stale_connections_are_not_used(emulator: Emulator, group: str) -> None:
 
     def answer(connection: socket.socket, request: Request) -> None:
         connection.sendall(another_created())
-        if request.method == "POST":  # and not the look at what the group holds, which a POST may follow at once
+        if request.method == "POST":  # the look at what the group holds may be followed by one at once
             connection.close()  # without having said so in a header
             closed.set()
 
