@@ -22,6 +22,12 @@ PLACEHOLDERS = {
 # The form's own fields; every one is a key of the connection's extra. Airflow >= 3.2 reads them from here, 3.0
 # and 3.1 from the hook, which makes them from these too.
 CONN_FIELDS: dict[str, dict[str, Any]] = {
+    "environment": {
+        "label": "Environment",
+        "description": "Name of one of the environments of kognic-auth (~/.config/kognic/environments.json on the"
+        " workers): its host, auth server, credentials and scopes count wherever the field here is empty.",
+        "schema": {"type": ["string", "null"]},
+    },
     "auth_host": {
         "label": "Auth server",
         "description": "Base URL of the auth server; https://auth.app.kognic.com if empty.",

@@ -16,7 +16,17 @@ import pytest
 from airflow_provider_kognic import __version__, get_provider_info
 
 NAME = "airflow-provider-kognic"
-FORM = ["auth_host", "credentials", "scopes", "max_connections", "timeout", "verify", "proxy", "app_url"]
+FORM = [
+    "environment",
+    "auth_host",
+    "credentials",
+    "scopes",
+    "max_connections",
+    "timeout",
+    "verify",
+    "proxy",
+    "app_url",
+]
 FORM += ["allow_http"]
 
 

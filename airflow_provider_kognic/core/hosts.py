@@ -27,6 +27,15 @@ def is_loopback(hostname: str) -> bool:
         return _normal_name(hostname) == "localhost"
 
 
+def is_address(hostname: str) -> bool:
+    """Tell whether a host name is an address, or means this machine: it has no names below it."""
+    try:
+        ipaddress.ip_address(hostname)
+    except ValueError:
+        return is_loopback(hostname)
+    return True
+
+
 def normal_url(url: str) -> str:
     """Return a URL with the normal form of its host; the path stays.
 

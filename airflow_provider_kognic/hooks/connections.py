@@ -6,6 +6,7 @@ import json
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.api.access.environments import Environment, environment
 from airflow_provider_kognic.core.api.settings import (
     DEFAULT_APP_URL,
     DEFAULT_AUTH_HOST,
@@ -29,6 +30,8 @@ _MOST_NAMED, _LONGEST_NAME = 5, 60
 def settings_of(connection: Any) -> Settings:
     """Read an Airflow connection.
 
+    What it leaves empty its `environment` says, if it names one.
+
     Args:
         connection: Anything with `host`, `port`, `schema`, `login`, `password`, `extra` and `extra_dejson`.
 
@@ -36,15 +39,16 @@ def settings_of(connection: Any) -> Settings:
         KognicInputError: A field cannot be used; the message names it and never shows a secret.
     """
     extra = {key: value for key, value in _extra_of(connection).items() if value not in (None, "")}
-    scopes = extra.get("scopes", ())
+    known = environment(str(extra["environment"]).strip()) if "environment" in extra else None
+    scopes = extra.get("scopes", known.scopes if known else ())
     if isinstance(scopes, str):
         scopes = scopes.replace(",", " ").split()
     if not isinstance(scopes, (list, tuple)):
         raise KognicInputError(f"'scopes' must be text or a list of text, not {brief(scopes)}.")
     return Settings(
-        base_url=_base_url(connection),
-        auth_host=str(extra.get("auth_host", DEFAULT_AUTH_HOST)),
-        credentials=_credentials(connection, extra),
+        base_url=_base_url(connection, known),
+        auth_host=str(extra.get("auth_host", known.auth_host if known else DEFAULT_AUTH_HOST)),
+        credentials=_credentials(connection, extra, known),
         scopes=tuple(map(str, scopes)),
         max_connections=extra.get("max_connections", MOST_CONNECTIONS),
         timeout=extra.get("timeout", DEFAULT_TIMEOUT),
@@ -96,10 +100,10 @@ def _extra_of(connection: Any) -> dict[str, Any]:
     return given
 
 
-def _base_url(connection: Any) -> str:
+def _base_url(connection: Any, known: Environment | None) -> str:
     host = (connection.host or "").strip()
     if not host:
-        return DEFAULT_BASE_URL
+        return DEFAULT_BASE_URL if known is None else known.base_url
     scheme, separator, rest = host.rpartition("://")
     if not separator and connection.schema in ("http", "https"):
         scheme, separator = connection.schema, "://"
@@ -108,10 +112,17 @@ def _base_url(connection: Any) -> str:
         place, slash, path = rest.partition("/")
         if place.rpartition("]")[2].find(":") < 0:
             rest = f"{place}:{connection.port}{slash}{path}"
-    return f"{scheme}{separator}{rest}"
+    url = f"{scheme}{separator}{rest}"
+    if known is not None and not known.has(url):
+        # Its credentials would go to somebody else.
+        raise KognicInputError(
+            f"the connection's host {brief(host)} is not of its environment {brief(known.name)}, which is at"
+            f" {brief(known.host)}. Leave the host empty, or correct one of them."
+        )
+    return url
 
 
-def _credentials(connection: Any, extra: Mapping[str, Any]) -> Credentials:
+def _credentials(connection: Any, extra: Mapping[str, Any], known: Environment | None) -> Credentials:
     login, password = (connection.login or "").strip(), connection.password or ""
     path = str(extra.get("credentials", "")).strip()
     if path.startswith("{"):
@@ -131,7 +142,7 @@ def _credentials(connection: Any, extra: Mapping[str, Any]) -> Credentials:
     if login:
         raise KognicInputError("the connection has a login (client id) but no password (client secret).")
     if not password:
-        return None
+        return known.credentials if known else None
     try:
         parsed = json.loads(password)
     except (ValueError, RecursionError):

@@ -19,7 +19,7 @@ from airflow_provider_kognic.core.errors import (
     KognicPermissionError,
     KognicTLSError,
 )
-from airflow_provider_kognic.core.texts import brief
+from airflow_provider_kognic.core.texts import brief, printable
 from airflow_provider_kognic.core.values import check_connections
 from airflow_provider_kognic.get_provider_info import CONN_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
 from airflow_provider_kognic.hooks.connections import settings_of, unknown_keys
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
+
+# The scopes that Kognic's own tools know (kognic-auth 4.5, in an environment).
+_READ, _WRITE = "api:read", "api:write"
+_MOST_SCOPES = 20
 
 # What the Test button says of an error: the first that matches.
 _PARTS: tuple[tuple[type[KognicError], str], ...] = (
@@ -228,7 +232,9 @@ class KognicHook(BaseHook):
         settings = replace(self.settings, timeout=min(self.settings.timeout, 10.0))
         with KognicClient(settings, backoff=Backoff(attempts=2, most_asked=2.0)) as client:
             visible = len(client.list_datasets())
-        return f"Connected to {settings.base_url}: {visible} {'dataset' if visible == 1 else 'datasets'} visible."
+            scopes = _scopes_said(client.tokens.scopes, settings.scopes)
+        datasets = "1 dataset" if visible == 1 else f"{visible} datasets"
+        return f"Connected to {settings.base_url}: {datasets} visible. {scopes}"
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -261,6 +267,24 @@ def _unknown_said(kognic_conn_id: str) -> Iterator[None]:
         raise KognicInputError(
             f"Airflow knows no connection {brief(kognic_conn_id)}; define it or correct kognic_conn_id."
         ) from error
+
+
+def _scopes_said(held: Sequence[str] | None, asked: Sequence[str]) -> str:
+    """Say which scopes a token has, as far as the auth server said so.
+
+    That creating predictions takes `api:write` is what kognic-auth's environments suggest; Kognic's documentation
+    names no scopes.
+    """
+    if held is None:
+        named = f" (asked for: {' '.join(asked)})" if asked else ""
+        return f"The auth server does not say which scopes the token has{named}."
+    listed = f"Scopes of the token: {' '.join(map(printable, held[:_MOST_SCOPES])) or 'none'}."
+    lacking = [scope for scope in asked if scope not in held]
+    if lacking:
+        listed += f" Asked for, and not granted: {' '.join(lacking)}."
+    if _READ in held and _WRITE not in held:
+        listed += f" Without {_WRITE}, Kognic may refuse to create anything."
+    return listed
 
 
 def _settings_and_warning(connection: Any, level: int) -> Settings:

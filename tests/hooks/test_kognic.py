@@ -511,7 +511,11 @@ def test_the_asynchronous_client_takes_at_most_ten_connections(hook: KognicHook)
 
 def test_a_good_connection_says_how_many_datasets_are_visible(hook: KognicHook, server: Emulator) -> None:
     number = len(hook.list_datasets())
-    assert hook.test_connection() == (True, f"Connected to {server.url}: {number} datasets visible.")
+    said = f"Connected to {server.url}: {number} datasets visible."
+    assert hook.test_connection() == (
+        True,
+        f"{said} The auth server does not say which scopes the token has.",
+    )
 
 
 @pytest.mark.parametrize("works", [True, False])

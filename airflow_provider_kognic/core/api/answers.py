@@ -31,6 +31,7 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.paging import Page
 from airflow_provider_kognic.core.retries import parse_retry_after
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +41,9 @@ logger = logging.getLogger(__name__)
 # Kognic's deprecated endpoints announce themselves with this header (as read by kognic-auth's clients).
 _SUNSET_HEADER = "sunset-date"
 _LONGEST_MESSAGE = 500
+# How a server says which scope a token lacks (RFC 6750, section 3); scopes are of these characters (RFC 6749).
+_INSUFFICIENT = re.compile(r'(?i)\berror\s*=\s*"?insufficient_scope\b')
+_SCOPE = re.compile(r'(?i)\bscope\s*=\s*"?([\x21\x23-\x5b\x5d-\x7e ]{1,200})"?')
 # Bytes of an answer that are looked into, for a message about it.
 _LOOKED_INTO = 1 << 16
 
@@ -124,7 +128,7 @@ class Answer:
         try:
             if HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES:
                 return self._parsed(redact)
-            raise self._error(redact(self.body.decode("utf-8", "replace")).encode())
+            raise self._error(redact(self.body.decode("utf-8", "replace")).encode(), redact)
         except KognicError as error:
             raise_clean(error, None, redact)
 
@@ -143,7 +147,7 @@ class Answer:
             raise self._unreadable("the answer has no 'data'.")
         return parsed
 
-    def _error(self, body: bytes) -> KognicError:
+    def _error(self, body: bytes, redact: Callable[[str], str]) -> KognicError:
         kind = ERRORS.get(self.status) or ERRORS.get(f"{self.status // 100}xx", KognicServerError)
         redirected = issubclass(kind, KognicRedirectError)
         if redirected:
@@ -151,6 +155,12 @@ class Answer:
             message = f"a redirect to {target}, which is not followed with a token. Check 'host'."
         else:
             message = clean_message(body, self.headers.get("content-type"))
+        lacking = self._lacking_scope() if kind is KognicPermissionError else None
+        if lacking is not None:
+            message = (
+                f"{sentence(message)} The token lacks the scope {redact(lacking)}: ask your Kognic contact for it,"
+                " or add it to the connection's 'scopes' if the client has it."
+            )
         # Of what is not asked again, it would promise too much.
         asked_to_wait = issubclass(kind, (KognicUnavailableError, KognicAmbiguousError)) and not redirected
         return kind(
@@ -160,6 +170,14 @@ class Answer:
             url=self.url,
             retry_after=parse_retry_after(self.headers.get("retry-after")) if asked_to_wait else None,
         )
+
+    def _lacking_scope(self) -> str | None:
+        """Return the scopes that the server says the token lacks, None if it says nothing of scopes."""
+        said = self.headers.get("www-authenticate", "")[:_LOOKED_INTO]
+        if not _INSUFFICIENT.search(said):
+            return None
+        found = _SCOPE.search(said)
+        return " ".join(found[1].split()) if found and found[1].strip() else "that this needs"
 
 
 def created_uuid(data: Any, url: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.answers import created_uuid
 from airflow_provider_kognic.core.api.endpoints import datasets_url, prediction_body, predictions_url
 from airflow_provider_kognic.core.api.records import ListedPrediction
-from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.api.transports import Exchange
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.answers import created_uuid
 from airflow_provider_kognic.core.api.endpoints import (
     annotations_url,
@@ -19,7 +20,6 @@ from airflow_provider_kognic.core.api.endpoints import (
 from airflow_provider_kognic.core.api.exchange.calls import Calls
 from airflow_provider_kognic.core.api.exchange.limits import longest_answer
 from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
-from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicAnswerError,
     KognicError,

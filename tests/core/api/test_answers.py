@@ -115,3 +115,38 @@ def test_an_answer_can_be_logged() -> None:
     """Headers and body, which may hold secrets, are not shown."""
     shown = repr(Answer("GET", "https://kognic.test/x", 200, {"set-cookie": "secret-a"}, b"secret-b"))
     assert "secret" not in shown
+
+
+def _forbidden(challenge: str | None) -> Answer:
+    headers = {} if challenge is None else {"www-authenticate": challenge}
+    return Answer("POST", "https://kognic.example/v1/predictions", 403, headers, b'{"message": "no"}')
+
+
+@pytest.mark.parametrize(
+    ("challenge", "named"),
+    [
+        ('Bearer error="insufficient_scope", scope="api:write"', "api:write"),
+        ('Bearer realm="kognic",scope="api:read  api:write",error=insufficient_scope', "api:read api:write"),
+        ("BEARER ERROR=insufficient_scope, SCOPE=api:write", "api:write"),
+        ('Bearer error="insufficient_scope"', "that this needs"),
+        ('Bearer error="insufficient_scope", scope=""', "that this needs"),
+        ('Bearer error="insufficient_scope", scope="a secret"', "a ***"),
+        ('Bearer error="invalid_token", scope="api:write"', None),
+        ('Bearer scope="api:write"', None),
+        (None, None),
+    ],
+)
+def test_a_missing_scope_is_named(challenge: str | None, named: str | None) -> None:
+    """As RFC 6750 has a server say it."""
+    with pytest.raises(KognicPermissionError) as caught:
+        _forbidden(challenge).data(lambda text: text.replace("secret", "***"))
+    said = None if named is None else f"no. The token lacks the scope {named}: ask your Kognic contact for it"
+    assert caught.value.message.startswith(said or "no")
+    assert ("scope" in caught.value.message) is (named is not None)
+
+
+def test_a_challenge_without_end_is_no_scope() -> None:
+    challenge = 'Bearer error="insufficient_scope", scope="' + "x" * 100_000
+    with pytest.raises(KognicPermissionError) as caught:
+        _forbidden(challenge).data(str)
+    assert len(caught.value.message) < 500

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from airflow_provider_kognic.core.api.tokens import TokenProvider
+from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.models import Outcome, Prediction
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator

@@ -85,9 +85,14 @@ class TokenProvider:
 
     Args:
         settings: The auth server, the credentials and how to reach them.
+
+    Attributes:
+        scopes: The scopes that the auth server says the last token has (`scope`, RFC 6749, 5.1); None where it says
+            nothing of them, or no token was fetched yet.
     """
 
     def __init__(self, settings: Settings) -> None:
+        self.scopes: tuple[str, ...] | None = None
         self._settings = settings
         self._lock = threading.Lock()  # held while a token is fetched, which may take minutes
         self._assigning = threading.Lock()  # held for a moment
@@ -163,6 +168,8 @@ class TokenProvider:
             raise
         value = str(fetched["access_token"])
         self._keep_secret(value)
+        said = fetched.get("scope")
+        self.scopes = tuple(said.split()) if isinstance(said, str) else None
         life: float = fetched.get("expires_in", math.inf)  # where no expiry is given, a 401 will tell
         # Never below a moment, or a server that says 0 would be asked for ever.
         with self._assigning:
@@ -261,7 +268,7 @@ class TokenProvider:
         """Resolve the credentials and prepare kognic-auth's session; makes no request."""
         from kognic.auth.requests import RequestsAuthSession
 
-        from airflow_provider_kognic.core.api.token_requests import bounded_adapter
+        from airflow_provider_kognic.core.api.access.token_requests import bounded_adapter
 
         settings = self._settings
         credentials = self._credentials()
