@@ -75,6 +75,8 @@ PUBLIC: dict[str, str] = {
     "api.tokens": "TokenProvider",
     "api.transports": "Exchange Proxied Way",
     "cancellation": "CancelledBeforeSending",
+    "contract.assumed.assumption": "Asked Assumption Switch",
+    "contract.contract": "Contract Judgement Verdict",
     "errors": (
         "KognicAmbiguousError KognicAnswerError KognicAuthError KognicConnectionError "
         "KognicCredentialsError KognicError KognicInputError "
