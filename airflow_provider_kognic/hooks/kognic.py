@@ -118,6 +118,11 @@ class KognicHook(BaseHook):
 
         return KognicClient(self.settings, stopping=self._stopping)
 
+    @property
+    def sunsets(self) -> Mapping[str, str]:
+        """When each endpoint ends that has announced it so far, as Kognic writes it, by its method and path."""
+        return self.client.sunsets.dates
+
     def get_conn(self) -> KognicClient:
         """Return the client for single calls."""
         return self.client
@@ -194,7 +199,9 @@ class KognicHook(BaseHook):
         settings = self.settings
         if max_connections is not None:
             settings = replace(settings, max_connections=check_connections(max_connections))
-        async with AsyncKognicClient(settings, tokens=self.client.tokens) as client:
+        async with AsyncKognicClient(
+            settings, tokens=self.client.tokens, sunsets=self.client.sunsets
+        ) as client:
             yield client
 
     def test_connection(self) -> tuple[bool, str]:
@@ -228,7 +235,12 @@ class KognicHook(BaseHook):
         settings = replace(self.settings, timeout=min(self.settings.timeout, 10.0))
         with KognicClient(settings, backoff=Backoff(attempts=2, most_asked=2.0)) as client:
             visible = len(client.list_datasets())
-        return f"Connected to {settings.base_url}: {visible} {'dataset' if visible == 1 else 'datasets'} visible."
+        ends = "".join(
+            f" Kognic will switch off {what} at {date}." for what, date in client.sunsets.dates.items()
+        )
+        advice = " Look for a newer version of this provider." if ends else ""
+        datasets = "dataset" if visible == 1 else "datasets"
+        return f"Connected to {settings.base_url}: {visible} {datasets} visible.{ends}{advice}"
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_the_core_speaks_python_3_10() -> None:
 
 # Every module that offers something, and what: names in the alphabet's order.
 PUBLIC: dict[str, str] = {
-    "api.answers": "Answer Deprecations clean_message created_uuid",
+    "api.answers": "Answer Sunsets clean_message created_uuid",
     "api.async_client": "AsyncKognicClient",
     "api.client": "KognicClient",
     "api.endpoints": ("annotations_url datasets_url groups_url prediction_body predictions_url user_agent"),
