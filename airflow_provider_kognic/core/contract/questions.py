@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.contract.replies import Asker, Reply
 
 _NOT_THERE = {404, 405, 501}
+_MOST_GROUPS = 3
 
 
 @dataclass
@@ -83,17 +84,24 @@ class Questions:
         self._fields("group_mapping", groups, ("classMapping",))
         self._whole(groups)
         self._paged("annotations", annotations_url(base, dataset), ("sceneUuid", "scene_uuid"))
-        group = next((one for row in groups.rows or () if (one := _uuid_in(row)) is not None), None)
-        if group is None:
+        found = [one for row in groups.rows or () if (one := _uuid_in(row)) is not None]
+        if not found:
             self._say("predictions_listing", unknown("the dataset has no predictions group to ask for"))
-            return
-        self._paged("predictions", predictions_url(base, group), ("uuid", "id"), ("sceneUuid", "scene_uuid"))
+        # Of an empty one nothing is seen but that it can be listed.
+        for group in found[-_MOST_GROUPS:]:
+            url = predictions_url(base, group)
+            if self._paged("predictions", url, ("uuid", "id"), ("sceneUuid", "scene_uuid")) != 0:
+                return
 
-    def _paged(self, what: str, url: str, *fields: tuple[str, ...]) -> None:
-        """Ask for the first page of a listing and the one after it."""
+    def _paged(self, what: str, url: str, *fields: tuple[str, ...]) -> int | None:
+        """Ask for the first page of a listing and the one after it; return the rows of the first, if it came."""
         first = self._listing(f"{what}_listing", url, {"offset": "0"})
-        if first.rows is None:
-            return
+        if first.rows is not None:
+            self._page_after(what, url, first, *fields)
+        return None if first.rows is None else len(first.rows)
+
+    def _page_after(self, what: str, url: str, first: _Page, *fields: tuple[str, ...]) -> None:
+        """Ask for the page after the first."""
         self._fields({"annotations": "annotation_rows"}.get(what, "prediction_rows"), first, *fields)
         paging = f"{what}_paging"
         if first.cursor is not None:
@@ -104,7 +112,7 @@ class Questions:
         elif not first.rows:
             return
         else:
-            name, ask = "offset", {"offset": str(len(first.rows))}
+            name, ask = "offset", {"offset": str(len(first.rows or ()))}
         reply = self._get(url, ask)
         second = _page_of(reply)
         if second.rows is None:
