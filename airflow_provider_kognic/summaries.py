@@ -21,6 +21,9 @@ KEY = "summary"
 COUNTS = ("uploaded", "skipped", "refused", "in_doubt", "unsent", "total")
 """The counts of predictions that every summary has."""
 
+SUNSET = "sunset"
+"""When each endpoint ends that announced it, by its method and path; only where any did."""
+
 _WOULD_SEND = "would_send"  # a dry run's alone
 _NAMES = ("predictions_group", "dataset", "source")
 _WHERE = ("predictions_group_uuid", "dataset_uuid", "link", *_NAMES)
@@ -39,6 +42,8 @@ MOST_ERROR_BYTES = 1500
 MOST_NAME_BYTES = 300
 MOST_REASON_BYTES = 36
 MOST_REASONS = 15
+MOST_SUNSET_BYTES = 64
+MOST_SUNSETS = 5
 _MOST_SAID_BYTES = 200
 
 
@@ -109,13 +114,13 @@ def summarise(given: Any, task_ids: str | Iterable[str] | None = None) -> dict[s
 
     Returns:
         A summary of all: its counts, `duration_s` and `reasons` are sums, `rate_per_s` is what one shard created in
-        a second, on average; group, dataset, link and source are None where the shards differ in them. `counted`
-        is false, and `error` says why, if the counts of any are not known, or nothing was given. Instead of a
-        task's id and try it has `shards`, their number, `receipts`, by the names of those that have some where
-        they are, and the names of some shards in `failed_shards`,
-        `unknown_shards` (of which the counts are not, or not all, known: those that were killed, did not begin, or
-        could not go through their source) and `skipped_shards`. Where Airflow cannot be asked, as in a Dag's
-        callback, the counts of all that were asked for are unknown.
+        a second, on average; group, dataset, link and source are None where the shards differ in them. `sunset`
+        has what any shard was told. `counted` is false, and `error` says why, if the counts of any are not known,
+        or nothing was given. Instead of a task's id and try it has `shards`, their number, `receipts`, by the names
+        of those that have some where they are, and the names of some shards in `failed_shards`, `unknown_shards`
+        (of which the counts are not, or not all, known: those that were killed, did not begin, or could not go
+        through their source) and `skipped_shards`. Where Airflow cannot be asked, as in a Dag's callback, the
+        counts of all that were asked for are unknown.
 
     Raises:
         KognicInputError: What is given is no summary, or the Dag run has no such task.
@@ -148,10 +153,12 @@ def summary_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def shortened(summary: dict[str, Any]) -> dict[str, Any]:
-    """Return a summary of which names, and then its error, are cut further where all of it is too much."""
+    """Return a summary of which names, what ends, and then its error are cut where all of it is too much."""
     if len(json.dumps(summary)) > MOST_BYTES:
         names = {name: summary[name] for name in (*_NAMES, "receipts") if isinstance(summary[name], str)}
         summary = {**summary, **{name: cut(text, _LEAST_NAME_BYTES) for name, text in names.items()}}
+    while summary.get(SUNSET) and len(json.dumps(summary)) > MOST_BYTES:
+        summary = {**summary, SUNSET: dict(list(summary[SUNSET].items())[:-1])}
     over = len(json.dumps(summary)) - MOST_BYTES
     error = summary["error"]
     if over <= 0 or not error:
@@ -241,6 +248,7 @@ def _sum(shards: list[_Shard]) -> dict[str, Any]:
     total: dict[str, Any] = {
         "predictions_group_uuid": where.pop("predictions_group_uuid"),
         **_conversion(told),
+        **_sunset(told),
         **(
             {"dry_run": len(dry) == len(told), _WOULD_SEND: sum(one.get(_WOULD_SEND) or 0 for one in dry)}
             if dry
@@ -284,6 +292,12 @@ def _conversion(told: list[Mapping[str, Any]]) -> dict[str, Any]:
         else:
             total[name] = sum(values)
     return {"conversion": total}
+
+
+def _sunset(told: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return which endpoints announced their end to any shard."""
+    found = {what: date for one in told for what, date in (one.get(SUNSET) or {}).items()}
+    return {SUNSET: dict(list(found.items())[:MOST_SUNSETS])} if found else {}
 
 
 def _is_count(given: Any) -> bool:

@@ -122,6 +122,11 @@ class KognicHook(BaseHook):
 
         return KognicClient(self.settings, stopping=self._stopping)
 
+    @property
+    def sunsets(self) -> Mapping[str, str]:
+        """When each endpoint ends that has announced it so far, as Kognic writes it, by its method and path."""
+        return self.client.sunsets.dates
+
     def get_conn(self) -> KognicClient:
         """Return the client for single calls."""
         return self.client
@@ -198,7 +203,9 @@ class KognicHook(BaseHook):
         settings = self.settings
         if max_connections is not None:
             settings = replace(settings, max_connections=check_connections(max_connections))
-        async with AsyncKognicClient(settings, tokens=self.client.tokens) as client:
+        async with AsyncKognicClient(
+            settings, tokens=self.client.tokens, sunsets=self.client.sunsets
+        ) as client:
             yield client
 
     def test_connection(self) -> tuple[bool, str]:
@@ -233,8 +240,12 @@ class KognicHook(BaseHook):
         with KognicClient(settings, backoff=Backoff(attempts=2, most_asked=2.0)) as client:
             visible = len(client.list_datasets())
             scopes = _scopes_said(client.tokens.scopes, settings.scopes)
+        ends = "".join(
+            f" Kognic will switch off {what} at {date}." for what, date in client.sunsets.dates.items()
+        )
+        advice = " Look for a newer version of this provider." if ends else ""
         datasets = "1 dataset" if visible == 1 else f"{visible} datasets"
-        return f"Connected to {settings.base_url}: {datasets} visible. {scopes}"
+        return f"Connected to {settings.base_url}: {datasets} visible. {scopes}{ends}{advice}"
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:

@@ -356,6 +356,7 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         try:
             check_rendered(self, self._templates)
             summary.knows_settings(hook.settings)
+            summary.knows_sunsets(hook.sunsets)
             arguments = UploadArguments.of(self, max_connections=hook.settings.max_connections)
             job = prepare(arguments, hook, context, deadline.stop, summary, look=deadline.look)
             KognicPredictionsGroupLink.persist(context, job.page)

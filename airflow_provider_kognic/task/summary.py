@@ -17,6 +17,9 @@ from airflow_provider_kognic.summaries import (
     MOST_NAME_BYTES,
     MOST_REASON_BYTES,
     MOST_REASONS,
+    MOST_SUNSET_BYTES,
+    MOST_SUNSETS,
+    SUNSET,
     cut,
     shortened,
 )
@@ -56,10 +59,15 @@ class TaskSummary:
         self._source = shown(operator.predictions, operator.manifest)
         self._settings: Settings | None = None
         self._conversions: Conversions | None = None
+        self._sunsets: Mapping[str, str] = {}
 
     def knows_settings(self, settings: Settings) -> None:
         """Learn where Kognic is: whether that makes a link is asked at the end."""
         self._settings = settings
+
+    def knows_sunsets(self, sunsets: Mapping[str, str]) -> None:
+        """Learn where it is noted which endpoints announce their end."""
+        self._sunsets = sunsets
 
     def knows_dataset(self, dataset: Dataset) -> None:
         """Learn which dataset is meant."""
@@ -107,6 +115,12 @@ class TaskSummary:
             "map_index": getattr(ti, "map_index", -1),
             "try_number": getattr(ti, "try_number", None),
         }
+        if self._sunsets:
+            ends = list(self._sunsets.items())[:MOST_SUNSETS]
+            summary[SUNSET] = {
+                _text(what, MOST_SUNSET_BYTES): _text(date, MOST_SUNSET_BYTES) for what, date in ends
+            }
+            summary = shortened(summary)
         if self._conversions:
             summary["conversion"] = self._what_became_of_rows(self._conversions)
             summary = shortened(summary)

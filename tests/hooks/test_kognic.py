@@ -518,6 +518,16 @@ def test_a_good_connection_says_how_many_datasets_are_visible(hook: KognicHook, 
     )
 
 
+def test_the_button_says_what_is_about_to_end(hook: KognicHook, server: Emulator) -> None:
+    server.set_faults(sunset_date={"^/v2/datasets$": "2027-01-31", "/annotations$": "2028-01-31"})
+    done, said = hook.test_connection()
+    assert done
+    assert said.endswith(
+        " visible. Kognic will switch off GET /v2/datasets at 2027-01-31. Look for a newer version of this"
+        " provider."
+    )
+
+
 @pytest.mark.parametrize("works", [True, False])
 def test_a_key_that_nobody_reads_is_named_by_the_button_and_once_in_the_log(
     connect: Callable[..., KognicHook],

@@ -107,6 +107,29 @@ def test_a_success_leaves_what_it_returns(
     assert (summary["task_id"], summary["map_index"], summary["try_number"]) == ("upload", -1, 1)
 
 
+def test_what_is_about_to_end_is_said_once_a_run(
+    run_dag: RunDag, dag: DAG, server: Emulator, group: str, write_predictions: Write
+) -> None:
+    """With the date, in the log and the summary: what either client heard, that of a task or of the upload."""
+    server.set_faults(sunset_date={"^/v2/datasets$": "soon", "/predictions$": "2027-01-31"})
+    UploadPredictionsOperator(
+        task_id="upload",
+        dag=dag,
+        predictions=str(write_predictions(30)),
+        predictions_group_uuid=group,
+        dataset="demo",
+    )
+
+    run = run_dag(dag, connection=server)
+
+    summary = run.xcom("upload", "summary")
+    posts = "POST /v1/predictions-groups/{uuid}/predictions"
+    assert summary["sunset"]["GET /v2/datasets"] == "soon"
+    assert summary["sunset"][posts] == "2027-01-31"
+    assert run.output.count("Kognic will switch off GET /v2/datasets at soon") == 1
+    assert run.output.count(f"Kognic will switch off {posts} at 2027-01-31") == 1
+
+
 @pytest.mark.parametrize("policy", [True, False])
 def test_a_failure_leaves_the_same_and_its_exception_carries_it(
     run_dag: RunDag,

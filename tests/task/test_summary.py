@@ -124,6 +124,7 @@ def test_a_summary_is_small_whatever_is_in_it(text: str) -> None:
         counts = Summary(GROUP, 10**12, 10**12, 10**12, 10**12, 10**12, 1e9).to_dict()
         counts["reasons"] = {f"{status}{much}": 10**12 for status in range(400, 600)}
         summary.knows_conversions(conversions)
+        summary.knows_sunsets({f"GET /{place}/{text * 1000}": text * 1000 for place in range(10)})
         ended = Ended(counts, Failure(much, retry=False), receipts=much)
         left.append({**summary.leave(ended), "map_index": number})
         assert left[-1]["link"].endswith(GROUP)
@@ -182,6 +183,24 @@ def test_every_count_of_predictions_is_added_up() -> None:
         left = told().leave(Ended({**counts, **dict.fromkeys(whole, 3)}, None))
         total = summarise([left, left])
         assert {total[name] for name in whole} == {6}
+
+
+def test_endpoints_that_end_are_named_with_their_dates() -> None:
+    """Those that were heard of by the end, however they are written; a sum has those of all shards."""
+    left = []
+    for place in ("datasets", "scenes", None):
+        summary, dates = told(), dict[str, str]()
+        summary.knows_sunsets(dates)
+        if place is not None:
+            dates[f"GET /v2/{place}"] = "s3://key:secret@soon"
+        left.append(summary.leave(Ended(Summary(GROUP, 3).to_dict(), None)))
+    assert left[0]["sunset"] == {"GET /v2/datasets": "s3://***@soon"}
+    assert "sunset" not in left[2]
+    assert summarise(left)["sunset"] == {
+        "GET /v2/datasets": "s3://***@soon",
+        "GET /v2/scenes": "s3://***@soon",
+    }
+    assert "sunset" not in summarise(left[2:])
 
 
 def test_a_sum_has_what_became_of_the_rows_of_all_shards() -> None:

@@ -28,10 +28,11 @@ from airflow_provider_kognic.core.errors import (
     KognicUnavailableError,
     KognicUnclearRedirectError,
 )
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.paging import Page
 from airflow_provider_kognic.core.retries import parse_retry_after
-from airflow_provider_kognic.core.texts import sentence
+from airflow_provider_kognic.core.texts import printable, sentence, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 # Kognic's deprecated endpoints announce themselves with this header (as read by kognic-auth's clients).
 _SUNSET_HEADER = "sunset-date"
+_LONGEST_DATE = 40
 _LONGEST_MESSAGE = 500
 # How a server says which scope a token lacks (RFC 6750, section 3); scopes are of these characters (RFC 6749).
 _INSUFFICIENT = re.compile(r'(?i)\berror\s*=\s*"?insufficient_scope\b')
@@ -217,24 +219,35 @@ def clean_message(body: bytes, content_type: str | None) -> str:
     )
 
 
-class Deprecations:
-    """Logs each deprecated endpoint once, however many requests go there."""
+class Sunsets:
+    """Remembers which endpoints announced their end, and logs each once, however many requests go there.
+
+    Attributes:
+        dates: When each ends, as the service writes it, by its method and path with `{uuid}` for each uuid.
+    """
 
     def __init__(self) -> None:
-        self._said: set[str] = set()
+        self.dates: dict[str, str] = {}
 
-    def look(self, answer: Answer) -> None:
-        """Log if the answer announces that its endpoint will be switched off."""
-        date = answer.headers.get(_SUNSET_HEADER)
-        if date is None:
+    def look(self, answer: Answer, redact: Callable[[str], str]) -> None:
+        """Take note if the answer announces that its endpoint will be switched off.
+
+        Args:
+            answer: What came.
+            redact: Cuts secrets out of a text.
+        """
+        said = answer.headers.get(_SUNSET_HEADER)
+        if said is None:
             return
         parts = urlsplit(answer.url).path.split("/")
         endpoint = f"{answer.method} {'/'.join('{uuid}' if is_uuid(part) else part for part in parts)}"
-        if endpoint not in self._said:
-            self._said.add(endpoint)
+        if endpoint not in self.dates:
+            # Nobody says how it is written: any text will do, short and without what nobody should read.
+            date = shortened(printable(masked(redact(said.strip()))), _LONGEST_DATE) or "an unknown time"
+            self.dates[endpoint] = date
             logger.warning(
                 "Kognic will switch off %s at %s (header %s). Look for a newer version of this provider.",
                 endpoint,
-                date[:40],
+                date,
                 _SUNSET_HEADER,
             )

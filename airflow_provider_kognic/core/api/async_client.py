@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from airflow_provider_kognic.core.api.answers import Answer
+    from airflow_provider_kognic.core.api.answers import Answer, Sunsets
     from airflow_provider_kognic.core.api.settings import Settings
     from airflow_provider_kognic.core.paging import Page
 
@@ -28,12 +28,15 @@ class AsyncKognicClient:
     Args:
         settings: Where Kognic is and how to reach it.
         tokens: The token provider to share; a new one if None.
+        sunsets: Takes note of endpoints that announce their end; a new one if None.
     """
 
-    def __init__(self, settings: Settings, *, tokens: TokenProvider | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, tokens: TokenProvider | None = None, sunsets: Sunsets | None = None
+    ) -> None:
         self.settings = settings
         self.tokens = tokens or TokenProvider(settings)
-        self._exchange = Exchange(settings, self.tokens)
+        self._exchange = Exchange(settings, self.tokens, sunsets=sunsets)
 
     async def __aenter__(self) -> Self:
         self._exchange.open()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_kognic.core.api.access.tokens import TokenProvider
-from airflow_provider_kognic.core.api.answers import created_uuid
+from airflow_provider_kognic.core.api.answers import Sunsets, created_uuid
 from airflow_provider_kognic.core.api.endpoints import (
     annotations_url,
     datasets_url,
@@ -59,6 +59,9 @@ class KognicClient:
         sleep: Waits that many seconds between tries; a test may shorten it.
         stopping: Tells whether the caller is to stop: looked at while a call waits for whatever it waits for, which
             then ends within a second. None for who cannot be stopped.
+
+    Attributes:
+        sunsets: Which endpoints announced their end; to be shared with another client of the same run.
     """
 
     def __init__(
@@ -74,7 +77,8 @@ class KognicClient:
         self.tokens = tokens or TokenProvider(settings)
         self._backoff = backoff or Backoff(attempts=5, most_asked=60.0)  # somebody waits for it
         self._sleep = sleep
-        self._calls = Calls(settings, self.tokens, stopping)
+        self.sunsets = Sunsets()
+        self._calls = Calls(settings, self.tokens, stopping, sunsets=self.sunsets)
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from airflow_provider_kognic.core.api import network
-from airflow_provider_kognic.core.api.answers import Answer, Deprecations
+from airflow_provider_kognic.core.api.answers import Answer, Sunsets
 from airflow_provider_kognic.core.api.exchange.background import in_daemon_thread
 from airflow_provider_kognic.core.api.exchange.bodies import (
     UnreadableBody,
@@ -28,13 +28,14 @@ from airflow_provider_kognic.core.errors import (
     KognicAnswerError,
     KognicConnectionError,
     KognicError,
+    KognicInputError,
     KognicNoAnswerError,
 )
-from airflow_provider_kognic.core.texts import sentence
+from airflow_provider_kognic.core.texts import brief, sentence
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import Awaitable, Collection, Mapping, Sequence
 
     import httpx
 
@@ -135,15 +136,25 @@ class Exchange:
     Args:
         settings: Where Kognic is and how to reach it.
         tokens: Hands out tokens.
+        sunsets: Takes note of endpoints that announce their end; a new one if None.
+        methods: All that ever leaves here; None for every method.
     """
 
-    def __init__(self, settings: Settings, tokens: TokenProvider) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tokens: TokenProvider,
+        *,
+        sunsets: Sunsets | None = None,
+        methods: Collection[str] | None = None,
+    ) -> None:
         self._settings = settings
         self._tokens = tokens
         self._idle: list[Way] | None = None
         self._ways: list[Way] = []
         self._places = asyncio.Semaphore(settings.max_connections)
-        self._deprecations = Deprecations()
+        self._sunsets = Sunsets() if sunsets is None else sunsets
+        self._methods = methods
         self._longest = longest_answer(settings.timeout)
 
     @property
@@ -180,6 +191,7 @@ class Exchange:
         After a 401 the next call comes with a new token.
 
         Raises:
+            KognicInputError: Its method is none that may leave here: nothing was sent.
             KognicConnectionError: There is no token or no connection: it was not sent.
             KognicAmbiguousError: There is no answer, or none that can be read.
             KognicError: There is no token to be had.
@@ -191,7 +203,7 @@ class Exchange:
             answer = await self._exchange(method, url, token, body, params)
         finally:
             self._places.release()
-        self._deprecations.look(answer)
+        self._sunsets.look(answer, self._tokens.redact)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             self._tokens.reject(token)
         return answer
@@ -208,6 +220,11 @@ class Exchange:
     async def _exchange(
         self, method: str, url: str, token: str, body: Sequence[bytes], params: Mapping[str, str] | None
     ) -> Answer:
+        # Whichever way it goes, it goes from here; and neither way follows a redirect.
+        if self._methods is not None and method not in self._methods:
+            raise KognicInputError(
+                f"nothing but {', '.join(sorted(self._methods))} is sent here, and this is {brief(method)}."
+            )
         idle = self._idle
         assert idle is not None  # noqa: S101 - it is open
         limit = TimeLimit(self._longest)  # for the connection, and from then on what `Leaving` says

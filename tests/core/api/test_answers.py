@@ -2,10 +2,11 @@
 
 import logging
 import time
+import uuid
 
 import pytest
 
-from airflow_provider_kognic.core.api.answers import Answer, clean_message
+from airflow_provider_kognic.core.api.answers import Answer, Sunsets, clean_message
 from airflow_provider_kognic.core.api.client import KognicClient
 from airflow_provider_kognic.core.errors import (
     KognicAnswerError,
@@ -71,6 +72,29 @@ def test_deprecations_are_logged_once(
     assert "GET /v2/datasets at 2030-01-01" in said[0]
     assert "GET /v1/predictions-groups/{uuid}/predictions at 2030-01-01" in said[1]
     assert "POST /v1/predictions-groups/{uuid}/predictions at 2030-01-01" in said[2]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("2030-01-01", "2030-01-01"),
+        (" Sat, 31 Jan 2027 00:00:00 GMT ", "Sat, 31 Jan 2027 00:00:00 GMT"),
+        ("x" * 1000, "x" * 40 + "…"),
+        ("\x1b[2Jsoon", "\\x1b[2Jsoon"),
+        ("soon the-secret", "soon ***"),
+        ("https://me:pass@docs/", "https://***@docs/"),
+        ("  ", "an unknown time"),
+    ],
+)
+def test_any_text_is_a_date_of_an_end(said: str, shown: str) -> None:
+    """Short, on one line, and without secrets; of one endpoint whatever uuids are in it."""
+    sunsets = Sunsets()
+    for number in range(3):
+        url = f"https://kognic.test/v1/datasets/{uuid.UUID(int=number)}/annotations"
+        answer = Answer("GET", url, 200, {"sunset-date": said if not number else "later"}, b"")
+        sunsets.look(answer, lambda text: text.replace("the-secret", "***"))
+    sunsets.look(Answer("GET", "https://kognic.test/v2/datasets", 200, {}, b""), str)
+    assert sunsets.dates == {"GET /v1/datasets/{uuid}/annotations": shown}
 
 
 @pytest.mark.parametrize(

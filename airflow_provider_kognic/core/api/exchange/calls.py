@@ -8,13 +8,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from airflow_provider_kognic.core.api.answers import Sunsets
 from airflow_provider_kognic.core.api.exchange.background import Background, Stopped
 from airflow_provider_kognic.core.api.transports import Exchange
 from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import KognicNoAnswerError, KognicStoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import NoReturn
 
     from airflow_provider_kognic.core.api.access.tokens import TokenProvider
@@ -32,11 +33,21 @@ class Calls:
         settings: Where Kognic is and how to reach it.
         tokens: Hands out tokens.
         stopping: Tells whether the caller is to stop; None for who cannot be.
+        sunsets: Takes note of endpoints that announce their end; a new one if None.
+        methods: All that ever leaves here; None for every method.
     """
 
     def __init__(
-        self, settings: Settings, tokens: TokenProvider, stopping: Callable[[], bool] | None
+        self,
+        settings: Settings,
+        tokens: TokenProvider,
+        stopping: Callable[[], bool] | None,
+        *,
+        sunsets: Sunsets | None = None,
+        methods: Collection[str] | None = None,
     ) -> None:
+        self._sunsets = Sunsets() if sunsets is None else sunsets
+        self._methods = methods
         self._settings = replace(settings, max_connections=1)
         self._tokens = tokens
         self._stopping = stopping or _never
@@ -55,7 +66,7 @@ class Calls:
         if self._stopping():
             self._stop()
         if self._exchange is None or self._background is None or not self._background.alive:
-            exchange = Exchange(self._settings, self._tokens)
+            exchange = Exchange(self._settings, self._tokens, sunsets=self._sunsets, methods=self._methods)
             exchange.open()
             self._exchange, self._background = exchange, Background(self._stopping, exchange.aclose)
         try:

@@ -1,0 +1,166 @@
+"""GETs of the service, each with its reply, whatever that is; nothing else is sent."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from airflow_provider_kognic.core.api.exchange.calls import Calls
+from airflow_provider_kognic.core.errors import (
+    KognicAmbiguousError,
+    KognicAnswerError,
+    KognicConnectionError,
+    KognicInputError,
+    KognicNoAnswerError,
+)
+from airflow_provider_kognic.core.hosts import DEFAULT_PORTS
+from airflow_provider_kognic.core.retries import parse_retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_kognic.core.api.answers import Sunsets
+    from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.api.tokens import TokenProvider
+
+_GET = frozenset({"GET"})
+_TRIES = 3
+_LONGEST_WAIT = 5.0
+_AGAIN = {429, 502, 503, 504}
+# Words of paths that are no names of anybody's.
+_KNOWN = re.compile(
+    r"apis?|annotations|calibrations|datasets|definitions|docs|input|internal|json|predictions|predictions-groups|"
+    r"public|rest|scenes|services?|spec|static|ui|v\d{1,3}|(?:api|docs)-(?:docs|json)|"
+    r"(?:openapi|swagger)(?:-ui|-initializer|-ui-init)?(?:\.(?:json|js|html|ya?ml))?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came of a GET.
+
+    Attributes:
+        status: The status; None where there was no answer.
+        headers: The headers, looked up in lower case.
+        body: The body, if it was read.
+        problem: What went wrong, in words of ours, where there is nothing to read.
+    """
+
+    status: int | None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    problem: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether there is something to read."""
+        return self.status is not None and 200 <= self.status < 300 and not self.problem  # noqa: PLR2004 - 2xx
+
+    @property
+    def redirects(self) -> bool:
+        """Whether it sends elsewhere."""
+        return self.status is not None and 300 <= self.status < 400  # noqa: PLR2004 - 3xx
+
+    def __str__(self) -> str:
+        return self.problem or f"HTTP {self.status}"
+
+
+class Asker:
+    """Makes GETs, of the API's own host only, one at a time; a context manager.
+
+    Args:
+        settings: Where Kognic is and how to reach it.
+        tokens: Hands out tokens.
+        sunsets: Takes note of endpoints that announce their end.
+        sleep: Waits that many seconds between tries.
+
+    Attributes:
+        asked: What was asked, a line each, without what may be a name.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        tokens: TokenProvider,
+        sunsets: Sunsets,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.settings = settings
+        self.asked: list[str] = []
+        self._sleep = sleep
+        self._calls = Calls(settings, tokens, None, sunsets=sunsets, methods=_GET)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._calls.close()
+
+    def get(self, url: str, params: Mapping[str, str] | None = None, *, tries: int = _TRIES) -> Reply:
+        """Ask for something; several times where the service is too busy.
+
+        Args:
+            url: Of the API's own host; the token goes along.
+            params: The query.
+            tries: How often, at most.
+
+        Raises:
+            KognicError: There is no token to be had, or no connection to the API.
+            ValueError: It is of another host.
+        """
+        if self.own(url) != url:
+            raise ValueError("Only the API's own host is asked.")
+        for number in range(1, tries + 1):
+            reply = self._once(url, params)
+            if number == tries or reply.status not in _AGAIN:
+                break
+            self._sleep(min(_LONGEST_WAIT, parse_retry_after(reply.headers.get("retry-after")) or number))
+        query = f"?{'&'.join(sorted(params))}" if params else ""
+        self.asked.append(f"GET {shown(url)}{query}: {reply}")
+        return reply
+
+    def own(self, url: str) -> str | None:
+        """Return a URL as it is asked of the API's own host; None for one of another."""
+        base = urlsplit(self.settings.base_url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port or DEFAULT_PORTS.get(parts.scheme)
+        except ValueError:
+            return None
+        if parts.hostname != base.hostname or parts.username is not None or port is None:
+            return None
+        # Behind what ends TLS, a service takes itself for one of http.
+        told_http = (base.scheme, base.port or 443, parts.scheme, port) == ("https", 443, "http", 80)
+        if port != (base.port or DEFAULT_PORTS[base.scheme]) and not told_http:
+            return None
+        query = f"?{parts.query}" if parts.query else ""
+        return f"{base.scheme}://{base.netloc}{parts.path}{query}"
+
+    def _once(self, url: str, params: Mapping[str, str] | None) -> Reply:
+        target, _, query = url.partition("?")
+        try:
+            answer = self._calls.make("GET", target, [], {**dict(parse_qsl(query)), **(params or {})} or None)
+        except KognicAnswerError as error:
+            return Reply(error.status, problem="the answer is too long, or cannot be unpacked")
+        except KognicNoAnswerError:
+            return Reply(None, problem="no answer, or only a part of one")
+        except KognicConnectionError:
+            if not self.asked:
+                raise
+            return Reply(None, problem="no connection")
+        except KognicAmbiguousError:
+            return Reply(None, problem="no answer")
+        except KognicInputError:
+            if not self.asked:
+                raise
+            return Reply(None, problem="no request can be made of it")
+        return Reply(answer.status, answer.headers, answer.body)
+
+
+def shown(url: str) -> str:
+    """Return the path of a URL in which only words stand that are known; whatever else may be a name is `…`."""
+    parts = [part for part in urlsplit(url).path.split("/") if part]
+    return "/" + "/".join(part if _KNOWN.fullmatch(part) else "…" for part in parts)
