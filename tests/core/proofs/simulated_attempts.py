@@ -240,13 +240,15 @@ class KillableClient:
         self._inner, self._life = inner, life
         inner._exchange._idle = [_Watched(one, life) for one in inner._exchange._idle or ()]
 
-    async def create_prediction(self, predictions_group_uuid: str, scene_uuid: str, document: bytes) -> str:
+    async def create_prediction(
+        self, predictions_group_uuid: str, scene_uuid: str, document: Any, **more: Any
+    ) -> str:
         life = self._life
         await life.wall()
         life.in_flight += 1
         answered = life.story.sends(life, scene_uuid, document)
         try:
-            uuid = await self._inner.create_prediction(predictions_group_uuid, scene_uuid, document)
+            uuid = await self._inner.create_prediction(predictions_group_uuid, scene_uuid, document, **more)
         except KognicError as error:
             answered(error)
             life.reach("after_answer")
