@@ -64,6 +64,18 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
         " {predictions_group_uuid}; https://app.kognic.com if empty.",
         "schema": {"type": ["string", "null"]},
     },
+    "contract": {
+        "label": "Contract",
+        "description": "Path of what `airflow-provider-kognic contract --save` wrote: a file that every worker"
+        " sees, or one in an object store. What it confirms of the API's options is made use of.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "assumptions": {
+        "label": "Assumptions",
+        "description": "auto for what the contract says; or by name, as in predictions_listing=off,"
+        " compression=on, body_limit=50000000.",
+        "schema": {"type": ["string", "null"], "default": "auto"},
+    },
     "allow_http": {
         "label": "Allow http",
         "description": "Let credentials and tokens travel in clear text to other machines: for tests in a"
