@@ -64,6 +64,12 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
         " {predictions_group_uuid}; https://app.kognic.com if empty.",
         "schema": {"type": ["string", "null"]},
     },
+    "allow_http": {
+        "label": "Allow http",
+        "description": "Let credentials and tokens travel in clear text to other machines: for tests in a"
+        " trusted network.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
     "contract": {
         "label": "Contract",
         "description": "Path of what `airflow-provider-kognic contract --save` wrote: a file that every worker"
@@ -75,12 +81,6 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
         "description": "auto for what the contract says; or by name, as in predictions_listing=off,"
         " compression=on, body_limit=50000000.",
         "schema": {"type": ["string", "null"], "default": "auto"},
-    },
-    "allow_http": {
-        "label": "Allow http",
-        "description": "Let credentials and tokens travel in clear text to other machines: for tests in a"
-        " trusted network.",
-        "schema": {"type": ["boolean", "null"], "default": False},
     },
 }
 
