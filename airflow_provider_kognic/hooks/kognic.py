@@ -108,17 +108,18 @@ class KognicHook(BaseHook):
     @cached_property
     def settings(self) -> Settings:
         """The connection, validated; raises KognicInputError, also where Airflow knows none of that id."""
-        return _settings_and_warning(self._connection, self._level)
+        return self._read[0]
 
-    @cached_property
+    @property
     def assumed(self) -> Assumed:
-        """What the connection says of what is optional in the API; raises KognicInputError."""
-        return assumed_of(self._connection)
+        """What the connection says of what is optional in the API; raises KognicInputError, as `settings` does."""
+        return self._read[1]
 
     @cached_property
-    def _connection(self) -> Any:
+    def _read(self) -> tuple[Settings, Assumed]:
         with _unknown_said(self.kognic_conn_id):
-            return self.get_connection(self.kognic_conn_id)
+            connection = self.get_connection(self.kognic_conn_id)
+        return _settings_and_warning(connection, self._level), assumed_of(connection)
 
     @cached_property
     def client(self) -> KognicClient:
