@@ -1,4 +1,4 @@
-"""In each mode that a contract switches on nothing is lost and nothing doubled, either: the histories, mode by mode."""
+"""In each mode that a contract switches on nothing is lost and nothing doubled: the histories, mode by mode."""
 
 import gzip
 import os
