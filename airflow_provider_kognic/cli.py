@@ -1,7 +1,8 @@
 """The command line: `airflow-provider-kognic COMMAND`, with no Airflow running or imported but for `pool`.
 
 `validate` is here, `convert` in `convert_cli`, `preview` in `preview_cli`, `scenes` in `scenes_cli`, `table` in
-`table_cli`, `pool` and `journal` in `administration`; the latter imports Airflow for an object store.
+`table_cli`, `pool`, `journal` and `contract` in `administration`; the last two import Airflow for an object store,
+and `contract` for a connection.
 
 Exit code 0: everything is valid. 1: something is invalid. 2: something could not be checked.
 """
@@ -78,7 +79,7 @@ def define_commands(commands: Any) -> None:
         commands: What argparse's `add_subparsers` returns, or what takes the same calls.
     """
     from airflow_provider_kognic import convert_cli, preview_cli, scenes_cli, table_cli
-    from airflow_provider_kognic.administration import journal_cli, pool_cli
+    from airflow_provider_kognic.administration import contract_cli, journal_cli, pool_cli
 
     validate = commands.add_parser("validate", help=HELP, description=DESCRIPTION)
     for flags, options in ARGUMENTS:
@@ -99,6 +100,9 @@ def define_commands(commands: Any) -> None:
     pool_cli.add_arguments(pool)
     journal = commands.add_parser("journal", help=journal_cli.HELP, description=journal_cli.DESCRIPTION)
     journal_cli.add_arguments(journal)
+    contract = commands.add_parser("contract", help=contract_cli.HELP, description=contract_cli.DESCRIPTION)
+    contract_cli.add_arguments(contract)
+    contract.set_defaults(does=contract_cli.ask)
 
 
 def _parser() -> argparse.ArgumentParser:

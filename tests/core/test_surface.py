@@ -77,8 +77,37 @@ PUBLIC: dict[str, str] = {
     "api.tokens": "TokenProvider",
     "api.transports": "Exchange Proxied Way",
     "cancellation": "CancelledBeforeSending",
+    "contract.asking": "ask_for_contract",
     "contract.assumed.assumption": "Asked Assumption Switch",
     "contract.contract": "Contract Judgement Verdict",
+    "contract.description.document": "described is_description",
+    "contract.description.operations": (
+        "Answer Described Operation Parameter Scheme extensions_of is_json joined"
+    ),
+    "contract.description.page": "Leads leads_of named_in",
+    "contract.description.searching": "Found search",
+    "contract.description.shapes": "Document Shape node nodes",
+    "contract.judging.access": "bearer_token refused_tokens token_endpoint token_scopes",
+    "contract.judging.answers": (
+        "annotation_rows annotations_paging created_at_once created_uuid dataset_rows envelope "
+        "error_message group_mapping group_rows not_found_404 prediction_rows predictions_paging "
+        "rate_limit_429 retry_after sunset_header whole_listings"
+    ),
+    "contract.judging.by_description": "judge_description",
+    "contract.judging.documents": "geometries schema_version stream_types",
+    "contract.judging.endpoints": (
+        "annotations_listing class_mapping_rows datasets_listing group_body group_creation "
+        "groups_listing lasting_endpoints path_uuids prediction_body prediction_creation "
+        "predictions_listing"
+    ),
+    "contract.judging.scenes": "calibrations scene_annotations scene_query scene_status scene_summary",
+    "contract.judging.sending": "body_limit compression idempotency_key json_bodies repeated_scene",
+    "contract.judging.verdicts": (
+        "confirmed contradicted covers enveloped lacking listed named rows_of there together unknown"
+    ),
+    "contract.questions": "Questions",
+    "contract.replies": "Asker Reply shown",
+    "contract.report": "counted date_of page switched table",
     "contract.switching": "check_contract disagreements named switches",
     "errors": (
         "KognicAmbiguousError KognicAnswerError KognicAuthError KognicConnectionError "

@@ -7,6 +7,7 @@ import logging
 import os
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -54,6 +55,7 @@ class Kognic:
         group_posts: Answers to the POSTs of a group, as `posts`.
         annotated: Numbers of the scenes with annotations.
         kill: Asks the operator that runs to end, as Airflow does.
+        sunsets: Which endpoints announced their end: none.
     """
 
     posts: dict[int, list[Any]] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class Kognic:
     group_posts: list[Any] = field(default_factory=list)
     annotated: tuple[int, ...] = ()
     kill: Callable[[], object] = lambda: None
+    sunsets: Any = field(default_factory=lambda: SimpleNamespace(dates={}))
 
     settings = _Settings()
 

@@ -95,6 +95,7 @@ class TokenProvider:
         self._failure: tuple[float, KognicError] | None = None  # time.monotonic() of its end, what it was
         self._session: Any = None
         self._secrets: tuple[str, ...] = ()
+        self._lifetime: float | None = None
 
     def fresh(self) -> str | None:
         """Return the token if one is at hand and not about to expire; never waits."""
@@ -118,6 +119,11 @@ class TokenProvider:
                         raise self._failure[1]
                     self._renew()
         return token
+
+    @property
+    def lifetime(self) -> float | None:
+        """The seconds that the last token was said to be valid; None where that was not said, or there was none."""
+        return self._lifetime
 
     def reject(self, token: str) -> None:
         """Forget `token`, which the API answered with 401; a newer one stays."""
@@ -164,6 +170,7 @@ class TokenProvider:
         value = str(fetched["access_token"])
         self._keep_secret(value)
         life: float = fetched.get("expires_in", math.inf)  # where no expiry is given, a 401 will tell
+        self._lifetime = fetched.get("expires_in")
         # Never below a moment, or a server that says 0 would be asked for ever.
         with self._assigning:
             self._token = (value, started + max(life - min(_EARLY, life * _EARLY_SHARE), 1.0))
