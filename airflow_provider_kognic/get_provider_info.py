@@ -76,6 +76,18 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
         " trusted network.",
         "schema": {"type": ["boolean", "null"], "default": False},
     },
+    "contract": {
+        "label": "Contract",
+        "description": "Path of what `airflow-provider-kognic contract --save` wrote: a file that every worker"
+        " sees, or one in an object store. What it confirms of the API's options is made use of.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "assumptions": {
+        "label": "Assumptions",
+        "description": "auto for what the contract says; or by name, as in predictions_listing=off,"
+        " compression=on, body_limit=50000000.",
+        "schema": {"type": ["string", "null"], "default": "auto"},
+    },
 }
 
 # `[kognic] journal`. It is not sensitive: Airflow would mask the folder's name in every log then, so that no

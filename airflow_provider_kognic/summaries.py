@@ -24,6 +24,9 @@ COUNTS = ("uploaded", "skipped", "refused", "in_doubt", "unsent", "total")
 SUNSET = "sunset"
 """When each endpoint ends that announced it, by its method and path; only where any did."""
 
+SWITCHES = "switches"
+"""What of the API that is optional was made use of, and who says so; only where anybody does."""
+
 _WOULD_SEND = "would_send"  # a dry run's alone
 _NAMES = ("predictions_group", "dataset", "source")
 _WHERE = ("predictions_group_uuid", "dataset_uuid", "link", *_NAMES)
@@ -44,6 +47,7 @@ MOST_REASON_BYTES = 36
 MOST_REASONS = 15
 MOST_SUNSET_BYTES = 64
 MOST_SUNSETS = 5
+MOST_SWITCH_BYTES = 120
 _MOST_SAID_BYTES = 200
 
 
@@ -120,7 +124,7 @@ def summarise(given: Any, task_ids: str | Iterable[str] | None = None) -> dict[s
         of those that have some where they are, and the names of some shards in `failed_shards`, `unknown_shards`
         (of which the counts are not, or not all, known: those that were killed, did not begin, or could not go
         through their source) and `skipped_shards`. Where Airflow cannot be asked, as in a Dag's callback, the
-        counts of all that were asked for are unknown.
+        counts of all that were asked for are unknown. `switches` has those of any shard.
 
     Raises:
         KognicInputError: What is given is no summary, or the Dag run has no such task.
@@ -249,6 +253,7 @@ def _sum(shards: list[_Shard]) -> dict[str, Any]:
         "predictions_group_uuid": where.pop("predictions_group_uuid"),
         **_conversion(told),
         **_sunset(told),
+        **_switches(told),
         **(
             {"dry_run": len(dry) == len(told), _WOULD_SEND: sum(one.get(_WOULD_SEND) or 0 for one in dry)}
             if dry
@@ -298,6 +303,12 @@ def _sunset(told: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Return which endpoints announced their end to any shard."""
     found = {what: date for one in told for what, date in (one.get(SUNSET) or {}).items()}
     return {SUNSET: dict(list(found.items())[:MOST_SUNSETS])} if found else {}
+
+
+def _switches(told: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what of the API that is optional any shard made use of."""
+    found = {name: said for one in told for name, said in (one.get(SWITCHES) or {}).items()}
+    return {SWITCHES: found} if found else {}
 
 
 def _is_count(given: Any) -> bool:

@@ -16,18 +16,8 @@ import pytest
 from airflow_provider_kognic import __version__, get_provider_info
 
 NAME = "airflow-provider-kognic"
-FORM = [
-    "environment",
-    "auth_host",
-    "credentials",
-    "scopes",
-    "max_connections",
-    "timeout",
-    "verify",
-    "proxy",
-    "app_url",
-]
-FORM += ["allow_http"]
+FORM = ["environment", "auth_host", "credentials", "scopes", "max_connections", "timeout", "verify", "proxy"]
+FORM += ["app_url", "allow_http", "contract", "assumptions"]
 
 
 def test_the_information_fits_airflows_schema() -> None:

@@ -39,6 +39,10 @@ class Reason(str, Enum):
     )
     # Of documents.
     TOO_LARGE = "too_large", "the document is larger than `max_document_bytes`"
+    BODY_LIMIT = (
+        "body_limit",
+        "the request would be larger than the server is known to take (the connection's `body_limit`)",
+    )
     NOT_JSON = (
         "not_json",
         'the document is compressed or no JSON (`validation="off"`), or a row in memory cannot be written as JSON',

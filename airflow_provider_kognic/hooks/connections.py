@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from airflow_provider_kognic.core.api.settings import (
     Settings,
 )
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.values import MOST_CONNECTIONS
 from airflow_provider_kognic.get_provider_info import CONN_FIELDS
@@ -23,8 +25,53 @@ from airflow_provider_kognic.get_provider_info import CONN_FIELDS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 # Of the keys of an extra that nobody reads, and of each so many characters.
 _MOST_NAMED, _LONGEST_NAME = 5, 60
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """What a connection says of what is optional in the API.
+
+    Attributes:
+        contract: The path of a contract that was saved, or None.
+        named: What it says by name, see `core.contract.switching.named`.
+    """
+
+    contract: str | None = None
+    named: Mapping[str, bool | int | str] = field(default_factory=dict)
+
+    def said(self) -> str:
+        """Return what the Test button says of it: nothing where nothing is said."""
+        words = {True: "on", False: "off"}
+        named = [f"{name}={words[one] if isinstance(one, bool) else one}" for name, one in self.named.items()]
+        contract = (
+            [] if self.contract is None else [f"by the contract {masked(self.contract)}, read by uploads"]
+        )
+        said = [*contract, *([f"by name {', '.join(named)}"] if named else [])]
+        return f" Optional: {'; '.join(said)}." if said else ""
+
+
+def assumed_of(connection: Any) -> Assumed:
+    """Read what an Airflow connection says of what is optional in the API.
+
+    Args:
+        connection: See `settings_of`.
+
+    Raises:
+        KognicInputError: It cannot be used; the message says what there is.
+    """
+    extra = _extra_of(connection)
+    contract, assumptions = extra.get("contract"), extra.get("assumptions")
+    if contract is not None and not isinstance(contract, str):
+        raise KognicInputError(f"'contract' must be the path of a contract, not {brief(contract)}.")
+    contract = (contract or "").strip() or None
+    if assumptions in (None, ""):
+        return Assumed(contract)
+    from airflow_provider_kognic.core.contract.switching import named
+
+    return Assumed(contract, named(assumptions))
 
 
 def settings_of(connection: Any) -> Settings:

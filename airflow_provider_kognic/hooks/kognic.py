@@ -22,13 +22,14 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.texts import brief, printable
 from airflow_provider_kognic.core.values import check_connections
 from airflow_provider_kognic.get_provider_info import CONN_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
-from airflow_provider_kognic.hooks.connections import settings_of, unknown_keys
+from airflow_provider_kognic.hooks.connections import Assumed, assumed_of, settings_of, unknown_keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
     from airflow_provider_kognic.core.api.client import KognicClient
+    from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
     from airflow_provider_kognic.core.api.settings import Settings
 
@@ -111,9 +112,18 @@ class KognicHook(BaseHook):
     @cached_property
     def settings(self) -> Settings:
         """The connection, validated; raises KognicInputError, also where Airflow knows none of that id."""
+        return self._read[0]
+
+    @property
+    def assumed(self) -> Assumed:
+        """What the connection says of what is optional in the API; raises KognicInputError, as `settings` does."""
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[Settings, Assumed]:
         with _unknown_said(self.kognic_conn_id):
             connection = self.get_connection(self.kognic_conn_id)
-        return _settings_and_warning(connection, self._level)
+        return _settings_and_warning(connection, self._level), assumed_of(connection)
 
     @cached_property
     def client(self) -> KognicClient:
@@ -192,11 +202,15 @@ class KognicHook(BaseHook):
         return self.client.create_prediction(predictions_group_uuid, scene_uuid, document)
 
     @asynccontextmanager
-    async def async_client(self, max_connections: int | None = None) -> AsyncIterator[AsyncKognicClient]:
+    async def async_client(
+        self, max_connections: int | None = None, *, switches: Switches | None = None
+    ) -> AsyncIterator[AsyncKognicClient]:
         """Open the client that sends many predictions at a time; `async with hook.async_client() as client`.
 
         Args:
             max_connections: Most requests in flight, 1 to 10; the connection's if None.
+            switches: What of the API that is optional is made use of; nothing if None, whatever the connection
+                says: only the operator reads its contract.
         """
         from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 
@@ -204,7 +218,7 @@ class KognicHook(BaseHook):
         if max_connections is not None:
             settings = replace(settings, max_connections=check_connections(max_connections))
         async with AsyncKognicClient(
-            settings, tokens=self.client.tokens, sunsets=self.client.sunsets
+            settings, tokens=self.client.tokens, sunsets=self.client.sunsets, switches=switches
         ) as client:
             yield client
 
@@ -237,6 +251,7 @@ class KognicHook(BaseHook):
 
         # Someone waits in front of the form: no long time-outs, one more try.
         settings = replace(self.settings, timeout=min(self.settings.timeout, 10.0))
+        said = self.assumed.said()
         with KognicClient(settings, backoff=Backoff(attempts=2, most_asked=2.0)) as client:
             visible = len(client.list_datasets())
             scopes = _scopes_said(client.tokens.scopes, settings.scopes)
@@ -245,7 +260,7 @@ class KognicHook(BaseHook):
         )
         advice = " Look for a newer version of this provider." if ends else ""
         datasets = "1 dataset" if visible == 1 else f"{visible} datasets"
-        return f"Connected to {settings.base_url}: {datasets} visible. {scopes}{ends}{advice}"
+        return f"Connected to {settings.base_url}: {datasets} visible. {scopes}{said}{ends}{advice}"
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:

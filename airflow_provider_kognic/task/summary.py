@@ -19,7 +19,9 @@ from airflow_provider_kognic.summaries import (
     MOST_REASONS,
     MOST_SUNSET_BYTES,
     MOST_SUNSETS,
+    MOST_SWITCH_BYTES,
     SUNSET,
+    SWITCHES,
     cut,
     shortened,
 )
@@ -60,6 +62,7 @@ class TaskSummary:
         self._settings: Settings | None = None
         self._conversions: Conversions | None = None
         self._sunsets: Mapping[str, str] = {}
+        self._switches: Mapping[str, str] = {}
 
     def knows_settings(self, settings: Settings) -> None:
         """Learn where Kognic is: whether that makes a link is asked at the end."""
@@ -68,6 +71,10 @@ class TaskSummary:
     def knows_sunsets(self, sunsets: Mapping[str, str]) -> None:
         """Learn where it is noted which endpoints announce their end."""
         self._sunsets = sunsets
+
+    def knows_switches(self, switches: Mapping[str, str]) -> None:
+        """Learn what of the API that is optional is made use of, and who says so."""
+        self._switches = switches
 
     def knows_dataset(self, dataset: Dataset) -> None:
         """Learn which dataset is meant."""
@@ -115,6 +122,11 @@ class TaskSummary:
             "map_index": getattr(ti, "map_index", -1),
             "try_number": getattr(ti, "try_number", None),
         }
+        if self._switches:
+            summary[SWITCHES] = {
+                name: _text(said, MOST_SWITCH_BYTES) for name, said in self._switches.items()
+            }
+            summary = shortened(summary)
         if self._sunsets:
             ends = list(self._sunsets.items())[:MOST_SUNSETS]
             summary[SUNSET] = {

@@ -25,6 +25,7 @@ from airflow_provider_kognic.core.upload.dry_run import make_plan
 from airflow_provider_kognic.core.validation.class_coverage import class_coverage
 from airflow_provider_kognic.core.validation.dataset import DatasetCheck
 from airflow_provider_kognic.core.validation.scenes import AnnotatedScenes
+from airflow_provider_kognic.task.contracts import switched
 from airflow_provider_kognic.task.failures import Ended
 from airflow_provider_kognic.task.journals import choose_journal
 from airflow_provider_kognic.task.paths import shown, source_key, to_shard, to_source
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.api.records import PredictionsGroup
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.reporting.plan import Plan
@@ -65,6 +67,7 @@ class UploadJob:
         dataset_check: What scenes and classes are held against, or None.
         patience: Asks the source's store again that does not answer.
         conversions: What became of the rows of a model's results.
+        switches: What of the API that is optional is made use of; None for nothing.
     """
 
     arguments: UploadArguments
@@ -75,6 +78,7 @@ class UploadJob:
     dataset_check: DatasetCheck | None
     patience: Patience
     conversions: Conversions = field(default_factory=Conversions)
+    switches: Switches | None = None
 
     @property
     def page(self) -> str | None:
@@ -125,7 +129,7 @@ class UploadJob:
         deadline.set_alarm()
         logger.info("Uploading to predictions group %s with %d connections.", group, options.max_connections)
         try:
-            async with self.hook.async_client(options.max_connections) as client:
+            async with self.hook.async_client(options.max_connections, switches=self.switches) as client:
                 return await upload(
                     self.source,
                     client,
@@ -137,6 +141,7 @@ class UploadJob:
                     observers=[receipts],
                     stop=deadline.stop,
                     patience=self.patience,
+                    switches=self.switches,
                 )
         finally:
             thread.shutdown(wait=False, cancel_futures=True)
@@ -201,6 +206,7 @@ class UploadJob:
             observers=[report],
             stop=deadline.stop,
             patience=self.patience,
+            switches=self.switches,
         )
 
 
@@ -230,6 +236,8 @@ def prepare(
     """
     group, host, options = arguments.group, hook.settings.host, arguments.options
     patience = Patience(options.outage_timeout, options.backoff, ended=lambda: stop.reason is not None)
+    switches = _switches(hook, patience, stop)
+    summary.knows_switches(switches.to_dict())
     conversions = Conversions(arguments.max_refused_rows)
     summary.knows_conversions(conversions)
 
@@ -282,7 +290,18 @@ def prepare(
         # The upload ends in order before its first prediction, which needs no dataset.
         dataset_uuid, listed = None, None
     dataset_check = _dataset_check(arguments, hook, dataset_uuid, listed, stop)
-    return UploadJob(arguments, hook, source, journal, dataset_uuid, dataset_check, patience, conversions)
+    return UploadJob(
+        arguments, hook, source, journal, dataset_uuid, dataset_check, patience, conversions, switches
+    )
+
+
+def _switches(hook: KognicHook, patience: Patience, stop: Stop) -> Switches:
+    try:
+        return switched(hook.assumed, hook.settings.host, patience)
+    except KognicStoreError as error:
+        if stop.reason is None:
+            raise
+        raise KognicStoppedError(f"{stop.reason}, while the contract was read: nothing was sent.") from error
 
 
 def _find_in_dataset(

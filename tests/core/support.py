@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
+from airflow_provider_kognic.core.api.switches import Switches
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
 from airflow_provider_kognic.core.options import UploadOptions
@@ -137,6 +138,7 @@ def upload_all(
     tokens: TokenProvider | None = None,
     alongside: Callable[[], None] | None = None,
     observers: Sequence[Observer] = (),
+    switches: Switches | None = None,
     **given: Any,
 ) -> Run:
     """Upload a source, and check what holds for every upload: each entry has one result, counts add up.
@@ -149,13 +151,14 @@ def upload_all(
     told |= {name: given.pop(name) for name in names & set(given)}
 
     async def run() -> Report:
-        async with AsyncKognicClient(settings, tokens=tokens) as client:
+        async with AsyncKognicClient(settings, tokens=tokens, switches=switches) as client:
             sending = upload(
                 source,
                 client,
                 predictions_group_uuid=group,
                 options=UploadOptions.of(**told),
                 observers=[results, *observers],
+                switches=switches,
                 **given,
             )
             if alongside is None:

@@ -59,11 +59,13 @@ PUBLIC: dict[str, str] = {
     "api.exchange.background": "Background Stopped T in_daemon_thread",
     "api.exchange.bodies": "Collected UnreadableBody most_bytes read_all succeeded unpacked",
     "api.exchange.calls": "Calls",
+    "api.exchange.compressing": "Compressed body_of compressed",
     "api.exchange.connecting": "connect",
     "api.exchange.direct": "Direct",
     "api.exchange.heads": "Heads NoRequestError fields",
     "api.exchange.leaving": "Leaving",
     "api.exchange.limits": "TimeLimit longest_answer",
+    "api.exchange.switches": "Switches",
     "api.exchange.tls": "Tls",
     "api.exchange.unread": "may_hold_more",
     "api.http_errors": "as_httpx_error as_requests_error as_socket_error raise_clean",
@@ -106,6 +108,7 @@ PUBLIC: dict[str, str] = {
     "contract.questions": "Questions",
     "contract.replies": "Asker Reply shown",
     "contract.report": "counted date_of page switched table",
+    "contract.switching": "check_contract disagreements named switches",
     "errors": (
         "KognicAmbiguousError KognicAnswerError KognicAuthError KognicConnectionError "
         "KognicCredentialsError KognicError KognicInputError "
@@ -302,7 +305,11 @@ PUBLIC: dict[str, str] = {
     "upload.reconciliation.doubts": "Judged judge",
     "upload.reconciliation.listing": "ListedRow Listing ListingClient Look",
     "upload.reconciliation.rounds": "Reconciler Round",
-    "upload.records": "Doubt ToSend changed check_whose lost_before replaced_in_place skipped unsent unsettled",
+    "upload.keys": "Keys",
+    "upload.packing": "Packing",
+    "upload.records": (
+        "Doubt Prepared ToSend changed check_whose lost_before replaced_in_place skipped unsent unsettled"
+    ),
     "upload.run": "PredictionsClient Run",
     "upload.sending.group_circuit": "GroupCircuit",
     "upload.sending.same_refusal": "SameRefusal",
@@ -315,7 +322,7 @@ PUBLIC: dict[str, str] = {
     "validation.class_survey": "classes_of",
     "validation.converting": "Written write_documents",
     "validation.dataset": "DatasetCheck",
-    "validation.documents": "Checks check_document",
+    "validation.documents": "BodyLimit Checks check_document",
     "validation.offline": "check_sources open_paths total_of",
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.tabling": "Tabled write_table",

@@ -134,7 +134,9 @@ class Kognic:
         this = self
 
         @asynccontextmanager
-        async def async_client(_: KognicHook, max_connections: int | None = None) -> AsyncIterator[Any]:
+        async def async_client(
+            _: KognicHook, max_connections: int | None = None, **more: Any
+        ) -> AsyncIterator[Any]:
             yield this
 
         with ExitStack() as stack:

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.answers import created_uuid
-from airflow_provider_kognic.core.api.endpoints import datasets_url, prediction_body, predictions_url
+from airflow_provider_kognic.core.api.endpoints import datasets_url, predictions_url
+from airflow_provider_kognic.core.api.exchange.compressing import body_of
+from airflow_provider_kognic.core.api.switches import Switches
 from airflow_provider_kognic.core.api.records import ListedPrediction
 from airflow_provider_kognic.core.api.transports import Exchange
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.models import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_provider_kognic.core.api.answers import Answer, Sunsets
+    from airflow_provider_kognic.core.api.exchange.compressing import Compressed
     from airflow_provider_kognic.core.api.settings import Settings
     from airflow_provider_kognic.core.paging import Page
 
@@ -29,13 +34,20 @@ class AsyncKognicClient:
         settings: Where Kognic is and how to reach it.
         tokens: The token provider to share; a new one if None.
         sunsets: Takes note of endpoints that announce their end; a new one if None.
+        switches: What of the API that is optional is made use of; as documented, without any, if None.
     """
 
     def __init__(
-        self, settings: Settings, *, tokens: TokenProvider | None = None, sunsets: Sunsets | None = None
+        self,
+        settings: Settings,
+        *,
+        tokens: TokenProvider | None = None,
+        sunsets: Sunsets | None = None,
+        switches: Switches | None = None,
     ) -> None:
         self.settings = settings
         self.tokens = tokens or TokenProvider(settings)
+        self.switches = switches or Switches()
         self._exchange = Exchange(settings, self.tokens, sunsets=sunsets)
 
     async def __aenter__(self) -> Self:
@@ -48,7 +60,12 @@ class AsyncKognicClient:
         await self._exchange.aclose()
 
     async def create_prediction(
-        self, predictions_group_uuid: str, scene_uuid: str, document: bytes | Mapping[str, Any]
+        self,
+        predictions_group_uuid: str,
+        scene_uuid: str,
+        document: bytes | Compressed | Mapping[str, Any],
+        *,
+        key: str | None = None,
     ) -> str:
         """Send one prediction, once, and return its uuid.
 
@@ -58,17 +75,28 @@ class AsyncKognicClient:
         Args:
             predictions_group_uuid: The group's uuid.
             scene_uuid: The scene's uuid.
-            document: `{"openlabel": ...}`, as the bytes of its JSON, which are sent as they are, or as a dict.
+            document: `{"openlabel": ...}`, as the bytes of its JSON, which are sent as they are, or as a dict; or
+                what `switches.prepared` has made of the bytes.
+            key: What this prediction has in the header `switches.idempotency_key`, where that is on.
 
         Raises:
+            KognicInputError: It is larger than `switches.max_body_bytes`, or no prediction at all: it was not sent.
             KognicAmbiguousError: It may have been created.
             KognicError: It was not created.
             CancelledBeforeSending: The task was cancelled, and it was not created.
         """
         url = predictions_url(self.settings.base_url, predictions_group_uuid)
-        body = prediction_body(scene_uuid, document)
-        answer = await self._ask("POST", url, body)
+        body, fields = body_of(scene_uuid, document)
+        if self.switches.max_body_bytes is not None:
+            self._check_size(scene_uuid, len(document) if fields else len(body[1]))
+        answer = await self._ask("POST", url, body, more=(*fields, *self.switches.headers(key)))
         return created_uuid(answer.data(self.tokens.redact), url)
+
+    def _check_size(self, scene_uuid: str, size: int) -> None:
+        try:
+            self.switches.check_document(size)
+        except Refused as why:
+            raise KognicInputError(f"the prediction of scene {scene_uuid} {why.message}") from None
 
     async def list_predictions(
         self, predictions_group_uuid: str, ask: Mapping[str, str]

@@ -91,7 +91,7 @@ class Proxied:
                         request.method,
                         request.url,
                         params=request.params,
-                        headers=fields(request.token, request.size),
+                        headers=fields(request.token, request.size, request.more),
                         content=request if request.size else self._nothing(request),
                         extensions={"timeout": self._timeouts},
                     )
@@ -184,11 +184,24 @@ class Exchange:
         self._idle = None
 
     async def ask(
-        self, method: str, url: str, body: Sequence[bytes] = (), params: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        body: Sequence[bytes] = (),
+        params: Mapping[str, str] | None = None,
+        *,
+        more: Sequence[tuple[str, str]] = (),
     ) -> Answer:
         """Send a request, once, and return its answer, whatever its status.
 
         After a 401 the next call comes with a new token.
+
+        Args:
+            method: HTTP method.
+            url: Where it goes, without its query.
+            body: The body's parts.
+            params: The query, if any.
+            more: What its head has besides, by name and value.
 
         Raises:
             KognicInputError: Its method is none that may leave here: nothing was sent.
@@ -200,7 +213,7 @@ class Exchange:
         token = self._tokens.fresh() or await self._token()
         await _before_sending(self._places.acquire())
         try:
-            answer = await self._exchange(method, url, token, body, params)
+            answer = await self._exchange(method, url, token, body, params, more)
         finally:
             self._places.release()
         self._sunsets.look(answer, self._tokens.redact)
@@ -218,7 +231,13 @@ class Exchange:
         )
 
     async def _exchange(
-        self, method: str, url: str, token: str, body: Sequence[bytes], params: Mapping[str, str] | None
+        self,
+        method: str,
+        url: str,
+        token: str,
+        body: Sequence[bytes],
+        params: Mapping[str, str] | None,
+        more: Sequence[tuple[str, str]],
     ) -> Answer:
         # Whichever way it goes, it goes from here; and neither way follows a redirect.
         if self._methods is not None and method not in self._methods:
@@ -229,7 +248,9 @@ class Exchange:
         assert idle is not None  # noqa: S101 - it is open
         limit = TimeLimit(self._longest)  # for the connection, and from then on what `Leaving` says
         timeout = self._settings.timeout
-        leaving = Leaving(method, url, token, body, params, limit, piece=timeout, answer=self._longest)
+        leaving = Leaving(
+            method, url, token, body, params, limit, piece=timeout, answer=self._longest, more=more
+        )
         way = idle.pop()  # the one used last: its connection is the least likely to be stale
         try:
             with limit:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.api.answers import Sunsets
     from airflow_provider_kognic.core.api.settings import Settings
-    from airflow_provider_kognic.core.api.tokens import TokenProvider
+    from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 
 _GET = frozenset({"GET"})
 _TRIES = 3

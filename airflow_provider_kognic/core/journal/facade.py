@@ -198,6 +198,17 @@ class Journal:
         scene = self._ledger.scene_of(to_bytes(prediction_uuid))
         return None if scene is None else to_text(scene)
 
+    def intent_of(self, scene_uuid: str) -> tuple[str, str, str]:
+        """Return what tells the prediction of a scene that is intended from all others.
+
+        Returns:
+            The same in all attempts of this upload: its name, the document's digest, and how many predictions of
+            the scene were created before.
+        """
+        scene = to_bytes(scene_uuid)
+        entry = self._ledger.entry(scene)
+        return self._upload, "" if entry is None else entry.digest, str(self._ledger.made(scene))
+
     # Telling
 
     async def take_baseline(

@@ -148,6 +148,12 @@ class Ledger:
         created = packed is not None and _is_created(packed) and packed[_PREDICTION] == prediction
         return created or prediction in self._made.get(scene)
 
+    def made(self, scene: bytes) -> int:
+        """Return how many predictions of a scene are known to be created, from whichever document."""
+        packed = self._known(scene)
+        last = {packed[_PREDICTION]} if packed is not None and _is_created(packed) else set()
+        return len(self._made.get(scene) | last)
+
     def scene_of(self, prediction: bytes) -> bytes | None:
         """Return the scene that a prediction is known to be of, or None where that is not known."""
         if hash(prediction) not in self._predictions:

@@ -54,6 +54,7 @@ from airflow_provider_kognic.core.validation.documents import Checks
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.reporting.events import Observer
     from airflow_provider_kognic.core.reporting.report import Report
     from airflow_provider_kognic.core.sources.base import Source
@@ -73,6 +74,7 @@ async def upload(
     observers: Iterable[Observer] = (),
     stop: Stop | None = None,
     patience: Patience | None = None,
+    switches: Switches | None = None,
 ) -> Report:
     """Send every prediction of a source to a predictions group, and account for each.
 
@@ -91,6 +93,7 @@ async def upload(
         observers: Take what happens, see `reporting.events`.
         stop: Lets others end the run in order.
         patience: Asks again a store that does not answer: the source's own, if it has one; else None.
+        switches: What of the API that is optional is made use of: the client's, if it has any; None for nothing.
 
     Returns:
         The report; what went wrong with single predictions, and what ended the run early, is in it.
@@ -106,11 +109,12 @@ async def upload(
         predictions_group_uuid,
         options,
         journal=Journal() if journal is None else journal,
-        checks=Checks(options, dataset_check),
+        checks=Checks(options, dataset_check, limit=switches),
         group_exists=group_exists,
         observers=observers,
         stop=stop or Stop(),
         patience=patience or Patience(options.outage_timeout, options.backoff),
+        switches=switches,
     )
     with quiet_collector():
         async with run.opened():

@@ -30,6 +30,7 @@ from airflow_provider_kognic.core.validation.documents import Checks
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.reporting.events import Observer
     from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.upload.records import Found
@@ -56,6 +57,7 @@ async def make_plan(
     observers: Iterable[Observer] = (),
     stop: Stop | None = None,
     patience: Patience | None = None,
+    switches: Switches | None = None,
 ) -> Plan:
     """Find out what `upload` would do with the same arguments.
 
@@ -68,6 +70,7 @@ async def make_plan(
         observers: Take the events `Planned`, one for each entry.
         stop: Lets others give up.
         patience: See `upload`.
+        switches: See `upload`: a document that is too large for the server is refused here, too.
 
     Raises:
         KognicInputError: The source cannot be read on.
@@ -79,7 +82,7 @@ async def make_plan(
     started = time.monotonic()
     options, stop = options or UploadOptions(), stop or Stop()
     known = Journal() if journal is None else journal
-    checks = Checks(options, dataset_check)
+    checks = Checks(options, dataset_check, limit=switches)
     ending = Ending(stop, said=False)
     patience = patience or Patience(options.outage_timeout, options.backoff)
     intake = Intake(source, known, checks, options, ending, patience)

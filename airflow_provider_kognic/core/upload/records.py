@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_kognic.core.errors import KognicAnswerError
 from airflow_provider_kognic.core.models import Outcome, Prediction, Result
@@ -11,6 +11,7 @@ from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
+    from airflow_provider_kognic.core.errors import KognicError
     from airflow_provider_kognic.core.journal.ledger import Entry
 
 # What a receipt says of a prediction that was sent more than once with an answer lost in between.
@@ -19,25 +20,36 @@ SENT_TWICE = (
 )
 
 
+class Prepared(Protocol):
+    """A document made ready to be sent otherwise than as it is; its length is that of the document."""
+
+    def __len__(self) -> int: ...
+
+    def plain(self) -> bytes:
+        """Return the document as it was."""
+
+
 @dataclass(frozen=True)
 class ToSend:
     """A prediction that is to be sent.
 
     Attributes:
         prediction: The prediction.
-        document: Its bytes.
+        document: Its bytes, or what is sent in their place.
         digest: SHA-256 of them, in hexadecimal digits.
         attempts: How often this run has sent it.
         lost: The result in doubt of the last time it was sent, where it is sent again all the same; else None.
         again: Whether it was sent before and is known not to have been executed.
+        packed: What it was refused with when it was sent compressed, where it is now sent as it is; else None.
     """
 
     prediction: Prediction
-    document: bytes
+    document: bytes | Prepared
     digest: str
     attempts: int = 0
     lost: Result | None = None
     again: bool = False
+    packed: KognicError | None = None
 
 
 @dataclass(frozen=True)

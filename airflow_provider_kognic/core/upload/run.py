@@ -15,6 +15,8 @@ from airflow_provider_kognic.core.reporting.observers import Observers
 from airflow_provider_kognic.core.reporting.progress import Progress
 from airflow_provider_kognic.core.reporting.tally import Tally
 from airflow_provider_kognic.core.upload.ending import CutOff, Ending
+from airflow_provider_kognic.core.upload.keys import Keys
+from airflow_provider_kognic.core.upload.packing import Packing
 from airflow_provider_kognic.core.upload.reading.entries import STEP
 from airflow_provider_kognic.core.upload.reading.intake import Intake
 from airflow_provider_kognic.core.upload.reconciliation.listing import Listing, ListingClient
@@ -28,12 +30,14 @@ from airflow_provider_kognic.core.upload.sending.throttle import Throttle
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
+    from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.reporting.events import Observer
     from airflow_provider_kognic.core.reporting.report import Report
     from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.stores.patience import Patience
+    from airflow_provider_kognic.core.upload.records import Prepared
     from airflow_provider_kognic.core.upload.stop import Stop
     from airflow_provider_kognic.core.validation.documents import Checks
 
@@ -47,8 +51,13 @@ _CLOSING_WHEN_STOPPED = 1.0
 class PredictionsClient(ListingClient, Protocol):
     """What the upload asks of a client; `api.async_client.AsyncKognicClient` is one."""
 
-    async def create_prediction(self, predictions_group_uuid: str, scene_uuid: str, document: bytes) -> str:
-        """Send one prediction, once, and return its uuid; raises KognicError."""
+    @property
+    def create_prediction(self) -> Callable[..., Awaitable[str]]:
+        """Sends one prediction, once, and returns its uuid; raises KognicError.
+
+        It is called with the group, the scene, and the document's bytes, or what was prepared in their place; and
+        with `key=`, where keys are sent.
+        """
 
 
 class Run:
@@ -65,6 +74,7 @@ class Run:
         observers: Take what happens.
         stop: Lets others end the run in order.
         patience: Asks again a store that does not answer.
+        switches: What of the API that is optional is made use of; None for nothing.
     """
 
     def __init__(
@@ -80,6 +90,7 @@ class Run:
         observers: Iterable[Observer],
         stop: Stop,
         patience: Patience,
+        switches: Switches | None = None,
     ) -> None:
         self.ending = ending = Ending(stop)
         self.journal = journal
@@ -90,18 +101,29 @@ class Run:
         self._observers = Observers([self._progress, *observers])
         emit = self._observers.emit
         ending.on_halt(lambda error: emit(Halted(error)))
-        self.intake = Intake(source, journal, checks, options, ending, patience)
-        listing = Listing(client, group, journal, scenes=self.intake.scenes, ending=ending, options=options)
+        packing = Packing(switches)
+        keys = Keys(group, journal) if switches is not None and switches.sends_keys else None
+        self.intake = Intake(source, journal, checks, options, ending, patience, packing)
+        listing = Listing(
+            client,
+            group,
+            journal,
+            scenes=self.intake.scenes,
+            ending=ending,
+            options=options,
+            switches=switches,
+        )
         self.reconciler = Reconciler(listing, journal, ending, options, emit)
         self.tally = Tally(group, may_settle_later=self.reconciler.may_settle_later, emit=emit)
         self.circuit = GroupCircuit(group, exists=group_exists, ending=ending)
         throttle = Throttle(options, probe=client.probe, emit=emit)
         ending.on_halt(lambda _: throttle.close())
 
-        async def post(scene_uuid: str, document: bytes) -> str:
+        async def post(scene_uuid: str, document: bytes | Prepared) -> str:
             if not journal.may_send():  # whoever was asleep wakes here, with all that it had intended
                 raise CutOff(sent=False)
-            uuid = await client.create_prediction(group, scene_uuid, document)
+            key = {} if keys is None else {"key": keys.of(scene_uuid)}
+            uuid = await client.create_prediction(group, scene_uuid, document, **key)
             check_whose(uuid, scene_uuid, journal.scene_of(uuid))
             return uuid
 
@@ -114,6 +136,7 @@ class Run:
             ending=ending,
             options=options,
             emit=emit,
+            packing=packing,
         )
         self._ready: asyncio.Queue[ToSend | None] = asyncio.Queue()
 

@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.openlabel import check
@@ -33,6 +33,13 @@ _SHOWN = 10
 _LINE = re.compile(r"(?<=\.jsonl|ndjson):\d+\Z")
 
 
+class BodyLimit(Protocol):
+    """What the server is known to take; `api.exchange.switches.Switches` is one."""
+
+    def check_document(self, size: int) -> None:
+        """Return if a document of so many bytes is not too large; raises Refused."""
+
+
 class Checks:
     """Decides whether a document may be sent; safe in threads.
 
@@ -40,12 +47,20 @@ class Checks:
         options: How much is checked (`validation`), and how large a document may be (`max_document_bytes`).
         dataset: Knows the dataset's scenes and the group's classes, None to ask neither. Not asked where
             `validation` is `off`.
+        limit: How large a request's body may be, None where that is not known.
     """
 
-    def __init__(self, options: UploadOptions, dataset: DatasetCheck | None = None) -> None:
+    def __init__(
+        self,
+        options: UploadOptions,
+        dataset: DatasetCheck | None = None,
+        *,
+        limit: BodyLimit | None = None,
+    ) -> None:
         self._strict = options.validation.checks_rules
         self._most = options.max_document_bytes
         self._dataset = dataset
+        self._limit = limit
         self._lock = threading.Lock()
         self._warned = 0
         self._warnings: Counter[str] = Counter()
@@ -59,11 +74,13 @@ class Checks:
         """Return if it may be sent.
 
         Raises:
-            Refused: With the reason `too_large`, `invalid`, `no_annotations` or `class_not_mapped`; `not_json` or
-                `no_openlabel` where only the content is checked.
+            Refused: With the reason `too_large`, `body_limit`, `invalid`, `no_annotations` or `class_not_mapped`;
+                `not_json` or `no_openlabel` where only the content is checked.
             KognicError: The dataset's annotations cannot be listed.
         """
         check_size(len(document), self._most)
+        if self._limit is not None:
+            self._limit.check_document(len(document))
         if not self._strict:
             check_content(document)
             return

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from airflow_provider_kognic.core.api.access.tokens import TokenProvider
+from airflow_provider_kognic.core.api.switches import Switches
 from airflow_provider_kognic.core.models import Outcome, Prediction
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
@@ -184,7 +185,33 @@ class Lived:
     complaints: list[str]
 
 
-def live(history: History, emulator: Emulator, tokens: TokenProvider, folder: Path) -> Lived:
+@dataclass(frozen=True)
+class Mode:
+    """What of the API that is optional is made use of, and what the server has of it.
+
+    Attributes:
+        switches: What is made use of.
+        server: Switches of the emulator.
+        listing: Whether what the server lists settles doubt.
+        refused: The scenes of predictions that are too large, by their numbers.
+    """
+
+    switches: Switches | None = None
+    server: Mapping[str, Any] = field(default_factory=dict)
+    listing: bool = True
+    refused: tuple[int, ...] = ()
+
+
+AS_DOCUMENTED = Mode()
+
+
+def live(
+    history: History,
+    emulator: Emulator,
+    tokens: TokenProvider,
+    folder: Path,
+    mode: Mode = AS_DOCUMENTED,
+) -> Lived:
     """Live through a history, against a real server."""
     world: dict[str, Any] = {
         "predictions_listing": history.listing != "none",
@@ -193,6 +220,7 @@ def live(history: History, emulator: Emulator, tokens: TokenProvider, folder: Pa
         "validate_openlabel": False,
         "page_size": 2,
         "paging": "cursor" if history.listing == "cursors" else "offset",
+        **mode.server,
     }
     group = emulator.create_group()
     emulator.set_faults(world)
@@ -211,6 +239,8 @@ def live(history: History, emulator: Emulator, tokens: TokenProvider, folder: Pa
         if history.past in {"edition", "edited"} and history.listing != "stuck"
         else "refuse",
         connections=history.connections,
+        switches=mode.switches,
+        large=mode.refused,
         gives_old_answers=history.fault == "one uuid",
         settle_after=_SETTLE_AFTER + lagging + (_LATE if history.fault in _SLOW else 0.0),
     )
@@ -241,7 +271,7 @@ def live(history: History, emulator: Emulator, tokens: TokenProvider, folder: Pa
     doubtful = story.open_scenes()
     story.attempt(documents)
     faults = Counter(emulator.stats()["faults"])
-    complaints = story.complaints() + _about_the_end(history, story, doubtful)
+    complaints = story.complaints() + _about_the_end(history, story, doubtful, mode)
     return Lived(story, kill.struck and faults[FAULTS[history.fault]["kind"]] > 0, complaints)
 
 
@@ -331,7 +361,7 @@ def _post(story: Story, scene: str, document: bytes) -> str:
         return client.create_prediction(story.group, scene, document)
 
 
-def _about_the_end(history: History, story: Story, doubtful: set[str]) -> list[str]:
+def _about_the_end(history: History, story: Story, doubtful: set[str], mode: Mode) -> list[str]:
     """Return what the last attempt, which nothing befell, should have settled and has not."""
     last = story.attempts[-1]
     if last.report is None:
@@ -340,12 +370,15 @@ def _about_the_end(history: History, story: Story, doubtful: set[str]) -> list[s
     if last.report.stopped is not None:
         said.append(f"the last attempt ended early: {last.report.stopped}")
     twice = last.edition > 0
-    settles = history.listing in {"exact", "cursors", "lagging"} and not history.of_the_listing
+    settles = mode.listing and history.listing in {"exact", "cursors", "lagging"}
+    settles = settles and not history.of_the_listing
+    too_large = {demo.scene_uuid(number) for number in mode.refused}
     for result in last.results:
         scene, outcome = result.scene_uuid, result.outcome
         taken = twice or scene in story.taken
         fine = (
             outcome in KNOWN
+            or (scene in too_large and outcome is Outcome.REFUSED and result.reason == "body_limit")
             or (
                 outcome is Outcome.REFUSED
                 and history.repeated == "conflict"

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,6 +27,7 @@ from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 from airflow_provider_kognic.core.api.exchange.leaving import Leaving
+from airflow_provider_kognic.core.api.switches import Switches
 from airflow_provider_kognic.core.api.reading import Received
 from airflow_provider_kognic.core.api.records import ListedPrediction
 from airflow_provider_kognic.core.api.settings import Settings
@@ -70,12 +71,19 @@ _make_context = transport.ssl_context
 trusting = _context
 
 
-def edition(count: int, number: int = 0) -> RowsSource:
-    """Documents for as many scenes of the demo dataset; those of another edition differ, in their size, too."""
+# Bytes by which a document that is to be too large is larger than all others.
+PADDING = 500
+
+
+def edition(count: int, number: int = 0, large: Collection[int] = ()) -> RowsSource:
+    """Documents for as many scenes of the demo dataset; those of another edition differ, in their size, too.
+
+    Those of the scenes with the numbers in `large` are larger.
+    """
     rows = []
     for i in range(count):
         document = content(i)
-        document["openlabel"]["metadata"]["comment"] += "!" * number
+        document["openlabel"]["metadata"]["comment"] += "!" * number + "?" * (PADDING if i in large else 0)
         rows.append({"sceneUuid": demo.scene_uuid(i), "openlabelContent": document})
     return RowsSource(rows)
 
@@ -240,13 +248,15 @@ class KillableClient:
         self._inner, self._life = inner, life
         inner._exchange._idle = [_Watched(one, life) for one in inner._exchange._idle or ()]
 
-    async def create_prediction(self, predictions_group_uuid: str, scene_uuid: str, document: bytes) -> str:
+    async def create_prediction(
+        self, predictions_group_uuid: str, scene_uuid: str, document: Any, **more: Any
+    ) -> str:
         life = self._life
         await life.wall()
         life.in_flight += 1
         answered = life.story.sends(life, scene_uuid, document)
         try:
-            uuid = await self._inner.create_prediction(predictions_group_uuid, scene_uuid, document)
+            uuid = await self._inner.create_prediction(predictions_group_uuid, scene_uuid, document, **more)
         except KognicError as error:
             answered(error)
             life.reach("after_answer")
@@ -369,6 +379,8 @@ class Story:
         gives_old_answers: Whether the server may give an answer of one POST to another.
         removals: After how many pages of listings somebody removes which predictions.
         kind_of_life: How attempts live and die.
+        switches: What of the API that is optional is made use of.
+        large: Numbers of scenes with larger documents.
         wrong: What was promised and not kept, as far as it shows while an attempt runs.
     """
 
@@ -393,6 +405,8 @@ class Story:
     outage_timeout: float = 20.0
     backoff: Backoff = PATIENT
     kind_of_life: type[Life] = Life
+    switches: Switches | None = None
+    large: Collection[int] = ()
     wrong: list[str] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     _perhaps: set[tuple[str, int]] = field(default_factory=set)
@@ -464,11 +478,11 @@ class Story:
             for lease in leases_of(folder):
                 lease._facts.update(pid=_NOBODY, started="0")
         log = KillableLog(inner, life)
-        source = edition(count, number)
+        source = edition(count, number, self.large)
         results = Results(lambda _: not life.dead)
         attempt = Attempt(number, count, time.time(), 0.0, results.all, sent=life.sent)
         self.attempts.append(attempt)
-        async with AsyncKognicClient(self.settings, tokens=self.tokens) as client:
+        async with AsyncKognicClient(self.settings, tokens=self.tokens, switches=self.switches) as client:
             task = asyncio.create_task(
                 upload(
                     source,
@@ -477,6 +491,7 @@ class Story:
                     journal=Journal(log, upload=self.name, force=self.force),
                     observers=[results],
                     stop=life.stop,
+                    switches=self.switches,
                     options=UploadOptions.of(
                         **{
                             "max_connections": self.connections,
@@ -605,7 +620,7 @@ class Story:
         if number not in self._sizes:
             self._sizes[number] = {
                 one.scene_uuid: len(one.read())
-                for one in edition(self.count, number)
+                for one in edition(self.count, number, self.large)
                 if not isinstance(one, Result)
             }
         return self._sizes[number]

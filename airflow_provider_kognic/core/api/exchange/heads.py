@@ -9,6 +9,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from airflow_provider_kognic.core.api.endpoints import user_agent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_provider_kognic.core.api.exchange.leaving import Leaving
 
 _VALUE = re.compile(r"[\x21-\x7e]+(?:[\t ]+[\x21-\x7e]+)*")
@@ -20,14 +22,15 @@ class NoRequestError(ValueError):
     """No request can be made of what was given: nothing was sent."""
 
 
-def fields(token: str, size: int) -> list[tuple[str, str]]:
+def fields(token: str, size: int, more: Sequence[tuple[str, str]] = ()) -> list[tuple[str, str]]:
     """Return the fields of a request's head.
 
     Args:
         token: Who asks.
         size: Bytes of its body.
+        more: What it has besides.
     """
-    return [*_constant(), ("authorization", f"Bearer {token}"), *_of_body(size)]
+    return [*_constant(), ("authorization", f"Bearer {token}"), *more, *_of_body(size)]
 
 
 class Heads:
@@ -50,6 +53,8 @@ class Heads:
         if request.token != self._token:
             self._bearer = _line("authorization", f"Bearer {request.token}")
             self._token = request.token
+        if request.more:
+            start += b"".join(_line(name, value) for name, value in request.more)
         if request.size:
             return b"%b%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % (
                 start,

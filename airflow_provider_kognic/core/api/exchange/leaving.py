@@ -23,6 +23,7 @@ class Leaving:
         token: Who asks.
         body: The body's parts, which are not put together: it may be as large as memory allows, once.
         params: The query, if any.
+        more: What its head has besides, by name and value.
         limit: The time for the whole request, which is moved on here.
         piece: Seconds that a piece may take to leave.
         answer: Seconds that the answer may take once all has left.
@@ -43,12 +44,14 @@ class Leaving:
         *,
         piece: float,
         answer: float,
+        more: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.method = method
         self.url = url
         self.token = token
         self.body = body
         self.params = params
+        self.more = more
         self.size = sum(map(len, body))
         self.begun = False
         self._limit = limit

@@ -19,6 +19,7 @@ from airflow_provider_kognic.core.models import Prediction, Result
 from airflow_provider_kognic.core.packed.tables import PackedSet
 from airflow_provider_kognic.core.sources.base import cannot_read_on, is_at_hand, unique
 from airflow_provider_kognic.core.sources.room import RoomClosedError
+from airflow_provider_kognic.core.upload.packing import Packing
 from airflow_provider_kognic.core.upload.reading.entries import STEP, Entries
 from airflow_provider_kognic.core.upload.reading.looking import Looking
 from airflow_provider_kognic.core.upload.reading.memory import MemoryLimit
@@ -70,6 +71,7 @@ class Intake:
         options: The policies, and the number of connections.
         ending: Tells when to stop reading.
         patience: Asks again a store that does not answer.
+        packing: Compresses what is to be sent, if anything is.
     """
 
     def __init__(
@@ -80,13 +82,16 @@ class Intake:
         options: UploadOptions,
         ending: Ending,
         patience: Patience,
+        packing: Packing | None = None,
     ) -> None:
         self._source = source
         self._journal = journal
         self._options = options
         self._ending = ending
         self._width = Width(options.max_connections)
-        self._looking = Looking(journal, checks, options, ending, patience, self._width.read_took)
+        self._looking = Looking(
+            journal, checks, options, ending, patience, self._width.read_took, packing or Packing()
+        )
         self._entries = self._new_entries(unique(source))
         self._at_hand = is_at_hand(source)
         self._memory = self._new_memory()

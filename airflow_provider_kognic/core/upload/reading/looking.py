@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.stores.patience import Patience
     from airflow_provider_kognic.core.upload.ending import Ending
+    from airflow_provider_kognic.core.upload.packing import Packing
     from airflow_provider_kognic.core.upload.records import Found
     from airflow_provider_kognic.core.validation.documents import Checks
 
@@ -44,6 +45,7 @@ class Looking:
         ending: Tells when nothing is to be read any more.
         patience: Asks again a store that does not answer.
         took: Is told how long each document took in a thread (s); safe in threads.
+        packing: Compresses what is to be sent, if anything is.
 
     Attributes:
         again: The doubts about those that are gone through once more, by their scenes.
@@ -57,6 +59,7 @@ class Looking:
         ending: Ending,
         patience: Patience,
         took: Callable[[float], None],
+        packing: Packing,
     ) -> None:
         self.again: Mapping[str, Doubt] = {}
         self._journal = journal
@@ -65,6 +68,7 @@ class Looking:
         self._ending = ending
         self._patience = patience
         self._took = took
+        self._packing = packing
         self._here = Here()
         self._room = Room(options.max_memory_bytes)
         self._checked = Room(_CHECKED_TOGETHER)
@@ -97,7 +101,11 @@ class Looking:
             KognicError: See `Checks.examine`.
         """
         content = self._here.read(prediction.read)
-        if content is None or not self._room.take_at_once(len(content)):
+        if (
+            content is None
+            or self._packing.takes_long(len(content))
+            or not self._room.take_at_once(len(content))
+        ):
             return None
         return self._judged(prediction, _document(content))
 
@@ -142,7 +150,15 @@ class Looking:
         finally:
             if not isinstance(found, ToSend) and isinstance(document, Document):
                 self._room.give_back(len(document.content))
-        return found
+        return self._packed(found) if self._packing.is_on and isinstance(found, ToSend) else found
+
+    def _packed(self, found: ToSend) -> ToSend:
+        """Return what is to be sent, compressed in place of its bytes: so it needs no more memory than these."""
+        document = found.document
+        assert isinstance(document, bytes)  # noqa: S101 - it has just been read
+        heavy = len(document) > _LIGHT
+        with self._checked.held(len(document)) if heavy else contextlib.nullcontext():
+            return replace(found, document=self._packing.prepared(found.prediction.scene_uuid, document))
 
     def _examine(self, prediction: Prediction, content: bytes) -> None:
         """Check a document; of large ones few at a time, see `_CHECKED_TOGETHER`."""

@@ -30,6 +30,7 @@ from airflow_provider_kognic.core.texts import sentence
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 
+    from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.packed.tables import PackedSet
@@ -123,6 +124,7 @@ class Listing:
         ending: Tells whether the run is to end.
         options: The pauses between tries (`backoff`), and after how many seconds without any answer it is an outage
             (`outage_timeout`).
+        switches: Say whether there is one to be asked (`listing`), where that is known.
     """
 
     def __init__(
@@ -134,8 +136,12 @@ class Listing:
         scenes: Callable[[], Awaitable[PackedSet]],
         ending: Ending,
         options: UploadOptions,
+        switches: Switches | None = None,
     ) -> None:
         self.unusable: str | None = None
+        self._known = None if switches is None else switches.listing
+        if switches is not None and switches.listing is False:
+            self.unusable = f"'predictions_listing' is {switches.to_dict().get('predictions_listing', 'off')}"
         self._client = client
         self._group = predictions_group_uuid
         self._journal = journal
@@ -243,9 +249,10 @@ class Listing:
             )
 
     def _give_up(self, why: _Unusable) -> None:
-        """Do without it from now on. No warning: nothing is lost, unless an answer is."""
+        """Do without it from now on. No warning, unless somebody knew of one: nothing is lost, if no answer is."""
         self.unusable = str(why)
-        logger.info(
+        logger.log(
+            logging.WARNING if self._known else logging.INFO,
             "Doubt, if any, will be named, not settled: this server's listing of predictions cannot be used (%s).",
             why,
         )

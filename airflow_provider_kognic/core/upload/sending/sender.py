@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicError, KognicNoAnswerError, KognicOutageError
 from airflow_provider_kognic.core.models import Outcome, Result
@@ -13,6 +13,7 @@ from airflow_provider_kognic.core.reporting.events import Answered, Retried, Sen
 from airflow_provider_kognic.core.retries import Verdict, verdict
 from airflow_provider_kognic.core.texts import sentence
 from airflow_provider_kognic.core.upload.ending import CutOff
+from airflow_provider_kognic.core.upload.packing import Packing
 from airflow_provider_kognic.core.upload.records import SENT_TWICE, unsent
 from airflow_provider_kognic.core.upload.sending.throttle import Closed
 
@@ -38,6 +39,7 @@ class Sender:
         attempt --not executed (429, no connection)--> pause --> attempt; too often: unsent
         attempt --401--> attempt with a new token; a second time: the run ends, unsent
         attempt --refused--> refused; the group or everything refused: the run ends
+        attempt --refused, compressed--> attempt as it is (see `packing`)
         attempt --redirect but 307, 308--> the run ends, in doubt
         attempt --answer lost--> in doubt; with `on_ambiguous="resend"` noted, then pause --> attempt, "lost before"
         lost before --anything but created--> in doubt, as it was
@@ -51,11 +53,12 @@ class Sender:
         ending: Whether the run goes on.
         options: The policies.
         emit: Takes the events `Sent`, `Answered` and `Retried`.
+        packing: Makes plain what a server does not take compressed.
     """
 
     def __init__(
         self,
-        post: Callable[[str, bytes], Awaitable[str]],
+        post: Callable[[str, Any], Awaitable[str]],
         record: Callable[[Result], None],
         *,
         throttle: Throttle,
@@ -64,6 +67,7 @@ class Sender:
         ending: Ending,
         options: UploadOptions,
         emit: Callable[[Event], None],
+        packing: Packing | None = None,
     ) -> None:
         self._post = post
         self._record = record
@@ -73,6 +77,7 @@ class Sender:
         self._ending = ending
         self._options = options
         self._emit = emit
+        self._packing = packing or Packing()
 
     async def deliver(self, send: ToSend) -> Result:
         """Send a prediction and return its result: what the journal has to hold of it."""
@@ -101,6 +106,7 @@ class Sender:
         attempt, renewed, lost = send.attempts, False, send.lost
         while self._ending.why is None:
             attempt += 1
+            send = await self._packing.as_it_goes(send)
             try:
                 answer = await self._once(send, attempt)
             except Closed:
@@ -110,7 +116,13 @@ class Sender:
                 break
             if isinstance(answer, str):
                 self._circuit.answered()
+                self._packing.taken(send)
                 return _created(send, attempt, answer, lost)
+            if (plain := await self._packing.plain_after(send, answer)) is not None:
+                send = plain
+                self._circuit.answered()
+                self._emit(Retried(send.prediction.scene_uuid, answer, 0.0))
+                continue
             decided = verdict(answer)
             pause = self._pause_before_another(answer, decided, attempt, renewed=renewed)
             if pause is None:
