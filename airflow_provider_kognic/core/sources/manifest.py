@@ -23,9 +23,10 @@ from airflow_provider_kognic.core.sources.base import (
     Find,
     Format,
     Found,
+    Named,
     PathLike,
+    as_scenes,
     folded,
-    prediction_of,
     refusal,
 )
 from airflow_provider_kognic.core.sources.bounded import is_json_lines, read_document
@@ -79,6 +80,10 @@ class ManifestSource:
         return f"The manifest {self.path} has no rows."
 
     def __iter__(self) -> Iterator[Prediction | Result]:
+        return as_scenes(self.named())
+
+    def named(self) -> Iterator[Named | Result]:
+        """Yield each row by its `scene_uuid`."""
         finders = [known.finder(self._resolved, self.max_bytes) for known in self.formats]
         for number, row in _rows_of(self.path, self.pinned):
             where = f"{self.path}:{number}"
@@ -97,7 +102,7 @@ class ManifestSource:
                     yield refusal(named, source, Refused(why.reason, f"{where}: {why.message}"))
                     continue
                 read = partial(_read_of_row, partial(_read_again, found), where)
-                yield prediction_of(scene, found.source, read, what, found.size)
+                yield Named(scene, found.source, read, what, found.size)
                 continue
             try:
                 document = self._document(target)
@@ -105,7 +110,7 @@ class ManifestSource:
                 yield refusal(named, where, why)
             else:
                 read = partial(_read_of_row, partial(read_document, document, self.max_bytes), where)
-                yield prediction_of(scene, str(document), read, what, partial(told_size, document))
+                yield Named(scene, str(document), read, what, partial(told_size, document))
 
     def _document(self, target: Any) -> PathLike:
         if not _is_text(target):
