@@ -66,7 +66,7 @@ class ExternalIds:
         folder: Where what is found is kept across tries; None to keep it in memory only.
         host: The input API.
         patience: Seconds without an answer after which the API is given up.
-        anew: Ask for all of them anew, whatever is kept.
+        anew: Ask anew for all of which nothing was sent, whatever is kept.
         writes: Whether what is found is written; a dry run only looks.
         clock: Tells the time (s since the epoch).
     """
@@ -85,6 +85,7 @@ class ExternalIds:
         self._writes = writes
         self._patience = patience
         self._anew = anew
+        self._began_at = clock()
         self._clock = clock
         self._asks: AsksScenes | None = None
         self._is_sent: Callable[[str], bool] = lambda _: False
@@ -139,6 +140,8 @@ class ExternalIds:
         scene = _scene_of(packed)
         if self._ended() or self._is_sent(scene):
             return scene
+        if self._anew and at < self._began_at:
+            return None
         return scene if self._clock() - at <= MOST_AGE else None
 
     def _keep(self, scenes: dict[str, str]) -> None:
@@ -158,15 +161,14 @@ class ExternalIds:
         parts = self._parts
         if self._is_read or parts is None:
             return
-        if not self._anew:
-            try:
-                for name in parts.names():
-                    for _, row in numbered(parts.lines(name)):
-                        self._note(row)
-            except Exception as error:
-                raise error_of(
-                    error, f"which scenes the external ids are of cannot be read in {parts.folder}"
-                ) from error
+        try:
+            for name in parts.names():
+                for _, row in numbered(parts.lines(name)):
+                    self._note(row)
+        except Exception as error:
+            raise error_of(
+                error, f"which scenes the external ids are of cannot be read in {parts.folder}"
+            ) from error
         self._is_read = True
 
     def _note(self, row: dict[str, Any]) -> None:

@@ -282,6 +282,13 @@ def nothing_in(source: Source) -> str:
     return str(getattr(source, "nothing", ""))
 
 
+def names_of(source: Source) -> list[str]:
+    """Return what the entries of a source are called, without asking anybody: their scenes, or other names."""
+    inner = getattr(source, "source", source)
+    names = getattr(source, "names_given", None) or getattr(inner, "names_given", None)
+    return scenes_of(source) if names is None else list(names())
+
+
 def scenes_of(source: Source) -> list[str]:
     """Return the scenes that a source names, each once, in its order; reads no documents of files."""
     return [entry.scene_uuid for entry in unique(source) if isinstance(entry, Prediction)]

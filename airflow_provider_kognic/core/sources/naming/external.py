@@ -72,7 +72,7 @@ class ExternalSource:
                     yield one
         raise broken
 
-    def names(self) -> Iterator[str]:
+    def names_given(self) -> Iterator[str]:
         """Yield what the entries are named; nobody is asked."""
         return (str(one.scene) for one in self.entries.named() if isinstance(one, Named))
 
