@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from bisect import bisect_left
 from math import hypot, isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -168,26 +169,31 @@ class _Times:
 
     def __init__(self, times: Sequence[float]) -> None:
         self._ordered = sorted(times)
-        self._whole = {int(time) for time in times if time == int(time)}
-        self._odd = [time for time in times if time != int(time)]
+        # A document has whole milliseconds, to which what lies between them is rounded one way or the other.
+        self._slack = 0.0 if all(time == int(time) for time in times) else 1.0
         # By Kognic's documentation the one frame of a scene that is no sequence has the timestamp 0.
         self._single = len(times) == 1
 
     def broken(self, stamp: float) -> tuple[str, str] | None:
         """Return which rule a timestamp breaks, and what was found."""
-        if stamp in self._whole or (self._single and not stamp):
+        ordered = self._ordered
+        place = bisect_left(ordered, stamp)
+        nearest = min(ordered[max(0, place - 1) : place + 1], key=lambda time: abs(time - stamp))
+        off = abs(nearest - stamp)
+        if not off or off < self._slack or (self._single and not stamp):
             return None
-        if any(abs(stamp - time) < 1 for time in self._odd):
-            return None
-        first, last = self._ordered[0], self._ordered[-1]
-        frames = (
-            f"{len(self._ordered):,} frame{'s'[: len(self._ordered) != 1]}, from {first:g} to {last:g} ms"
-        )
-        found = f"{stamp:g} matches no frame of the scene, which has {frames}"
+        first, last = ordered[0], ordered[-1]
+        frames = f"{len(ordered):,} frames, from {_plain(first)} to {_plain(last)} ms"
+        if self._single:
+            frames = f"one frame, at {_plain(first)} ms"
+        found = f"{_plain(stamp)} matches no frame of the scene, which has {frames}"
         if not first <= stamp <= last:
             return "scene_frame", found
-        nearest = min(self._ordered, key=lambda time: abs(time - stamp))
-        return "scene_timestamp", f"{found}; the nearest is at {nearest:g}"
+        return "scene_timestamp", f"{found}; the nearest is at {_plain(nearest)}"
+
+
+def _plain(number: float) -> str:
+    return f"{number:.0f}" if number == int(number) else f"{number:g}"
 
 
 def _dict(value: Any, *names: str) -> dict[str, Any]:
