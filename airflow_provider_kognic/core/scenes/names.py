@@ -175,10 +175,11 @@ class ExternalIds:
         name, scene, at = row.get("name"), row.get("scene_of_name"), row.get("at")
         if isinstance(name, str) and is_uuid(scene) and isinstance(at, (int, float)):
             key, packed = _key(name), bytes.fromhex(str(scene).replace("-", ""))
-            before = self._known.get(key)
-            # Something was sent of the earlier one, or nothing of either.
-            if before is not None and before[:16] != packed and self._is_sent(_scene_of(before[:16])):
-                return
+            if (before := self._known.get(key)) is not None:
+                earlier, earlier_at = _VALUE.unpack(before)
+                # Of the earlier one something was sent, or it is the later one.
+                if earlier != packed and (earlier_at > at or self._is_sent(_scene_of(earlier))):
+                    return
             self._known.put(key, _VALUE.pack(packed, float(at)))
 
     def _asked(self, names: list[str]) -> dict[str, str | Refused | None]:

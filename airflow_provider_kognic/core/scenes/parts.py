@@ -1,6 +1,6 @@
 """Lines that are kept across tries, in a folder on a disk or in any object store: small files, written once each.
 
-    <folder>/<kind>-<seconds since the epoch>-<random>.jsonl
+    <folder>/<kind>-<nanoseconds since the epoch>-<random>.jsonl
 
 The first line says what it is and of which host, each further one is an object. A try writes files of its own, so
 that many may share the folder; on a disk a line is there at once, in a store a file is written whole. A line that
@@ -51,7 +51,7 @@ class Parts:
     def __init__(self, folder: StoredPath, kind: str, host: str) -> None:
         self.folder = folder
         self._kind, self._host = kind, host
-        self._name = re.compile(rf"{kind}-(\d{{10}})-[0-9a-f]{{16}}\.jsonl")
+        self._name = re.compile(rf"{kind}-(\d{{19}})-[0-9a-f]{{16}}\.jsonl")
         self._asking = Asking(_OUTAGE)
         self._lock = threading.Lock()
         self._read: OrderedDict[str, list[bytes]] = OrderedDict()
@@ -109,7 +109,7 @@ class Parts:
     def discard(self, older_than: float) -> None:
         """Remove the files that were begun before a time (s since the epoch); whoever else does it may be first."""
         for name in self.names():
-            if (found := self._name.fullmatch(name)) is not None and int(found[1]) < older_than:
+            if (found := self._name.fullmatch(name)) is not None and int(found[1]) / 1e9 < older_than:
                 self._ask(lambda name=name: files.remove(self.folder / name))
 
     def _lines(self, name: str) -> list[bytes]:
@@ -131,7 +131,7 @@ class Parts:
         return json.dumps(header).encode() + b"\n"
 
     def _new_name(self) -> str:
-        return f"{self._kind}-{int(time.time()):010d}-{uuid.uuid4().hex[:16]}.jsonl"
+        return f"{self._kind}-{time.time_ns():019d}-{uuid.uuid4().hex[:16]}.jsonl"
 
     def _ask(self, call: Any) -> Any:
         if files.is_local(self.folder):
