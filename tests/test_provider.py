@@ -17,7 +17,7 @@ from airflow_provider_kognic import __version__, get_provider_info
 
 NAME = "airflow-provider-kognic"
 FORM = ["environment", "auth_host", "credentials", "scopes", "max_connections", "timeout", "verify", "proxy"]
-FORM += ["app_url", "allow_http", "contract", "assumptions"]
+FORM += ["app_url", "input_host", "allow_http", "contract", "assumptions"]
 
 
 def test_the_information_fits_airflows_schema() -> None:

@@ -23,15 +23,16 @@ from airflow_provider_kognic.core.texts import brief, printable
 from airflow_provider_kognic.core.values import check_connections
 from airflow_provider_kognic.get_provider_info import CONN_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
 from airflow_provider_kognic.hooks.connections import Assumed, assumed_of, settings_of, unknown_keys
+from airflow_provider_kognic.hooks.input_api import said_of_input_api
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
     from airflow_provider_kognic.core.api.client import KognicClient
-    from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
     from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.api.switches import Switches
 
 
 logger = logging.getLogger(__name__)
@@ -226,8 +227,8 @@ class KognicHook(BaseHook):
         """Fetch a token and list the datasets; Airflow calls this for the form's Test button.
 
         Returns:
-            True and how many datasets are visible, or False, which part failed, and what to check; both with the
-            keys of the extra that mean nothing.
+            True, how many datasets are visible, and where an input API is named whether it answers; or False,
+            which part failed, and what to check. Both with the keys of the extra that mean nothing.
         """
         done, message = self._outcome()
         try:
@@ -255,12 +256,14 @@ class KognicHook(BaseHook):
         with KognicClient(settings, backoff=Backoff(attempts=2, most_asked=2.0)) as client:
             visible = len(client.list_datasets())
             scopes = _scopes_said(client.tokens.scopes, settings.scopes)
+            scenes = said_of_input_api(settings, client.tokens)
         ends = "".join(
             f" Kognic will switch off {what} at {date}." for what, date in client.sunsets.dates.items()
         )
         advice = " Look for a newer version of this provider." if ends else ""
+        asked = "" if scenes is None else f" {scenes}"
         datasets = "1 dataset" if visible == 1 else f"{visible} datasets"
-        return f"Connected to {settings.base_url}: {datasets} visible. {scopes}{said}{ends}{advice}"
+        return f"Connected to {settings.base_url}: {datasets} visible. {scopes}{asked}{said}{ends}{advice}"
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:

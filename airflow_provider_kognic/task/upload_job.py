@@ -30,14 +30,15 @@ from airflow_provider_kognic.task.failures import Ended
 from airflow_provider_kognic.task.journals import choose_journal
 from airflow_provider_kognic.task.paths import shown, source_key, to_shard, to_source
 from airflow_provider_kognic.task.report_files import TaskPlanReport, TaskReceipts
+from airflow_provider_kognic.task.scenes import SceneQuestions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.api.records import PredictionsGroup
+    from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.reporting.plan import Plan
     from airflow_provider_kognic.core.reporting.report import Report
@@ -66,6 +67,7 @@ class UploadJob:
         dataset_uuid: The dataset, or None where it is not known.
         dataset_check: What scenes and classes are held against, or None.
         patience: Asks the source's store again that does not answer.
+        questions: What is asked of the input API.
         conversions: What became of the rows of a model's results.
         switches: What of the API that is optional is made use of; None for nothing.
     """
@@ -77,6 +79,7 @@ class UploadJob:
     dataset_uuid: str | None
     dataset_check: DatasetCheck | None
     patience: Patience
+    questions: SceneQuestions
     conversions: Conversions = field(default_factory=Conversions)
     switches: Switches | None = None
 
@@ -102,6 +105,7 @@ class UploadJob:
             asked.receipts, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
         ) as receipts:
             report = asyncio.run(self._send(receipts, deadline))
+            self.questions.flush()
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
             path, failed = (receipts.path, receipts.failed) if unwritten is None else (None, None)
@@ -112,7 +116,7 @@ class UploadJob:
         if report.stopped is None:
             self.conversions.warn_of_unmet()
         return Ended(
-            {**report.summary.to_dict(), "reasons": report.reasons},
+            {**report.summary.to_dict(), "reasons": report.reasons, **self.questions.counts()},
             failure
             if unwritten is None
             else _with_receipts_unwritten(report, failure, unwritten, for_good=receipts.for_good),
@@ -129,7 +133,10 @@ class UploadJob:
         deadline.set_alarm()
         logger.info("Uploading to predictions group %s with %d connections.", group, options.max_connections)
         try:
-            async with self.hook.async_client(options.max_connections, switches=self.switches) as client:
+            async with (
+                self.hook.async_client(options.max_connections, switches=self.switches) as client,
+                self.questions.opened(self.hook, client, self.journal, self.patience) as scene_checks,
+            ):
                 return await upload(
                     self.source,
                     client,
@@ -138,6 +145,7 @@ class UploadJob:
                     journal=self.journal,
                     group_exists=self._group_exists(thread),
                     dataset_check=self.dataset_check,
+                    scene_checks=scene_checks,
                     observers=[receipts],
                     stop=deadline.stop,
                     patience=self.patience,
@@ -168,14 +176,14 @@ class UploadJob:
             asked.report, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
         ) as report:
             plan = asyncio.run(self._plan(report, deadline))
-            report.write(plan, self.conversions.page())
+            report.write(plan, [*self.conversions.page(), *self.questions.page()])
         self.conversions.warn_of_unmet()
         message = plan.failure(asked.options)
         failure = None if message is None else Failure(message, retry=False)
         if not plan.total:
             failure = self._with_what_is_there(failure)
         failure = _and_also(failure, self.conversions.too_many() or self.conversions.incomplete())
-        return Ended(plan.to_dict(), failure)
+        return Ended({**plan.to_dict(), **self.questions.counts()}, failure)
 
     def _with_what_is_there(self, failure: Failure | None) -> Failure | None:
         """Return why an empty source fails the task, and what is there instead, if that is known.
@@ -197,17 +205,19 @@ class UploadJob:
         asked = self.arguments
         given = asked.manifest if asked.predictions is None else asked.predictions
         named = given if to_shard(given) is None else shown(given)
-        return await make_plan(
-            report.watched(self.source, named),
-            predictions_group_uuid=self.arguments.group,
-            journal=self.journal,
-            options=self.arguments.options,
-            dataset_check=self.dataset_check,
-            observers=[report],
-            stop=deadline.stop,
-            patience=self.patience,
-            switches=self.switches,
-        )
+        async with self.questions.opened(self.hook, None, self.journal, self.patience) as scene_checks:
+            return await make_plan(
+                report.watched(self.source, named),
+                predictions_group_uuid=self.arguments.group,
+                journal=self.journal,
+                options=self.arguments.options,
+                dataset_check=self.dataset_check,
+                scene_checks=scene_checks,
+                observers=[report],
+                stop=deadline.stop,
+                patience=self.patience,
+                switches=self.switches,
+            )
 
 
 def prepare(
@@ -241,6 +251,7 @@ def prepare(
     conversions = Conversions(arguments.max_refused_rows)
     summary.knows_conversions(conversions)
 
+    questions = SceneQuestions(arguments, hook.settings)
     reading = ""
 
     def go_on(rows: int, file: str) -> None:
@@ -261,6 +272,7 @@ def prepare(
             patience=patience,
             progress=go_on,
             converted=conversions.add,
+            named=questions.source,
         )
     except KognicStoreError as error:
         if stop.reason is None:
@@ -291,7 +303,16 @@ def prepare(
         dataset_uuid, listed = None, None
     dataset_check = _dataset_check(arguments, hook, dataset_uuid, listed, stop)
     return UploadJob(
-        arguments, hook, source, journal, dataset_uuid, dataset_check, patience, conversions, switches
+        arguments,
+        hook,
+        source,
+        journal,
+        dataset_uuid,
+        dataset_check,
+        patience,
+        questions,
+        conversions,
+        switches,
     )
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.api.access.tokens import TokenProvider
-from airflow_provider_kognic.core.api.answers import created_uuid
+from airflow_provider_kognic.core.api.answers import Sunsets, created_uuid
 from airflow_provider_kognic.core.api.endpoints import datasets_url, predictions_url
 from airflow_provider_kognic.core.api.exchange.compressing import body_of
-from airflow_provider_kognic.core.api.switches import Switches
 from airflow_provider_kognic.core.api.records import ListedPrediction
+from airflow_provider_kognic.core.api.switches import Switches
 from airflow_provider_kognic.core.api.transports import Exchange
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Refused
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from airflow_provider_kognic.core.api.answers import Answer, Sunsets
+    from airflow_provider_kognic.core.api.answers import Answer
     from airflow_provider_kognic.core.api.exchange.compressing import Compressed
+    from airflow_provider_kognic.core.api.input_api.async_client import AsyncInputClient
     from airflow_provider_kognic.core.api.settings import Settings
     from airflow_provider_kognic.core.paging import Page
 
@@ -48,7 +49,8 @@ class AsyncKognicClient:
         self.settings = settings
         self.tokens = tokens or TokenProvider(settings)
         self.switches = switches or Switches()
-        self._exchange = Exchange(settings, self.tokens, sunsets=sunsets)
+        self._sunsets = Sunsets() if sunsets is None else sunsets
+        self._exchange = Exchange(settings, self.tokens, sunsets=self._sunsets)
 
     async def __aenter__(self) -> Self:
         self._exchange.open()
@@ -58,6 +60,16 @@ class AsyncKognicClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._exchange.aclose()
+
+    def input_api(self) -> AsyncInputClient:
+        """Return a client of the input API, not open yet: its requests count among those of this one.
+
+        Raises:
+            KognicInputError: The settings have no `input_host`.
+        """
+        from airflow_provider_kognic.core.api.input_api.async_client import AsyncInputClient
+
+        return AsyncInputClient(self.settings, self.tokens, self._exchange.places, sunsets=self._sunsets)
 
     async def create_prediction(
         self,

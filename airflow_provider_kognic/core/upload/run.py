@@ -101,6 +101,7 @@ class Run:
         self._observers = Observers([self._progress, *observers])
         emit = self._observers.emit
         ending.on_halt(lambda error: emit(Halted(error)))
+        ending.on_halt(lambda _: checks.close())
         packing = Packing(switches)
         keys = Keys(group, journal) if switches is not None and switches.sends_keys else None
         self.intake = Intake(source, journal, checks, options, ending, patience, packing)

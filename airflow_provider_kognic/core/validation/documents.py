@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.openlabel.issues import Issue
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
+    from airflow_provider_kognic.core.validation.scene_check import SceneChecks
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ _LINE = re.compile(r"(?<=\.jsonl|ndjson):\d+\Z")
 
 
 class BodyLimit(Protocol):
-    """What the server is known to take; `api.exchange.switches.Switches` is one."""
+    """What the server is known to take; `api.switches.Switches` is one."""
 
     def check_document(self, size: int) -> None:
         """Return if a document of so many bytes is not too large; raises Refused."""
@@ -47,6 +48,7 @@ class Checks:
         options: How much is checked (`validation`), and how large a document may be (`max_document_bytes`).
         dataset: Knows the dataset's scenes and the group's classes, None to ask neither. Not asked where
             `validation` is `off`.
+        scenes: Holds documents against their scenes, None to ask for no scene.
         limit: How large a request's body may be, None where that is not known.
     """
 
@@ -54,12 +56,14 @@ class Checks:
         self,
         options: UploadOptions,
         dataset: DatasetCheck | None = None,
+        scenes: SceneChecks | None = None,
         *,
         limit: BodyLimit | None = None,
     ) -> None:
         self._strict = options.validation.checks_rules
         self._most = options.max_document_bytes
         self._dataset = dataset
+        self._scenes = scenes
         self._limit = limit
         self._lock = threading.Lock()
         self._warned = 0
@@ -68,22 +72,30 @@ class Checks:
     @property
     def are_at_hand(self) -> bool:
         """Whether nothing is left to be asked, and so `examine` waits for no answer."""
+        if self._scenes is not None:
+            return False
         return not self._strict or self._dataset is None or self._dataset.is_at_hand
 
     def examine(self, prediction: Prediction, document: bytes) -> None:
         """Return if it may be sent.
 
         Raises:
-            Refused: With the reason `too_large`, `body_limit`, `invalid`, `no_annotations` or `class_not_mapped`;
-                `not_json` or `no_openlabel` where only the content is checked.
+            Refused: With the reason `too_large`, `body_limit`, `invalid`, `no_annotations`, `class_not_mapped` or
+                `scene_mismatch`; `not_json` or `no_openlabel` where only the content is checked.
+            RoomClosedError: The run ends while a scene is asked for.
             KognicError: The dataset's annotations cannot be listed.
         """
         check_size(len(document), self._most)
         if self._limit is not None:
             self._limit.check_document(len(document))
-        if not self._strict:
+        if self._strict:
+            self._examine_strictly(prediction, document)
+        else:
             check_content(document)
-            return
+        if self._scenes is not None:
+            self._scenes.check(prediction, document)
+
+    def _examine_strictly(self, prediction: Prediction, document: bytes) -> None:
         if self._dataset is not None:
             self._dataset.check_scene(prediction.scene_uuid)
         checked = check_document(prediction, document, self._most)
@@ -104,6 +116,13 @@ class Checks:
             )
         if self._dataset is not None:
             self._dataset.log_findings()
+        if self._scenes is not None:
+            self._scenes.log_findings()
+
+    def close(self) -> None:
+        """Let everybody go who waits for an answer: the run ends."""
+        if self._scenes is not None:
+            self._scenes.close()
 
     def _note_warnings(self, prediction: Prediction, checked: Checked) -> None:
         with self._lock:

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from airflow_provider_kognic.core.api import network as transport
+from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.exchange import compressing
 from airflow_provider_kognic.core.api.switches import Switches
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.models import Prediction
 from airflow_provider_kognic.core.upload.reconciliation import rounds
 from airflow_provider_kognic.emulator import demo

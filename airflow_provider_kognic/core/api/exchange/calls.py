@@ -33,6 +33,7 @@ class Calls:
         settings: Where Kognic is and how to reach it.
         tokens: Hands out tokens.
         stopping: Tells whether the caller is to stop; None for who cannot be.
+        base_url: The API, where it is another one than the dataset API.
         sunsets: Takes note of endpoints that announce their end; a new one if None.
         methods: All that ever leaves here; None for every method.
     """
@@ -42,6 +43,7 @@ class Calls:
         settings: Settings,
         tokens: TokenProvider,
         stopping: Callable[[], bool] | None,
+        base_url: str | None = None,
         *,
         sunsets: Sunsets | None = None,
         methods: Collection[str] | None = None,
@@ -50,6 +52,7 @@ class Calls:
         self._methods = methods
         self._settings = replace(settings, max_connections=1)
         self._tokens = tokens
+        self._base_url = base_url
         self._stopping = stopping or _never
         self._pauses_at_once = stopping is None
         self._exchange: Exchange | None = None
@@ -66,7 +69,13 @@ class Calls:
         if self._stopping():
             self._stop()
         if self._exchange is None or self._background is None or not self._background.alive:
-            exchange = Exchange(self._settings, self._tokens, sunsets=self._sunsets, methods=self._methods)
+            exchange = Exchange(
+                self._settings,
+                self._tokens,
+                base_url=self._base_url,
+                sunsets=self._sunsets,
+                methods=self._methods,
+            )
             exchange.open()
             self._exchange, self._background = exchange, Background(self._stopping, exchange.aclose)
         try:
