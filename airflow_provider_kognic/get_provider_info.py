@@ -64,6 +64,12 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
         " {predictions_group_uuid}; https://app.kognic.com if empty.",
         "schema": {"type": ["string", "null"]},
     },
+    "input_host": {
+        "label": "Input API",
+        "description": "Base URL of the input API, such as https://input.app.kognic.com: documents can be checked"
+        " against their scenes then, and scenes be named by their external ids; not asked if empty.",
+        "schema": {"type": ["string", "null"]},
+    },
     "allow_http": {
         "label": "Allow http",
         "description": "Let credentials and tokens travel in clear text to other machines: for tests in a"

@@ -51,6 +51,7 @@ def settings_of(connection: Any) -> Settings:
         verify=extra.get("verify", True),
         proxy=None if "proxy" not in extra else str(extra["proxy"]),
         app_url=str(extra.get("app_url", DEFAULT_APP_URL)),
+        input_host=None if "input_host" not in extra else str(extra["input_host"]),
         allow_http=extra.get("allow_http", False),
     )
 

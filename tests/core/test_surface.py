@@ -64,9 +64,16 @@ PUBLIC: dict[str, str] = {
     "api.exchange.heads": "Heads NoRequestError fields",
     "api.exchange.leaving": "Leaving",
     "api.exchange.limits": "TimeLimit longest_answer",
+    "api.exchange.repeats": "Repeats",
     "api.exchange.tls": "Tls",
     "api.exchange.unread": "may_hold_more",
     "api.http_errors": "as_httpx_error as_requests_error as_socket_error raise_clean",
+    "api.input_api.async_client": "AsyncInputClient",
+    "api.input_api.client": "InputClient input_host_of",
+    "api.input_api.endpoints": (
+        "calibrations_url external_ids_body query_url scene_query scene_url scene_uuids_body"
+    ),
+    "api.input_api.records": "Calibration FoundScene SceneSummary found_scenes",
     "api.network": "proxy_for readable_certificates ssl_context trusted_certificates",
     "api.reading": "BrokenAnswerError Reader Received",
     "api.records": "Annotation Dataset ListedPrediction PredictionsGroup",

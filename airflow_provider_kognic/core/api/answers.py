@@ -1,4 +1,4 @@
-"""What the dataset API answers, whichever library brought it: the data of a 2xx, the error of anything else.
+"""What the APIs answer, whichever library brought it: the data of a 2xx, the error of anything else.
 
 The table `ERRORS` alone says which status is which error; what is done about an error, the table in `retries` says.
 """
@@ -87,6 +87,20 @@ class Answer:
         """
         return self._envelope(redact)["data"]
 
+    def content(self, redact: Callable[[str], str]) -> Any:
+        """Return what a 2xx answer of the input API carries: out of `data` where there is one, else all of it.
+
+        Kognic's own client takes both (kognic-io 2.19.0).
+
+        Args:
+            redact: Cuts secrets out of a text.
+
+        Raises:
+            KognicError: The error of any other answer, without secrets.
+        """
+        found = self._found(redact)
+        return found["data"] if isinstance(found, dict) and "data" in found else found
+
     def page(self, redact: Callable[[str], str]) -> Page[Any]:
         """Return the page of a listing that a 2xx answer carries, with what it says of the next one.
 
@@ -121,6 +135,13 @@ class Answer:
 
     def _envelope(self, redact: Callable[[str], str]) -> dict[str, Any]:
         """Return a 2xx answer's object with `data`; raises the error of any other answer, without secrets."""
+        found = self._found(redact)
+        if not isinstance(found, dict) or "data" not in found:
+            raise self._unreadable("the answer has no 'data'.")
+        return found
+
+    def _found(self, redact: Callable[[str], str]) -> Any:
+        """Return a 2xx answer's JSON; raises the error of any other answer, without secrets."""
         try:
             if HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES:
                 return self._parsed(redact)
@@ -131,17 +152,14 @@ class Answer:
     def _unreadable(self, message: str) -> KognicAnswerError:
         return KognicAnswerError(message, status=self.status, method=self.method, url=self.url)
 
-    def _parsed(self, redact: Callable[[str], str]) -> dict[str, Any]:
+    def _parsed(self, redact: Callable[[str], str]) -> Any:
         try:
-            parsed = json.loads(self.body)
+            return json.loads(self.body)
         except (ValueError, RecursionError):
             # Redacted before it is cut: half of a secret would not be known as one.
             whole = redact(self.body[:_LOOKED_INTO].decode("utf-8", "replace")).encode()
             start = clean_message(whole, None)[:120]
             raise self._unreadable(f"the answer is no JSON; it starts with {start!r}.") from None
-        if not isinstance(parsed, dict) or "data" not in parsed:
-            raise self._unreadable("the answer has no 'data'.")
-        return parsed
 
     def _error(self, body: bytes) -> KognicError:
         kind = ERRORS.get(self.status) or ERRORS.get(f"{self.status // 100}xx", KognicServerError)

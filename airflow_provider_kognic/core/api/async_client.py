@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_provider_kognic.core.api.answers import Answer
+    from airflow_provider_kognic.core.api.input_api.async_client import AsyncInputClient
     from airflow_provider_kognic.core.api.settings import Settings
     from airflow_provider_kognic.core.paging import Page
 
@@ -43,6 +44,16 @@ class AsyncKognicClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._exchange.aclose()
+
+    def input_api(self) -> AsyncInputClient:
+        """Return a client of the input API, not open yet: its requests count among those of this one.
+
+        Raises:
+            KognicInputError: The settings have no `input_host`.
+        """
+        from airflow_provider_kognic.core.api.input_api.async_client import AsyncInputClient
+
+        return AsyncInputClient(self.settings, self.tokens, self._exchange.places)
 
     async def create_prediction(
         self, predictions_group_uuid: str, scene_uuid: str, document: bytes | Mapping[str, Any]

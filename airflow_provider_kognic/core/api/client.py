@@ -17,19 +17,16 @@ from airflow_provider_kognic.core.api.endpoints import (
     predictions_url,
 )
 from airflow_provider_kognic.core.api.exchange.calls import Calls
-from airflow_provider_kognic.core.api.exchange.limits import longest_answer
+from airflow_provider_kognic.core.api.exchange.repeats import Repeats
 from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicAnswerError,
-    KognicError,
     KognicInputError,
     KognicRowError,
-    KognicStoppedError,
 )
 from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.paging import NoWayOnError, Page, Walk
-from airflow_provider_kognic.core.retries import Backoff, Verdict, may_repeat, verdict
 from airflow_provider_kognic.core.texts import brief, sentence
 
 if TYPE_CHECKING:
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.api.answers import Answer
     from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.retries import Backoff
 
 logger = logging.getLogger(__name__)
 
@@ -72,9 +70,8 @@ class KognicClient:
     ) -> None:
         self.settings = settings
         self.tokens = tokens or TokenProvider(settings)
-        self._backoff = backoff or Backoff(attempts=5, most_asked=60.0)  # somebody waits for it
-        self._sleep = sleep
         self._calls = Calls(settings, self.tokens, stopping)
+        self._repeats = Repeats(self._calls, settings.timeout, backoff, sleep)
 
     def __enter__(self) -> Self:
         return self
@@ -217,11 +214,11 @@ class KognicClient:
 
     def _get(self, url: str, params: Mapping[str, str]) -> Page[Any]:
         redact = self.tokens.redact
-        return self._repeat(lambda: self._once("GET", url, params=params).page(redact), idempotent=True)
+        return self._repeats.run(lambda: self._once("GET", url, params=params).page(redact), idempotent=True)
 
     def _post(self, url: str, body: Sequence[bytes]) -> str:
         redact = self.tokens.redact
-        return self._repeat(
+        return self._repeats.run(
             lambda: created_uuid(self._once("POST", url, body=body).data(redact), url), idempotent=False
         )
 
@@ -229,33 +226,6 @@ class KognicClient:
         self, method: str, url: str, *, params: Mapping[str, str] | None = None, body: Sequence[bytes] = ()
     ) -> Answer:
         return self._calls.make(method, url, body, params)
-
-    def _repeat(self, call: Callable[[], _T], *, idempotent: bool) -> _T:
-        """Call until it succeeds, may not be repeated, was tried often enough, or has taken too long."""
-        renewed = False
-        attempt = 1
-        before: KognicError | None = None
-        latest = time.monotonic() + longest_answer(self.settings.timeout)
-        while True:
-            try:
-                return call()
-            except KognicStoppedError as stopped:
-                raise stopped from before
-            except KognicError as error:
-                if verdict(error) is Verdict.AGAIN_WITH_NEW_TOKEN and not renewed:
-                    renewed = True
-                    continue
-                often_enough = attempt >= self._backoff.attempts or time.monotonic() >= latest
-                if not may_repeat(error, idempotent=idempotent) or often_enough:
-                    raise
-                wait = self._backoff.delay(attempt, error.retry_after)
-                logger.info("%s; try %d follows in %.1f s.", error, attempt + 1, wait)
-                before = error
-            attempt += 1
-            try:
-                self._calls.pause(wait, self._sleep)
-            except KognicStoppedError as stopped:
-                raise stopped from before
 
 
 def _annotation_key(annotation: Annotation) -> str | tuple[str, str]:

@@ -142,6 +142,8 @@ class Settings:
         proxy: URL of a proxy for both servers; None for what the environment says. Never shown.
         app_url: Base URL of the web app, or a template of a predictions group's page in it, with the
             placeholders `{dataset_uuid}` and `{predictions_group_uuid}`.
+        input_host: The input API, which knows scenes; None for nothing of it. Kognic's published client (kognic-io
+            2.19.0, `model/hosts.py`) has https://input.app.kognic.com.
         allow_http: Let tokens travel to other machines in clear text.
 
     Attributes:
@@ -161,6 +163,7 @@ class Settings:
     verify: bool | str = True
     proxy: str | None = field(default=None, repr=False)
     app_url: str = DEFAULT_APP_URL
+    input_host: str | None = None
     allow_http: bool = False
     host_as_typed: str = field(init=False, repr=False, compare=False)
 
@@ -174,6 +177,9 @@ class Settings:
                     self, "host_as_typed", _host_of(_without_surplus_slashes(_with_scheme(typed)))
                 )
             object.__setattr__(self, name, url)
+        if self.input_host is not None:
+            url = normalize_url(self.input_host, what="input_host", allow_http=self.allow_http)
+            object.__setattr__(self, "input_host", url)
         object.__setattr__(self, "max_connections", check_connections(self.max_connections))
         object.__setattr__(self, "timeout", check_seconds(self.timeout, "timeout"))
         object.__setattr__(self, "verify", _check_verify(self.verify))

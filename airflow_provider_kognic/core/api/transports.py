@@ -1,4 +1,4 @@
-"""Requests to the dataset API: a method and a URL in, a whole answer out, or what became of it."""
+"""Requests to the dataset API or the input API: a method and a URL in, a whole answer out, or what became of it."""
 
 from __future__ import annotations
 
@@ -135,14 +135,23 @@ class Exchange:
     Args:
         settings: Where Kognic is and how to reach it.
         tokens: Hands out tokens.
+        base_url: The API, where it is another one than the dataset API.
+        places: What counts the requests in flight, where another exchange's count among the same; else its own.
     """
 
-    def __init__(self, settings: Settings, tokens: TokenProvider) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tokens: TokenProvider,
+        base_url: str | None = None,
+        places: asyncio.Semaphore | None = None,
+    ) -> None:
         self._settings = settings
         self._tokens = tokens
+        self._base_url = base_url or settings.base_url
         self._idle: list[Way] | None = None
         self._ways: list[Way] = []
-        self._places = asyncio.Semaphore(settings.max_connections)
+        self._places = places or asyncio.Semaphore(settings.max_connections)
         self._deprecations = Deprecations()
         self._longest = longest_answer(settings.timeout)
 
@@ -151,17 +160,22 @@ class Exchange:
         """Whether it can be used."""
         return self._idle is not None
 
+    @property
+    def places(self) -> asyncio.Semaphore:
+        """What counts its requests in flight."""
+        return self._places
+
     def open(self) -> None:
         """Prepare the connections; raises KognicInputError where proxy or certificates cannot be used."""
         settings = self._settings
-        proxy = network.proxy_for(settings.base_url, settings.proxy)
+        proxy = network.proxy_for(self._base_url, settings.proxy)
         context = network.ssl_context(settings.verify)
         times = {"connect": min(_CONNECT, settings.timeout), "timeout": settings.timeout}
         heads = Heads()
         self._ways = [
             Proxied(proxy, context, **times)
             if proxy is not None
-            else Direct(settings.base_url, context, heads, **times)
+            else Direct(self._base_url, context, heads, **times)
             for _ in range(settings.max_connections)
         ]
         self._idle = [*self._ways]

@@ -32,13 +32,19 @@ class Calls:
         settings: Where Kognic is and how to reach it.
         tokens: Hands out tokens.
         stopping: Tells whether the caller is to stop; None for who cannot be.
+        base_url: The API, where it is another one than the dataset API.
     """
 
     def __init__(
-        self, settings: Settings, tokens: TokenProvider, stopping: Callable[[], bool] | None
+        self,
+        settings: Settings,
+        tokens: TokenProvider,
+        stopping: Callable[[], bool] | None,
+        base_url: str | None = None,
     ) -> None:
         self._settings = replace(settings, max_connections=1)
         self._tokens = tokens
+        self._base_url = base_url
         self._stopping = stopping or _never
         self._pauses_at_once = stopping is None
         self._exchange: Exchange | None = None
@@ -55,7 +61,7 @@ class Calls:
         if self._stopping():
             self._stop()
         if self._exchange is None or self._background is None or not self._background.alive:
-            exchange = Exchange(self._settings, self._tokens)
+            exchange = Exchange(self._settings, self._tokens, self._base_url)
             exchange.open()
             self._exchange, self._background = exchange, Background(self._stopping, exchange.aclose)
         try:
