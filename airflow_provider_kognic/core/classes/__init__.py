@@ -13,6 +13,7 @@ In come a source of predictions, and what reads the annotations of a scene; out 
     proposal_file    the same as JSON, for people to edit; read again with every doubt said
     proposal_text    the same for people to look at
     proposal_store   the file, which is not written over once somebody has edited it
+    arguments        what people say of all this
     agreement        whether somebody has agreed to it, and whether it still holds
 
 May import `validation` and what that may. It knows no API: annotations are read by whoever has one.

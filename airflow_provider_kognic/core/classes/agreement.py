@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.classes.annotations import Known
+from airflow_provider_kognic.core.classes.arguments import Agreed
 from airflow_provider_kognic.core.classes.names import quoted
 from airflow_provider_kognic.core.classes.proposal import without_row
 from airflow_provider_kognic.core.errors import KognicInputError
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.classes.proposal import Proposal
 
 logger = logging.getLogger(__name__)
-
-
-class Agreed(Enum):
-    """Who agrees to a proposal to which no person has agreed in its file."""
-
-    NO = "false"
-    YES = "true"
-    EXACT = "exact"
 
 
 def agreed_rows(proposal: Proposal, agreed: Agreed) -> list[dict[str, str]]:

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.classes.documents import DocumentClasses
 
-# Of the scenes that are asked for, where nobody says how many.
-MOST_SCENES = 100
 # Scenes that nobody knows, where none is known, after which it is the endpoint that is not there.
 _UNKNOWN_IN_A_ROW = 20
 _NAMED = 5

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from airflow_provider_kognic.core.classes.counts import ClassCount, ClassCounts
 from airflow_provider_kognic.core.classes.documents import classes_in
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedError
 from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.packed.tables import PackedSet
 from airflow_provider_kognic.core.sources.base import nothing_in
@@ -56,6 +56,7 @@ def predicted_classes(
     *,
     readers: int = MOST_CONNECTIONS,
     patience: Patience | None = None,
+    stopping: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> PredictedClasses:
     """Look at every document of a source; as many are in memory as are read at a time.
@@ -64,9 +65,11 @@ def predicted_classes(
         source: Where the predictions come from.
         readers: Documents that are read at a time.
         patience: Asks again a store that does not answer; not at all if None.
+        stopping: Tells whether nobody waits for it any more.
         progress: Told how many entries were looked at.
 
     Raises:
+        KognicStoppedError: Nobody does.
         KognicInputError: The source holds no valid document, cannot be read on, or has more classes than a mapping
             can have.
         KognicStoreError: A store does not answer.
@@ -79,6 +82,8 @@ def predicted_classes(
     entries = walk(source, _look, readers=readers, patience=patience)
     try:
         for number, found in enumerate(entries, 1):
+            if stopping():
+                raise KognicStoppedError("asked to stop while the predictions were surveyed")
             progress(number)
             if found is None:
                 passed_over += 1

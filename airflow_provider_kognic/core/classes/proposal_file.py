@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_kognic.core.classes.annotations import AnnotatedClasses, Known
+from airflow_provider_kognic.core.classes.arguments import FORMAT, is_proposal
 from airflow_provider_kognic.core.classes.counts import ClassCount
 from airflow_provider_kognic.core.classes.names import quoted
 from airflow_provider_kognic.core.classes.predictions import PredictedClasses
@@ -21,17 +22,11 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.texts import brief, sentence
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows
 
-FORMAT = "kognic-class-mapping"
 VERSION = 1
 # A file that is larger is none of ours.
 MOST_BYTES = 16 << 20
 # Bytes of what one task hands to another: Airflow keeps that in its database.
 MOST_XCOM_BYTES = 256 * 1024
-
-
-def is_proposal(value: object) -> bool:
-    """Tell whether a value is what `as_json` or `as_xcom` returned, rather than a class mapping of its own."""
-    return isinstance(value, Mapping) and value.get("format") == FORMAT
 
 
 def as_json(proposal: Proposal) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core import files
 from airflow_provider_kognic.core.classes.agreement import check_still_holds
+from airflow_provider_kognic.core.classes.arguments import SUFFIX
 from airflow_provider_kognic.core.classes.proposal_file import MOST_BYTES, as_bytes, read
 from airflow_provider_kognic.core.classes.proposal_text import text_of
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.stores.asking import Asking
 
 logger = logging.getLogger(__name__)
-
-SUFFIX = ".json"
 
 
 class ProposalFile:
@@ -77,8 +76,8 @@ class ProposalFile:
         """Write a proposal, unless what is there was edited or agreed to; return what is there then.
 
         Raises:
-            KognicInputError: It cannot be written; or what is there was edited and has no row for what there is now,
-                or is something else.
+            KognicInputError: It cannot be written; or what is there was edited and has no row for what there is
+                now, or is something else.
             KognicStoreError: The store does not answer.
         """
         there = self.read()

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from airflow_provider_kognic.core.classes.annotations import (
-    MOST_SCENES,
     AnnotatedClasses,
     Known,
     annotated_classes,
     sampled,
 )
+from airflow_provider_kognic.core.classes.arguments import MOST_SCENES
 from airflow_provider_kognic.core.classes.predictions import predicted_classes
 from airflow_provider_kognic.core.classes.proposal import propose
-from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.packed.tables import PackedSet
-from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.values import MOST_CONNECTIONS
 
 if TYPE_CHECKING:
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.stores.patience import Patience
 
 logger = logging.getLogger(__name__)
-
-_ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -53,22 +49,6 @@ class Annotations:
     scenes: Callable[[], Iterable[str]] | None = None
     most: int | None = MOST_SCENES
     readers: int = MOST_CONNECTIONS
-
-
-def parse_max_scenes(value: object, what: str = "max_scenes") -> int | None:
-    """Return how many scenes' annotations are read; None for all.
-
-    Raises:
-        KognicInputError: It is neither a whole number from 1 on, nor "all".
-    """
-    text = value.strip().lower() if isinstance(value, str) else value
-    if text == _ALL:
-        return None
-    if isinstance(text, str) and text.isascii() and text.isdigit():
-        text = int(text)
-    if isinstance(text, int) and not isinstance(text, bool) and text >= 1:
-        return text
-    raise KognicInputError(f"{what} must be a whole number from 1 on, or {_ALL!r}, not {brief(value)}.")
 
 
 def survey(
@@ -92,7 +72,7 @@ def survey(
         KognicInputError: The source holds no valid document, or has too many classes.
         KognicError: The dataset's annotations cannot be listed.
     """
-    predictions = predicted_classes(source, patience=patience, progress=progress)
+    predictions = predicted_classes(source, patience=patience, stopping=stopping, progress=progress)
     proposal = propose(predictions, _annotated(annotations, predictions.scenes, stopping))
     known = proposal.annotations
     for why in known.why:

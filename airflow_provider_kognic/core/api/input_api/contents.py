@@ -1,4 +1,4 @@
-"""What lies behind a signed address, as the documents of annotations do: in a storage that is none of Kognic's APIs.
+"""What lies behind a signed address, as the documents of annotations do: in a storage that is no API of Kognic's.
 
 The address lets in whoever has it. So it is asked for without a token, which would go to somebody else's host; its
 query is in no message; a redirect is not followed; and what comes is bounded, in bytes and in time. That it is
