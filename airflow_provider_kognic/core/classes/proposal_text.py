@@ -43,24 +43,20 @@ def _lines(proposal: Proposal, most_rows: int | None) -> Iterator[str]:
 
 def _about(proposal: Proposal) -> Iterator[str]:
     predictions, annotations = proposal.predictions, proposal.annotations
-    yield (
-        f"- Predictions: {predictions.documents:,} documents, {len(predictions.classes):,} classes"
-        f"{_invalid(predictions.invalid)}."
-    )
+    found, classes = _many(predictions.documents, "document"), _many(len(predictions.classes), "class")
+    yield f"- Predictions: {found}, {classes}{_invalid(predictions.invalid)}."
     yield f"- Annotations: {annotations.known.says}."
     if annotations.asked:
-        yield (
-            f"- {annotations.documents:,} annotations of {annotations.asked:,} scenes were read, of"
-            f" {annotations.scenes:,}: {len(annotations.classes):,} classes."
-        )
+        found, classes = _many(annotations.documents, "document"), _many(len(annotations.classes), "class")
+        yield f"- {found} of {annotations.asked:,} of {_many(annotations.scenes, 'scene')}: {classes}."
     for why in annotations.why:
         yield f"- {_cell(why, 400)}"
     if annotations.known in {Known.UNKNOWN, Known.PARTLY, Known.SAMPLE}:
         yield "- A class that is not named here may be there all the same: Kognic wants each in the mapping."
     if over := len(proposal.only_predicted):
-        yield f"- **{over:,} classes of the predictions stand beside none of the annotations.**"
+        yield f"- **To look at: {_many(over, 'class')} of the predictions, beside none of the annotations.**"
     if alike := len(proposal.alike):
-        yield f"- **{alike:,} pairs have names that are alike and not the same.**"
+        yield f"- **To look at: {_many(alike, 'pair')} of names that are alike and not the same.**"
 
 
 def _invalid(number: int) -> str:
@@ -102,11 +98,15 @@ def _counted(classes: Mapping[str, ClassCount], name: str | None) -> str:
     count = classes[name]
     if count == _NONE:  # handed on without what was counted
         return "yes"
-    said = [f"{count.documents:,} documents"]
+    said = [_many(count.documents, "document")]
     said += [f"{many:,} {kind}" for kind, many in sorted(count.geometries.items())] or ["never drawn"]
     if count.example:
         said.append(f"e.g. {count.example}")
     return ", ".join(said)
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 'es' if what.endswith('s') else 's'}"
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
