@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.api.client import KognicClient
     from airflow_provider_kognic.core.classes.arguments import Agreed
     from airflow_provider_kognic.core.classes.proposal import Proposal
+    from airflow_provider_kognic.core.retries import Backoff
     from airflow_provider_kognic.hooks.kognic import KognicHook
     from airflow_provider_kognic.task.arguments.classes import SurveyArguments
 
@@ -76,6 +77,8 @@ def annotations_of(
     max_scenes: int | None,
     max_connections: int | None,
     stopping: Callable[[], bool],
+    *,
+    backoff: Backoff | None = None,
 ) -> Iterator[Annotations]:
     """Yield where annotations are read: by the input API, where the connection names it.
 
@@ -85,6 +88,7 @@ def annotations_of(
         max_scenes: Of how many scenes; None for all.
         max_connections: Most requests in flight; the connection's if None.
         stopping: Tells whether nobody waits for it any more.
+        backoff: How often and how long to ask again; as for any single call if None.
 
     Raises:
         KognicError: There is no such dataset, or it cannot be asked for.
@@ -106,7 +110,7 @@ def annotations_of(
                 raise KognicStoppedError("asked to stop while the dataset's annotations were listed")
             yield annotation.scene_uuid
 
-    with SceneDocuments(settings, client.tokens, stopping=stopping) as reader:
+    with SceneDocuments(settings, client.tokens, backoff=backoff, stopping=stopping) as reader:
         yield Annotations(
             reader=reader,
             scenes=None if found is None else scenes,

@@ -16,6 +16,7 @@ SUFFIX = ".json"
 MOST_SCENES = 100
 """Scenes whose annotations are read where nobody says of how many."""
 _ALL = "all"
+_DIGITS = 10
 
 
 class Agreed(Enum):
@@ -54,8 +55,8 @@ def parse_max_scenes(value: object, what: str = "max_scenes") -> int | None:
     found = value.strip().lower() if isinstance(value, str) else value
     if found == _ALL:
         return None
-    if isinstance(found, str) and found.isascii() and found.isdigit():
-        found = int(found[:9])
+    if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < _DIGITS:
+        found = int(found)
     if isinstance(found, int) and not isinstance(found, bool) and found >= 1:
         return found
     raise KognicInputError(f"{what} must be a whole number from 1 on, or {_ALL!r}, not {brief(value)}.")

@@ -105,7 +105,9 @@ class Contents:
             try:
                 return self._once(address)
             except KognicError as error:
-                if attempt >= self._backoff.attempts or not may_repeat(error, idempotent=True):
+                # What was answered whole, and cannot be read, will be the same again.
+                again = may_repeat(error, idempotent=True) and not isinstance(error, KognicAnswerError)
+                if attempt >= self._backoff.attempts or not again:
                     raise
                 wait = self._backoff.delay(attempt, error.retry_after)
             attempt += 1
@@ -172,10 +174,7 @@ class Contents:
             return unpacked(body, response.headers.get("content-encoding"), self._most)
         except UnreadableBody as error:
             raise KognicAnswerError(
-                f"what lies there cannot be read: {sentence(error)}",
-                status=response.status_code,
-                method="GET",
-                url=place,
+                f"what lies there cannot be read: {sentence(error)}", method="GET", url=place
             ) from None
         finally:
             await response.aclose()
