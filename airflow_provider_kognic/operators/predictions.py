@@ -218,7 +218,8 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         max_memory_bytes: Documents that are in memory at a time, over all connections (bytes); one that is larger
             goes alone.
         class_mapping: The group's class mapping, as for `CreatePredictionsGroupOperator`: classes are checked
-            against it where the server does not show the group's own (templated).
+            against it where the server does not show the group's own. Of the result of `SurveyClassesOperator` its
+            rows count, whether they are agreed to or not (templated).
         dry_run: Send nothing and write no journal and no receipts; find out what an upload would do, log it, and
             return its counts (templated).
         report: A `.jsonl` file that a dry run writes: a row for every prediction with what would become of it.

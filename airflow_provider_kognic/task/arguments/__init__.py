@@ -297,13 +297,18 @@ def check_rows_path(value: Any, what: str) -> Any:
     return found
 
 
+def _check_held_against(value: Any) -> Rows | None:
+    """Return the rows that an upload's classes are held against, which makes no group: those of a proposal, too."""
+    return check_class_mapping(value.get("classMapping") if is_proposal(value) else value)
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "journal": check_journal,
     "max_refused_rows": check_max_refused_rows,
     "receipts": partial(check_rows_path, what="receipts"),
     "force": partial(check_flag, what="force"),
     "on_lost_journal": partial(check_choice, what="on_lost_journal", choices=OnLostJournal),
-    "class_mapping": check_class_mapping,
+    "class_mapping": _check_held_against,
     "dry_run": partial(check_flag, what="dry_run"),
     "report": partial(check_rows_path, what="report"),
 }

@@ -1,4 +1,4 @@
-"""The classes of one document: a prediction's, exactly those that the check finds; an annotation's, whatever is in it."""
+"""The classes of one document: of a prediction those that the check finds, of an annotation whatever is in it."""
 
 from collections import Counter
 from typing import Any

@@ -88,7 +88,7 @@ def test_the_file_has_a_row_on_a_line(proposal: Proposal) -> None:
     ],
 )
 def test_what_does_not_hold_together_is_named(proposal: Proposal, more: dict[str, Any], message: str) -> None:
-    with pytest.raises(KognicInputError, match="^c.json") as caught:
+    with pytest.raises(KognicInputError, match=r"^c\.json") as caught:
         read(edited(proposal, **more), "c.json")
     assert message in str(caught.value)
 

@@ -153,10 +153,10 @@ def test_what_cannot_be_had_is_told_without_what_lets_in(
 
 
 def test_what_passes_is_asked_for_again() -> None:
-    with raw_server(in_turn(http(503), http(429, headers=["retry-after: 0"]), http(body="{}"))) as storage:
-        with contents() as reading:
-            assert reading.read(storage.url) == b"{}"
-            assert reading.read(storage.url) == b"{}"
+    answers = in_turn(http(503), http(429, headers=["retry-after: 0"]), http(body="{}"))
+    with raw_server(answers) as storage, contents() as reading:
+        assert reading.read(storage.url) == b"{}"
+        assert reading.read(storage.url) == b"{}"
     assert len(storage.requests) == 4
     assert storage.connections < 4, "a connection is used again"
 
