@@ -1,27 +1,27 @@
 """A class mapping that somebody agreed to: surveyed, proposed, looked at, and only then the predictions group.
 
 The story: a new version of a segmentation model comes along, and nobody is sure that it names its classes as the
-annotators do. So the classes of both sides are surveyed, and a class mapping is proposed from their names. What names
-alone do not tell is a person's to decide, before there is a group: a group's mapping cannot be changed later.
+annotators do. So the classes of both sides are surveyed, and a class mapping is proposed from their names. What
+names alone do not tell is a person's to decide, before there is a group.
 
 Who agrees is the run's param `agreed`:
 
-- `ask`: a person, in Airflow's *Required Actions*, who sees the table of classes there and approves or rejects it. With
-  Airflow 3.1 and later.
+- `ask`: a person, in Airflow's *Required Actions*, who sees the table of classes there and approves or rejects it;
+  with Airflow 3.1 and later.
 - `exact`: whoever wrote this, for the case that each class of the predictions has one of the same name in the
   annotations, all of which were read. Where that is not so the task fails, and says what is different.
 - `yes`: whoever starts the run, whatever the table says.
 
-A person who wants other rows than those proposed edits the file that the survey writes, sets `"agreed": true` in it, and
-starts the run again with the same folder: then that is the mapping, and nobody is asked. What a person has edited is
-never written over.
+A person who wants other rows than those proposed edits the file that the survey writes, sets `"agreed": true` in
+it, and starts a run with the same `batch`: then that is the mapping, and nobody is asked. What a person has edited
+is never written over.
 
 The model here is a stand-in that paints a road and the sky. To make it yours, replace `predict` and
 `scenes_to_predict`.
 
-What it needs: the connection `kognic_default`, with `input_host` in its extra, so that annotations can be read; and a
-folder that all workers see: the Airflow variable `kognic_predictions_folder`, else one in the temporary folder. The
-dataset `demo-segmentation` is the emulator's, which needs its switch `input_api`.
+What it needs: the connection `kognic_default`, with `input_host` in its extra, so that annotations can be read; and
+a folder that all workers see: the Airflow variable `kognic_predictions_folder`, else one in the temporary folder.
+The dataset `demo-segmentation` is the emulator's, which needs its switch `input_api`.
 """
 
 from __future__ import annotations

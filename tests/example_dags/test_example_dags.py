@@ -1,8 +1,8 @@
 """The examples are parsed as Airflow does and run to their end against the emulator."""
 
 import json
+import logging
 import runpy
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,7 +16,6 @@ import pytest
 
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
-from tests.patience import wait_for
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 FILES = sorted(EXAMPLES.glob("*.py"))
@@ -215,16 +214,26 @@ def test_a_person_is_asked_with_the_table_before_there_is_a_group(
     kognic: Emulator,
     folder: Path,
     connection_to: Callable[..., dict[str, Any]],
+    request: pytest.FixtureRequest,
     answer: str,
 ) -> None:
     connection, (dag,) = surveyed(kognic, connection_to), dags_of("example_class_mapping.py").values()
     asked: list[str] = []
-    person = threading.Thread(target=answers, args=(dag.dag_id, answer, asked), daemon=True)
-    person.start()
+
+    class Person(logging.Filter):
+        """Answers when `dag.test()` says that it waits for one."""
+
+        def filter(self, record: logging.LogRecord) -> bool:
+            if "Human-in-the-loop" in record.msg:
+                asked.append(answer_as_a_person(dag.dag_id, answer))
+            return True
+
+    person, log = Person(), logging.getLogger("airflow.sdk.definitions.dag")
+    log.addFilter(person)
+    request.addfinalizer(lambda: log.removeFilter(person))
 
     run = run_dag(dag, connection=connection, conf={"agreed": "ask", "scenes": 3})
 
-    person.join(60)
     assert len(asked) == 1
     assert asked[0] == run.xcom("survey", "table")
     assert "only in predictions" in asked[0]
@@ -278,8 +287,8 @@ def mapping_of(kognic: Emulator, group: str) -> Any:
     return next(row["classMapping"] for row in rows if row["uuid"] == group)
 
 
-def answers(dag_id: str, answer: str, asked: list[str]) -> None:
-    """Answer as a person does in Airflow's *Required Actions*, by what its API does then; notes what was shown."""
+def answer_as_a_person(dag_id: str, answer: str) -> str:
+    """Answer as a person does in Airflow's *Required Actions*, by what its API does; returns what was shown."""
     from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
     from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
     from airflow.models.hitl import HITLDetail
@@ -290,21 +299,14 @@ def answers(dag_id: str, answer: str, asked: list[str]) -> None:
     user: Any = SimpleNamespace(get_id=lambda: "1", get_name=lambda: "a person")
     payload = UpdateHITLDetailPayload(chosen_options=[answer], params_input={})
     waiting = select(TaskInstance).where(
-        TaskInstance.dag_id == dag_id,
-        TaskInstance.task_id == "approve",
-        TaskInstance.state == "awaiting_input",
+        TaskInstance.dag_id == dag_id, TaskInstance.state == "awaiting_input"
     )
-
-    def answered() -> bool:
-        with create_session() as session:
-            if (found := session.scalar(waiting)) is None:
-                return False
-            detail = session.scalar(select(HITLDetail).where(HITLDetail.ti_id == found.id))
-            asked.append(str(detail.body))
-            update_hitl_detail(dag_id, found.run_id, "approve", payload, user, session)
-            return True
-
-    wait_for(answered)
+    with create_session() as session:
+        found = session.scalars(waiting).one()
+        detail = session.scalars(select(HITLDetail).where(HITLDetail.ti_id == found.id)).one()
+        shown = str(detail.body)
+        update_hitl_detail(dag_id, found.run_id, found.task_id, payload, user, session)
+    return shown
 
 
 def assert_once_a_scene(kognic: Emulator, group: str, count: int) -> None:
