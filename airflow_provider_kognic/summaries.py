@@ -240,7 +240,8 @@ def _sum(shards: list[_Shard]) -> dict[str, Any]:
     where = {name: _common(told, name) for name in _WHERE}
     total: dict[str, Any] = {
         "predictions_group_uuid": where.pop("predictions_group_uuid"),
-        **_conversion(told),
+        **_summed(told, "conversion"),
+        **_summed(told, "scene_check"),
         **(
             {"dry_run": len(dry) == len(told), _WOULD_SEND: sum(one.get(_WOULD_SEND) or 0 for one in dry)}
             if dry
@@ -268,9 +269,9 @@ def _sum(shards: list[_Shard]) -> dict[str, Any]:
     }
 
 
-def _conversion(told: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the sum of what became of rows of models' results, where any shard had some."""
-    found = [one["conversion"] for one in told if one.get("conversion")]
+def _summed(told: list[Mapping[str, Any]], key: str) -> dict[str, Any]:
+    """Return the sum of what a key holds where any shard has it: numbers, and numbers by name."""
+    found = [one[key] for one in told if one.get(key)]
     if not found:
         return {}
     total: dict[str, Any] = {}
@@ -281,9 +282,11 @@ def _conversion(told: list[Mapping[str, Any]]) -> dict[str, Any]:
             total[name] = dict(list(summed.items())[:_MOST_CAUSES])
         elif isinstance(values[0], list):
             total[name] = [text for value in values for text in value][:_EXAMPLES]
+        elif isinstance(values[0], str):
+            total[name] = values[0]
         else:
             total[name] = sum(values)
-    return {"conversion": total}
+    return {key: total}
 
 
 def _is_count(given: Any) -> bool:

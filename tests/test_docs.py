@@ -89,6 +89,15 @@ def test_the_tables_of_rules_are_those_of_the_checker(start: str, name: str) -> 
     ]
 
 
+def test_the_table_of_scene_rules_is_that_of_the_checker() -> None:
+    """The page on scenes has a row for each rule, in the code's order and words."""
+    from airflow_provider_kognic.core.openlabel.scene_rules import SCENE_RULES
+
+    assert _rows("scenes.md", "<!-- table of scene rules -->") == [
+        [f"`{rule.identifier}`", rule.severity.value, rule.says, rule.source] for rule in SCENE_RULES
+    ]
+
+
 def test_the_limits_are_those_of_the_checker() -> None:
     """The page on validation has each limit, in the order of this list."""
     from airflow_provider_kognic.core import values

@@ -17,7 +17,7 @@ from airflow_provider_kognic import __version__, get_provider_info
 
 NAME = "airflow-provider-kognic"
 FORM = ["auth_host", "credentials", "scopes", "max_connections", "timeout", "verify", "proxy", "app_url"]
-FORM += ["allow_http"]
+FORM += ["input_host", "allow_http"]
 
 
 def test_the_information_fits_airflows_schema() -> None:

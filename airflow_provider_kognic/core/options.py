@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.retries import Backoff
@@ -21,6 +22,7 @@ from airflow_provider_kognic.core.values import (
     check_choice,
     check_connections,
     check_flag,
+    check_metres,
     check_seconds,
     whole_number,
 )
@@ -93,6 +95,27 @@ class Validation(str, Enum):
         return self is Validation.STRICT
 
 
+class SceneCheck(str, Enum):
+    """Whether a document is held against the scene that it predicts, as the input API shows it.
+
+    `off` asks nothing; `warn` says what does not fit and sends the document; `error` refuses it.
+    """
+
+    OFF = "off"
+    WARN = "warn"
+    ERROR = "error"
+
+    @property
+    def asks(self) -> bool:
+        """Whether scenes are asked for."""
+        return self is not SceneCheck.OFF
+
+    @property
+    def refuses(self) -> bool:
+        """Whether what cannot be right refuses a document."""
+        return self is SceneCheck.ERROR
+
+
 @dataclass(frozen=True)
 class MaxFailures:
     """How many may be refused: predictions, or rows of a model's results.
@@ -147,6 +170,9 @@ class UploadOptions:
             executed.
         on_changed: What to do about a scene whose prediction was created from another document.
         validation: How much a document is checked.
+        scene_check: Whether a document is held against its scene.
+        max_range_m: The farthest that a cuboid's centre may be from the origin (m), for `scene_check`; None for any
+            distance.
         max_document_bytes: Larger documents are refused.
         max_memory_bytes: Bytes of documents that are in memory at a time; a document that is larger goes alone.
         backoff: How often and how long to retry what was certainly not executed, and the pauses in an outage.
@@ -164,13 +190,15 @@ class UploadOptions:
     settle_after: float = 60.0
     on_changed: OnChanged = OnChanged.REFUSE
     validation: Validation = Validation.STRICT
+    scene_check: SceneCheck = SceneCheck.OFF
+    max_range_m: float | None = None
     max_document_bytes: int = MOST_DOCUMENT_BYTES
     max_memory_bytes: int = MOST_MEMORY_BYTES
     backoff: Backoff = field(default_factory=Backoff)
     log_every: float = 5.0
 
     def __post_init__(self) -> None:
-        checked = {
+        checked: dict[str, Any] = {
             "max_connections": check_connections(self.max_connections),
             "max_failures": MaxFailures.parse(self.max_failures),
             "allow_empty": check_flag(self.allow_empty, "allow_empty"),
@@ -179,9 +207,15 @@ class UploadOptions:
             "settle_after": check_seconds(self.settle_after, "settle_after", zero=True),
             "on_changed": check_choice(self.on_changed, "on_changed", OnChanged),
             "validation": (validation := check_choice(self.validation, "validation", Validation)),
+            "scene_check": check_choice(self.scene_check, "scene_check", SceneCheck),
+            "max_range_m": None
+            if self.max_range_m is None
+            else check_metres(self.max_range_m, "max_range_m"),
             "max_document_bytes": _check_max_document_bytes(self.max_document_bytes, validation),
             "max_memory_bytes": check_bytes(self.max_memory_bytes, "max_memory_bytes"),
         }
+        if checked["max_range_m"] is not None and not checked["scene_check"].asks:
+            raise KognicInputError("max_range_m is for scene_check='warn' or 'error', and it is 'off'.")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 

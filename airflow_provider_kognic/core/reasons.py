@@ -37,6 +37,14 @@ class Reason(str, Enum):
         "bad_row",
         "the row lacks what a row has to have, a scene, and its document or path; or has one of them twice",
     )
+    UNKNOWN_SCENE = (
+        "unknown_scene",
+        'its external id is of no scene, or of invalidated ones only (with `scene_names="external_id"`)',
+    )
+    AMBIGUOUS_SCENE = (
+        "ambiguous_scene",
+        'its external id is of several scenes (with `scene_names="external_id"`)',
+    )
     # Of documents.
     TOO_LARGE = "too_large", "the document is larger than `max_document_bytes`"
     NOT_JSON = (
@@ -55,6 +63,10 @@ class Reason(str, Enum):
     CLASS_NOT_MAPPED = (
         "class_not_mapped",
         "a class of the document has no row in the class mapping (where one is known)",
+    )
+    SCENE_MISMATCH = (
+        "scene_mismatch",
+        'the document does not fit its scene (with `scene_check="error"`); the message says which rules it breaks',
     )
     CHANGED = "changed", "the scene's prediction was created from another document (`on_changed`)"
     # Of what was sent.

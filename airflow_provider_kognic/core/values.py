@@ -82,6 +82,21 @@ def check_seconds(value: object, what: str, *, zero: bool = False) -> float:
     return seconds
 
 
+def check_metres(value: object, what: str) -> float:
+    """Return `value` as metres.
+
+    Raises:
+        KognicInputError: It is no finite number above 0.
+    """
+    try:
+        metres = float(value)  # type: ignore[arg-type]  # whatever is no number is the except branch
+    except (TypeError, ValueError, OverflowError):
+        metres = math.nan
+    if isinstance(value, bool) or not math.isfinite(metres) or metres <= 0:
+        raise KognicInputError(f"{what} must be a number of metres above 0, not {brief(value)}.")
+    return metres
+
+
 def check_bytes(value: object, what: str) -> int:
     """Return `value` as a number of bytes.
 

@@ -23,6 +23,7 @@ from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.values import check_connections
 from airflow_provider_kognic.get_provider_info import CONN_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
 from airflow_provider_kognic.hooks.connections import settings_of, unknown_keys
+from airflow_provider_kognic.hooks.input_api import said_of_input_api
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -201,8 +202,8 @@ class KognicHook(BaseHook):
         """Fetch a token and list the datasets; Airflow calls this for the form's Test button.
 
         Returns:
-            True and how many datasets are visible, or False, which part failed, and what to check; both with the
-            keys of the extra that mean nothing.
+            True, how many datasets are visible, and where an input API is named whether it answers; or False,
+            which part failed, and what to check. Both with the keys of the extra that mean nothing.
         """
         done, message = self._outcome()
         try:
@@ -228,7 +229,9 @@ class KognicHook(BaseHook):
         settings = replace(self.settings, timeout=min(self.settings.timeout, 10.0))
         with KognicClient(settings, backoff=Backoff(attempts=2, most_asked=2.0)) as client:
             visible = len(client.list_datasets())
-        return f"Connected to {settings.base_url}: {visible} {'dataset' if visible == 1 else 'datasets'} visible."
+            said = said_of_input_api(settings, client.tokens)
+        datasets = f"{visible} {'dataset' if visible == 1 else 'datasets'} visible."
+        return f"Connected to {settings.base_url}: {datasets}{'' if said is None else f' {said}'}"
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:

@@ -214,6 +214,14 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         validation: `strict` refuses a document that breaks a rule of Kognic's prediction format, a scene without
             annotations, and a class without a row in the class mapping, as far as these are known; `off` only what
             is no JSON object with an object `openlabel`.
+        scene_check: Whether a document is held against its scene, as the input API shows it (`input_host` of the
+            connection): `off`; `warn` says in the log what does not fit: streams, timestamps, sizes of images;
+            `error` refuses it (templated).
+        max_range_m: For that: a cuboid whose centre is farther away from the origin is warned of (m; templated).
+        scene_cache: A folder on the worker's disk or any object store that keeps what is known of scenes across
+            tries; None for `scenes` in the journal's folder, if it has one; False for nowhere (templated).
+        scene_names: What files and rows are named by: the scenes' `uuid`s, or their `external_id`s, which are
+            looked up in the input API (templated).
         max_document_bytes: Larger documents are refused (bytes).
         max_memory_bytes: Documents that are in memory at a time, over all connections (bytes); one that is larger
             goes alone.
@@ -238,7 +246,8 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
     `uploaded`, `skipped`, `refused`, `in_doubt`, `unsent` and `total`, `duration_s`, `rate_per_s` and `reasons`;
     `predictions_group_uuid`, `predictions_group`, `dataset_uuid`, `dataset`, `link` and `source`; `counted`,
     `error` and `receipts`; `task_id`, `map_index` and `try_number`. Of a dry run also `dry_run` (true) and
-    `would_send`; of a model's results, or where something is left out of documents, `conversion`. See
+    `would_send`; of a model's results, or where something is left out of documents, `conversion`; where documents
+    are held against their scenes, `scene_check`. See
     `airflow_provider_kognic.summaries`, which adds up those of mapped tasks.
 
     Raises:
@@ -263,6 +272,10 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         "dry_run",
         "report",
         "max_refused_rows",
+        "scene_check",
+        "max_range_m",
+        "scene_cache",
+        "scene_names",
         "kognic_conn_id",
         *model_results.ARGUMENTS,
     )
@@ -300,6 +313,10 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         force: bool | str = False,
         on_lost_journal: str = "fail",
         validation: str = "strict",
+        scene_check: str = "off",
+        max_range_m: float | str | None = None,
+        scene_cache: str | ObjectStoragePath | Literal[False] | None = None,
+        scene_names: str = "uuid",
         max_document_bytes: int = MOST_DOCUMENT_BYTES,
         max_memory_bytes: int = MOST_MEMORY_BYTES,
         class_mapping: ClassMapping | None = None,
@@ -340,6 +357,10 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         self.force = force
         self.on_lost_journal = on_lost_journal
         self.validation = validation
+        self.scene_check = scene_check
+        self.max_range_m = max_range_m
+        self.scene_cache = scene_cache
+        self.scene_names = scene_names
         self.max_document_bytes = max_document_bytes
         self.max_memory_bytes = max_memory_bytes
         self.class_mapping = serializable(class_mapping)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -206,6 +207,7 @@ def to_source(
     patience: Patience | None = None,
     progress: Callable[[int, str], None] | None = None,
     converted: Callable[[str, Conversion], None] | None = None,
+    named: Callable[[Source], Source] | None = None,
 ) -> Source:
     """Open the source that an operator's arguments name.
 
@@ -222,12 +224,14 @@ def to_source(
         patience: Asks again a store that does not answer; not at all if None.
         progress: See `open_model_source`.
         converted: See `open_model_source`.
+        named: Makes a source of one whose entries are named otherwise than by scenes.
 
     Raises:
         KognicInputError: Both or neither is given, there is nothing to be read, the manifest consists of receipts
             of another host or group, or a shard is none, or to be of a model's own files.
         KognicStoreError: A store does not answer, or its credentials have expired.
     """
+    from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
     from airflow_provider_kognic.core.sources.formats.opening import open_model_source
     from airflow_provider_kognic.core.sources.formats.options import FormatOptions
     from airflow_provider_kognic.core.sources.manifest import Expected
@@ -243,7 +247,7 @@ def to_source(
         given = list(predictions)
     elif predictions is not None:
         given = asked.call(lambda: to_path(predictions, "'predictions'"))
-    return open_model_source(
+    source = open_model_source(
         given,
         None if manifest is None else asked.call(lambda: to_path(manifest, "'manifest'")),
         asked.call(lambda: how.with_paths(to_path)),
@@ -255,6 +259,11 @@ def to_source(
         converted=converted,
         may_be_empty=True,
         within=None if shard is None else shard.span,
+    )
+    if named is None:
+        return source
+    return (
+        replace(source, source=named(source.source)) if isinstance(source, FilteredSource) else named(source)
     )
 
 
@@ -313,9 +322,9 @@ def source_key(predictions: Any, manifest: Any, source: Source, scenes: Any = No
         return f"predictions {_place(to_path(predictions))}{table}"
     import hashlib
 
-    from airflow_provider_kognic.core.sources.base import scenes_of
+    from airflow_provider_kognic.core.sources.base import names_of
 
-    return f"rows {hashlib.sha256(' '.join(sorted(scenes_of(source))).encode()).hexdigest()}"
+    return f"rows {hashlib.sha256(' '.join(sorted(names_of(source))).encode()).hexdigest()}"
 
 
 def _place(path: PathLike) -> str:

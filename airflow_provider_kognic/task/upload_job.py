@@ -29,6 +29,7 @@ from airflow_provider_kognic.task.failures import Ended
 from airflow_provider_kognic.task.journals import choose_journal
 from airflow_provider_kognic.task.paths import shown, source_key, to_shard, to_source
 from airflow_provider_kognic.task.report_files import TaskPlanReport, TaskReceipts
+from airflow_provider_kognic.task.scenes import SceneQuestions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -64,6 +65,7 @@ class UploadJob:
         dataset_uuid: The dataset, or None where it is not known.
         dataset_check: What scenes and classes are held against, or None.
         patience: Asks the source's store again that does not answer.
+        questions: What is asked of the input API.
         conversions: What became of the rows of a model's results.
     """
 
@@ -74,6 +76,7 @@ class UploadJob:
     dataset_uuid: str | None
     dataset_check: DatasetCheck | None
     patience: Patience
+    questions: SceneQuestions
     conversions: Conversions = field(default_factory=Conversions)
 
     @property
@@ -98,6 +101,7 @@ class UploadJob:
             asked.receipts, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
         ) as receipts:
             report = asyncio.run(self._send(receipts, deadline))
+            self.questions.flush()
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
             path, failed = (receipts.path, receipts.failed) if unwritten is None else (None, None)
@@ -108,7 +112,7 @@ class UploadJob:
         if report.stopped is None:
             self.conversions.warn_of_unmet()
         return Ended(
-            {**report.summary.to_dict(), "reasons": report.reasons},
+            {**report.summary.to_dict(), "reasons": report.reasons, **self.questions.counts()},
             failure
             if unwritten is None
             else _with_receipts_unwritten(report, failure, unwritten, for_good=receipts.for_good),
@@ -125,7 +129,10 @@ class UploadJob:
         deadline.set_alarm()
         logger.info("Uploading to predictions group %s with %d connections.", group, options.max_connections)
         try:
-            async with self.hook.async_client(options.max_connections) as client:
+            async with (
+                self.hook.async_client(options.max_connections) as client,
+                self.questions.opened(self.hook, client, self.journal, self.patience) as scene_checks,
+            ):
                 return await upload(
                     self.source,
                     client,
@@ -134,6 +141,7 @@ class UploadJob:
                     journal=self.journal,
                     group_exists=self._group_exists(thread),
                     dataset_check=self.dataset_check,
+                    scene_checks=scene_checks,
                     observers=[receipts],
                     stop=deadline.stop,
                     patience=self.patience,
@@ -163,14 +171,14 @@ class UploadJob:
             asked.report, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
         ) as report:
             plan = asyncio.run(self._plan(report, deadline))
-            report.write(plan, self.conversions.page())
+            report.write(plan, [*self.conversions.page(), *self.questions.page()])
         self.conversions.warn_of_unmet()
         message = plan.failure(asked.options)
         failure = None if message is None else Failure(message, retry=False)
         if not plan.total:
             failure = self._with_what_is_there(failure)
         failure = _and_also(failure, self.conversions.too_many() or self.conversions.incomplete())
-        return Ended(plan.to_dict(), failure)
+        return Ended({**plan.to_dict(), **self.questions.counts()}, failure)
 
     def _with_what_is_there(self, failure: Failure | None) -> Failure | None:
         """Return why an empty source fails the task, and what is there instead, if that is known.
@@ -192,16 +200,18 @@ class UploadJob:
         asked = self.arguments
         given = asked.manifest if asked.predictions is None else asked.predictions
         named = given if to_shard(given) is None else shown(given)
-        return await make_plan(
-            report.watched(self.source, named),
-            predictions_group_uuid=self.arguments.group,
-            journal=self.journal,
-            options=self.arguments.options,
-            dataset_check=self.dataset_check,
-            observers=[report],
-            stop=deadline.stop,
-            patience=self.patience,
-        )
+        async with self.questions.opened(self.hook, None, self.journal, self.patience) as scene_checks:
+            return await make_plan(
+                report.watched(self.source, named),
+                predictions_group_uuid=self.arguments.group,
+                journal=self.journal,
+                options=self.arguments.options,
+                dataset_check=self.dataset_check,
+                scene_checks=scene_checks,
+                observers=[report],
+                stop=deadline.stop,
+                patience=self.patience,
+            )
 
 
 def prepare(
@@ -233,6 +243,7 @@ def prepare(
     conversions = Conversions(arguments.max_refused_rows)
     summary.knows_conversions(conversions)
 
+    questions = SceneQuestions(arguments, hook.settings)
     reading = ""
 
     def go_on(rows: int, file: str) -> None:
@@ -253,6 +264,7 @@ def prepare(
             patience=patience,
             progress=go_on,
             converted=conversions.add,
+            named=questions.source,
         )
     except KognicStoreError as error:
         if stop.reason is None:
@@ -282,7 +294,9 @@ def prepare(
         # The upload ends in order before its first prediction, which needs no dataset.
         dataset_uuid, listed = None, None
     dataset_check = _dataset_check(arguments, hook, dataset_uuid, listed, stop)
-    return UploadJob(arguments, hook, source, journal, dataset_uuid, dataset_check, patience, conversions)
+    return UploadJob(
+        arguments, hook, source, journal, dataset_uuid, dataset_check, patience, questions, conversions
+    )
 
 
 def _find_in_dataset(

@@ -74,6 +74,7 @@ PUBLIC: dict[str, str] = {
         "calibrations_url external_ids_body query_url scene_query scene_url scene_uuids_body"
     ),
     "api.input_api.records": "Calibration FoundScene SceneSummary found_scenes",
+    "api.input_api.waiting": "T WaitingClient",
     "api.network": "proxy_for readable_certificates ssl_context trusted_certificates",
     "api.reading": "BrokenAnswerError Reader Received",
     "api.records": "Annotation Dataset ListedPrediction PredictionsGroup",
@@ -163,7 +164,8 @@ PUBLIC: dict[str, str] = {
     "openlabel.explain": "explain",
     "openlabel.issues": "Issue Issues TooManyIssuesError plain show show_path text",
     "openlabel.plausibility": "Facts is_vehicle is_very_wide plausibility_warnings",
-    "openlabel.rules": "Rule Severity",
+    "openlabel.against_scene": "has_errors hold_against",
+    "openlabel.rule": "Rule Severity error warning",
     "openlabel.schema.attributes": "Attributes Boolean Num Text Vec",
     "openlabel.schema.base": "Closed FrameInterval Open",
     "openlabel.schema.document": "Document Frame FrameProperties Metadata OpenLabel Root",
@@ -175,7 +177,7 @@ PUBLIC: dict[str, str] = {
     "openlabel.schema.sensors": "CoordinateSystem Sensor Stream Transform TransformData",
     "openlabel.schema.violations": "add_violations",
     "openlabel.table": "TableRow rows_of",
-    "options": "MaxFailures OnAmbiguous OnChanged UploadOptions Validation",
+    "options": "MaxFailures OnAmbiguous OnChanged SceneCheck UploadOptions Validation",
     "preview.beside": "Beside dots_of picture_of",
     "preview.beside_report": "PlanPreview",
     "preview.keys": "TableKeys keys_of",
@@ -200,8 +202,8 @@ PUBLIC: dict[str, str] = {
     "reporting.tally": "Alike Tally",
     "retries": "Backoff Rule Verdict may_repeat parse_retry_after verdict",
     "sources.base": (
-        "Format Found Given PathLike Source cannot_read_on folded is_at_hand is_unicode nothing_in "
-        "prediction_of refusal scenes_of unique written"
+        "Format Found Given Named NamingSource PathLike Source as_scenes cannot_read_on folded is_at_hand "
+        "is_unicode names_of nothing_in prediction_of refusal scenes_of unique written"
     ),
     "sources.bounded": (
         "DocumentFile Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
@@ -295,11 +297,20 @@ PUBLIC: dict[str, str] = {
     "validation.offline": "check_sources open_paths total_of",
     "validation.offline_report": "CheckedEntry Totals json_report text_report",
     "validation.tabling": "Tabled write_table",
+    "scenes.asking": "Asker AsksScenes ClosedError Found NotAskedError Sizes Summary T",
+    "scenes.cache": "SceneCache",
+    "scenes.facts": "Scene is_invalidated is_wrong_status sizes_of",
+    "scenes.known": "KnownScenes",
+    "scenes.names": "ExternalIds",
+    "scenes.once": "Once T",
+    "scenes.parts": "Parts numbered parsed",
+    "sources.naming.external": "ExternalSource ScenesByName by_external_ids",
+    "validation.scene_check": "SceneChecks",
     "validation.scenes": "AnnotatedScenes ListedAnnotation",
     "texts": "about_one brief counted printable sentence shortened",
     "values": (
-        "check_bytes check_choice check_confidence check_connections check_count check_flag check_seconds flag_of "
-        "whole_number"
+        "check_bytes check_choice check_confidence check_connections check_count check_flag check_metres "
+        "check_seconds flag_of whole_number"
     ),
 }
 

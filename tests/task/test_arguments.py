@@ -15,6 +15,7 @@ from airflow_provider_kognic.operators.predictions import (
 from airflow_provider_kognic.task.arguments import (
     GroupArguments,
     OnLostJournal,
+    SceneNames,
     UploadArguments,
     check_journal,
     check_rows_path,
@@ -57,6 +58,8 @@ def test_the_record_of_the_defaults() -> None:
         class_mapping=None,
         dry_run=False,
         report=None,
+        scene_names=SceneNames.UUID,
+        scene_cache=None,
     )
 
 

@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
+from airflow_provider_kognic.core.openlabel.rule import (
+    HERE,
+    JSON,
+    KOGNIC,
+    OPENLABEL,
+    Rule,
+    Severity,
+    error,
+    warning,
+)
+from airflow_provider_kognic.core.openlabel.scene_rules import SCENE_RULES
 
-JSON = "RFC 8259 (JSON)"
-OPENLABEL = "OpenLABEL 1.0.0, as kognic-openlabel reads it"
-KOGNIC = "Kognic's documentation"
-HERE = "this checker"
-
-
-class Severity(str, Enum):
-    """`error`: the document must not be sent. `warning`: it may be right, but somebody should look."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One thing that a document has to keep.
-
-    Attributes:
-        identifier: Names it, in reports and for `reason`s.
-        severity: Whether breaking it refuses the document.
-        says: What has to hold.
-        source: Where that is stated: JSON, OpenLABEL, Kognic's documentation, or this checker.
-        advice: What to do about it.
-    """
-
-    identifier: str
-    severity: Severity
-    says: str
-    source: str
-    advice: str
-
+__all__ = [
+    "BITMAP",
+    "BY_IDENTIFIER",
+    "CONFIDENCE",
+    "ENTRY_RULES",
+    "HERE",
+    "JSON",
+    "KOGNIC",
+    "LIDAR",
+    "MOST_TIMESTAMP",
+    "OPENLABEL",
+    "QUATERNION_TOLERANCE",
+    "RULES",
+    "STREAM",
+    "Rule",
+    "Severity",
+]
 
 # Names that Kognic's documentation gives.
 LIDAR = "@lidar"
@@ -49,277 +44,269 @@ QUATERNION_TOLERANCE = 0.01
 MOST_TIMESTAMP = 2**53 - 1
 
 
-def _error(identifier: str, says: str, source: str, advice: str) -> Rule:
-    return Rule(identifier, Severity.ERROR, says, source, advice)
-
-
-def _warning(identifier: str, says: str, source: str, advice: str) -> Rule:
-    return Rule(identifier, Severity.WARNING, says, source, advice)
-
-
 RULES: tuple[Rule, ...] = (
-    _error(
+    error(
         "not_json",
         "The document is well-formed JSON in UTF-8.",
         JSON,
         "Write it with a JSON library, as UTF-8 without a byte order mark.",
     ),
-    _error(
+    error(
         "duplicate_key",
         "No key occurs twice in an object.",
         JSON,
         "Remove or rename one: readers keep one of them, and which is not defined.",
     ),
-    _error(
+    error(
         "not_finite",
         "Every number is finite and fits a double: no NaN, no Infinity, no 1e400.",
         JSON,
         "Leave out what has no value.",
     ),
-    _error(
+    error(
         "too_large",
         "The document stays within the checker's limits.",
         HERE,
         "Split the scene's prediction, or send it unchecked.",
     ),
-    _error(
+    error(
         "no_openlabel",
         "The document is an object whose one key is `openlabel`, an object.",
         OPENLABEL,
         'Wrap the content: {"openlabel": {...}}.',
     ),
-    _error("missing_key", "Every key that the schema requires is there.", OPENLABEL, "Add the key."),
-    _error(
+    error("missing_key", "Every key that the schema requires is there.", OPENLABEL, "Add the key."),
+    error(
         "unknown_key",
         "Where the schema names the keys, there is no other.",
         OPENLABEL,
         "Remove the key, or check its spelling.",
     ),
-    _error("wrong_type", "Every value has the schema's type.", OPENLABEL, "Write a value of that type."),
-    _error(
+    error("wrong_type", "Every value has the schema's type.", OPENLABEL, "Write a value of that type."),
+    error(
         "wrong_value",
         "Every value is one of those that the schema lists, every list as long as it says.",
         OPENLABEL,
         "Write one of the values that are allowed.",
     ),
-    _error(
+    error(
         "wrong_id",
         "Ids are integers or uuids, those of frames integers of 0 or more.",
         OPENLABEL,
         "Rename it, everywhere it is used.",
     ),
-    _error(
+    error(
         "frame_repeated",
         "No two ids of frames are the same number, such as `1` and `01`.",
         OPENLABEL,
         "Remove or rename one of the two frames.",
     ),
-    _error(
+    error(
         "schema_version",
         '`metadata.schema_version` is `"1.0.0"`.',
         KOGNIC,
         'Write "schema_version": "1.0.0".',
     ),
-    _error(
+    error(
         "no_frames",
         "`frames` has at least one frame.",
         KOGNIC,
         "A prediction stands in frames: one '0' for a scene that is no sequence.",
     ),
-    _error(
+    error(
         "no_streams",
         "`streams` is there if there is a geometry.",
         KOGNIC,
         'Declare the sensors: "streams": {"<camera>": {"type": "camera"}, "@lidar": {"type": "lidar"}}.',
     ),
-    _error(
+    error(
         "no_objects",
         "`objects` is there if a frame has an object.",
         KOGNIC,
         'Declare every object: "objects": {"<id>": {"name": ..., "type": "<class>"}}.',
     ),
-    _error(
+    error(
         "stream_type",
         "A stream's `type` is one that OpenLABEL knows (`camera`, `lidar`, `radar`, `gps_imu`, `other`), and is"
         " there if a geometry uses the stream.",
         OPENLABEL,
         "Give the type; it is other for what OpenLABEL has no word for.",
     ),
-    _error(
+    error(
         "lidar_name",
         "The lidar stream that geometries use is named `@lidar`, and no other that they use is.",
         KOGNIC,
         "Name the lidar @lidar, here and in every geometry; cameras are named as in the scene.",
     ),
-    _error(
+    error(
         "object_type",
         "Every root object's `type` is the name of its class, not empty and not just blanks.",
         KOGNIC,
         "Write the class as the tool should show it.",
     ),
-    _error(
+    error(
         "object_undeclared",
         "Every object of a frame has an entry in the root's `objects`.",
         KOGNIC,
         "Add it to openlabel.objects with its name and type.",
     ),
-    _error(
+    error(
         "geometry_static",
         "The root's objects have no geometry.",
         KOGNIC,
         "Move it into the frames: static geometry is not supported.",
     ),
-    _error(
+    error(
         "geometry_unsupported",
         "Geometries are `bbox`, `cuboid` and `image`; no other is there.",
         KOGNIC,
         "Remove it, or turn it into a bbox, cuboid or segmentation bitmap.",
     ),
-    _error(
+    error(
         "timestamp_missing",
         "Every frame has `frame_properties.timestamp`.",
         KOGNIC,
         "Write the frame's timestamp in ms; 0 for a scene that is no sequence.",
     ),
-    _error(
+    error(
         "timestamp_value",
         "A timestamp is an integer from 0 to 2^53 - 1.",
         KOGNIC,
         "Write it in ms, without quotes or decimals.",
     ),
-    _error(
+    error(
         "timestamp_repeated",
         "No two frames have the same timestamp.",
         KOGNIC,
         "Frames are matched by timestamp: give each its own.",
     ),
-    _error(
+    error(
         "stream_missing",
         'Every geometry has one `attributes.text` named `"stream"`.',
         KOGNIC,
         'Add "attributes": {"text": [{"name": "stream", "val": "<stream>"}]}.',
     ),
-    _error(
+    error(
         "stream_undeclared",
         "A geometry's stream is one of `streams`.",
         KOGNIC,
         "Declare the stream, or check its spelling.",
     ),
-    _error(
+    error(
         "stream_mismatch",
         "`bbox` and `image` lie on a camera, `cuboid` on the lidar.",
         KOGNIC,
         "Name a stream of the right type.",
     ),
-    _error(
+    error(
         "bbox_values",
         "A bbox is 4 numbers: centre x, centre y, width, height, in pixels.",
         KOGNIC,
         "Write [x, y, width, height] with x, y of the centre.",
     ),
-    _error(
+    error(
         "bbox_size",
         "A bbox' width and height are above 0.",
         KOGNIC,
         "Write the size, not the second corner; leave out boxes without area.",
     ),
-    _error(
+    error(
         "cuboid_values",
         "A cuboid is 10 numbers: x, y, z, qx, qy, qz, qw, width, length, height, in metres.",
         KOGNIC,
         "Write all ten; rotation is a quaternion, not Euler angles.",
     ),
-    _error(
+    error(
         "cuboid_size",
         "A cuboid's width, length and height are above 0.",
         KOGNIC,
         "Write the size in metres; leave out cuboids without volume.",
     ),
-    _error(
+    error(
         "cuboid_rotation",
         f"qx, qy, qz, qw is a unit quaternion: its length is 1 within {QUATERNION_TOLERANCE:g}.",
         KOGNIC,
         "Divide the quaternion by its length; qw comes last.",
     ),
-    _error(
+    error(
         "confidence",
         "`confidence` is one number from 0 to 1, in `attributes.num`.",
         KOGNIC,
         'Write {"name": "confidence", "val": 0.0 to 1.0} once; left out it counts as 1.0.',
     ),
-    _error(
+    error(
         "no_classifications",
         "A document with segmentation has `ontologies.0.classifications`.",
         KOGNIC,
         'Add "ontologies": {"0": {"uri": "", "classifications": {"<grey level>": "<class>"}}}.',
     ),
-    _error(
+    error(
         "classifications",
         "`classifications` maps grey levels, `0` to `255` (so 256 classes at most), to names of classes.",
         KOGNIC,
         'Write {"0": "<class>", ..., "255": "<class>"}, at most 256, each with a name.',
     ),
-    _error(
+    error(
         "bitmap_object",
         "An object with an `image` has the type `segmentation_bitmap` in the root.",
         KOGNIC,
         "Give the object the type segmentation_bitmap: its classes are those of the ontology.",
     ),
-    _error(
+    error(
         "bitmap_form",
         "An `image` has `mime_type` `image/png` and `encoding` `base64`.",
         KOGNIC,
         'Write "mime_type": "image/png", "encoding": "base64".',
     ),
-    _error(
+    error(
         "bitmap_base64",
         "An `image`'s `val` is base64, not empty.",
         KOGNIC,
         "Encode the PNG's bytes as base64 without line breaks and without a 'data:' prefix.",
     ),
-    _error(
+    error(
         "bitmap_png",
         "An `image` is an intact 8-bit greyscale PNG.",
         KOGNIC,
         "Save the grey levels as PNG: bit depth 8, colour type greyscale (in Pillow, mode 'L').",
     ),
-    _error(
+    error(
         "bitmap_level",
         "Every grey level of an `image` is named by `classifications`.",
         KOGNIC,
         "Name the level's class in openlabel.ontologies.0.classifications.",
     ),
-    _warning(
+    warning(
         "empty_frames",
         "At least half of the frames have a geometry.",
         HERE,
         "Right if nothing was found there; check that nothing was lost.",
     ),
-    _warning(
+    warning(
         "single_frame",
         'A document of one frame has frame `"0"` with timestamp 0, unless its scene is a sequence.',
         KOGNIC,
         "For a scene that is no sequence, name the frame 0 with timestamp 0.",
     ),
-    _warning(
+    warning(
         "timestamp_unit",
         "Timestamps look like milliseconds.",
         KOGNIC,
         "Timestamps are in ms, as those of the annotated frames: check the unit.",
     ),
-    _warning(
+    warning(
         "cuboid_axes",
         "Most vehicles are longer than wide.",
         KOGNIC,
         "ISO 8855 has forward along x: turn by 90 degrees about z and swap the first two sizes.",
     ),
-    _warning(
+    warning(
         "stream_unused",
         "A stream that no geometry uses has a type, too, and is named `@lidar` if it is the lidar, and only then.",
         KOGNIC,
         "Right if the scene has such a sensor; else give the type, name it as in the scene, or leave it out.",
     ),
-    _warning(
+    warning(
         "confidence_ignored",
         "`confidence` stands on `bbox` and `cuboid` only.",
         KOGNIC,
@@ -329,32 +316,32 @@ RULES: tuple[Rule, ...] = (
 
 # Of an entry of a source, beside its document.
 ENTRY_RULES: tuple[Rule, ...] = (
-    _error("unreadable", "The file can be read.", HERE, "Check that it is there and may be read."),
-    _error(
+    error("unreadable", "The file can be read.", HERE, "Check that it is there and may be read."),
+    error(
         "bad_row",
         "A row of a `.jsonl` file is an object with `sceneUuid` and `openlabelContent`.",
         HERE,
         "Write one such object a line.",
     ),
-    _error(
+    error(
         "not_a_uuid",
         "A row's `sceneUuid` is a uuid.",
         HERE,
         "Write the scene's uuid, as the annotations of the dataset name it.",
     ),
-    _error(
+    error(
         "duplicate_scene",
         "A scene has one prediction.",
         HERE,
         "Keep one: an upload sends the first and refuses the others.",
     ),
-    _error(
+    error(
         "unknown_scene",
         "The scene has annotations in the dataset, if one is given.",
         KOGNIC,
         "Check that it is the right dataset: only scenes with annotations in it take predictions.",
     ),
-    _warning(
+    warning(
         "file_name",
         "A file is named `<scene-uuid>.json`.",
         HERE,
@@ -362,4 +349,4 @@ ENTRY_RULES: tuple[Rule, ...] = (
     ),
 )
 
-BY_IDENTIFIER = {rule.identifier: rule for rule in (*RULES, *ENTRY_RULES)}
+BY_IDENTIFIER = {rule.identifier: rule for rule in (*RULES, *ENTRY_RULES, *SCENE_RULES)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.masking import masked
@@ -23,7 +23,7 @@ from airflow_provider_kognic.core.stores.troubles import error_of
 from airflow_provider_kognic.core.texts import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from airflow_provider_kognic.core.stores.patience import Patience
 
@@ -220,6 +220,33 @@ def prediction_of(
     return Prediction(text.lower(), masked(source), read, size)
 
 
+class Named(NamedTuple):
+    """An entry of which it is not known yet whether its name is that of a scene: what `prediction_of` takes."""
+
+    scene: object
+    source: str
+    read: Callable[[], bytes]
+    what: str
+    size: Callable[[], int | None] = unknown_size
+
+    def entry(self) -> Prediction | Result:
+        """Return it as named by its scene's uuid."""
+        return prediction_of(*self)
+
+
+@runtime_checkable
+class NamingSource(Protocol):
+    """A source that can tell what its entries are named before anybody asks whether these are scenes."""
+
+    def named(self) -> Iterator[Named | Result]:
+        """Yield each entry, in the order of the source; the Result of one that has no name."""
+
+
+def as_scenes(entries: Iterable[Named | Result]) -> Iterator[Prediction | Result]:
+    """Yield entries as they are where they are named by their scenes' uuids."""
+    return (one.entry() if isinstance(one, Named) else one for one in entries)
+
+
 def folded(value: object) -> object:
     """Return text as it is compared, without space around it and in lower case; anything else as it is."""
     return value.strip().lower() if isinstance(value, str) else value
@@ -253,6 +280,13 @@ def is_at_hand(source: Source) -> bool:
 def nothing_in(source: Source) -> str:
     """Return what is there where a source has no entry, as a sentence; nothing where the source does not say."""
     return str(getattr(source, "nothing", ""))
+
+
+def names_of(source: Source) -> list[str]:
+    """Return what the entries of a source are called, without asking anybody: their scenes, or other names."""
+    inner = getattr(source, "source", source)
+    names = getattr(source, "names_given", None) or getattr(inner, "names_given", None)
+    return scenes_of(source) if names is None else list(names())
 
 
 def scenes_of(source: Source) -> list[str]:

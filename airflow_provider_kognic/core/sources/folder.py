@@ -12,7 +12,7 @@ from airflow_provider_kognic.core.files import is_local, told_size
 from airflow_provider_kognic.core.models import Refused, unknown_size
 from airflow_provider_kognic.core.packed.names import GatheredNames
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources.base import Format, Found, prediction_of, refusal
+from airflow_provider_kognic.core.sources.base import Format, Found, Named, as_scenes, refusal
 from airflow_provider_kognic.core.sources.bounded import DocumentFile
 from airflow_provider_kognic.core.sources.listing import Names, is_pattern, is_stored, may_be_empty
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
@@ -55,12 +55,16 @@ class FilesSource:
         return is_local(self.folder)
 
     def __iter__(self) -> Iterator[Prediction | Result]:
+        return as_scenes(self.named())
+
+    def named(self) -> Iterator[Named | Result]:
+        """Yield each file by the name that it has without its ending."""
         for name in self.names:
             path = self.folder / name
             stem = scene_in(name)
             size = self.sizes.get(name)
             read = DocumentFile(path, self.max_bytes, size)
-            yield prediction_of(stem, str(path), read, "the file's name", _size_of(path, size))
+            yield Named(stem, str(path), read, "the file's name", _size_of(path, size))
         for name, why in self.refused.items():
             where = f"{str(self.folder).rstrip('/')}/{name}"
             yield refusal(scene_in(name), where, Refused(Reason.UNREADABLE, f"is not read: {why}"))

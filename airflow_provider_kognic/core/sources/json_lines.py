@@ -14,7 +14,7 @@ from airflow_provider_kognic.core.errors import KognicStoreError
 from airflow_provider_kognic.core.files import is_local, open_to_read
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources.base import Format, Found, folded, prediction_of, refusal
+from airflow_provider_kognic.core.sources.base import Format, Found, Named, as_scenes, folded, refusal
 from airflow_provider_kognic.core.sources.bounded import (
     check_size,
     in_steps,
@@ -74,6 +74,10 @@ class JSONLinesSource:
         return f"The file {self.path} has no rows."
 
     def __iter__(self) -> Iterator[Prediction | Result]:
+        return as_scenes(self.named())
+
+    def named(self) -> Iterator[Named | Result]:
+        """Yield each row by its `sceneUuid`."""
         end, most = 0, min(_KEPT, self.max_bytes + _ENVELOPE)
         with self.pinned.opened() as file:
             for number, (length, raw) in enumerate(lines_of(file, most), start=1):
@@ -177,6 +181,11 @@ class _Line:
         except IndexError:
             return self._again()
 
+    @property
+    def held(self) -> int:
+        """Bytes of it that are in memory."""
+        return self._size if self._content else 0
+
     def size(self) -> int:
         return self._size
 
@@ -204,7 +213,7 @@ class _Row:
         named = scene.strip().lower() if isinstance(scene, str) else ""
         return refusal(named, self._where, why)
 
-    def short(self, line: bytes) -> Prediction | Result | Refused:
+    def short(self, line: bytes) -> Named | Result | Refused:
         """Return the entry of a line that was read whole, or why it is no row."""
         try:
             scene, content = _decode_row(line, self.number)
@@ -215,9 +224,9 @@ class _Row:
         except Refused as why:
             return self.refused(scene, why)
         read = _Line(content, partial(self.read, scene))
-        return prediction_of(scene, self._where, read, "'sceneUuid'", read.size)
+        return Named(scene, self._where, read, "'sceneUuid'", read.size)
 
-    def long(self, start: bytes) -> Prediction | Result:
+    def long(self, start: bytes) -> Named | Result:
         """Return the entry of a line of which only the start was read: whether it is a row shows when it is."""
         scene: object = ""
         try:
@@ -230,7 +239,7 @@ class _Row:
         except Refused as why:
             return self.refused(scene, why)
         read = partial(self.read, scene, seen=False)
-        return prediction_of(scene, self._where, read, "'sceneUuid'", self._size)
+        return Named(scene, self._where, read, "'sceneUuid'", self._size)
 
     def read(self, scene: object, *, seen: bool = True) -> bytes:
         """Read the row's document from the file.

@@ -23,9 +23,10 @@ from airflow_provider_kognic.core.sources.base import (
     Find,
     Format,
     Found,
+    Named,
     PathLike,
+    as_scenes,
     folded,
-    prediction_of,
     refusal,
 )
 from airflow_provider_kognic.core.sources.bounded import is_json_lines, read_document
@@ -57,7 +58,7 @@ class ManifestSource:
         pinned: The same, as it was when it was opened.
         resolve: Makes a path of one that starts with a scheme (`s3://...`), and of a `source`.
         formats: Asked in this order where the document of a receipt's `source` is.
-        count: Number of rows.
+        total: Number of rows.
         max_bytes: Larger documents are refused unread.
     """
 
@@ -65,13 +66,8 @@ class ManifestSource:
     pinned: Pinned
     resolve: Callable[[str], PathLike]
     formats: Sequence[Format]
-    count: int
+    total: int
     max_bytes: int = MOST_DOCUMENT_BYTES
-
-    @property
-    def total(self) -> int:
-        """Number of rows."""
-        return self.count
 
     @property
     def nothing(self) -> str:
@@ -79,6 +75,15 @@ class ManifestSource:
         return f"The manifest {self.path} has no rows."
 
     def __iter__(self) -> Iterator[Prediction | Result]:
+        return as_scenes(self.named())
+
+    def is_receipts(self) -> bool:
+        """Tell whether its first row is a receipt: it has no `path`, but a `source`."""
+        _, row = next(iter(_rows_of(self.path, self.pinned)), (0, None))
+        return isinstance(row, Mapping) and "source" in row and not _is_text(row.get("path"))
+
+    def named(self) -> Iterator[Named | Result]:
+        """Yield each row by its `scene_uuid`."""
         finders = [known.finder(self._resolved, self.max_bytes) for known in self.formats]
         for number, row in _rows_of(self.path, self.pinned):
             where = f"{self.path}:{number}"
@@ -97,7 +102,7 @@ class ManifestSource:
                     yield refusal(named, source, Refused(why.reason, f"{where}: {why.message}"))
                     continue
                 read = partial(_read_of_row, partial(_read_again, found), where)
-                yield prediction_of(scene, found.source, read, what, found.size)
+                yield Named(scene, found.source, read, what, found.size)
                 continue
             try:
                 document = self._document(target)
@@ -105,7 +110,7 @@ class ManifestSource:
                 yield refusal(named, where, why)
             else:
                 read = partial(_read_of_row, partial(read_document, document, self.max_bytes), where)
-                yield prediction_of(scene, str(document), read, what, partial(told_size, document))
+                yield Named(scene, str(document), read, what, partial(told_size, document))
 
     def _document(self, target: Any) -> PathLike:
         if not _is_text(target):
@@ -210,7 +215,7 @@ class Expected:
         # A column `host` alone may mean anything in a manifest that somebody made.
         if not isinstance(row, Mapping) or not row.get("predictions_group_uuid"):
             return
-        for name, is_same in (("predictions_group_uuid", _is_same_text), ("host", _is_same_host)):
+        for name, is_same in _SAME.items():
             wanted, found = getattr(self, name), row.get(name)
             if wanted is not None and found and not is_same(found, wanted):
                 what = "host" if name == "host" else "predictions group"
@@ -221,12 +226,10 @@ class Expected:
                 )
 
 
-def _is_same_text(found: object, wanted: str) -> bool:
-    return folded(found) == folded(wanted)
-
-
-def _is_same_host(found: object, wanted: str) -> bool:
-    return is_same_host(folded(found), wanted)
+_SAME: dict[str, Callable[[object, str], bool]] = {
+    "predictions_group_uuid": lambda found, wanted: folded(found) == folded(wanted),
+    "host": lambda found, wanted: is_same_host(folded(found), wanted),
+}
 
 
 def open_manifest(
@@ -371,11 +374,7 @@ def _repeated(names: Sequence[str]) -> list[str]:
 
 
 class _Repeating(dict[str, Any]):
-    """A row in which keys that are read occur more than once.
-
-    Attributes:
-        repeated: Those.
-    """
+    """A row in which keys that are read occur more than once, and those."""
 
     repeated: Sequence[str]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
-from airflow_provider_kognic.core.sources.base import Format, prediction_of, refusal
+from airflow_provider_kognic.core.sources.base import Format, Named, as_scenes, refusal
 from airflow_provider_kognic.core.sources.bounded import check_size
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
@@ -48,6 +48,10 @@ class RowsSource:
         return "'predictions' is a list without rows."
 
     def __iter__(self) -> Iterator[Prediction | Result]:
+        return as_scenes(self.named())
+
+    def named(self) -> Iterator[Named | Result]:
+        """Yield each row by its `sceneUuid`."""
         for number, row in enumerate(self.rows):
             where = f"predictions[{number}]"
             if not isinstance(row, Mapping) or "sceneUuid" not in row or "openlabelContent" not in row:
@@ -55,9 +59,7 @@ class RowsSource:
                 yield refusal("", where, why)
                 continue
             content = row["openlabelContent"]
-            yield prediction_of(
-                row["sceneUuid"], where, partial(_encode, content, self.max_bytes), "'sceneUuid'"
-            )
+            yield Named(row["sceneUuid"], where, partial(_encode, content, self.max_bytes), "'sceneUuid'")
 
 
 def _recognises(given: Given) -> bool:

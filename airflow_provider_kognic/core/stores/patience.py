@@ -125,6 +125,11 @@ class Patience:
 
         return self.call(asked)
 
+    @property
+    def closed(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._closed.is_set()
+
     def close(self) -> None:
         """Try nothing again any more: nobody waits for it."""
         self._closed.set()

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.upload.run import PredictionsClient
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
+    from airflow_provider_kognic.core.validation.scene_check import SceneChecks
 
 
 async def upload(
@@ -70,6 +71,7 @@ async def upload(
     journal: Journal | None = None,
     group_exists: Callable[[], Awaitable[bool]] | None = None,
     dataset_check: DatasetCheck | None = None,
+    scene_checks: SceneChecks | None = None,
     observers: Iterable[Observer] = (),
     stop: Stop | None = None,
     patience: Patience | None = None,
@@ -88,6 +90,7 @@ async def upload(
         group_exists: Tells whether the group is in its dataset; asked after a 404. None if that is not known.
         dataset_check: Refuses scenes without annotations, and classes that are not mapped, where that is known; not
             asked where `options.validation` is `off`.
+        scene_checks: Holds documents against their scenes, and is closed at an early end; None to ask for no scene.
         observers: Take what happens, see `reporting.events`.
         stop: Lets others end the run in order.
         patience: Asks again a store that does not answer: the source's own, if it has one; else None.
@@ -106,7 +109,7 @@ async def upload(
         predictions_group_uuid,
         options,
         journal=Journal() if journal is None else journal,
-        checks=Checks(options, dataset_check),
+        checks=Checks(options, dataset_check, scene_checks),
         group_exists=group_exists,
         observers=observers,
         stop=stop or Stop(),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.upload.records import Found
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
+    from airflow_provider_kognic.core.validation.scene_check import SceneChecks
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ async def make_plan(
     options: UploadOptions | None = None,
     journal: Journal | None = None,
     dataset_check: DatasetCheck | None = None,
+    scene_checks: SceneChecks | None = None,
     observers: Iterable[Observer] = (),
     stop: Stop | None = None,
     patience: Patience | None = None,
@@ -65,6 +67,7 @@ async def make_plan(
         options: See `upload`; as many documents as `max_connections` are read and checked at a time.
         journal: What earlier runs did, over a `journal.log.ReadOnlyLog`; None for nothing known.
         dataset_check: See `upload`.
+        scene_checks: See `upload`.
         observers: Take the events `Planned`, one for each entry.
         stop: Lets others give up.
         patience: See `upload`.
@@ -79,8 +82,9 @@ async def make_plan(
     started = time.monotonic()
     options, stop = options or UploadOptions(), stop or Stop()
     known = Journal() if journal is None else journal
-    checks = Checks(options, dataset_check)
+    checks = Checks(options, dataset_check, scene_checks)
     ending = Ending(stop, said=False)
+    ending.on_halt(lambda _: checks.close())
     patience = patience or Patience(options.outage_timeout, options.backoff)
     intake = Intake(source, known, checks, options, ending, patience)
     told = Observers(observers)

@@ -90,6 +90,7 @@ class Run:
         self._observers = Observers([self._progress, *observers])
         emit = self._observers.emit
         ending.on_halt(lambda error: emit(Halted(error)))
+        ending.on_halt(lambda _: checks.close())
         self.intake = Intake(source, journal, checks, options, ending, patience)
         listing = Listing(client, group, journal, scenes=self.intake.scenes, ending=ending, options=options)
         self.reconciler = Reconciler(listing, journal, ending, options, emit)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.openlabel.issues import Issue
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
+    from airflow_provider_kognic.core.validation.scene_check import SceneChecks
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +41,19 @@ class Checks:
         options: How much is checked (`validation`), and how large a document may be (`max_document_bytes`).
         dataset: Knows the dataset's scenes and the group's classes, None to ask neither. Not asked where
             `validation` is `off`.
+        scenes: Holds documents against their scenes, None to ask for no scene.
     """
 
-    def __init__(self, options: UploadOptions, dataset: DatasetCheck | None = None) -> None:
+    def __init__(
+        self,
+        options: UploadOptions,
+        dataset: DatasetCheck | None = None,
+        scenes: SceneChecks | None = None,
+    ) -> None:
         self._strict = options.validation.checks_rules
         self._most = options.max_document_bytes
         self._dataset = dataset
+        self._scenes = scenes
         self._lock = threading.Lock()
         self._warned = 0
         self._warnings: Counter[str] = Counter()
@@ -53,20 +61,28 @@ class Checks:
     @property
     def are_at_hand(self) -> bool:
         """Whether nothing is left to be asked, and so `examine` waits for no answer."""
+        if self._scenes is not None:
+            return False
         return not self._strict or self._dataset is None or self._dataset.is_at_hand
 
     def examine(self, prediction: Prediction, document: bytes) -> None:
         """Return if it may be sent.
 
         Raises:
-            Refused: With the reason `too_large`, `invalid`, `no_annotations` or `class_not_mapped`; `not_json` or
-                `no_openlabel` where only the content is checked.
+            Refused: With the reason `too_large`, `invalid`, `no_annotations`, `class_not_mapped` or
+                `scene_mismatch`; `not_json` or `no_openlabel` where only the content is checked.
+            RoomClosedError: The run ends while a scene is asked for.
             KognicError: The dataset's annotations cannot be listed.
         """
         check_size(len(document), self._most)
-        if not self._strict:
+        if self._strict:
+            self._examine_strictly(prediction, document)
+        else:
             check_content(document)
-            return
+        if self._scenes is not None:
+            self._scenes.check(prediction, document)
+
+    def _examine_strictly(self, prediction: Prediction, document: bytes) -> None:
         if self._dataset is not None:
             self._dataset.check_scene(prediction.scene_uuid)
         checked = check_document(prediction, document, self._most)
@@ -87,6 +103,13 @@ class Checks:
             )
         if self._dataset is not None:
             self._dataset.log_findings()
+        if self._scenes is not None:
+            self._scenes.log_findings()
+
+    def close(self) -> None:
+        """Let everybody go who waits for an answer: the run ends."""
+        if self._scenes is not None:
+            self._scenes.close()
 
     def _note_warnings(self, prediction: Prediction, checked: Checked) -> None:
         with self._lock:

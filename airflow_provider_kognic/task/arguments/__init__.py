@@ -40,6 +40,13 @@ class OnLostJournal(Enum):
     START_OVER = "start_over"
 
 
+class SceneNames(Enum):
+    """What the predictions of a source are named by."""
+
+    UUID = "uuid"
+    EXTERNAL_ID = "external_id"
+
+
 ClassMapping = Sequence[Mapping[str, str]] | Mapping[str | None, str | None]
 Rows = list[dict[str, str]]
 
@@ -67,6 +74,8 @@ class UploadArguments:
         class_mapping: The group's class mapping as rows, or None.
         dry_run: Whether only to find out what an upload would do.
         report: The path of a dry run's report, or None.
+        scene_names: What the predictions are named by.
+        scene_cache: A folder that keeps what is known of scenes, None for one beside the journal, False for none.
     """
 
     group: str
@@ -83,6 +92,8 @@ class UploadArguments:
     class_mapping: Rows | None
     dry_run: bool
     report: Any
+    scene_names: SceneNames
+    scene_cache: Any
 
     @staticmethod
     def check_parsed(operator: Any) -> None:
@@ -138,6 +149,8 @@ class UploadArguments:
             class_mapping=checked("class_mapping", used=options.validation.checks_rules),
             dry_run=dry_run,
             report=checked("report", used=dry_run),
+            scene_names=checked("scene_names"),
+            scene_cache=checked("scene_cache"),
         )
 
 
@@ -267,6 +280,22 @@ def check_journal(value: Any) -> Any:
     )
 
 
+def check_scene_cache(value: Any) -> Any:
+    """Return a folder, None or False.
+
+    Raises:
+        KognicInputError: It is something else.
+    """
+    words: dict[str, bool | None] = {"none": None, "false": False, "true": True}
+    found = words.get(value.strip().lower(), value) if isinstance(value, str) else value
+    if found is None or found is False or is_path(found):
+        return found
+    raise KognicInputError(
+        "scene_cache must be a folder, None for one beside the journal, or False for none, not"
+        f" {brief(value)}."
+    )
+
+
 def check_class_mapping(value: Any) -> Rows | None:
     """Return the rows of a class mapping, or None.
 
@@ -311,10 +340,12 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "class_mapping": _check_held_against,
     "dry_run": partial(check_flag, what="dry_run"),
     "report": partial(check_rows_path, what="report"),
+    "scene_names": partial(check_choice, what="scene_names", choices=SceneNames),
+    "scene_cache": check_scene_cache,
 }
 _OPTIONS = (
     *("max_connections", "max_failures", "allow_empty", "outage_timeout", "on_ambiguous", "settle_after"),
-    *("on_changed", "validation", "max_document_bytes", "max_memory_bytes"),
+    *("on_changed", "validation", "scene_check", "max_range_m", "max_document_bytes", "max_memory_bytes"),
 )
 
 
@@ -323,6 +354,8 @@ def _given_options(operator: Any, known: Callable[[str], bool]) -> dict[str, Any
     given = {name: getattr(operator, name) for name in _OPTIONS if known(name)}
     if given.get("max_connections") is None:
         given.pop("max_connections", None)
+    if is_nothing(given.get("max_range_m")) or "scene_check" not in given:  # nobody knows what it goes with
+        given.pop("max_range_m", None)
     return given
 
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_kognic.core.openlabel import accept, check, explain, issues, rules
+from airflow_provider_kognic.core.openlabel.scene_rules import SCENE_RULES
 from tests.core.documents import boxes, documents, encode, png, segmentation
 from tests.core.openlabel.reference import kognic_openlabel_takes
 from tests.core.openlabel.rule_cases import CASES, Case, base, document_of, faults_of
@@ -22,7 +23,7 @@ Path = issues.Path
 def test_every_rule_has_documents_that_keep_it_and_documents_that_break_it() -> None:
     assert [case.rule for case in CASES if case.keep and case.breaks] == [case.rule for case in CASES]
     assert {case.rule for case in CASES} == {rule.identifier for rule in rules.RULES}
-    assert len(rules.BY_IDENTIFIER) == len(rules.RULES) + len(rules.ENTRY_RULES)
+    assert len(rules.BY_IDENTIFIER) == len(rules.RULES) + len(rules.ENTRY_RULES) + len(SCENE_RULES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)

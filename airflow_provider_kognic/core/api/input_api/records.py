@@ -26,6 +26,7 @@ class SceneSummary:
         frame_relative_times: When its frames are, from its start (as the API counts, ms); None where not said.
         cameras: Names of its cameras; None where that is not said.
         lidars: Names of its lidars; None where that is not said.
+        scene_type: What kind it is, by its sensors: `cameras`, `lidars_and_cameras_sequence`, …
         status: Its status where the summary has one, which the published model does not.
     """
 
@@ -35,6 +36,7 @@ class SceneSummary:
     frame_relative_times: tuple[float, ...] | None = None
     cameras: frozenset[str] | None = None
     lidars: frozenset[str] | None = None
+    scene_type: str | None = None
     status: str | None = None
 
     @classmethod
@@ -51,6 +53,7 @@ class SceneSummary:
             frame_relative_times=_times(fields, "frameRelativeTimes", "frame_relative_times"),
             cameras=_names(fields, "cameras"),
             lidars=_names(fields, "lidars"),
+            scene_type=_text(fields, "sceneType", "scene_type"),
             status=_text(fields, "status"),
         )
 

@@ -55,7 +55,13 @@ def test_scenes_calibrations_and_external_ids(
     )["scenes"]
     found = client.scene(scene.upper())
     assert found == SceneSummary(
-        scene, name, found.calibration_id, (0, 100), frozenset({"left", "right"}), frozenset({"roof"})
+        scene,
+        name,
+        found.calibration_id,
+        (0, 100),
+        frozenset({"left", "right"}),
+        frozenset({"roof"}),
+        "lidars_and_cameras_sequence",
     )
     assert found.calibration_id is not None
     sizes = {"left": (640, 480), "right": (1280, 720)}
@@ -123,7 +129,7 @@ def test_what_cannot_be_understood_is_an_error(
 def test_without_a_host_there_is_no_client(emulator: Emulator) -> None:
     with pytest.raises(KognicInputError, match="'input_host'"):
         InputClient(settings_for(emulator))
-    with pytest.raises(KognicInputError, match="input_host .* clear text"):
+    with pytest.raises(KognicInputError, match=r"input_host .* clear text"):
         settings_for(emulator, input_host="http://input.example.com")
 
 

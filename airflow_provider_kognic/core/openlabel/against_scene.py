@@ -1,0 +1,265 @@
+"""A document against its scene: what of it cannot be right, as the scene has no such sensor, frame or pixel.
+
+It takes values as they come, also of a document that breaks other rules: what is not understood here is nothing to
+this check. What is not known of the scene is not held against the document.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from bisect import bisect_left
+from math import hypot, isfinite
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from airflow_provider_kognic.core.openlabel.decoding.limits import Unreadable
+from airflow_provider_kognic.core.openlabel.decoding.splitting import split
+from airflow_provider_kognic.core.openlabel.issues import TooManyIssuesError, show, text
+from airflow_provider_kognic.core.openlabel.rule import Severity
+from airflow_provider_kognic.core.openlabel.rules import BY_IDENTIFIER, LIDAR, STREAM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from airflow_provider_kognic.core.openlabel.issues import Issues, Path
+    from airflow_provider_kognic.core.scenes.facts import Scene
+
+_ROOT: Path = ("openlabel",)
+_FLAT = ("bbox", "poly2d", "point2d", "image")
+_CUBOID_VALUES = 10
+_BBOX_VALUES = 4
+_SHOWN = 5
+# The first bytes of every PNG: its signature, the length and name of its head, and width and height in it.
+_SIGNATURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+_HEAD_CHARACTERS = 32
+
+
+def hold_against(document: bytes, scene: Scene, issues: Issues, max_range_m: float | None = None) -> None:
+    """Add an issue for everything in a document that its scene says cannot be.
+
+    Args:
+        document: `{"openlabel": {...}}`.
+        scene: What is known of its scene.
+        issues: Gets the issues.
+        max_range_m: The farthest that a cuboid's centre may be from the origin (m); None for any distance.
+    """
+    if scene.is_unknown:
+        issues.add("scene_unknown", "(scene)", f"there is no scene {scene.uuid}")
+        return
+    if scene.is_wrong:
+        issues.add("scene_status", "(scene)", f"the scene {scene.uuid} is {show(scene.status)}")
+        return
+    try:
+        parts = split(document)
+        root = msgspec.json.decode(parts.root)
+        check = _Against(root, scene, issues, max_range_m)
+        for name, raw in (parts.frames or {}).items():
+            check.frame(name, msgspec.json.decode(raw))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Unreadable):
+        return  # what is no document, other rules say
+    except TooManyIssuesError:
+        issues.stop()
+
+
+def has_errors(issues: Issues) -> bool:
+    """Tell whether any of the rules that are broken refuses a document."""
+    return any(BY_IDENTIFIER[rule].severity is Severity.ERROR for rule in issues.counts)
+
+
+class _Against:
+    """Holds what the scene and the root say while the frames go by."""
+
+    def __init__(self, root: Any, scene: Scene, issues: Issues, max_range_m: float | None) -> None:
+        self._scene = scene
+        self._add = issues.add
+        self._range = max_range_m
+        self._times = _Times(scene.times) if scene.times else None
+        self._declared = _dict(root, "streams")
+        self._said: set[tuple[str, str]] = set()
+        for name, stream in self._declared.items():
+            kind = _dict(stream).get("type")
+            if kind in {"camera", "lidar"}:
+                self._sensor(kind, name, (*_ROOT, "streams", name))
+
+    def frame(self, name: str, frame: Any) -> None:
+        """Check one frame."""
+        path = (*_ROOT, "frames", name)
+        stamp = _dict(frame, "frame_properties").get("timestamp")
+        if self._times is not None and _is_number(stamp):
+            broken = self._times.broken(float(stamp or 0))
+            if broken is not None:
+                self._add(broken[0], (*path, "frame_properties", "timestamp"), broken[1])
+        for identifier, item in _dict(frame, "objects").items():
+            where = (*path, "objects", identifier, "object_data")
+            data = _dict(item, "object_data")
+            for kind in _FLAT:
+                for index, geometry in _geometries(data, kind):
+                    self._flat(kind, geometry, (*where, kind, index))
+            for index, geometry in _geometries(data, "cuboid"):
+                self._cuboid(geometry, (*where, "cuboid", index))
+
+    def _sensor(self, kind: str, name: str, path: Path) -> None:
+        """Say where the scene has no such camera or lidar; of each once."""
+        scene = self._scene
+        if kind == "camera":
+            known, is_one = scene.cameras, scene.cameras is None or name in scene.cameras
+        else:
+            known = scene.lidars
+            is_one = known is None or name in known or (name == LIDAR and bool(known))
+        if is_one or known is None or (kind, name) in self._said:
+            return
+        self._said.add((kind, name))
+        advice = None
+        if kind == "lidar" and not known:
+            advice = "Leave the lidar out: the scene has none."
+        self._add(
+            "scene_stream", path, f"the {kind} {text(name)}; the scene has {_listed(kind, known)}", advice
+        )
+
+    def _flat(self, kind: str, geometry: Mapping[str, Any], path: Path) -> None:
+        """Check a geometry in an image."""
+        stream, where = _stream(geometry)
+        if stream is None:
+            return
+        if stream not in self._declared:
+            self._sensor("camera", stream, (*path, *where))
+        size = self._scene.image_sizes.get(stream)
+        if size is None:
+            return
+        value = geometry.get("val")
+        if kind == "image":
+            found = _png_size(value)
+            if found is not None and found != size:
+                self._add(
+                    "scene_bitmap",
+                    (*path, "val"),
+                    f"{_sized(found)}; images of {text(stream)} are {_sized(size)}",
+                )
+            return
+        extent = _extent(kind, value)
+        if extent is None:
+            return
+        left, top, right, bottom = extent
+        width, height = size
+        if right < 0 or bottom < 0 or left > width or top > height:
+            shown = f"x from {left:g} to {right:g}, y from {top:g} to {bottom:g}"
+            self._add("scene_box", (*path, "val"), f"{shown}; images of {text(stream)} are {_sized(size)}")
+
+    def _cuboid(self, geometry: Mapping[str, Any], path: Path) -> None:
+        stream, where = _stream(geometry)
+        if stream is not None and stream not in self._declared:
+            self._sensor("lidar", stream, (*path, *where))
+        value: Any = geometry.get("val")
+        if self._range is None or not _are_numbers(value) or len(value) < _CUBOID_VALUES:
+            return
+        distance = hypot(*value[:3])
+        if distance > self._range:
+            self._add(
+                "scene_range",
+                (*path, "val"),
+                f"its centre is {distance:,.1f} m away, of {self._range:g} m at most",
+            )
+
+
+class _Times:
+    """The times of a scene's frames."""
+
+    def __init__(self, times: Sequence[float]) -> None:
+        self._ordered = sorted(times)
+        # A document has whole milliseconds, to which what lies between them is rounded one way or the other.
+        self._slack = 0.0 if all(time == int(time) for time in times) else 1.0
+        # By Kognic's documentation the one frame of a scene that is no sequence has the timestamp 0.
+        self._single = len(times) == 1
+
+    def broken(self, stamp: float) -> tuple[str, str] | None:
+        """Return which rule a timestamp breaks, and what was found."""
+        ordered = self._ordered
+        place = bisect_left(ordered, stamp)
+        nearest = min(ordered[max(0, place - 1) : place + 1], key=lambda time: abs(time - stamp))
+        off = abs(nearest - stamp)
+        if not off or off < self._slack or (self._single and not stamp):
+            return None
+        first, last = ordered[0], ordered[-1]
+        frames = f"{len(ordered):,} frames, from {_plain(first)} to {_plain(last)} ms"
+        if self._single:
+            frames = f"one frame, at {_plain(first)} ms"
+        found = f"{_plain(stamp)} matches no frame of the scene, which has {frames}"
+        if not first <= stamp <= last:
+            return "scene_frame", found
+        return "scene_timestamp", f"{found}; the nearest is at {_plain(nearest)}"
+
+
+def _plain(number: float) -> str:
+    return f"{number:.0f}" if number == int(number) else f"{number:g}"
+
+
+def _dict(value: Any, *names: str) -> dict[str, Any]:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _geometries(data: Mapping[str, Any], kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    found = data.get(kind)
+    if isinstance(found, list):
+        yield from ((index, one) for index, one in enumerate(found) if isinstance(one, dict))
+
+
+def _stream(geometry: Mapping[str, Any]) -> tuple[str | None, Path]:
+    """Return the stream that a geometry names, and where below it."""
+    texts = _dict(geometry, "attributes").get("text")
+    if isinstance(texts, list):
+        for index, one in enumerate(texts):
+            value = _dict(one).get("val")
+            if _dict(one).get("name") == STREAM and isinstance(value, str):
+                return value, ("attributes", "text", index, "val")
+    return None, ()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_number, value))
+
+
+def _extent(kind: str, value: Any) -> tuple[float, float, float, float] | None:
+    """Return the left, top, right and bottom of what lies in an image; None where that cannot be told."""
+    if not _are_numbers(value):
+        return None
+    if kind == "bbox":
+        if len(value) != _BBOX_VALUES:
+            return None
+        x, y, width, height = value
+        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+    xs, ys = value[0::2], value[1::2]
+    return (min(xs), min(ys), max(xs), max(ys)) if ys and len(xs) == len(ys) else None
+
+
+def _png_size(value: Any) -> tuple[int, int] | None:
+    """Return the width and height of a PNG in base64, by its head; None where it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        head = base64.b64decode(value[:_HEAD_CHARACTERS], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if len(head) < len(_SIGNATURE) + 8 or not head.startswith(_SIGNATURE):
+        return None
+    numbers = head[len(_SIGNATURE) :]
+    return int.from_bytes(numbers[:4], "big"), int.from_bytes(numbers[4:8], "big")
+
+
+def _sized(size: tuple[int, int]) -> str:
+    return f"{size[0]:,} x {size[1]:,} pixels"
+
+
+def _listed(kind: str, names: AbstractSet[str]) -> str:
+    if not names:
+        return f"no {kind}"
+    shown = ", ".join(map(text, sorted(names)[:_SHOWN])) + (", …" if len(names) > _SHOWN else "")
+    return f"the {kind}{'s'[: len(names) != 1]} {shown}"
