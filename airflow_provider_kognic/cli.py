@@ -1,8 +1,8 @@
 """The command line: `airflow-provider-kognic COMMAND`, with no Airflow running or imported but for `pool`.
 
 `validate` is here, `convert` in `convert_cli`, `preview` in `preview_cli`, `scenes` in `scenes_cli`, `table` in
-`table_cli`, `pool`, `journal` and `contract` in `administration`; the last two import Airflow for an object store,
-and `contract` for a connection.
+`table_cli`, `classes`, `contract`, `pool` and `journal` in `administration`; all but `pool` of these import Airflow
+for an object store, and the first two for `--conn-id`.
 
 Exit code 0: everything is valid. 1: something is invalid. 2: something could not be checked.
 """
@@ -79,7 +79,7 @@ def define_commands(commands: Any) -> None:
         commands: What argparse's `add_subparsers` returns, or what takes the same calls.
     """
     from airflow_provider_kognic import convert_cli, preview_cli, scenes_cli, table_cli
-    from airflow_provider_kognic.administration import contract_cli, journal_cli, pool_cli
+    from airflow_provider_kognic.administration import classes_cli, contract_cli, journal_cli, pool_cli
 
     validate = commands.add_parser("validate", help=HELP, description=DESCRIPTION)
     for flags, options in ARGUMENTS:
@@ -96,6 +96,9 @@ def define_commands(commands: Any) -> None:
     table = commands.add_parser("table", help=table_cli.HELP, description=table_cli.DESCRIPTION)
     table_cli.add_arguments(table)
     table.set_defaults(does=table_cli.table)
+    classes = commands.add_parser("classes", help=classes_cli.HELP, description=classes_cli.DESCRIPTION)
+    classes_cli.add_arguments(classes)
+    classes.set_defaults(does=classes_cli.survey_classes)
     pool = commands.add_parser("pool", help=pool_cli.HELP, description=pool_cli.DESCRIPTION)
     pool_cli.add_arguments(pool)
     journal = commands.add_parser("journal", help=journal_cli.HELP, description=journal_cli.DESCRIPTION)

@@ -16,6 +16,7 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, check_bytes
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from airflow_provider_kognic.core.sources.base import Source
     from airflow_provider_kognic.core.validation.converting import Written
@@ -164,6 +165,37 @@ class _Progress:
         if time.monotonic() - self._said >= EVERY:
             self._said = time.monotonic()
             sys.stderr.write(f"{text}\n")
+
+
+def source_of(given: argparse.Namespace, path_of: Callable[[str], Any] = Path) -> Source:
+    """Open what a command is given as `[FORMAT] INPUT`, in its `inputs`, with the arguments of how it is read.
+
+    Args:
+        given: The arguments; `format` and `input` are added.
+        path_of: Makes a path of text.
+
+    Raises:
+        KognicInputError: It is neither documents nor a format and its input, or cannot be opened.
+    """
+    from airflow_provider_kognic.core.sources.formats.opening import open_model_source
+    from airflow_provider_kognic.core.sources.formats.options import OPENLABEL
+    from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
+
+    *formats, path = given.inputs
+    if len(formats) > 1 or (formats and formats[0] not in {OPENLABEL, *BY_NAME}):
+        several = " Several files are given as a glob in quotes: '*.json'." if len(formats) > 1 else ""
+        raise KognicInputError(
+            "expected documents, or a format and its input; the formats are"
+            f" {', '.join((OPENLABEL, *BY_NAME))}.{several}"
+        )
+    given.format, given.input = formats[0] if formats else None, path
+    return open_model_source(
+        path_of(path),
+        None,
+        options_of(given),
+        resolve=path_of,
+        max_document_bytes=given.max_document_bytes,
+    )
 
 
 def options_of(given: argparse.Namespace) -> Any:

@@ -139,7 +139,7 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": _NAME, "external-doc-url": "https://docs.kognic.com", "tags": ["service"]}
         ],
         "hooks": modules("hooks.kognic"),
-        "operators": modules("operators.predictions", "operators.sharding"),
+        "operators": modules("operators.predictions", "operators.classes", "operators.sharding"),
         "sensors": modules("sensors.predictions"),
         "triggers": modules("triggers.predictions"),
         "connection-types": [

@@ -98,7 +98,7 @@ def preview(given: argparse.Namespace) -> int:
         if folder is not None and not folder.is_dir():
             raise KognicInputError(f"--{name} {folder} is no folder.")
     survey = Survey(given.count, frozenset(parse_uuid(one, "scene") for one in given.scene))
-    source = _source(given)
+    source = convert_cli.source_of(given)
     survey.go_through(source)
     page = page_of(survey, _look(given, source, survey))
     try:
@@ -111,28 +111,6 @@ def preview(given: argparse.Namespace) -> int:
     drawn = len(survey.chosen())
     sys.stdout.write(f"{survey.documents:,} documents looked at, {drawn:,} of them drawn in {given.out}\n")
     return _code(survey, source)
-
-
-def _source(given: argparse.Namespace) -> Source:
-    from airflow_provider_kognic.core.sources.formats.opening import open_model_source
-    from airflow_provider_kognic.core.sources.formats.options import OPENLABEL
-    from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
-
-    *formats, path = given.inputs
-    if len(formats) > 1 or (formats and formats[0] not in {OPENLABEL, *BY_NAME}):
-        several = " Several files are given as a glob in quotes: '*.json'." if len(formats) > 1 else ""
-        raise KognicInputError(
-            "expected documents, or a format and its input; the formats are"
-            f" {', '.join((OPENLABEL, *BY_NAME))}.{several}"
-        )
-    given.format, given.input = formats[0] if formats else None, path
-    return open_model_source(
-        Path(path),
-        None,
-        convert_cli.options_of(given),
-        resolve=Path,
-        max_document_bytes=given.max_document_bytes,
-    )
 
 
 def _look(given: argparse.Namespace, source: Source, survey: Survey) -> Any:

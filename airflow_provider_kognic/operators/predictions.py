@@ -49,9 +49,14 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
         class_mapping: Needed for a dataset with segmentation: the API's list of rows
             `{"annotated": ..., "predicted": ...}`, or a dict annotated -> predicted, in which None stands for a
             class that the other side does not have; or `from_predictions` for one in which every class of the
-            predictions stands for itself, and `_background` (templated).
-        predictions: For `from_predictions`: where the predictions are, as for `UploadPredictionsOperator`
+            predictions stands for itself, and `_background`; or a proposal that somebody agreed to: the path of its
+            `.json` file, or the result of `SurveyClassesOperator` (templated).
+        class_mapping_agreed: For a proposal: whether it is agreed to where no person has set `agreed` in its file.
+            False: then no group is made, and the task fails. True: it is, for a task that runs after an approval.
+            `exact`: it is where all annotations were read and have each class of the predictions by the same name
             (templated).
+        predictions: For `from_predictions`: where the predictions are, as for `UploadPredictionsOperator`. For a
+            proposal: to look whether it has their classes still (templated).
         manifest: Instead of `predictions`, likewise (templated).
         predictions_format, scenes, classes, unknown_class, min_confidence, max_per_frame, classes_only, confidence,
             empty_scenes: For `from_predictions`: as for `UploadPredictionsOperator`, and so are the arguments of
@@ -79,6 +84,7 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
         "name",
         "description",
         "class_mapping",
+        "class_mapping_agreed",
         "predictions",
         "manifest",
         "class_mapping_overrides",
@@ -101,7 +107,8 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
         dataset: str,
         name: str,
         description: str | None = None,
-        class_mapping: ClassMapping | str | None = None,
+        class_mapping: ClassMapping | str | Mapping[str, Any] | ObjectStoragePath | None = None,
+        class_mapping_agreed: bool | str = False,
         predictions: str | ObjectStoragePath | Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
         manifest: str | ObjectStoragePath | None = None,
         class_mapping_overrides: ClassMapping | None = None,
@@ -117,6 +124,7 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
         self.name = name
         self.description = description
         self.class_mapping = serializable(class_mapping)
+        self.class_mapping_agreed = class_mapping_agreed
         self.predictions = predictions
         self.manifest = manifest
         for argument, value in how.items():
@@ -218,7 +226,8 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         max_memory_bytes: Documents that are in memory at a time, over all connections (bytes); one that is larger
             goes alone.
         class_mapping: The group's class mapping, as for `CreatePredictionsGroupOperator`: classes are checked
-            against it where the server does not show the group's own (templated).
+            against it where the server does not show the group's own. Of the result of `SurveyClassesOperator` its
+            rows count, whether they are agreed to or not (templated).
         dry_run: Send nothing and write no journal and no receipts; find out what an upload would do, log it, and
             return its counts (templated).
         report: A `.jsonl` file that a dry run writes: a row for every prediction with what would become of it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.groups.ensure import IfExists, ensure_predictions_group
@@ -56,8 +57,21 @@ def ensure_group(
 
 def _class_mapping(arguments: GroupArguments) -> Rows | None:
     """Return the class mapping in the API's form; made of the predictions' classes where that is asked for."""
+    if arguments.proposal is not None:
+        from airflow_provider_kognic.task.classes_job import agreed_mapping
+
+        given = arguments.predictions is not None or arguments.manifest is not None
+        predicted = partial(_predicted, arguments) if given else None
+        return agreed_mapping(arguments.proposal, arguments.agreed, predicted)
     if not arguments.from_predictions:
         return arguments.class_mapping
+    rows = identity_mapping(_predicted(arguments), arguments.overrides)
+    logger.info("The class mapping: %s", rows)
+    return rows
+
+
+def _predicted(arguments: GroupArguments) -> frozenset[str]:
+    """Return the classes of the predictions."""
     from airflow_provider_kognic.core.options import UploadOptions
     from airflow_provider_kognic.core.stores.patience import Patience
     from airflow_provider_kognic.core.validation.class_survey import classes_of
@@ -66,9 +80,7 @@ def _class_mapping(arguments: GroupArguments) -> Rows | None:
     source = to_source(
         arguments.predictions, arguments.manifest, formats=arguments.formats, patience=patience
     )
-    rows = identity_mapping(classes_of(source, patience=patience), arguments.overrides)
-    logger.info("The class mapping: %s", rows)
-    return rows
+    return classes_of(source, patience=patience)
 
 
 def is_idempotent(if_exists: Any, memory: GroupMemory | None) -> bool:

@@ -1,10 +1,12 @@
 """The examples are parsed as Airflow does and run to their end against the emulator."""
 
 import json
+import logging
 import runpy
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +21,7 @@ EXAMPLES = Path(__file__).parents[2] / "example_dags"
 FILES = sorted(EXAMPLES.glob("*.py"))
 
 RunDag = Callable[..., Any]
+AIRFLOW = tuple(int(part) for part in version("apache-airflow-core").split(".")[:2])
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +170,81 @@ def test_segmentation_uploads_bitmaps_with_a_class_mapping(
     assert_bitmap_matches_its_ontology(json.loads(kognic.document(rows[0]["uuid"])))
 
 
+def test_a_group_is_made_of_a_class_mapping_that_a_parameter_agrees_to(
+    run_dag: RunDag, kognic: Emulator, folder: Path, connection_to: Callable[..., dict[str, Any]]
+) -> None:
+    """On every Airflow: where nobody can be asked, or nobody is to be."""
+    connection, (dag,) = surveyed(kognic, connection_to), dags_of("example_class_mapping.py").values()
+
+    exact = run_dag(dag, connection=connection, conf={"agreed": "exact", "scenes": 3})
+
+    assert (exact.task_state("create_group"), exact.task_state("upload")) == ("failed", "upstream_failed")
+    assert "the annotations have no 'sky'" in exact.output
+
+    agreed = run_dag(dag, connection=connection, conf={"agreed": "yes", "scenes": 3})
+
+    assert agreed.state == "success", agreed.output
+    assert agreed.xcom("upload")["uploaded"] == 3
+    assert mapping_of(kognic, agreed.xcom("create_group")) == agreed.xcom("survey")["classMapping"]
+
+
+def test_what_a_person_has_edited_and_agreed_to_is_the_mapping(
+    run_dag: RunDag, kognic: Emulator, folder: Path, connection_to: Callable[..., dict[str, Any]]
+) -> None:
+    connection, (dag,) = surveyed(kognic, connection_to), dags_of("example_class_mapping.py").values()
+    conf = {"agreed": "exact", "scenes": 3, "batch": "of a test"}
+    assert run_dag(dag, connection=connection, conf=conf).task_state("create_group") == "failed"
+    (file,) = folder.rglob("classes.json")
+    rows = [{"annotated": "road", "predicted": "road"}, {"annotated": "_background", "predicted": "sky"}]
+    rows.append({"annotated": "oak"})
+    file.write_text(json.dumps({**json.loads(file.read_text()), "agreed": True, "classMapping": rows}))
+
+    run = run_dag(dag, connection=connection, conf=conf)
+
+    assert run.state == "success", run.output
+    assert mapping_of(kognic, run.xcom("create_group")) == rows
+
+
+@pytest.mark.skipif(
+    AIRFLOW < (3, 3), reason="before Airflow 3.3 a triggerer waits for the answer, and 3.0 asks nobody"
+)
+@pytest.mark.parametrize("answer", ["Approve", "Reject"])
+def test_a_person_is_asked_with_the_table_before_there_is_a_group(
+    run_dag: RunDag,
+    kognic: Emulator,
+    folder: Path,
+    connection_to: Callable[..., dict[str, Any]],
+    request: pytest.FixtureRequest,
+    answer: str,
+) -> None:
+    connection, (dag,) = surveyed(kognic, connection_to), dags_of("example_class_mapping.py").values()
+    asked: list[str] = []
+
+    class Person(logging.Filter):
+        """Answers when `dag.test()` says that it waits for one."""
+
+        def filter(self, record: logging.LogRecord) -> bool:
+            if "Human-in-the-loop" in record.msg:
+                asked.append(answer_as_a_person(dag.dag_id, answer))
+            return True
+
+    person, log = Person(), logging.getLogger("airflow.sdk.definitions.dag")
+    log.addFilter(person)
+    request.addfinalizer(lambda: log.removeFilter(person))
+
+    run = run_dag(dag, connection=connection, conf={"agreed": "ask", "scenes": 3})
+
+    assert len(asked) == 1
+    assert asked[0] == run.xcom("survey", "table")
+    assert "only in predictions" in asked[0]
+    assert run.state == "success", run.output
+    if answer == "Approve":
+        assert run.xcom("upload")["uploaded"] == 3
+        assert mapping_of(kognic, run.xcom("create_group")) == run.xcom("survey")["classMapping"]
+    else:
+        assert (run.task_state("create_group"), run.task_state("upload")) == ("skipped", "skipped")
+
+
 def test_every_class_of_the_segmentation_model_is_mapped() -> None:
     defined = runpy.run_path(str(EXAMPLES / "example_segmentation.py"))
 
@@ -189,6 +267,46 @@ def test_the_results_of_a_detector_go_up_as_it_wrote_them(
     assert set(upload["conversion"]["skipped"]) == {"min_confidence", "unknown_class"}
     assert upload["conversion"]["refused"] == {}
     assert_once_a_scene(kognic, result.xcom("create_group"), 50)
+
+
+def surveyed(kognic: Emulator, connection_to: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    """Annotations of some classes, and a connection by which they are read."""
+    kognic.set_faults(input_api=True)
+    example = runpy.run_path(str(EXAMPLES / "example_class_mapping.py"))
+    scenes = [demo.segmentation_scene_uuid(number) for number in range(demo.SEGMENTATION_SCENE_COUNT)]
+    annotation = example["predict"](scenes[0])
+    annotation["openlabel"]["ontologies"]["0"]["classifications"] = {"0": "oak", "1": "road"}
+    kognic.seed(scenes=[{"uuid": scene, "annotations": [annotation]} for scene in scenes])
+    return connection_to(kognic, input_host=kognic.url)
+
+
+def mapping_of(kognic: Emulator, group: str) -> Any:
+    """The class mapping of a group."""
+    path = f"/v1/datasets/{demo.SEGMENTATION_DATASET_UUID}/predictions-groups"
+    rows = kognic.request("GET", path, headers={"Authorization": f"Bearer {kognic.token()}"}).json()["data"]
+    return next(row["classMapping"] for row in rows if row["uuid"] == group)
+
+
+def answer_as_a_person(dag_id: str, answer: str) -> str:
+    """Answer as a person does in Airflow's *Required Actions*, by what its API does; returns what was shown."""
+    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    user: Any = SimpleNamespace(get_id=lambda: "1", get_name=lambda: "a person")
+    payload = UpdateHITLDetailPayload(chosen_options=[answer], params_input={})
+    waiting = select(TaskInstance).where(
+        TaskInstance.dag_id == dag_id, TaskInstance.state == "awaiting_input"
+    )
+    with create_session() as session:
+        found = session.scalars(waiting).one()
+        detail = session.scalars(select(HITLDetail).where(HITLDetail.ti_id == found.id)).one()
+        shown = str(detail.body)
+        update_hitl_detail(dag_id, found.run_id, found.task_id, payload, user, session)
+    return shown
 
 
 def assert_once_a_scene(kognic: Emulator, group: str, count: int) -> None:

@@ -147,7 +147,10 @@ def test_a_class_mapping_is_sent_as_rows(
         ([{}], "row 0: neither 'annotated' nor 'predicted' is given"),
         ([{"annotated": "a"}, {"anotated": "b"}], "row 1: unknown key 'anotated'"),
         ([{"annotated": 3}], "row 0: 'annotated' is 3"),
-        ("{{ 'oak=tree' }}", "class_mapping must be rows, a dict, or 'from_predictions', not 'oak=tree'"),
+        (
+            "{{ 'oak=tree' }}",
+            "class_mapping must be rows, a dict, 'from_predictions', or the path of a proposal (.json), not 'oak=",
+        ),
     ],
 )
 def test_a_bad_class_mapping_fails_before_any_request(
@@ -491,7 +494,10 @@ def test_invalid_predictions_make_no_group(
         ({"class_mapping": "from_predictions", "predictions": "a", "manifest": "b"}, "both are given"),
         ({"class_mapping": {"a": "b"}, "predictions": "a"}, "'predictions' is for class_mapping="),
         ({"class_mapping_overrides": {"a": "b"}}, "'class_mapping_overrides' is for class_mapping="),
-        ({"class_mapping": "from_prediction", "predictions": "a"}, "class_mapping must be rows, a dict, or"),
+        (
+            {"class_mapping": "from_prediction", "predictions": "a"},
+            "class_mapping must be rows, a dict, 'from",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_said_where_the_dag_is_parsed(

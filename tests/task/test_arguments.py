@@ -255,8 +255,11 @@ def test_a_group_may_have_the_arguments_of_a_format_that_all_tasks_have() -> Non
         ({"min_confidence": 2}, "min_confidence must be"),
         ({"dataset": 1.5}, "'dataset' must be text, not 1.5"),
         ({"if_exists": "replace"}, "if_exists must be one of 'reuse', 'fail', 'create', not 'replace'"),
-        ({"class_mapping": "rows"}, "class_mapping must be rows, a dict, or 'from_predictions', not 'rows'"),
-        ({"manifest": "/m.csv"}, "'manifest' is for class_mapping='from_predictions' only"),
+        (
+            {"class_mapping": "rows"},
+            "class_mapping must be rows, a dict, 'from_predictions', or the path .* not 'rows'",
+        ),
+        ({"manifest": "/m.csv"}, "'manifest' is for class_mapping='from_predictions' or a proposal only"),
         ({"class_mapping": "from_predictions"}, "'predictions' or 'manifest'; neither is given"),
         (
             {"class_mapping": "from_predictions", "predictions": "/p", "manifest": "/m.csv"},

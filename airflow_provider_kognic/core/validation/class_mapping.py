@@ -42,6 +42,11 @@ def class_mapping_rows(mapping: Any) -> list[dict[str, str]] | None:
     """
     if mapping is None:
         return None
+    if isinstance(mapping, Mapping) and "classMapping" in mapping and "format" in mapping:
+        raise KognicInputError(
+            "class_mapping is a whole proposal, to which somebody has to agree; what is expected here are the rows"
+            " in its 'classMapping'."
+        )
     if isinstance(mapping, Mapping):
         rows: list[Any] = [{"annotated": annotated, "predicted": to} for annotated, to in mapping.items()]
     elif isinstance(mapping, (list, tuple)):

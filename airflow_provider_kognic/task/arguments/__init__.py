@@ -13,6 +13,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.classes.arguments import SUFFIX, Agreed, is_proposal
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.groups.ensure import IfExists
 from airflow_provider_kognic.core.options import MaxFailures, UploadOptions
@@ -20,6 +21,7 @@ from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows
 from airflow_provider_kognic.core.values import check_choice, check_flag
 from airflow_provider_kognic.task.arguments import model_results
+from airflow_provider_kognic.task.arguments.classes import is_proposal_path
 from airflow_provider_kognic.task.arguments.rendering import is_known, is_nothing, rendered_to_nothing
 from airflow_provider_kognic.task.paths import is_path
 
@@ -162,7 +164,10 @@ class GroupArguments:
         description: Text for people, or None.
         class_mapping: The group's class mapping as rows, or None.
         from_predictions: Whether the mapping is to be made of the predictions' classes instead.
-        predictions: For that: where the predictions are.
+        proposal: A proposal that is to be taken instead, if it was agreed to: its file, or what the survey's task
+            handed on; or None.
+        agreed: Whether it is agreed to where its file says no.
+        predictions: For these: where the predictions are.
         manifest: Instead of `predictions`, the path of a manifest.
         formats: What the predictions are, and how they are read.
         overrides: Rows that replace some of the mapping that is made, or None.
@@ -174,6 +179,8 @@ class GroupArguments:
     description: str | None
     class_mapping: Rows | None
     from_predictions: bool
+    proposal: Any
+    agreed: Agreed
     predictions: Any
     manifest: Any
     formats: FormatOptions
@@ -185,6 +192,8 @@ class GroupArguments:
         """Say what is wrong as early as it can be known; see `UploadArguments.check_parsed`."""
         if is_known(operator, "if_exists"):
             check_choice(operator.if_exists, "if_exists", IfExists)
+        if is_known(operator, "class_mapping_agreed"):
+            _check_agreed(operator)
         model_results.check_parsed(operator, partial(is_known, operator))
         if is_known(operator, "class_mapping"):
             _check_what_goes_with_a_class_mapping(operator)
@@ -200,13 +209,16 @@ class GroupArguments:
             KognicInputError: Naming the first argument that is wrong.
         """
         _check_what_goes_with_a_class_mapping(operator)
-        surveyed = operator.class_mapping == FROM_PREDICTIONS
+        mapping = operator.class_mapping
+        surveyed, proposed = mapping == FROM_PREDICTIONS, _is_proposal(mapping)
         return cls(
             dataset=check_text(operator.dataset, "'dataset'"),
             name=check_text(operator.name, "'name'"),
             description=None if operator.description is None else str(operator.description),
-            class_mapping=None if surveyed else check_class_mapping(operator.class_mapping),
+            class_mapping=None if surveyed or proposed else check_class_mapping(mapping),
             from_predictions=surveyed,
+            proposal=mapping if proposed else None,
+            agreed=_check_agreed(operator),
             predictions=operator.predictions,
             manifest=operator.manifest,
             formats=model_results.options_of(operator),
@@ -215,7 +227,7 @@ class GroupArguments:
         )
 
 
-def serializable(mapping: ClassMapping | str | None) -> Any:
+def serializable(mapping: Any) -> Any:
     """Return a class mapping as a serialized Dag can hold it: the key None cannot be written, rows say the same."""
     if isinstance(mapping, Mapping) and None in mapping:
         return [{"annotated": annotated, "predicted": to} for annotated, to in mapping.items()]
@@ -314,13 +326,18 @@ def check_rows_path(value: Any, what: str) -> Any:
     return found
 
 
+def _check_held_against(value: Any) -> Rows | None:
+    """Return the rows that an upload's classes are held against, which makes no group: those of a proposal, too."""
+    return check_class_mapping(value.get("classMapping") if is_proposal(value) else value)
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "journal": check_journal,
     "max_refused_rows": check_max_refused_rows,
     "receipts": partial(check_rows_path, what="receipts"),
     "force": partial(check_flag, what="force"),
     "on_lost_journal": partial(check_choice, what="on_lost_journal", choices=OnLostJournal),
-    "class_mapping": check_class_mapping,
+    "class_mapping": _check_held_against,
     "dry_run": partial(check_flag, what="dry_run"),
     "report": partial(check_rows_path, what="report"),
     "scene_names": partial(check_choice, what="scene_names", choices=SceneNames),
@@ -342,6 +359,15 @@ def _given_options(operator: Any, known: Callable[[str], bool]) -> dict[str, Any
     return given
 
 
+def _is_proposal(mapping: Any) -> bool:
+    """Tell whether a class mapping is a proposal: its file, or what the survey's task handed on."""
+    return is_proposal(mapping) or is_proposal_path(mapping)
+
+
+def _check_agreed(operator: Any) -> Agreed:
+    return Agreed.parse(operator.class_mapping_agreed, "class_mapping_agreed")
+
+
 def _unless_none(value: Any) -> Any:
     """Return the value, or None for what a template makes of None where it does not render natively."""
     return None if is_nothing(value) else value
@@ -353,14 +379,24 @@ def _check_what_goes_with_a_class_mapping(operator: Any) -> None:
     How a source is read may be said without one: `default_args` say it to every task of a Dag.
     """
     mapping = operator.class_mapping
-    if mapping != FROM_PREDICTIONS:
+    if _is_proposal(mapping):
+        if operator.class_mapping_overrides is not None:
+            raise KognicInputError(
+                f"'class_mapping_overrides' is for class_mapping={FROM_PREDICTIONS!r} only: edit the rows of the"
+                " proposal."
+            )
+        if operator.predictions is not None and operator.manifest is not None:
+            raise KognicInputError("give 'predictions' or 'manifest' beside a proposal; both are given.")
+    elif mapping != FROM_PREDICTIONS:
         if isinstance(_unless_none(mapping), str):
             raise KognicInputError(
-                f"class_mapping must be rows, a dict, or {FROM_PREDICTIONS!r}, not {brief(mapping)}."
+                f"class_mapping must be rows, a dict, {FROM_PREDICTIONS!r}, or the path of a proposal ({SUFFIX}),"
+                f" not {brief(mapping)}."
             )
-        for name in ("predictions", "manifest", "class_mapping_overrides"):
+        also = " or a proposal"
+        for name, what in (("predictions", also), ("manifest", also), ("class_mapping_overrides", "")):
             if getattr(operator, name) is not None:
-                raise KognicInputError(f"{name!r} is for class_mapping={FROM_PREDICTIONS!r} only.")
+                raise KognicInputError(f"{name!r} is for class_mapping={FROM_PREDICTIONS!r}{what} only.")
     elif (operator.predictions is None) == (operator.manifest is None):
         which = "neither is" if operator.predictions is None else "both are"
         raise KognicInputError(

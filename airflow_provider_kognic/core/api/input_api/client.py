@@ -12,6 +12,7 @@ from airflow_provider_kognic.core.api.input_api.endpoints import (
     calibrations_url,
     external_ids_body,
     query_url,
+    scene_annotations_url,
     scene_query,
     scene_url,
     scene_uuids_body,
@@ -20,6 +21,7 @@ from airflow_provider_kognic.core.api.input_api.records import (
     Calibration,
     FoundScene,
     SceneSummary,
+    annotation_addresses,
     found_scenes,
 )
 from airflow_provider_kognic.core.errors import KognicInputError
@@ -97,6 +99,16 @@ class InputClient:
         """Return a calibration; raises KognicError, likewise."""
         found = self.get(calibrations_url(self.host), {"id": calibration_id})
         return Calibration.from_api(found, calibration_id)
+
+    def annotation_addresses(self, scene_uuid: str) -> list[str | None]:
+        """Return where the documents of a scene's annotations are; None for one of which that is not said.
+
+        Raises:
+            KognicNotFoundError: The scene is not known, or there is no such endpoint.
+            KognicRowError: What was answered is no list of annotations.
+            KognicError: They cannot be had.
+        """
+        return annotation_addresses(self.get(scene_annotations_url(self.host, scene_uuid)))
 
     def query(self, external_ids: Sequence[str]) -> list[FoundScene]:
         """Return all scenes with these external ids, invalidated ones, too; one id may be that of several scenes.

@@ -21,6 +21,11 @@ def scene_query(*, invalidated: bool) -> dict[str, str]:
     return {"includeInvalidated": "true" if invalidated else "false"}
 
 
+def scene_annotations_url(input_host: str, scene_uuid: object) -> str:
+    """Return where the annotations of a scene are listed (`resources/annotation`)."""
+    return f"{scene_url(input_host, scene_uuid)}/annotations"
+
+
 def calibrations_url(input_host: str) -> str:
     """Return where calibrations are asked for."""
     return f"{input_host}/v1/calibrations"

@@ -120,6 +120,20 @@ def found_scenes(rows: Any) -> list[FoundScene]:
     return [FoundScene.from_api(row) for row in rows]
 
 
+def annotation_addresses(rows: Any) -> list[str | None]:
+    """Read what a scene's annotations are answered as (`model/annotation`): where the document of each lies.
+
+    Returns:
+        The signed addresses, in their order; None for an annotation that has none.
+
+    Raises:
+        KognicRowError: It is no list of annotations.
+    """
+    if not isinstance(rows, list):
+        raise KognicRowError(f"a scene's annotations are no list but {type(rows).__name__}.")
+    return [_text(_fields(row, "scene's annotation"), "uri") or None for row in rows]
+
+
 def _fields(row: object, what: str) -> Mapping[str, Any]:
     if not isinstance(row, Mapping):
         raise KognicRowError(f"a {what} that is no object but {type(row).__name__}.")
