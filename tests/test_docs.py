@@ -89,6 +89,40 @@ def test_the_tables_of_rules_are_those_of_the_checker(start: str, name: str) -> 
     ]
 
 
+def test_the_tables_of_assumptions_are_those_of_the_code_and_of_the_command() -> None:
+    """The page on the contract has each assumption with all that the code says of it, in its order and words."""
+    from datetime import datetime, timezone
+
+    from airflow_provider_kognic.core.contract.assumptions import ASSUMPTIONS
+    from airflow_provider_kognic.core.contract.contract import Contract
+    from airflow_provider_kognic.core.contract.report import page, table
+
+    assert _rows("contract.md", "<!-- table of assumptions -->") == [
+        [
+            f"`{one.name}`",
+            one.says,
+            ", ".join(f"`{module}`" for module in one.used),
+            one.without,
+            one.source,
+            ", ".join(way.value for way in one.asked),
+        ]
+        for one in ASSUMPTIONS
+    ]
+    assert _rows("contract.md", "<!-- table of switches -->") == [
+        [f"`{one.name}`", one.switch.confirmed, one.switch.contradicted, one.switch.unknown]
+        for one in ASSUMPTIONS
+        if one.switch is not None
+    ]
+    nothing = Contract("dataset.example.com", datetime(2026, 11, 28, tzinfo=timezone.utc))
+    shown = [re.fullmatch(r"unknown +(\w+)  +(\S.*)", line) for line in table(nothing).splitlines()]
+    assert [[f"`{one[1]}`", one[2]] for one in shown if one] == [
+        row[:2] for row in _rows("contract.md", "<!-- table of assumptions -->")
+    ]
+    assert re.findall(r"^\| (`\w+`) \|", page(nothing), re.MULTILINE) == [
+        f"`{one.name}`" for one in ASSUMPTIONS
+    ]
+
+
 def test_the_limits_are_those_of_the_checker() -> None:
     """The page on validation has each limit, in the order of this list."""
     from airflow_provider_kognic.core import values

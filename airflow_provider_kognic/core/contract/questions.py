@@ -72,9 +72,19 @@ class Questions:
         self._whole(datasets)
         self._ask_for_nothing()
         if self.dataset is not None:
-            self._ask_of(self._uuid_of(datasets))
+            self._ask_of_dataset(self.dataset.strip(), datasets)
         self._judge_all()
         return {name: together(found) for name, found in self._found.items()}
+
+    def _ask_of_dataset(self, name: str, listed: _Page) -> None:
+        """Ask for what the dataset of a name has."""
+        if is_uuid(name):
+            self._ask_of(name.lower())
+        elif listed.rows is not None:
+            self._ask_of(_uuid_of(name, listed.rows))
+        else:
+            for one in ("groups_listing", "annotations_listing", "predictions_listing"):
+                self._say(one, unknown("the dataset could not be looked up by its name: give its uuid"))
 
     def _ask_of(self, dataset: str) -> None:
         """Ask for what a dataset has."""
@@ -196,25 +206,6 @@ class Questions:
                 "lasting_endpoints", contradicted(f"an endpoint came with the header {', '.join(other)}")
             )
 
-    def _uuid_of(self, page: _Page) -> str:
-        """Return the uuid of the dataset that is to be asked for."""
-        assert self.dataset is not None  # noqa: S101 - it was asked for
-        text = self.dataset.strip()
-        if is_uuid(text):
-            return text.lower()
-        rows = [row for row in page.rows or () if isinstance(row, dict) and row.get("name") == text]
-        found = [one for row in rows if (one := _uuid_in(row)) is not None]
-        if len(found) == 1:
-            return found[0]
-        what = (
-            f"{len(found)} datasets are named {brief(text)}"
-            if found
-            else f"there is no dataset {brief(text)}"
-        )
-        raise KognicInputError(
-            f"{what} in the first page of those that these credentials may see: give its uuid."
-        )
-
     def _get(self, url: str, params: Mapping[str, str]) -> Reply:
         reply = self.asker.get(url, params)
         self._replies.append(reply)
@@ -256,6 +247,18 @@ def _said_in(reply: Reply) -> Judgement:
     if isinstance(parsed, dict) and isinstance(parsed.get("message"), str):
         return confirmed(f"HTTP {reply.status} came with message")
     return contradicted(f"HTTP {reply.status} came without message")
+
+
+def _uuid_of(name: str, rows: list[Any]) -> str:
+    """Return the uuid of the dataset of a name; raises KognicInputError where none or several have it."""
+    same = [row for row in rows if isinstance(row, dict) and row.get("name") == name]
+    found = [one for row in same if (one := _uuid_in(row)) is not None]
+    if len(found) == 1:
+        return found[0]
+    what = f"{len(found)} datasets are named {brief(name)}" if found else f"there is no dataset {brief(name)}"
+    raise KognicInputError(
+        f"{what} in the first page of those that these credentials may see: give its uuid."
+    )
 
 
 def _uuid_in(row: Any) -> str | None:

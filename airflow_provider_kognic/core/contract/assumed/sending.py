@@ -99,7 +99,7 @@ SENDING = (
     ),
     Assumption(
         "group_page",
-        "The web app shows a group at <app_url>/dataset/<uuid>/predictions/<uuid>.",
+        "The web app shows a group at dataset/{uuid}/predictions/{uuid} below app_url.",
         ("core/api",),
         "The link of a task leads elsewhere: app_url takes a template.",
         f"{sources.UPLOADING}: only what precedes each uuid",
