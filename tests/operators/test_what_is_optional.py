@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_kognic.core.api.settings import Settings
+from airflow_provider_kognic.core.contract.asking import ask_for_contract
 from airflow_provider_kognic.core.contract.contract import Contract, Judgement, Verdict
 from airflow_provider_kognic.core.contract.switching import SWITCHABLE
 from airflow_provider_kognic.emulator import demo
@@ -126,3 +128,28 @@ def test_what_cannot_be_used_fails_the_task_at_once_and_nothing_is_sent(
     assert (run.task_state("upload"), run.tries("upload")) == ("failed", 1)
     assert said in run.xcom("upload", "summary")["error"]
     assert server.stats()["prediction_posts"] == 0
+
+
+def test_the_answer_of_the_service_is_made_use_of(
+    run_dag: RunDag, dag: "DAG", server: Emulator, group: str, folder: Path, tmp_path: Path
+) -> None:
+    """From the question to the upload: the service describes itself, and what it says switches what is sent."""
+    options = {"predictions_listing": True, "request_compression": True, "idempotency_key": True}
+    server.change_faults(description=True, max_body_bytes=LIMIT, **options)
+    settings = Settings(server.url, server.url, (server.client_id, server.client_secret))
+    asked = ask_for_contract(settings, dataset="demo")
+    path = tmp_path / "contract.json"
+    path.write_text(asked.dump())
+    server.change_faults(script=[{"kind": "drop_after"}])
+    upload(dag, group, predictions=str(folder), max_failures=1)
+
+    run = run_dag(dag, connection=emulator_connection(server, contract=str(path)))
+
+    assert run.state == "success", run.output
+    summary = run.xcom("upload", "summary")
+    told = {name: said.split(",")[0] for name, said in summary["switches"].items() if name != "body_limit"}
+    assert told == {"predictions_listing": "on", "compression": "on", "idempotency_key": "Idempotency-Key"}
+    assert summary["switches"]["body_limit"].startswith("20,000 bytes, by the contract of ")
+    # The answer that was lost is settled by the listing, and what is too large was not sent.
+    assert (summary["uploaded"], summary["reasons"]) == (2, {"body_limit": 1})
+    assert len(server.predictions(group)) == 2

@@ -1,6 +1,7 @@
 """How much memory large documents take: that of an upload in a process of its own."""
 
 import json
+import random
 import socket
 import subprocess
 import sys
@@ -21,12 +22,13 @@ CHILD = """
 import asyncio, json, sys
 from pathlib import Path
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
+from airflow_provider_kognic.core.api.exchange.switches import Switches
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.upload import upload
 
-url, name, secret, group, given, most, validation = sys.argv[1:]
+url, name, secret, group, given, most, validation, *packed = sys.argv[1:]
 
 def most_resident():
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -35,10 +37,13 @@ def most_resident():
 async def run():
     settings = Settings(base_url=url, auth_host=url, credentials=(name, secret), timeout=60)
     options = UploadOptions.of(max_memory_bytes=int(most), validation=validation)
-    async with AsyncKognicClient(settings) as client:
+    switches = Switches(compression=bool(packed))
+    async with AsyncKognicClient(settings, switches=switches) as client:
         before = most_resident()
         source = open_source(Path(given), None, resolve=Path)
-        report = await upload(source, client, predictions_group_uuid=group, options=options)
+        report = await upload(
+            source, client, predictions_group_uuid=group, options=options, switches=switches
+        )
         return {"uploaded": report.summary.uploaded, "more": most_resident() - before}
 
 print(json.dumps(asyncio.run(run())))
@@ -125,3 +130,40 @@ def test_large_documents_are_checked_one_after_the_other(tmp_path: Path) -> None
     assert found["uploaded"] == COUNT
     # Each as it is and as the request's body; and one that is checked.
     assert found["more"] < (2 * COUNT + 12) * len(document)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="it is read there how much memory was taken"
+)
+@pytest.mark.parametrize("refused", [False, True])
+def test_what_is_compressed_takes_the_place_of_what_it_was(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    refused: bool,  # noqa: FBT001
+) -> None:
+    """Also where a server does not take it so, and it is made plain again."""
+    size = SIZE // 4
+    # What is freed is given back at once: else it is seen how an allocator keeps it.
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", str(1 << 20))
+    for number in range(COUNT):
+        digits = random.Random(number).randbytes(size // 2).hex()
+        document = {"openlabel": {"metadata": {"schema_version": "1.0.0", "comment": digits}}}
+        (tmp_path / f"{demo.scene_uuid(number)}.json").write_text(json.dumps(document))
+    packed: list[int] = []
+
+    def answer(connection: socket.socket, request: Request) -> None:
+        if request.headers.get("content-encoding") == "gzip":
+            packed.append(len(request.body))
+            if refused:
+                connection.sendall(http(415, "{}"))
+                return
+        answers(connection, Request(request.method, request.path, request.headers, b""))
+
+    with raw_server(answer) as server:
+        found = uploaded(server.url, "id", "secret", UUID, tmp_path, size, "off", "packed")
+        server.requests.clear()
+    assert found["uploaded"] == COUNT
+    assert len(packed) == (1 if refused else COUNT)
+    assert max(packed) < 0.6 * size
+    # The same documents take four times their size where they are sent as they are.
+    assert found["more"] < 7 * size

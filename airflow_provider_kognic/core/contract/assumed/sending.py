@@ -21,7 +21,7 @@ SENDING = (
     Assumption(
         "body_limit",
         f"The largest body that {_CREATE} takes is as its description says.",
-        ("core/contract/contract.py",),
+        ("core/validation/documents.py",),
         "A prediction that is too large is refused when it has been sent (413).",
         sources.OURS,
         _DESCRIPTION,
@@ -34,7 +34,7 @@ SENDING = (
     Assumption(
         "compression",
         f"{_CREATE} takes a body that is compressed with gzip (Content-Encoding).",
-        ("core/contract/contract.py",),
+        ("core/upload/packing.py",),
         "Bodies are sent as they are.",
         sources.OURS,
         _DESCRIPTION,
@@ -47,7 +47,7 @@ SENDING = (
     Assumption(
         "idempotency_key",
         f"{_CREATE} takes a key by which a prediction that is sent again is the same.",
-        ("core/contract/contract.py",),
+        ("core/upload/keys.py",),
         "No key is sent, and a prediction whose answer was lost is never sent again blindly.",
         sources.OURS,
         _DESCRIPTION,
