@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import shlex
 import sys
@@ -217,12 +218,13 @@ def _own_arguments(operator: type[Any]) -> set[str]:
 
 
 def _classes() -> list[tuple[str, str, type[Any]]]:
+    from airflow_provider_kognic.operators import classes, sharding
     from airflow_provider_kognic.operators import predictions as operators
-    from airflow_provider_kognic.operators import sharding
     from airflow_provider_kognic.sensors import predictions as sensors
 
     return [
         ("groups.md", "# Predictions groups", operators.CreatePredictionsGroupOperator),
+        ("class-mapping.md", "## SurveyClassesOperator", classes.SurveyClassesOperator),
         ("uploading.md", "## Parameters", operators.UploadPredictionsOperator),
         ("sharding.md", "## Parameters", sharding.ShardPredictionsOperator),
         ("sensors.md", "## PredictionsGroupSensor", sensors.PredictionsGroupSensor),
@@ -231,7 +233,7 @@ def _classes() -> list[tuple[str, str, type[Any]]]:
 
 
 # Of `_classes`: to import them where tests are collected would make that slow.
-CLASSES = 5
+CLASSES = 6
 
 
 @pytest.mark.parametrize("number", range(CLASSES))
@@ -247,6 +249,42 @@ def test_every_parameter_is_documented_with_whether_it_is_templated(number: int)
     assert set(rows) == _own_arguments(operator)
     templated = {name for name, templated in rows.items() if templated == "yes"}
     assert templated == set(operator.template_fields) - set(OWN)
+
+
+def test_the_page_on_class_mappings_says_what_the_code_does() -> None:
+    """How much is known of annotations, in the code's words; each flag of the command; each part of the file."""
+    from airflow_provider_kognic.core.classes.annotations import AnnotatedClasses, Known
+    from airflow_provider_kognic.core.classes.counts import LONGEST_NAME, MOST_CLASSES
+    from airflow_provider_kognic.core.classes.predictions import PredictedClasses
+    from airflow_provider_kognic.core.classes.proposal import propose
+    from airflow_provider_kognic.core.classes.proposal_file import as_json
+
+    rows = _rows("class-mapping.md", "<!-- table of how much is known -->")
+    assert rows == [[f"`{known.value}`", known.says] for known in Known]
+    page = (ROOT / "docs" / "class-mapping.md").read_text(encoding="utf-8")
+    assert f"More than {MOST_CLASSES:,} classes, or a class whose name has more than {LONGEST_NAME}" in page
+    written = as_json(propose(PredictedClasses({}), AnnotatedClasses()))
+    shown = json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0])
+    assert list(shown) == list(written)
+    for part in ("to_look_at", "predictions", "annotations"):
+        assert list(shown[part]) == list(written[part])
+
+
+def test_the_arguments_of_the_command_classes_are_documented() -> None:
+    """The page on class mappings has each flag but those of a conversion."""
+    import argparse
+
+    from airflow_provider_kognic import convert_cli
+    from airflow_provider_kognic.administration import classes_cli
+
+    def flags(add: Any) -> set[str]:
+        parser = argparse.ArgumentParser()
+        add(parser)
+        return set(parser._option_string_actions)
+
+    own = flags(classes_cli.add_arguments) - flags(convert_cli.add_reading_arguments)
+    named = " ".join(row[0] for row in _rows("class-mapping.md", "| argument | meaning |"))
+    assert set(re.findall(r"--[a-z-]+", named)) == own
 
 
 def test_every_key_of_a_summary_is_documented() -> None:

@@ -4,6 +4,7 @@ In come sources, settings and options; out go records, reports and errors of its
 even within a function, and no emulator.
 
     upload          the product: reading, sending, reconciliation
+    classes         the classes of both sides of a class mapping, and what is proposed from them
     validation      what is held against a document, its scene and its classes before it is sent
     groups          making sure of a predictions group, waiting for what others do
     api             the client: HTTP, tokens, answers; the only folder that knows an HTTP library

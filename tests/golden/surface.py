@@ -33,6 +33,7 @@ ERRORS = ("core.errors", "exceptions")
 NEWER = {
     "retry_policy": ["KognicRetryPolicy"],
     "operators.predictions": ["CreatePredictionsGroupOperator", "UploadPredictionsOperator"],
+    "operators.classes": ["SurveyClassesOperator"],
     "operators.sharding": ["ShardPredictionsOperator"],
 }
 _OF_A_TASK = ("template_fields", "template_fields_renderers", "ui_color")
