@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from airflow.exceptions import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException
 from airflow.sdk import Param, Variable, dag, task
 
 from airflow_provider_kognic.operators.classes import SurveyClassesOperator

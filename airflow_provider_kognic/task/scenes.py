@@ -12,7 +12,7 @@ from airflow_provider_kognic.core.journal.ledger import State
 from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.sources.manifest import ManifestSource
 from airflow_provider_kognic.core.sources.naming.external import by_external_ids
-from airflow_provider_kognic.task.arguments import SceneNames
+from airflow_provider_kognic.task.arguments.scenes import SceneNames
 from airflow_provider_kognic.task.journals.setting import asked_for
 from airflow_provider_kognic.task.paths import to_path, to_shard
 

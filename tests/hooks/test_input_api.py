@@ -27,7 +27,7 @@ def tested(
         monkeypatch.setenv("AIRFLOW_CONN_KOGNIC_DEFAULT", json.dumps(connection_to(server, **extra)))
         done, said = KognicHook().test_connection()
         assert done
-        before, _, after = said.partition("visible.")
+        before, _, after = said.partition("which scopes the token has.")
         assert before.startswith(f"Connected to {server.url}: ")
         return after.strip()
 

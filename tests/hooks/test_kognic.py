@@ -523,7 +523,7 @@ def test_the_button_says_what_is_about_to_end(hook: KognicHook, server: Emulator
     done, said = hook.test_connection()
     assert done
     assert said.endswith(
-        " visible. Kognic will switch off GET /v2/datasets at 2027-01-31. Look for a newer version of this"
+        " the token has. Kognic will switch off GET /v2/datasets at 2027-01-31. Look for a newer version of this"
         " provider."
     )
 

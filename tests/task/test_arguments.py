@@ -15,7 +15,6 @@ from airflow_provider_kognic.operators.predictions import (
 from airflow_provider_kognic.task.arguments import (
     GroupArguments,
     OnLostJournal,
-    SceneNames,
     UploadArguments,
     check_journal,
     check_rows_path,
@@ -24,6 +23,7 @@ from airflow_provider_kognic.task.arguments import (
     serializable,
 )
 from airflow_provider_kognic.task.arguments.rendering import is_template
+from airflow_provider_kognic.task.arguments.scenes import SceneNames
 
 GROUP = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 ROWS = [{"annotated": "oak", "predicted": "tree"}]

@@ -23,6 +23,7 @@ from airflow_provider_kognic.core.values import check_choice, check_flag
 from airflow_provider_kognic.task.arguments import model_results
 from airflow_provider_kognic.task.arguments.classes import is_proposal_path
 from airflow_provider_kognic.task.arguments.rendering import is_known, is_nothing, rendered_to_nothing
+from airflow_provider_kognic.task.arguments.scenes import SceneNames, check_scene_cache
 from airflow_provider_kognic.task.paths import is_path
 
 if TYPE_CHECKING:
@@ -38,13 +39,6 @@ class OnLostJournal(Enum):
 
     FAIL = "fail"
     START_OVER = "start_over"
-
-
-class SceneNames(Enum):
-    """What the predictions of a source are named by."""
-
-    UUID = "uuid"
-    EXTERNAL_ID = "external_id"
 
 
 ClassMapping = Sequence[Mapping[str, str]] | Mapping[str | None, str | None]
@@ -277,22 +271,6 @@ def check_journal(value: Any) -> Any:
     raise KognicInputError(
         f"journal must be a folder, {TASK!r} for Airflow's state store, None for what the installation says, or"
         f" False for none, not {brief(value)}."
-    )
-
-
-def check_scene_cache(value: Any) -> Any:
-    """Return a folder, None or False.
-
-    Raises:
-        KognicInputError: It is something else.
-    """
-    words: dict[str, bool | None] = {"none": None, "false": False, "true": True}
-    found = words.get(value.strip().lower(), value) if isinstance(value, str) else value
-    if found is None or found is False or is_path(found):
-        return found
-    raise KognicInputError(
-        "scene_cache must be a folder, None for one beside the journal, or False for none, not"
-        f" {brief(value)}."
     )
 
 

@@ -22,7 +22,7 @@ CHILD = """
 import asyncio, json, sys
 from pathlib import Path
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
-from airflow_provider_kognic.core.api.exchange.switches import Switches
+from airflow_provider_kognic.core.api.switches import Switches
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.options import UploadOptions
 from airflow_provider_kognic.core.sources.opening import open_source
