@@ -172,7 +172,8 @@ def _validate(given: argparse.Namespace) -> int:
             progress.write(piece)
         unchecked = 0 if against is None else against.counts()["unchecked"]
     if unchecked:
-        sys.stderr.write(f"{unchecked:,} documents were not checked against their scenes\n")
+        many = "1 document was" if unchecked == 1 else f"{unchecked:,} documents were"
+        sys.stderr.write(f"{many} not checked against their scenes\n")
     if not totals.documents:
         sys.stderr.write("there was nothing to check\n")
     if totals.unreadable or unchecked or not totals.documents:

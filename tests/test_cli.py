@@ -356,7 +356,7 @@ def test_scenes_that_cannot_be_asked_for_are_said(
     done = against(emulator, path, "--input-host", emulator.url, **credentials)
     assert done.returncode == 2
     assert "No scenes are asked for any more: HTTP 403" in done.stderr
-    assert "1 documents were not checked against their scenes" in done.stderr
+    assert "1 document was not checked against their scenes" in done.stderr
 
 
 # As Airflow has it
