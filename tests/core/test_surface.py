@@ -68,12 +68,15 @@ PUBLIC: dict[str, str] = {
     "api.exchange.tls": "Tls",
     "api.exchange.unread": "may_hold_more",
     "api.http_errors": "as_httpx_error as_requests_error as_socket_error raise_clean",
+    "api.input_api.annotations": "SceneDocuments",
     "api.input_api.async_client": "AsyncInputClient",
     "api.input_api.client": "InputClient input_host_of",
+    "api.input_api.contents": "Contents shown",
     "api.input_api.endpoints": (
-        "calibrations_url external_ids_body query_url scene_query scene_url scene_uuids_body"
+        "calibrations_url external_ids_body query_url scene_annotations_url scene_query scene_url "
+        "scene_uuids_body"
     ),
-    "api.input_api.records": "Calibration FoundScene SceneSummary found_scenes",
+    "api.input_api.records": "Calibration FoundScene SceneSummary annotation_addresses found_scenes",
     "api.input_api.waiting": "T WaitingClient",
     "api.network": "proxy_for readable_certificates ssl_context trusted_certificates",
     "api.reading": "BrokenAnswerError Reader Received",
@@ -83,6 +86,18 @@ PUBLIC: dict[str, str] = {
     "api.tokens": "TokenProvider",
     "api.transports": "Exchange Proxied Way",
     "cancellation": "CancelledBeforeSending",
+    "classes.agreement": "agreed_rows check_still_holds inexact",
+    "classes.annotations": "AnnotatedClasses AnnotationReader Known annotated_classes sampled",
+    "classes.arguments": "Agreed is_proposal parse_max_scenes",
+    "classes.counts": "ClassCount ClassCounts",
+    "classes.documents": "DocumentClasses classes_in",
+    "classes.names": "alike normal_form quoted",
+    "classes.predictions": "PredictedClasses predicted_classes",
+    "classes.proposal": "Proposal digest_of propose rows_of without_row",
+    "classes.proposal_file": "as_bytes as_json as_xcom from_json read",
+    "classes.proposal_store": "ProposalFile read_proposal",
+    "classes.proposal_text": "text_of",
+    "classes.survey": "Annotations survey",
     "errors": (
         "KognicAmbiguousError KognicAnswerError KognicAuthError KognicConnectionError "
         "KognicCredentialsError KognicError KognicInputError "
