@@ -21,7 +21,9 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from airflow_provider_kognic.core.api.settings import Settings
     from airflow_provider_kognic.core.validation.offline_report import CheckedEntry
+    from airflow_provider_kognic.core.validation.scene_check import SceneChecks
 
 VALID, INVALID, NOT_CHECKED = 0, 1, 2
 
@@ -63,12 +65,28 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         ("--credentials",),
         {
             "metavar": "FILE",
-            "help": "for --dataset: a credentials JSON file, or keyring://profile (default: kognic-auth's own"
-            " search: environment, keyring)",
+            "help": "for --dataset and --input-host: a credentials JSON file, or keyring://profile (default:"
+            " kognic-auth's own search: environment, keyring)",
+        },
+    ),
+    (
+        ("--input-host",),
+        {
+            "metavar": "URL",
+            "help": "also hold each document against its scene, as the input API shows it, such as"
+            " https://input.app.kognic.com",
+        },
+    ),
+    (
+        ("--max-range-m",),
+        {
+            "metavar": "METRES",
+            "type": float,
+            "help": "for --input-host: warn of cuboids whose centre is farther away",
         },
     ),
     (("--host",), {"metavar": "URL", "help": "for --dataset: the dataset API"}),
-    (("--auth-host",), {"metavar": "URL", "help": "for --dataset: the auth server"}),
+    (("--auth-host",), {"metavar": "URL", "help": "for --dataset and --input-host: the auth server"}),
 )
 
 
@@ -145,12 +163,17 @@ def _validate(given: argparse.Namespace) -> int:
     scenes = _scenes(given) if given.dataset else None
     totals = Totals()
     report = json_report if given.format == "json" else text_report
-    with _progress(total_of(sources)) as progress:
-        for piece in report(progress.watch(check_sources(sources, scenes=scenes, max_bytes=most)), totals):
+    with _against_scenes(given) as against, _progress(total_of(sources)) as progress:
+        entries = check_sources(sources, scenes=scenes, against=against, max_bytes=most)
+        for piece in report(progress.watch(entries), totals):
             progress.write(piece)
+        unchecked = 0 if against is None else against.counts()["unchecked"]
+    if unchecked:
+        many = "1 document was" if unchecked == 1 else f"{unchecked:,} documents were"
+        sys.stderr.write(f"{many} not checked against their scenes\n")
     if not totals.documents:
         sys.stderr.write("there was nothing to check\n")
-    if totals.unreadable or not totals.documents:
+    if totals.unreadable or unchecked or not totals.documents:
         return NOT_CHECKED
     return INVALID if totals.invalid else VALID
 
@@ -158,16 +181,40 @@ def _validate(given: argparse.Namespace) -> int:
 def _scenes(given: argparse.Namespace) -> frozenset[str]:
     """Return the scenes that have annotations in the dataset."""
     from airflow_provider_kognic.core.api.client import KognicClient
+
+    with KognicClient(_settings(given)) as client:
+        dataset = client.get_dataset(given.dataset)
+        return frozenset(annotation.scene_uuid for annotation in client.iter_annotations(dataset.uuid))
+
+
+@contextmanager
+def _against_scenes(given: argparse.Namespace) -> Iterator[SceneChecks | None]:
+    """Yield what holds documents against their scenes, or None where nobody asks for that."""
+    if given.input_host is None:
+        yield None
+        return
+    from airflow_provider_kognic.core.api.input_api.client import InputClient
+    from airflow_provider_kognic.core.options import SceneCheck
+    from airflow_provider_kognic.core.retries import Backoff
+    from airflow_provider_kognic.core.scenes.cache import SceneCache
+    from airflow_provider_kognic.core.scenes.known import KnownScenes
+    from airflow_provider_kognic.core.validation.scene_check import SceneChecks
+    from airflow_provider_kognic.core.values import check_metres
+
+    most = None if given.max_range_m is None else check_metres(given.max_range_m, "--max-range-m")
+    with InputClient(_settings(given), backoff=Backoff(attempts=1)) as client:
+        yield SceneChecks(KnownScenes(client, SceneCache(None, client.host)), SceneCheck.WARN, most)
+
+
+def _settings(given: argparse.Namespace) -> Settings:
     from airflow_provider_kognic.core.api.settings import DEFAULT_AUTH_HOST, DEFAULT_BASE_URL, Settings
 
-    settings = Settings(
+    return Settings(
         base_url=given.host or DEFAULT_BASE_URL,
         auth_host=given.auth_host or DEFAULT_AUTH_HOST,
         credentials=given.credentials,
+        input_host=given.input_host,
     )
-    with KognicClient(settings) as client:
-        dataset = client.get_dataset(given.dataset)
-        return frozenset(annotation.scene_uuid for annotation in client.iter_annotations(dataset.uuid))
 
 
 class _Quiet:

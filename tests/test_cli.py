@@ -322,6 +322,43 @@ def test_an_unknown_dataset_is_named(folder: Path, emulator: Emulator, credentia
     assert "there is no dataset 'no such'" in done.stderr
 
 
+# Against scenes
+
+
+def test_documents_that_do_not_fit_their_scenes_are_invalid(
+    folder: Path, emulator: Emulator, credentials: dict[str, str]
+) -> None:
+    emulator.set_faults(input_api=True)
+    cameras = {"CAM": [640, 480]}
+    emulator.seed(
+        scenes=[
+            {"uuid": demo.scene_uuid(number), "cameras": cameras if number else {"front": [1, 1]}}
+            for number in range(3)
+        ]
+    )
+    done = against(emulator, folder, "--input-host", emulator.url, "--format", "json", **credentials)
+    assert done.returncode == 1, done.stderr
+    found = {Path(row["source"]).stem: row for row in json.loads(done.stdout)["documents"]}
+    assert found[demo.scene_uuid(0)]["counts"]["scene_stream"] == 1
+    (issue,) = (one for one in found[demo.scene_uuid(0)]["issues"] if one["rule"] == "scene_stream")
+    assert issue["path"] == "openlabel.streams.CAM"
+    assert not any(rule.startswith("scene_") for rule in found[demo.scene_uuid(2)]["counts"])
+    assert emulator.stats()["prediction_posts"] == 0
+
+
+def test_scenes_that_cannot_be_asked_for_are_said(
+    folder: Path, emulator: Emulator, credentials: dict[str, str]
+) -> None:
+    emulator.set_faults(
+        input_api=True, rules=[{"kind": "status", "status": 403, "match": {"path": "^/v2/scenes"}}]
+    )
+    path = folder / f"{demo.scene_uuid(0)}.json"
+    done = against(emulator, path, "--input-host", emulator.url, **credentials)
+    assert done.returncode == 2
+    assert "No scenes are asked for any more: HTTP 403" in done.stderr
+    assert "1 document was not checked against their scenes" in done.stderr
+
+
 # As Airflow has it
 
 

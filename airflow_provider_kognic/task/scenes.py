@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.journal.ledger import State
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.sources.manifest import ManifestSource
 from airflow_provider_kognic.core.sources.naming.external import by_external_ids
 from airflow_provider_kognic.task.arguments import SceneNames
@@ -103,7 +105,13 @@ class SceneQuestions:
         from airflow_provider_kognic.core.api.input_api.async_client import AsyncInputClient
         from airflow_provider_kognic.core.api.input_api.waiting import WaitingClient
 
-        api = AsyncInputClient(hook.settings, hook.client.tokens) if client is None else client.input_api()
+        if client is None:
+            most = self._arguments.options.max_connections
+            api = AsyncInputClient(replace(hook.settings, max_connections=most), hook.client.tokens)
+        else:
+            api = client.input_api()
+        kept = "nowhere" if self._folder is None else masked(str(self._folder))
+        logger.info("Scenes are asked for at %s; what is known of them is kept in %s.", api.host, kept)
         async with api:
             asks = WaitingClient(api, lambda: patience.closed)
             if self._names is not None:

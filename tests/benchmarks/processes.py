@@ -37,9 +37,12 @@ def environment() -> dict[str, str]:
     }
 
 
-def child(module: str, *arguments: str, journal: Path | None = None) -> tuple[dict[str, Any], float, float]:
+def child(
+    module: str, *arguments: str, journal: Path | None = None, scenes: Path | None = None
+) -> tuple[dict[str, Any], float, float]:
     """Run a module of `children`; return what it printed, its wall time and its CPU time, in seconds."""
     more = {} if journal is None else {"BENCHMARK_JOURNAL": str(journal)}
+    more |= {} if scenes is None else {"BENCHMARK_SCENES": str(scenes)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     done = subprocess.run(
@@ -129,6 +132,7 @@ def run_client(
     latency: float,
     *,
     journal: Path | None = None,
+    scenes: Path | None = None,
     posts: int | None = None,
 ) -> Figures:
     """Run one client against the server and check that it did its work.
@@ -140,13 +144,16 @@ def run_client(
         count: Number of predictions, or None for what the client says.
         latency: Seconds before each answer.
         journal: The folder of a journal, for the engine.
+        scenes: The folder that keeps what is known of scenes, for the engine, which checks documents against them.
         posts: How many predictions it is to send, if not each.
 
     Raises:
         BrokenRunError: It failed, or the server saw other predictions than it claims, or too many at a time.
     """
     server.reset(latency)
-    printed, wall, cpu = child("client", client, server.url, _GROUP, str(path), journal=journal)
+    printed, wall, cpu = child(
+        "client", client, server.url, _GROUP, str(path), journal=journal, scenes=scenes
+    )
     stats = server.stats()
     sent = printed["predictions"]
     if count not in {None, sent} or not sent:
@@ -161,6 +168,8 @@ def run_client(
         "cpu_ms_each": 1000 * cpu / sent,
         "upload_cpu_ms_each": 1000 * printed["upload_cpu_s"] / sent,
         "received_bytes": stats["received"],
+        "scenes": stats["scenes"],
+        "calibrations": stats["calibrations"],
         "most_in_flight": stats["most_in_flight"],
         "server_cpu_ms_each": 1000 * stats["cpu_s"] / sent,
     }

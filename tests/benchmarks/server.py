@@ -2,7 +2,8 @@
 
 `python -m tests.benchmarks.server` prints its port and serves on loopback until its standard input ends. It
 answers the token endpoint and every GET, and takes predictions without looking into them. `GET
-/__reset?latency=0.05` sets the seconds before each answer and the counts to zero; `GET /__stats` tells them.
+/__reset?latency=0.05` sets the seconds before each answer and the counts to zero; `GET /__stats` tells them. It is
+the input API, too: each scene has the sensors and frames of the benchmarks' documents, and one calibration.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from dataclasses import dataclass
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:\s*(\d+)")
 _LIMIT = _PIECE = 1 << 20
 _PREDICTIONS = b"/predictions"
+_SCENES, _CALIBRATIONS = b"/v2/scenes/", b"/v1/calibrations"
+_CALIBRATION = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2ac0"
 
 
 def _cpu() -> float:
@@ -31,6 +34,8 @@ def _cpu() -> float:
 class _Counts:
     latency: float = 0.0
     posts: int = 0
+    scenes: int = 0
+    calibrations: int = 0
     received: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
@@ -75,6 +80,8 @@ class _Kognic(HttpServer):
 
     async def answer(self, method: bytes, target: bytes, size: int) -> bytes:
         counts = self._counts
+        if target.startswith((_SCENES, _CALIBRATIONS)):
+            return await self._of_input_api(target)
         if target.startswith(b"/__reset"):
             latency = float(target.partition(b"latency=")[2])
             self.connections = 0
@@ -85,6 +92,8 @@ class _Kognic(HttpServer):
             return _ok(
                 {
                     "posts": counts.posts,
+                    "scenes": counts.scenes,
+                    "calibrations": counts.calibrations,
                     "received": counts.received,
                     "most_in_flight": counts.most_in_flight,
                     "connections": self.connections,
@@ -93,11 +102,7 @@ class _Kognic(HttpServer):
                 }
             )
         if target.endswith(_PREDICTIONS) and method == b"POST":
-            counts.in_flight += 1
-            counts.most_in_flight = max(counts.most_in_flight, counts.in_flight)
-            if counts.latency:
-                await asyncio.sleep(counts.latency)
-            counts.in_flight -= 1
+            await self._wait(counts)
             counts.last = time.perf_counter()
             counts.first = counts.first or counts.last
             counts.posts += 1
@@ -106,6 +111,41 @@ class _Kognic(HttpServer):
         if method == b"POST":
             return _ok({"access_token": uuid.uuid4().hex, "token_type": "Bearer", "expires_in": 3600})
         return _ok({"data": []})
+
+    async def _of_input_api(self, target: bytes) -> bytes:
+        counts = self._counts
+        await self._wait(counts)
+        if target.startswith(_CALIBRATIONS):
+            counts.calibrations += 1
+            return _ok(_calibration())
+        counts.scenes += 1
+        return _ok(_scene(target.removeprefix(_SCENES).partition(b"?")[0].decode()))
+
+    @staticmethod
+    async def _wait(counts: _Counts) -> None:
+        counts.in_flight += 1
+        counts.most_in_flight = max(counts.most_in_flight, counts.in_flight)
+        if counts.latency:
+            await asyncio.sleep(counts.latency)
+        counts.in_flight -= 1
+
+
+def _scene(uuid: str) -> dict[str, object]:
+    return {
+        "sceneUuid": uuid,
+        "externalId": f"drive/{uuid}",
+        "calibrationId": _CALIBRATION,
+        "frameRelativeTimes": [100 * number for number in range(50)],
+        "cameras": ["CAM_BACK", "CAM_FRONT"],
+        "lidars": ["LIDAR_TOP"],
+        "sceneType": "lidars_and_cameras_sequence",
+    }
+
+
+def _calibration() -> dict[str, object]:
+    size = {"image_width": 1920, "image_height": 1280}
+    sensors = {"CAM_BACK": size, "CAM_FRONT": size, "LIDAR_TOP": {}}
+    return {"id": _CALIBRATION, "calibration": sensors}
 
 
 def _ok(value: object) -> bytes:

@@ -21,13 +21,15 @@ from airflow_provider_kognic.core.openlabel.rule import Severity
 from airflow_provider_kognic.core.openlabel.rules import BY_IDENTIFIER, LIDAR, STREAM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from airflow_provider_kognic.core.openlabel.issues import Issues, Path
     from airflow_provider_kognic.core.scenes.facts import Scene
 
 _ROOT: Path = ("openlabel",)
+# A rule, where below a geometry, and what was found.
+_Wrong = tuple[str, tuple[str | int, ...], str]
 _FLAT = ("bbox", "poly2d", "point2d", "image")
 _CUBOID_VALUES = 10
 _BBOX_VALUES = 4
@@ -81,8 +83,8 @@ class _Against:
         self._said: set[tuple[str, str]] = set()
         for name, stream in self._declared.items():
             kind = _dict(stream).get("type")
-            if kind in {"camera", "lidar"}:
-                self._sensor(kind, name, (*_ROOT, "streams", name))
+            if kind in {"camera", "lidar"} and (found := self._sensor(kind, name)):
+                self._add("scene_stream", (*_ROOT, "streams", name), found)
 
     def frame(self, name: str, frame: Any) -> None:
         """Check one frame."""
@@ -93,75 +95,66 @@ class _Against:
             if broken is not None:
                 self._add(broken[0], (*path, "frame_properties", "timestamp"), broken[1])
         for identifier, item in _dict(frame, "objects").items():
-            where = (*path, "objects", identifier, "object_data")
-            data = _dict(item, "object_data")
-            for kind in _FLAT:
-                for index, geometry in _geometries(data, kind):
-                    self._flat(kind, geometry, (*where, kind, index))
-            for index, geometry in _geometries(data, "cuboid"):
-                self._cuboid(geometry, (*where, "cuboid", index))
+            for kind, geometries in _dict(item, "object_data").items():
+                look = self._cuboid if kind == "cuboid" else self._flat if kind in _FLAT else None
+                if look is None or not isinstance(geometries, list):
+                    continue
+                for index, geometry in enumerate(geometries):
+                    # Paths are put together for what is wrong only: that is nothing, mostly.
+                    for rule, within, found in look(kind, geometry) if isinstance(geometry, dict) else ():
+                        where = (*path, "objects", identifier, "object_data", kind, index, *within)
+                        self._add(rule, where, found)
 
-    def _sensor(self, kind: str, name: str, path: Path) -> None:
-        """Say where the scene has no such camera or lidar; of each once."""
+    def _sensor(self, kind: str, name: str) -> str | None:
+        """Return what is wrong where the scene has no such camera or lidar, of each once."""
         scene = self._scene
-        if kind == "camera":
-            known, is_one = scene.cameras, scene.cameras is None or name in scene.cameras
-        else:
-            known = scene.lidars
-            is_one = known is None or name in known or (name == LIDAR and bool(known))
-        if is_one or known is None or (kind, name) in self._said:
-            return
+        known = scene.cameras if kind == "camera" else scene.lidars
+        if known is None or name in known or (kind == "lidar" and name == LIDAR and known):
+            return None
+        if (kind, name) in self._said:
+            return None
         self._said.add((kind, name))
-        advice = None
-        if kind == "lidar" and not known:
-            advice = "Leave the lidar out: the scene has none."
-        self._add(
-            "scene_stream", path, f"the {kind} {text(name)}; the scene has {_listed(kind, known)}", advice
-        )
+        return f"the {kind} {text(name)}; the scene has {_listed(kind, known)}"
 
-    def _flat(self, kind: str, geometry: Mapping[str, Any], path: Path) -> None:
-        """Check a geometry in an image."""
+    def _flat(self, kind: str, geometry: Mapping[str, Any]) -> Sequence[_Wrong]:
+        """Return what is wrong with a geometry in an image."""
         stream, where = _stream(geometry)
         if stream is None:
-            return
-        if stream not in self._declared:
-            self._sensor("camera", stream, (*path, *where))
+            return ()
+        wrong: list[_Wrong] = []
+        if stream not in self._declared and (found := self._sensor("camera", stream)):
+            wrong.append(("scene_stream", where, found))
         size = self._scene.image_sizes.get(stream)
         if size is None:
-            return
+            return wrong
         value = geometry.get("val")
         if kind == "image":
-            found = _png_size(value)
-            if found is not None and found != size:
-                self._add(
-                    "scene_bitmap",
-                    (*path, "val"),
-                    f"{_sized(found)}; images of {text(stream)} are {_sized(size)}",
-                )
-            return
-        extent = _extent(kind, value)
-        if extent is None:
-            return
-        left, top, right, bottom = extent
-        width, height = size
-        if right < 0 or bottom < 0 or left > width or top > height:
-            shown = f"x from {left:g} to {right:g}, y from {top:g} to {bottom:g}"
-            self._add("scene_box", (*path, "val"), f"{shown}; images of {text(stream)} are {_sized(size)}")
+            real = _png_size(value)
+            if real is not None and real != size:
+                found = f"{_sized(real)}; images of {text(stream)} are {_sized(size)}"
+                wrong.append(("scene_bitmap", ("val",), found))
+        elif (extent := _extent(kind, value)) is not None:
+            left, top, right, bottom = extent
+            if right < 0 or bottom < 0 or left > size[0] or top > size[1]:
+                shown = f"x from {left:g} to {right:g}, y from {top:g} to {bottom:g}"
+                found = f"{shown}; images of {text(stream)} are {_sized(size)}"
+                wrong.append(("scene_box", ("val",), found))
+        return wrong
 
-    def _cuboid(self, geometry: Mapping[str, Any], path: Path) -> None:
+    def _cuboid(self, _: str, geometry: Mapping[str, Any]) -> Sequence[_Wrong]:
+        """Return what is wrong with a cuboid."""
         stream, where = _stream(geometry)
-        if stream is not None and stream not in self._declared:
-            self._sensor("lidar", stream, (*path, *where))
+        wrong: list[_Wrong] = []
+        if stream is not None and stream not in self._declared and (found := self._sensor("lidar", stream)):
+            wrong.append(("scene_stream", where, found))
         value: Any = geometry.get("val")
         if self._range is None or not _are_numbers(value) or len(value) < _CUBOID_VALUES:
-            return
+            return wrong
         distance = hypot(*value[:3])
         if distance > self._range:
-            self._add(
-                "scene_range",
-                (*path, "val"),
-                f"its centre is {distance:,.1f} m away, of {self._range:g} m at most",
-            )
+            found = f"its centre is {distance:,.1f} m away, of {self._range:g} m at most"
+            wrong.append(("scene_range", ("val",), found))
+        return wrong
 
 
 class _Times:
@@ -202,19 +195,17 @@ def _dict(value: Any, *names: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _geometries(data: Mapping[str, Any], kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    found = data.get(kind)
-    if isinstance(found, list):
-        yield from ((index, one) for index, one in enumerate(found) if isinstance(one, dict))
-
-
-def _stream(geometry: Mapping[str, Any]) -> tuple[str | None, Path]:
+def _stream(geometry: Mapping[str, Any]) -> tuple[str | None, tuple[str | int, ...]]:
     """Return the stream that a geometry names, and where below it."""
-    texts = _dict(geometry, "attributes").get("text")
+    attributes = geometry.get("attributes")
+    texts = attributes.get("text") if isinstance(attributes, dict) else None
     if isinstance(texts, list):
         for index, one in enumerate(texts):
-            value = _dict(one).get("val")
-            if _dict(one).get("name") == STREAM and isinstance(value, str):
+            if (
+                isinstance(one, dict)
+                and one.get("name") == STREAM
+                and isinstance(value := one.get("val"), str)
+            ):
                 return value, ("attributes", "text", index, "val")
     return None, ()
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import struct
+import threading
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ _STEP = 0.2
 
 
 class ExternalIds:
-    """Finds scenes by their external ids; for one thread at a time.
+    """Finds scenes by their external ids; safe in threads, of which one at a time asks.
 
     Args:
         folder: Where what is found is kept across tries; None to keep it in memory only.
@@ -94,6 +95,7 @@ class ExternalIds:
         self._known = PackedTable(16, _VALUE.size)
         self._is_read = folder is None
         self._ever_found = False
+        self._lock = threading.Lock()
         self._leading = 0
 
     def begin(
@@ -119,6 +121,10 @@ class ExternalIds:
             KognicOutageError: The API does not answer.
             KognicError: It says no; or what was found cannot be kept.
         """
+        with self._lock:
+            return self._resolved(names)
+
+    def _resolved(self, names: Sequence[str]) -> list[str | Refused | None]:
         self._read_all()
         found: dict[str, str | Refused | None] = {name: self._kept(name) for name in names}
         missing = [name for name, scene in found.items() if scene is None]

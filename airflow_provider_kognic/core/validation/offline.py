@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.models import Result
     from airflow_provider_kognic.core.sources.base import Source
+    from airflow_provider_kognic.core.validation.scene_check import SceneChecks
 
 # What the name of an entry has in place of a byte that is no UTF-8.
 _ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
@@ -72,6 +73,7 @@ def check_sources(
     sources: Sequence[Source],
     *,
     scenes: Collection[str] | None = None,
+    against: SceneChecks | None = None,
     max_bytes: int = MOST_DOCUMENT_BYTES,
 ) -> Iterator[CheckedEntry]:
     """Check every entry of some sources, one after the other.
@@ -79,6 +81,7 @@ def check_sources(
     Args:
         sources: What an upload would send. Of several entries of one scene, in any of them, the first counts.
         scenes: The scenes that may have predictions, lower case; None where that is not known.
+        against: Holds documents against their scenes; None to ask for no scene.
         max_bytes: Larger documents are not read.
 
     Yields:
@@ -88,7 +91,7 @@ def check_sources(
         KognicInputError: A source cannot be read any further.
     """
     try:
-        yield from walk(_Together(sources), lambda entry: _check_entry(entry, scenes, max_bytes))
+        yield from walk(_Together(sources), lambda entry: _check_entry(entry, scenes, against, max_bytes))
     except KognicInputError as error:
         why = error.__cause__
         if isinstance(why, KognicInputError):  # the source knows what is wrong, and names the path
@@ -96,12 +99,18 @@ def check_sources(
         raise
 
 
-def _check_entry(entry: Prediction | Result, scenes: Collection[str] | None, max_bytes: int) -> CheckedEntry:
+def _check_entry(
+    entry: Prediction | Result,
+    scenes: Collection[str] | None,
+    against: SceneChecks | None,
+    max_bytes: int,
+) -> CheckedEntry:
     issues = Issues()
     checked: Checked | None = None
     try:
         if isinstance(entry, Prediction):
-            checked = _check(entry.source, entry.read, max_bytes)
+            read = entry.read if against is None else _held(entry, against, issues)
+            checked = _check(entry.source, read, max_bytes)
         elif entry.reason == Reason.NOT_A_UUID and (path := _file_of(entry)) is not None:
             issues.add("file_name", "(file)", path.name)
             checked = _check(entry.source, partial(read_document, path, max_bytes), max_bytes)
@@ -117,6 +126,17 @@ def _check_entry(entry: Prediction | Result, scenes: Collection[str] | None, max
         _together(issues, checked or Checked()),
         read=checked is not None,
     )
+
+
+def _held(entry: Prediction, against: SceneChecks, issues: Issues) -> Callable[[], bytes]:
+    """Return what reads a document, and holds it against its scene."""
+
+    def read() -> bytes:
+        document = entry.read()
+        against.hold(entry.scene_uuid, document, issues)
+        return document
+
+    return read
 
 
 def _add(issues: Issues, reason: str, place: str, message: str, max_bytes: int) -> None:

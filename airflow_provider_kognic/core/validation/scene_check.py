@@ -54,16 +54,10 @@ class SceneChecks:
             Refused: With the reason `scene_mismatch`.
             RoomClosedError: The run ends.
         """
-        try:
-            scene = self._known.scene(prediction.scene_uuid)
-        except ClosedError as error:
-            raise RoomClosedError from error
         issues = Issues()
-        # Of a scene that cannot be asked for nothing is known; how far cuboids are, needs no scene.
-        hold_against(document, scene or Scene(prediction.scene_uuid), issues, self._max_range_m)
+        self.hold(prediction.scene_uuid, document, issues)
         refuses = self._mode.refuses and has_errors(issues)
         with self._lock:
-            self._counts["unchecked" if scene is None else "checked"] += 1
             if issues.counts:
                 self._counts["refused" if refuses else "warned"] += 1
                 self._found.update(issues.counts.keys())
@@ -72,6 +66,21 @@ class SceneChecks:
             raise Refused(Reason.SCENE_MISMATCH, _said(issues))
         if issues.counts:
             self._warn(prediction, issues, number)
+
+    def hold(self, scene_uuid: str, document: bytes, issues: Issues) -> None:
+        """Add an issue for everything in a document that its scene says cannot be; see `hold_against`.
+
+        Raises:
+            RoomClosedError: The run ends.
+        """
+        try:
+            scene = self._known.scene(scene_uuid)
+        except ClosedError as error:
+            raise RoomClosedError from error
+        # Of a scene that cannot be asked for nothing is known; how far cuboids are, needs no scene.
+        hold_against(document, scene or Scene(scene_uuid), issues, self._max_range_m)
+        with self._lock:
+            self._counts["unchecked" if scene is None else "checked"] += 1
 
     def close(self) -> None:
         """Let everybody go who waits: the run ends."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import tracemalloc
 import uuid
 from collections import Counter
@@ -34,8 +35,10 @@ from airflow_provider_kognic.core.sources.naming.external import by_external_ids
 from airflow_provider_kognic.core.sources.opening import open_source
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.upload import upload
+from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.support import QUICK, MemoryLog, Results, content, settings_for
+from tests.patience import wait_for
 
 HOST = "input.example.com"
 QUERY = "POST /v2/scenes/query"
@@ -363,6 +366,33 @@ def test_an_api_that_is_gone_ends_the_run_and_loses_nothing(emulator: Emulator, 
     assert isinstance(sending.report.stopped, KognicPermissionError)
     assert (summary.total, summary.uploaded + summary.unsent) == (250, 250)
     assert sum(sending.stored().values()) == summary.uploaded
+
+
+def test_a_stop_waits_for_no_name(emulator: Emulator, tmp_path: Path) -> None:
+    """What no scene was found for is unsent, by its name; nothing is lost of what was."""
+    sending = Sending(emulator, 450)
+    source = write_folder(tmp_path / "predictions", [sending.name(index) for index in range(450)])
+    emulator.change_faults(
+        script=[{"kind": "ok", "match": {"path": "/query$"}}],
+        rules=[{"kind": "hang", "seconds": 60, "match": {"path": "/query$"}}],
+    )
+    stop = Stop()
+
+    def end_it() -> None:
+        wait_for(lambda: emulator.stats()["faults"].get("hang"))
+        stop.request("killed")
+
+    thread = threading.Thread(target=end_it)
+    thread.start()
+    results = sending.upload(source, stop=stop).all
+    thread.join()
+    assert Counter(one.source for one in results) == Counter(str(path) for path in source.iterdir())
+    by_outcome = Counter(one.outcome for one in results)
+    assert by_outcome[Outcome.CREATED] == sum(sending.stored().values()) > 0
+    assert by_outcome[Outcome.UNSENT] + by_outcome[Outcome.CREATED] + by_outcome[Outcome.IN_DOUBT] == 450
+    unnamed = [one for one in results if one.scene_uuid not in sending.scenes]
+    assert len(unnamed) == 250
+    assert all(one.scene_uuid.startswith("Drive ") and one.reason == "run_ended" for one in unnamed)
 
 
 def test_the_client_for_single_calls_finds_them_too(emulator: Emulator) -> None:
