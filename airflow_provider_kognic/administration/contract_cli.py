@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.api.settings import Settings
 
 AS_ASSUMED, CONTRADICTED = 0, 1
+_OF_CONNECTIONS = ("host", "auth_host", "input_host", "credentials")
 
 HELP = "ask Kognic's service what it is, and compare that with what is assumed of it"
 DESCRIPTION = (
@@ -70,6 +71,11 @@ def add_arguments(parser: Any) -> None:
     )
     parser.add_argument("--host", metavar="URL", help="the dataset API")
     parser.add_argument("--auth-host", metavar="URL", help="the auth server")
+    parser.add_argument(
+        "--input-host",
+        metavar="URL",
+        help="also look for the own description of the input API, which is here",
+    )
 
 
 def ask(given: argparse.Namespace) -> int:
@@ -102,8 +108,9 @@ def _settings(given: argparse.Namespace) -> Settings:
             base_url=given.host or DEFAULT_BASE_URL,
             auth_host=given.auth_host or DEFAULT_AUTH_HOST,
             credentials=given.credentials,
+            input_host=given.input_host,
         )
-    beside = [name for name in ("host", "auth_host", "credentials") if getattr(given, name) is not None]
+    beside = [name for name in _OF_CONNECTIONS if getattr(given, name) is not None]
     if beside:
         named = " and ".join(f"--{name.replace('_', '-')}" for name in beside)
         raise KognicInputError(f"--conn-id names a connection, which has what {named} would say: keep one.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.answers import Sunsets
 from airflow_provider_kognic.core.contract.assumptions import ASSUMPTIONS
 from airflow_provider_kognic.core.contract.contract import Contract
-from airflow_provider_kognic.core.contract.description.searching import search
-from airflow_provider_kognic.core.contract.judging.by_description import judge_description
+from airflow_provider_kognic.core.contract.description.searching import Found, search
+from airflow_provider_kognic.core.contract.judging.by_description import judge_description, judge_input_api
 from airflow_provider_kognic.core.contract.judging.verdicts import (
     confirmed,
     contradicted,
@@ -21,6 +22,7 @@ from airflow_provider_kognic.core.contract.judging.verdicts import (
 from airflow_provider_kognic.core.contract.questions import Questions
 from airflow_provider_kognic.core.contract.replies import Asker
 from airflow_provider_kognic.core.contract.report import date_of
+from airflow_provider_kognic.core.errors import KognicConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +36,8 @@ def ask_for_contract(
 ) -> Contract:
     """Ask the service for its description and for a few listings, and judge every assumption.
 
-    But for the request for a token, only GETs are made, of the API's own host.
+    But for the request for a token, only GETs are made, of the API's own host; and of the input API's, where the
+    settings have one: its own description is looked for likewise.
 
     Args:
         settings: Where Kognic is and how to reach it.
@@ -48,6 +51,7 @@ def ask_for_contract(
     """
     tokens, sunsets = TokenProvider(settings), Sunsets()
     asker = Asker(settings, tokens, sunsets, sleep=sleep)
+    inputs = _of_the_input_api(settings, tokens, sunsets, sleep)
     try:
         judged = [Questions(asker, dataset).ask()]
         found = search(asker)
@@ -57,18 +61,44 @@ def ask_for_contract(
         judged.append(_judge_token(tokens.lifetime))
         if found.described is not None:
             judged.append(judge_description(found.described, settings))
+        says = found.says
+        if inputs is not None:
+            other = _search_in_input_api(inputs)
+            says = f"{says}; of the input API: {other.says}"
+            if other.described is not None:
+                # What the dataset API's own description does not have is no news then.
+                own = judge_input_api(other.described)
+                judged = [{name: one for name, one in by.items() if name not in own} for by in judged] + [own]
     finally:
         asker.close()
+        if inputs is not None:
+            inputs.close()
         tokens.close()
     return Contract(
         host=settings.host,
         asked_at=datetime.now(timezone.utc).replace(microsecond=0),
         judged=_merged(judged),
-        description=found.says,
-        asked=tuple(asker.asked),
+        description=says,
+        asked=(*asker.asked, *(f"of the input API: {line}" for line in (inputs.asked if inputs else ()))),
         sunsets={endpoint: date_of(date) for endpoint, date in sunsets.dates.items()},
         provider=_version(),
     )
+
+
+def _of_the_input_api(
+    settings: Settings, tokens: TokenProvider, sunsets: Sunsets, sleep: Callable[[float], object]
+) -> Asker | None:
+    """Return what asks the input API, None where nobody says where that is, or it is the dataset API's host."""
+    if settings.input_host is None or settings.input_host == settings.base_url:
+        return None
+    return Asker(replace(settings, base_url=settings.input_host), tokens, sunsets, sleep=sleep)
+
+
+def _search_in_input_api(asker: Asker) -> Found:
+    try:
+        return search(asker)
+    except KognicConnectionError:  # nothing but scenes hangs on it
+        return Found(None, "there is no connection to it", None)
 
 
 def _judge_page(*, has_page: bool | None) -> Judgement:

@@ -62,6 +62,8 @@ _OF_THE_API: tuple[Callable[[Described], Judgement], ...] = (
     documents.schema_version,
     documents.stream_types,
     documents.geometries,
+)
+_OF_THE_INPUT_API: tuple[Callable[[Described], Judgement], ...] = (
     scenes.scene_summary,
     scenes.scene_status,
     scenes.scene_query,
@@ -74,4 +76,10 @@ def judge_description(described: Described, settings: Settings) -> dict[str, Jud
     """Return what a description says of each assumption that it can say something of, by its name."""
     # Each is called as the assumption that it judges.
     found = {judge.__name__: judge(described, settings) for judge in _OF_ACCESS}
-    return found | {judge.__name__: judge(described) for judge in _OF_THE_API}
+    found |= {judge.__name__: judge(described) for judge in _OF_THE_API}
+    return found | judge_input_api(described)
+
+
+def judge_input_api(described: Described) -> dict[str, Judgement]:
+    """Return what a description says of what is assumed of the input API alone, by its name."""
+    return {judge.__name__: judge(described) for judge in _OF_THE_INPUT_API}
