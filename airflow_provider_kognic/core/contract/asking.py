@@ -53,9 +53,10 @@ def ask_for_contract(
     asker = Asker(settings, tokens, sunsets, sleep=sleep)
     inputs = _of_the_input_api(settings, tokens, sunsets, sleep)
     try:
-        judged = [Questions(asker, dataset).ask()]
+        questions = Questions(asker, dataset)
+        judged = [questions.ask()]
         found = search(asker)
-        if not asker.answered:
+        if found.described is None and not questions.answered:
             raise asker.refusal()
         judged.append({"description_page": _judge_page(has_page=found.has_page)})
         judged.append(_judge_token(tokens.lifetime))

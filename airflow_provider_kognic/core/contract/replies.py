@@ -64,6 +64,11 @@ class Reply:
         return self.status is not None and 200 <= self.status < 300 and not self.problem  # noqa: PLR2004 - 2xx
 
     @property
+    def says_something(self) -> bool:
+        """Whether it says something of what was asked for, as 200 and 404 do; not who may ask, or when."""
+        return self.status is not None and self.status < 500 and self.status not in _REFUSALS  # noqa: PLR2004
+
+    @property
     def redirects(self) -> bool:
         """Whether it sends elsewhere."""
         return self.status is not None and 300 <= self.status < 400  # noqa: PLR2004 - 3xx
@@ -83,7 +88,6 @@ class Asker:
 
     Attributes:
         asked: What was asked, a line each, without what may be a name.
-        answered: Whether any GET was answered with something about what was asked for, such as 200 or 404.
     """
 
     def __init__(
@@ -96,7 +100,6 @@ class Asker:
     ) -> None:
         self.settings = settings
         self.asked: list[str] = []
-        self.answered = False
         self._refusal: KognicError | None = None
         self._tokens = tokens
         self._sleep = sleep
@@ -131,7 +134,6 @@ class Asker:
             self._sleep(min(_LONGEST_WAIT, parse_retry_after(reply.headers.get("retry-after")) or number))
         query = f"?{'&'.join(sorted(params))}" if params else ""
         self.asked.append(f"GET {shown(url)}{query}: {reply}")
-        self.answered |= reply.status is not None and reply.status < 500 and reply.status not in _REFUSALS  # noqa: PLR2004
         return reply
 
     def own(self, url: str) -> str | None:
