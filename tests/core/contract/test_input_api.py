@@ -39,7 +39,7 @@ def test_its_own_description_says_what_holds_of_scenes(
     emulator.set_faults(description=described)
     contract = ask_for_contract(settings_for(emulator, input_host=other.url))
     assert verdicts(contract) == {Verdict.CONFIRMED}
-    assert contract.description.endswith("; of the input API: OpenAPI 3.1.0, at /openapi.json")
+    assert contract.description.endswith("; of the input API: OpenAPI 3.0.3, at /openapi.json")
     assert contract.verdict("prediction_creation") is (Verdict.CONFIRMED if described else Verdict.UNKNOWN)
     assert not any("does not have" in said for name in NAMES for said in contract.judgement(name).evidence)
     assert any(line.startswith("of the input API: GET /api: HTTP 200") for line in contract.asked)
