@@ -12,7 +12,11 @@ from airflow_provider_kognic.core.api.answers import Sunsets
 from airflow_provider_kognic.core.contract.assumptions import ASSUMPTIONS
 from airflow_provider_kognic.core.contract.contract import Contract
 from airflow_provider_kognic.core.contract.description.searching import Found, search
-from airflow_provider_kognic.core.contract.judging.by_description import judge_description, judge_input_api
+from airflow_provider_kognic.core.contract.judging.by_description import (
+    announced_in,
+    judge_description,
+    judge_input_api,
+)
 from airflow_provider_kognic.core.contract.judging.verdicts import (
     confirmed,
     contradicted,
@@ -60,13 +64,16 @@ def ask_for_contract(
             raise asker.refusal()
         judged.append({"description_page": _judge_page(has_page=found.has_page)})
         judged.append(_judge_token(tokens.lifetime))
+        announced: dict[str, str] = {}
         if found.described is not None:
+            announced = announced_in(found.described)
             judged.append(judge_description(found.described, settings))
         says = found.says
         if inputs is not None:
             other = _search_in_input_api(inputs)
             says = f"{says}; of the input API: {other.says}"
             if other.described is not None:
+                announced = {**announced_in(other.described), **announced}
                 # What the dataset API's own description does not have is no news then.
                 own = judge_input_api(other.described)
                 judged = [{name: one for name, one in by.items() if name not in own} for by in judged] + [own]
@@ -81,7 +88,7 @@ def ask_for_contract(
         judged=_merged(judged),
         description=says,
         asked=(*asker.asked, *(f"of the input API: {line}" for line in (inputs.asked if inputs else ()))),
-        sunsets={endpoint: date_of(date) for endpoint, date in sunsets.dates.items()},
+        sunsets={endpoint: date_of(date) for endpoint, date in {**announced, **sunsets.dates}.items()},
         provider=_version(),
     )
 
