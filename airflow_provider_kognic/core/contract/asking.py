@@ -43,13 +43,17 @@ def ask_for_contract(
 
     Raises:
         KognicInputError: There is no such dataset, or a setting cannot be used.
-        KognicError: There is no token to be had, or no connection to the API: nothing can be said.
+        KognicError: There is no token to be had, no connection to the API, or nothing that it answers: nothing can
+            be said.
     """
     tokens, sunsets = TokenProvider(settings), Sunsets()
     asker = Asker(settings, tokens, sunsets, sleep=sleep)
     try:
-        judged = [Questions(asker, dataset).ask()]
+        questions = Questions(asker, dataset)
+        judged = [questions.ask()]
         found = search(asker)
+        if found.described is None and not questions.answered:
+            raise asker.refusal()
         judged.append({"description_page": _judge_page(has_page=found.has_page)})
         judged.append(_judge_token(tokens.lifetime))
         if found.described is not None:

@@ -60,6 +60,11 @@ class Questions:
     _found: dict[str, list[Judgement]] = field(default_factory=dict)
     _replies: list[Reply] = field(default_factory=list)
 
+    @property
+    def answered(self) -> bool:
+        """Whether any reply said something of what was asked for."""
+        return any(reply.says_something for reply in self._replies)
+
     def ask(self) -> dict[str, Judgement]:
         """Ask, and return what came of it, by the assumptions' names.
 

@@ -13,6 +13,7 @@ from airflow_provider_kognic.core.errors import (
     KognicAmbiguousError,
     KognicAnswerError,
     KognicConnectionError,
+    KognicError,
     KognicInputError,
     KognicNoAnswerError,
 )
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _GET = frozenset({"GET"})
 _TRIES = 3
 _LONGEST_WAIT = 5.0
+# What says nothing of what is there.
+_REFUSALS = {401, 403, 408, 429}
 _AGAIN = {429, 502, 503, 504}
 # Words of paths that are no names of anybody's.
 _KNOWN = re.compile(
@@ -59,6 +62,11 @@ class Reply:
     def succeeded(self) -> bool:
         """Whether there is something to read."""
         return self.status is not None and 200 <= self.status < 300 and not self.problem  # noqa: PLR2004 - 2xx
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it says something of what was asked for, as 200 and 404 do; not who may ask, or when."""
+        return self.status is not None and self.status < 500 and self.status not in _REFUSALS  # noqa: PLR2004
 
     @property
     def redirects(self) -> bool:
@@ -92,12 +100,18 @@ class Asker:
     ) -> None:
         self.settings = settings
         self.asked: list[str] = []
+        self._refusal: KognicError | None = None
+        self._tokens = tokens
         self._sleep = sleep
         self._calls = Calls(settings, tokens, None, sunsets=sunsets, methods=_GET)
 
     def close(self) -> None:
         """Close the connection."""
         self._calls.close()
+
+    def refusal(self) -> KognicError:
+        """Return the error of the first GET, for who was answered nothing."""
+        return self._refusal or KognicNoAnswerError("nothing was answered.")
 
     def get(self, url: str, params: Mapping[str, str] | None = None, *, tries: int = _TRIES) -> Reply:
         """Ask for something; several times where the service is too busy.
@@ -145,7 +159,8 @@ class Asker:
             answer = self._calls.make("GET", target, [], {**dict(parse_qsl(query)), **(params or {})} or None)
         except KognicAnswerError as error:
             return Reply(error.status, problem="the answer is too long, or cannot be unpacked")
-        except KognicNoAnswerError:
+        except KognicNoAnswerError as error:
+            self._refusal = self._refusal or error
             return Reply(None, problem="no answer, or only a part of one")
         except KognicConnectionError:
             if not self.asked:
@@ -157,7 +172,13 @@ class Asker:
             if not self.asked:
                 raise
             return Reply(None, problem="no request can be made of it")
-        return Reply(answer.status, answer.headers, answer.body)
+        reply = Reply(answer.status, answer.headers, answer.body)
+        if self._refusal is None and not reply.succeeded:
+            try:
+                answer.data(self._tokens.redact)
+            except KognicError as error:
+                self._refusal = error
+        return reply
 
 
 def shown(url: str) -> str:

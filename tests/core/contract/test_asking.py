@@ -15,6 +15,10 @@ from airflow_provider_kognic.core.errors import (
     KognicConnectionError,
     KognicCredentialsError,
     KognicInputError,
+    KognicNoAnswerError,
+    KognicPermissionError,
+    KognicServerError,
+    KognicUnauthorizedError,
 )
 from airflow_provider_kognic.emulator import demo
 from tests.core.contract.contradictions import CONTRADICTIONS
@@ -251,6 +255,14 @@ def test_who_cannot_ask_says_so(asked: Any, emulator: Emulator) -> None:
     wrong = settings_for(emulator, credentials=("nobody", "wrong-secret"))
     with pytest.raises(KognicCredentialsError):
         ask_for_contract(wrong)
+    for rule, error in (
+        ({"kind": "status", "status": 403}, KognicPermissionError),
+        ({"kind": "status", "status": 401}, KognicUnauthorizedError),
+        ({"kind": "status", "status": 500}, KognicServerError),
+        ({"kind": "drop_before"}, KognicNoAnswerError),
+    ):
+        with pytest.raises(error):
+            asked(rules=[{**rule, "match": {"path": "^/(api|openapi|v2|v1/datasets)"}}])
     nowhere = settings_for(emulator, base_url=f"http://127.0.0.1:{free_port()}")
     with pytest.raises(KognicConnectionError):
         ask_for_contract(nowhere)

@@ -9,6 +9,7 @@ import html
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 # What is looked into: a page or a script that is longer is a program, and names nothing.
@@ -17,6 +18,7 @@ MOST_BYTES = 4_000_000
 _MOST_LINKS = 20
 _MOST_SCRIPTS = 6
 _MOST_EMBEDDED = 5
+_MOST_TRIED = 20
 # A name and what it is set to, as a script, its JSON, or an attribute has it.
 _NAMED = re.compile(
     r"""["']?\b(?:url|configUrl|config-url|spec-url|specUrl|swaggerUrl|swagger-url|openapiUrl|data-url)"""
@@ -95,7 +97,7 @@ def _embedded(text: str) -> list[dict[str, Any]]:
     decoder = json.JSONDecoder()
     objects: list[dict[str, Any]] = []
     for pattern in (_EMBEDDED, _TAGGED):
-        for found in pattern.finditer(text):
+        for found in islice(pattern.finditer(text), _MOST_TRIED):
             try:
                 parsed, _ = decoder.raw_decode(text, found.end())
             except (ValueError, RecursionError):

@@ -12,8 +12,8 @@ Node = dict[str, Any]
 
 _LONGEST_CHAIN = 20
 _DEEPEST = 12
-# Of one document. A schema may name itself, and more of them than anybody could look at.
-_MOST_STEPS = 1_000_000
+# Of one document: a schema may name itself, and more of them than anybody could look at.
+MOST_STEPS = 200_000
 
 
 def node(value: object) -> Node:
@@ -31,20 +31,23 @@ class Document:
 
     Args:
         root: All of it.
+
+    Attributes:
+        steps: From how many places to others it was followed; there is a bound.
     """
 
     def __init__(self, root: Node) -> None:
         self.root = root
-        self._steps = 0
+        self.steps = 0
 
     def resolved(self, value: object) -> Node:
         """Return what an object says, with what it refers to; an empty one where that leads nowhere."""
         found = node(value)
         beside: Node = {}
         for _ in range(_LONGEST_CHAIN):
-            self._steps += 1
-            if self._steps > _MOST_STEPS:
+            if self.steps >= MOST_STEPS:
                 return {}
+            self.steps += 1
             reference = found.get("$ref")
             if not isinstance(reference, str):
                 return {**found, **beside} if beside else found

@@ -25,17 +25,16 @@ ANNOTATIONS = ("GET", "/v2/scenes/{}/annotations")
 CALIBRATIONS = ("GET", "/v1/calibrations")
 
 _SENSORS = ("cameras", "lidars", "frameRelativeTimes")
-_STATUSES = frozenset(
-    {
-        "pending",
-        "processing",
-        "created",
-        "failed",
-        "indexed",
-        "invalidated:broken-input",
-        "invalidated:duplicate",
-        "invalidated:incorrectly-created",
-    }
+# No set: what is described may be anything.
+_STATUSES = (
+    "pending",
+    "processing",
+    "created",
+    "failed",
+    "indexed",
+    "invalidated:broken-input",
+    "invalidated:duplicate",
+    "invalidated:incorrectly-created",
 )
 
 
