@@ -107,7 +107,7 @@ def test_names_switch_it_and_without_them_nothing_is_said(
     }
     # This server reads no gzip: nothing is lost.
     assert run.xcom("upload", "summary")["uploaded"] == 3
-    assert run.output.count("does not take compressed predictions") == 1
+    assert "does not take compressed predictions" in run.output
     assert not [route for route in server.stats()["requests"] if route.startswith("GET")]
 
 

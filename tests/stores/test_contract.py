@@ -1,54 +1,43 @@
-"""A contract in a real S3, and one whose store is in trouble."""
+"""The answer of `contract` in an object store."""
 
-from datetime import datetime, timezone
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_kognic.core.api.switches import Switches
-from airflow_provider_kognic.core.contract.contract import Contract, Judgement, Verdict
-from airflow_provider_kognic.core.errors import KognicInputError, KognicStoreError
-from airflow_provider_kognic.core.retries import Backoff, may_repeat
-from airflow_provider_kognic.core.stores.patience import Patience
-from airflow_provider_kognic.hooks.connections import Assumed
-from airflow_provider_kognic.task.contracts import switched
+from airflow_provider_kognic.cli import main
+from airflow_provider_kognic.core.contract.contract import Contract
+from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.task.paths import to_path
 from tests.stores import faults
-from tests.stores.faults import Says
-from tests.stores.s3 import S3
 
-HOST = "dataset.app.kognic.com"
-THERE = Assumed("s3://ml@preds/kognic/contract.json")
-QUICK = Backoff(first=0.01, most=0.02)
+if TYPE_CHECKING:
+    from airflow_provider_kognic.emulator.testing import Emulator
+    from tests.stores.s3 import S3
+
+WHERE = "s3://ml@preds/answers/contract.json"
 
 
 @pytest.fixture
-def stored(s3: S3) -> S3:
-    judged = {"compression": Judgement(Verdict.CONFIRMED)}
-    s3.put_all({"kognic/contract.json": Contract(HOST, datetime.now(timezone.utc), judged).dump()})
-    return s3
+def arguments(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("KOGNIC_CLIENT_ID", emulator.client_id)
+    monkeypatch.setenv("KOGNIC_CLIENT_SECRET", emulator.client_secret)
+    emulator.set_faults(description=True, predictions_listing=True)
+    return ["contract", "--host", emulator.url, "--auth-host", emulator.url]
 
 
-def test_it_is_read(stored: S3) -> None:
-    assert switched(THERE, HOST, Patience(60)) == Switches(compression=True)
+def test_it_is_saved_there_and_read_from_there(s3: S3, arguments: list[str]) -> None:
+    assert main([*arguments, "--save", WHERE, "--report", "s3://ml@preds/answers/contract.md"]) == 0
+    assert s3.keys("answers/") == ["answers/contract.json", "answers/contract.md"]
+    assert Contract.load(to_path(WHERE)).value("body_limit") == 300_000_000
+    with pytest.raises(KognicInputError, match="is not there"):
+        Contract.load(to_path("s3://ml@preds/answers/none.json"))
 
 
-def test_a_store_that_does_not_answer_is_asked_again(stored: S3) -> None:
-    fault = stored.proxy.add(faults.UNAVAILABLE, "read", times=6)
-    assert switched(THERE, HOST, Patience(60, QUICK)).compression
-    assert fault.happened == 6
-
-
-def test_one_that_never_answers_ends_the_try_and_not_the_task(stored: S3) -> None:
-    stored.proxy.add(faults.UNAVAILABLE, "read")
-    with pytest.raises(
-        KognicStoreError, match=r"'contract' s3://ml@preds/kognic/contract\.json cannot be read"
-    ) as caught:
-        switched(THERE, HOST, Patience(0.1, QUICK))
-    assert may_repeat(caught.value, idempotent=True)
-
-
-def test_what_is_not_there_or_not_allowed_ends_the_task(stored: S3) -> None:
-    with pytest.raises(KognicInputError, match=r"nothing.json' is not there.*nothing was sent"):
-        switched(Assumed("s3://ml@preds/nothing.json"), HOST, Patience(60))
-    stored.proxy.add(Says(403, "AccessDenied"), "read")
-    with pytest.raises(KognicInputError, match="cannot be read"):
-        switched(THERE, HOST, Patience(60))
+def test_a_store_that_says_no_is_told(
+    s3: S3, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3.proxy.add(faults.DENIED, "write")
+    assert main([*arguments, "--save", WHERE]) == 2
+    assert "s3://ml@preds/answers/contract.json cannot be written: " in capsys.readouterr().err

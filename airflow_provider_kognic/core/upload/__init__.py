@@ -10,7 +10,8 @@ stream of events. It may import everything of the core but `api`: protocols suff
                   reconciliation <--------+
 
 What happens after an error is decided by the table in `core.retries`, what to do about an entry of the source by
-`reading.decide`, and what a look at the group's listing means by `reconciliation.doubts`.
+`reading.decide`, and what a look at the group's listing means by `reconciliation.doubts`. What of the API is
+optional is made use of where `switches` say so: `packing` compresses, `keys` tell one prediction from another.
 
 Seven things bound how fast it goes. They stand in a row; a prediction passes one after the other:
 
