@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_kognic.core.api.contents import MOST_BYTES, Contents
 from airflow_provider_kognic.core.api.input_api.annotations import SceneDocuments
-from airflow_provider_kognic.core.api.input_api.contents import MOST_BYTES, Contents
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
@@ -77,7 +77,7 @@ def test_no_token_goes_to_the_host_of_a_signed_address(emulator: Emulator) -> No
 
 def test_the_emulators_own_addresses(emulator: Emulator) -> None:
     """They are refused with a token, so none came with it; each annotation's document is its own."""
-    documents = [{"openlabel": {"objects": {str(number): {}}}} for number in range(3)]
+    documents: list[Any] = [{"openlabel": {"objects": {str(number): {}}}} for number in range(3)]
     (scene,) = emulator.seed(scenes=[{"annotations": documents}])["scenes"]
     emulator.set_faults(input_api=True)
     settings = settings_for(emulator, input_host=emulator.url)
