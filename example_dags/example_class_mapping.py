@@ -32,6 +32,7 @@ import re
 import struct
 import tempfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -45,10 +46,9 @@ from airflow_provider_kognic.operators.predictions import (
     UploadPredictionsOperator,
 )
 
-try:
+ApprovalOperator: Any = None
+with suppress(ImportError, AirflowException):  # before Airflow 3.1 nobody can be asked
     from airflow.providers.standard.operators.hitl import ApprovalOperator
-except (ImportError, AirflowException):  # before Airflow 3.1 nobody can be asked
-    ApprovalOperator = None  # type: ignore[assignment, misc]
 
 # Grey level -> class of the model.
 CLASSES = {0: "sky", 1: "road"}

@@ -58,6 +58,7 @@ PUBLIC: dict[str, str] = {
     "api.answers": "Answer Sunsets clean_message created_uuid",
     "api.async_client": "AsyncKognicClient",
     "api.client": "KognicClient",
+    "api.contents": "Contents shown",
     "api.endpoints": "annotations_url datasets_url groups_url prediction_body predictions_url user_agent",
     "api.exchange.background": "Background Stopped T in_daemon_thread",
     "api.exchange.bodies": "Collected UnreadableBody most_bytes read_all succeeded unpacked",
@@ -75,7 +76,6 @@ PUBLIC: dict[str, str] = {
     "api.input_api.annotations": "SceneDocuments",
     "api.input_api.async_client": "AsyncInputClient",
     "api.input_api.client": "InputClient input_host_of",
-    "api.input_api.contents": "Contents shown",
     "api.input_api.endpoints": (
         "calibrations_url external_ids_body query_url scene_annotations_url scene_query scene_url "
         "scene_uuids_body"

@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_kognic.core.api.exchange.switches import Switches
+from airflow_provider_kognic.core.api.switches import Switches
 from airflow_provider_kognic.core.contract.contract import Contract, Judgement, Verdict
 from airflow_provider_kognic.core.errors import KognicInputError, KognicStoreError
 from airflow_provider_kognic.core.retries import Backoff, may_repeat

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # Scenes that nobody knows, where none is known, after which it is the endpoint that is not there.
 _UNKNOWN_IN_A_ROW = 20
 _NAMED = 5
+# Why annotations that a dataset has are not known: the API that lists their documents lists none.
+_NOT_LISTED = "not_listed"
 _LONGEST = 300
 
 
@@ -122,6 +124,7 @@ def annotated_classes(
     scenes: Sequence[str],
     *,
     of: int,
+    annotated: bool = False,
     readers: int = 1,
     stopping: Callable[[], bool] = lambda: False,
 ) -> AnnotatedClasses:
@@ -131,6 +134,7 @@ def annotated_classes(
         reader: Reads them.
         scenes: The scenes.
         of: How many scenes there are, of which these are some.
+        annotated: Whether each is known to have annotations: where none are listed, they cannot be read then.
         readers: Scenes that are asked for at a time; of each, one document is in memory.
         stopping: Tells whether nobody waits for it any more.
 
@@ -138,7 +142,7 @@ def annotated_classes(
         KognicStoppedError: Nobody does.
         KognicInputError: There are more classes than a mapping can have.
     """
-    survey = _Survey()
+    survey = _Survey(annotated=annotated)
     for scene, found in zip(scenes, _read_ahead(reader, scenes, readers, stopping), strict=False):
         survey.add(scene, found)
         if survey.is_over:
@@ -198,8 +202,9 @@ def _read_ahead(
 class _Survey:
     """Gathers what was found, and knows when it is no use to go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, annotated: bool) -> None:
         self.is_over = False
+        self._annotated = annotated
         self._counts = ClassCounts("the annotations")
         self._asked = self._read = self._documents = self._undecoded = 0
         self._segmentation = False
@@ -218,6 +223,8 @@ class _Survey:
             self.is_over = not is_unknown or in_a_row
             return
         self._read += 1
+        if self._annotated and not (found.documents or found.unread):
+            self._note(scene, _NOT_LISTED, "the input API lists no annotations of a scene that has some")
         for reason, message in found.unread:
             self._note(scene, reason, message)
         for document in found.documents:

@@ -19,6 +19,7 @@ from airflow_provider_kognic.core.classes.names import quoted
 from airflow_provider_kognic.core.classes.predictions import PredictedClasses
 from airflow_provider_kognic.core.classes.proposal import Proposal, without_row
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.texts import brief, sentence
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows
 
@@ -85,7 +86,7 @@ def as_xcom(proposal: Proposal, place: str | None = None) -> dict[str, Any]:
     given = as_json(proposal)
     for side in ("predictions", "annotations"):
         given[side] = {**given[side], "classes": list(given[side]["classes"])}
-    given["file"] = place
+    given["file"] = None if place is None else masked(place)
     if (size := len(json.dumps(given).encode())) > MOST_XCOM_BYTES:
         if place is None:
             raise KognicInputError(

@@ -63,7 +63,7 @@ class ProposalFile:
             KognicStoreError: The store does not answer.
         """
         try:
-            content = self._ask(partial(_content, self.path))
+            content = self._ask(partial(files.read_up_to, self.path, MOST_BYTES + 1))
         except FileNotFoundError:
             return None
         except KognicError:
@@ -118,12 +118,6 @@ def read_proposal(path: Any, *, argument: str, asking: Asking | None = None) -> 
     if found is None:
         raise KognicInputError(f"{argument!r} is {path}, and there is no such file.")
     return found
-
-
-def _content(path: Any) -> bytes:
-    with files.open_to_read(path) as file:
-        content: bytes = file.read(MOST_BYTES + 1)
-    return content
 
 
 def _replace(path: Any, content: bytes) -> None:

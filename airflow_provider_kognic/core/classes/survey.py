@@ -106,5 +106,10 @@ def _annotated(
         return AnnotatedClasses(known=Known.NONE, why=("the dataset has no annotations.",))
     chosen = sampled((str(UUID(bytes=key)) for key in there), annotations.most, predicted)
     return annotated_classes(
-        annotations.reader, chosen, of=len(there), readers=annotations.readers, stopping=stopping
+        annotations.reader,
+        chosen,
+        of=len(there),
+        annotated=annotations.scenes is not None,
+        readers=annotations.readers,
+        stopping=stopping,
     )

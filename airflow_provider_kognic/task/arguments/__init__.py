@@ -13,7 +13,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.classes.arguments import SUFFIX, Agreed, is_proposal
+from airflow_provider_kognic.core.classes.arguments import Agreed, is_proposal
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.groups.ensure import IfExists
 from airflow_provider_kognic.core.options import MaxFailures, UploadOptions
@@ -21,7 +21,11 @@ from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows
 from airflow_provider_kognic.core.values import check_choice, check_flag
 from airflow_provider_kognic.task.arguments import model_results
-from airflow_provider_kognic.task.arguments.classes import is_proposal_path
+from airflow_provider_kognic.task.arguments.classes import (
+    FROM_PREDICTIONS,
+    check_class_mapping_goes_with,
+    is_proposal_given,
+)
 from airflow_provider_kognic.task.arguments.rendering import is_known, is_nothing, rendered_to_nothing
 from airflow_provider_kognic.task.arguments.scenes import SceneNames, check_scene_cache
 from airflow_provider_kognic.task.paths import is_path
@@ -29,7 +33,6 @@ from airflow_provider_kognic.task.paths import is_path
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.formats.options import FormatOptions
 
-FROM_PREDICTIONS = "from_predictions"
 # What names Airflow's task state store, as a journal.
 TASK = "task"
 
@@ -187,10 +190,10 @@ class GroupArguments:
         if is_known(operator, "if_exists"):
             check_choice(operator.if_exists, "if_exists", IfExists)
         if is_known(operator, "class_mapping_agreed"):
-            _check_agreed(operator)
+            Agreed.parse(operator.class_mapping_agreed, "class_mapping_agreed")
         model_results.check_parsed(operator, partial(is_known, operator))
         if is_known(operator, "class_mapping"):
-            _check_what_goes_with_a_class_mapping(operator)
+            check_class_mapping_goes_with(operator)
 
     @classmethod
     def of(cls, operator: Any) -> GroupArguments:
@@ -202,9 +205,9 @@ class GroupArguments:
         Raises:
             KognicInputError: Naming the first argument that is wrong.
         """
-        _check_what_goes_with_a_class_mapping(operator)
+        check_class_mapping_goes_with(operator)
         mapping = operator.class_mapping
-        surveyed, proposed = mapping == FROM_PREDICTIONS, _is_proposal(mapping)
+        surveyed, proposed = mapping == FROM_PREDICTIONS, is_proposal_given(mapping)
         return cls(
             dataset=check_text(operator.dataset, "'dataset'"),
             name=check_text(operator.name, "'name'"),
@@ -212,7 +215,7 @@ class GroupArguments:
             class_mapping=None if surveyed or proposed else check_class_mapping(mapping),
             from_predictions=surveyed,
             proposal=mapping if proposed else None,
-            agreed=_check_agreed(operator),
+            agreed=Agreed.parse(operator.class_mapping_agreed, "class_mapping_agreed"),
             predictions=operator.predictions,
             manifest=operator.manifest,
             formats=model_results.options_of(operator),
@@ -337,46 +340,6 @@ def _given_options(operator: Any, known: Callable[[str], bool]) -> dict[str, Any
     return given
 
 
-def _is_proposal(mapping: Any) -> bool:
-    """Tell whether a class mapping is a proposal: its file, or what the survey's task handed on."""
-    return is_proposal(mapping) or is_proposal_path(mapping)
-
-
-def _check_agreed(operator: Any) -> Agreed:
-    return Agreed.parse(operator.class_mapping_agreed, "class_mapping_agreed")
-
-
 def _unless_none(value: Any) -> Any:
     """Return the value, or None for what a template makes of None where it does not render natively."""
     return None if is_nothing(value) else value
-
-
-def _check_what_goes_with_a_class_mapping(operator: Any) -> None:
-    """Say what does not go together: a source is for `from_predictions`, and that is nothing without one.
-
-    How a source is read may be said without one: `default_args` say it to every task of a Dag.
-    """
-    mapping = operator.class_mapping
-    if _is_proposal(mapping):
-        if operator.class_mapping_overrides is not None:
-            raise KognicInputError(
-                f"'class_mapping_overrides' is for class_mapping={FROM_PREDICTIONS!r} only: edit the rows of the"
-                " proposal."
-            )
-        if operator.predictions is not None and operator.manifest is not None:
-            raise KognicInputError("give 'predictions' or 'manifest' beside a proposal; both are given.")
-    elif mapping != FROM_PREDICTIONS:
-        if isinstance(_unless_none(mapping), str):
-            raise KognicInputError(
-                f"class_mapping must be rows, a dict, {FROM_PREDICTIONS!r}, or the path of a proposal ({SUFFIX}),"
-                f" not {brief(mapping)}."
-            )
-        also = " or a proposal"
-        for name, what in (("predictions", also), ("manifest", also), ("class_mapping_overrides", "")):
-            if getattr(operator, name) is not None:
-                raise KognicInputError(f"{name!r} is for class_mapping={FROM_PREDICTIONS!r}{what} only.")
-    elif (operator.predictions is None) == (operator.manifest is None):
-        which = "neither is" if operator.predictions is None else "both are"
-        raise KognicInputError(
-            f"class_mapping={FROM_PREDICTIONS!r} takes either 'predictions' or 'manifest'; {which} given."
-        )

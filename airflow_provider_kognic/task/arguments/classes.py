@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.classes.arguments import SUFFIX, parse_max_scenes
+from airflow_provider_kognic.core.classes.arguments import SUFFIX, is_proposal, parse_max_scenes
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.values import check_connections
@@ -16,6 +16,8 @@ from airflow_provider_kognic.task.paths import is_path
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.formats.options import FormatOptions
+
+FROM_PREDICTIONS = "from_predictions"
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,48 @@ def check_report(value: Any) -> Any:
 def is_proposal_path(value: object) -> bool:
     """Tell whether a value can be the path of a proposal's file."""
     return is_path(value) and str(value).strip().endswith(SUFFIX)
+
+
+def is_proposal_given(mapping: object) -> bool:
+    """Tell whether a class mapping is a proposal: its file, or what the survey's task handed on."""
+    return is_proposal(mapping) or is_proposal_path(mapping)
+
+
+def check_class_mapping_goes_with(operator: Any) -> None:
+    """Say what does not go together: a source is for `from_predictions`, and that is nothing without one.
+
+    How a source is read may be said without one: `default_args` say it to every task of a Dag.
+
+    Args:
+        operator: Has the arguments as attributes.
+
+    Raises:
+        KognicInputError: Naming what does not.
+    """
+    mapping = operator.class_mapping
+    if is_proposal_given(mapping):
+        if operator.class_mapping_overrides is not None:
+            raise KognicInputError(
+                f"'class_mapping_overrides' is for class_mapping={FROM_PREDICTIONS!r} only: edit the rows of the"
+                " proposal."
+            )
+        if operator.predictions is not None and operator.manifest is not None:
+            raise KognicInputError("give 'predictions' or 'manifest' beside a proposal; both are given.")
+    elif mapping != FROM_PREDICTIONS:
+        if isinstance(mapping, str) and not is_nothing(mapping):
+            raise KognicInputError(
+                f"class_mapping must be rows, a dict, {FROM_PREDICTIONS!r}, or the path of a proposal ({SUFFIX}),"
+                f" not {brief(mapping)}."
+            )
+        also = " or a proposal"
+        for name, what in (("predictions", also), ("manifest", also), ("class_mapping_overrides", "")):
+            if getattr(operator, name) is not None:
+                raise KognicInputError(f"{name!r} is for class_mapping={FROM_PREDICTIONS!r}{what} only.")
+    elif (operator.predictions is None) == (operator.manifest is None):
+        which = "neither is" if operator.predictions is None else "both are"
+        raise KognicInputError(
+            f"class_mapping={FROM_PREDICTIONS!r} takes either 'predictions' or 'manifest'; {which} given."
+        )
 
 
 def _check_max_connections(value: Any) -> int | None:

@@ -265,6 +265,24 @@ def test_scenes_that_the_input_api_does_not_know(emulator: Emulator, data: Data)
         assert "It was given up after 20 scenes." in found.annotations.why
 
 
+def test_annotations_that_a_dataset_has_and_the_input_api_does_not_list(
+    emulator: Emulator, data: Data
+) -> None:
+    """They are there, and cannot be read: that is not the same as none."""
+    hidden = data.scenes[1]
+    emulator.change_faults(
+        rules=[{"kind": "garbage", "body": "[]", "match": {"path": f"^/v2/scenes/{hidden}"}}]
+    )
+    found = proposed(emulator, data.rows(named("road")), data.uuid)
+    assert (found.annotations.known, found.annotations.unread) == (Known.PARTLY, {"not_listed": 1})
+    emulator.change_faults(rules=[{"kind": "garbage", "body": "[]", "match": LISTS}])
+    found = proposed(emulator, data.rows(named("road")), data.uuid)
+    assert (found.annotations.known, found.annotations.unread) == (Known.UNKNOWN, {"not_listed": 3})
+    assert len(found.annotations.why) == 1
+    assert "the input API lists no annotations of a scene that has some" in found.annotations.why[0]
+    assert proposed(emulator, data.rows(named("road"))).annotations.known is Known.NONE
+
+
 def test_a_dataset_that_there_is_not_is_an_error(emulator: Emulator, data: Data) -> None:
     """With the input API and without."""
     for host in (emulator.url, None):

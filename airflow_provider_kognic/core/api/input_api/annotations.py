@@ -6,8 +6,8 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
+from airflow_provider_kognic.core.api.contents import Contents
 from airflow_provider_kognic.core.api.input_api.client import InputClient, input_host_of
-from airflow_provider_kognic.core.api.input_api.contents import Contents
 from airflow_provider_kognic.core.errors import KognicRowError
 
 if TYPE_CHECKING:
