@@ -11,6 +11,7 @@ even within a function, and no emulator.
     reporting       events and who observes them: tally, progress, receipts, plans
     openlabel       what is wrong with a document
     sources         where predictions come from
+    scenes          what is known of scenes, and what they are called
     journal         what was intended and what came of it, from one attempt to the next
     options, values what an upload may be told; single values checked
     models, reasons the records that the parts hand to each other, and why a prediction is what it is

@@ -8,6 +8,8 @@ and `reading` with h11), past a proxy by httpx's. Beside them stand `endpoints` 
 `network` (proxies and certificates), `answers` (a status and a body into data or an error, by one table) and
 `http_errors` (what was raised into ours: sent, or certainly not?).
 
+`input_api` is the same for the input API, by the same means.
+
 It may import `errors`, `retries`, `paging`, `values`, `models` and `cancellation` of the core. The upload, the
 journal, the sources and the check of documents do not import it: they say in protocols what they need.
 """

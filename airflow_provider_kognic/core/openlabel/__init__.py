@@ -6,9 +6,11 @@ and found to be so by `accept`, fast; the others are read again by `explain`, wh
 the rules twice, on purpose: `accept` accepts nothing that `explain` refuses. `check_content` asks no more than
 whether it is a JSON object with an object `openlabel`. Nothing changes the document: it can be sent as it came.
 
-`rules` is the list, `issues` what is said of a breach, `plausibility` the warnings, `schema` the types, `decoding`
-the bytes. Nothing here knows datasets, or where a document comes from. It imports msgspec and Pillow where they are
-used (importing this loads neither), and of the core `models`, `reasons` and `values`.
+`rules` is the list, and `scene_rules` of what a document has to keep of its scene: `against_scene` holds it
+against what is known of that. `rule` is what a rule is, `issues` what is said of a breach, `plausibility` the
+warnings, `schema` the types, `decoding` the bytes. Nothing here knows datasets, or where a document comes from.
+It imports msgspec and Pillow where they are used (importing this loads neither), and of the core
+`scenes.facts`, `models`, `reasons` and `values`.
 """
 
 from __future__ import annotations

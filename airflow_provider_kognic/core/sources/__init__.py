@@ -15,12 +15,14 @@ again, so the rows of a receipts file are a manifest, too.
     room        so many bytes of documents are in memory at a time
     base        ports, and what an entry is
 
-A new format is one new file, and one line of `opening.FORMATS`. The file holds a source (a frozen dataclass with
-`total` and `__iter__`; its entries come from `base.prediction_of` and `base.refusal`, and a document's `read` may
-be called again and refuses what is too large) and a `base.Format` of three functions: does this look like mine;
-make a source of it, as it is now; find a document again by what its `source` said, or say why that cannot be. Add
-it to the cases of tests/core/sources/test_contract.py, too, which hold for every source.
+A new format is one new file, and one line of `opening.FORMATS`. The file holds a source (a frozen dataclass
+with `total`, `named`, which yields `base.Named` and `base.refusal`s, and `__iter__`, which is `base.as_scenes`
+of that; a document's `read` may be called again and refuses what is too large) and a `base.Format` of three
+functions: does this look like mine; make a source of it, as it is now; find a document again by what its
+`source` said, or say why that cannot be. Add it to the cases of tests/core/sources/test_contract.py, too, which
+hold for every source.
 
+    naming      entries that are named by external ids, whose scenes are looked up
     formats     in which models write their results, each to be joined with a table of scenes; `open_model_source`
     converting  from their rows to documents, for all of them alike
 

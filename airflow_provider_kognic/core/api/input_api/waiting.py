@@ -51,7 +51,7 @@ class WaitingClient:
         return self._wait(lambda: self._client.query_uuids(scene_uuids))
 
     def _wait(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        if self._ended():
+        if self._ended() or self._loop.is_closed():
             raise KognicStoppedError("asked to stop before the input API was asked")
         future = asyncio.run_coroutine_threadsafe(call(), self._loop)
         while not wait([future], _STEP).done:
