@@ -329,6 +329,30 @@ def server(emulator: Emulator) -> Emulator:
     return emulator
 
 
+@pytest.fixture
+def describe_scenes(emulator: Emulator) -> Iterator[Callable[..., None]]:
+    """Describe scenes of the demo otherwise, for this test: `describe_scenes({0: {"cameras": ["CAM"]}})`."""
+    described: set[int] = set()
+
+    def describe(scenes: Mapping[int, Mapping[str, Any]]) -> None:
+        described.update(scenes)
+        emulator.seed(scenes=[{"uuid": demo.scene_uuid(number), **more} for number, more in scenes.items()])
+
+    yield describe
+    describe(
+        {
+            number: {
+                "external_id": f"{demo.DATASET_NAME}/{number}",
+                "cameras": [demo.CAMERA],
+                "lidars": [demo.LIDAR],
+                "frame_relative_times": list(demo.FRAME_RELATIVE_TIMES),
+                "calibration": demo.DATASET_NAME,
+            }
+            for number in described
+        }
+    )
+
+
 @pytest.fixture(scope="session")
 def document() -> dict[str, Any]:
     """A valid, small prediction."""

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -326,16 +327,13 @@ def test_an_unknown_dataset_is_named(folder: Path, emulator: Emulator, credentia
 
 
 def test_documents_that_do_not_fit_their_scenes_are_invalid(
-    folder: Path, emulator: Emulator, credentials: dict[str, str]
+    folder: Path,
+    emulator: Emulator,
+    credentials: dict[str, str],
+    describe_scenes: Callable[..., None],
 ) -> None:
     emulator.set_faults(input_api=True)
-    cameras = {"CAM": [640, 480]}
-    emulator.seed(
-        scenes=[
-            {"uuid": demo.scene_uuid(number), "cameras": cameras if number else {"front": [1, 1]}}
-            for number in range(3)
-        ]
-    )
+    describe_scenes({n: {"cameras": {"CAM": [640, 480]} if n else {"front": [1, 1]}} for n in range(3)})
     done = against(emulator, folder, "--input-host", emulator.url, "--format", "json", **credentials)
     assert done.returncode == 1, done.stderr
     found = {Path(row["source"]).stem: row for row in json.loads(done.stdout)["documents"]}

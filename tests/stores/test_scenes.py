@@ -21,14 +21,11 @@ def test_another_task_asks_for_no_scene_again(
     day: S3,
     server: Emulator,
     connection_to: Callable[..., dict[str, Any]],
+    describe_scenes: Callable[..., None],
 ) -> None:
     """Nor for a name; and no part of it is taken for a journal."""
-    server.seed(
-        scenes=[
-            {"uuid": demo.scene_uuid(i), "external_id": demo.scene_uuid(i), "cameras": {"CAM": [640, 480]}}
-            for i in range(COUNT)
-        ]
-    )
+    described = {"cameras": {"CAM": [640, 480]}}
+    describe_scenes({i: {"external_id": demo.scene_uuid(i), **described} for i in range(COUNT)})
     groups = [server.create_group(), server.create_group()]
     server.set_faults(input_api=True)
     server.reset_stats()

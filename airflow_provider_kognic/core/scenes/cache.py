@@ -32,7 +32,7 @@ MOST_AGE = 24 * 3600.0
 
 # Clocks of two machines differ; what is from further ahead is none of ours.
 _AHEAD = 300.0
-_PLACE = struct.Struct("<IIxx")
+_PLACE = struct.Struct("<II")
 # A store is written to after so many seconds, or lines; on a disk each line is written at once.
 _EVERY = 5.0
 _LINES = MOST_LINES // 2

@@ -41,20 +41,20 @@ def test_an_api_that_says_no_is_asked_no_further(
     emulator: Emulator, caplog: pytest.LogCaptureFixture, settings: dict[str, Any], said: str
 ) -> None:
     """Of a few scenes, as that many were asked for at the same time; it is said once, and counted."""
-    world = World(emulator, [SETUPS[0]] * 60)
+    world = World(emulator, [SETUPS[0]] * 45)
     if "scopes" in settings:
         settings = {**settings, "scopes": {emulator.client_id: settings["scopes"]["{client}"]}}
     emulator.change_faults(**settings)
-    spoiled = [planted(PLANTED[0][0], SETUPS[0])] * 60
+    spoiled = [planted(PLANTED[0][0], SETUPS[0])] * 45
     with caplog.at_level(logging.WARNING):
         done = upload_checked(world, world.rows(spoiled))
     assert {one.outcome for one in done.results.values()} == {Outcome.CREATED}
-    assert done.counts == {"checked": 0, "unchecked": 60, "refused": 0, "warned": 0, "found": {}}
+    assert done.counts == {"checked": 0, "unchecked": 45, "refused": 0, "warned": 0, "found": {}}
     (line,) = off(caplog)
     assert said in line
     assert "Documents go on unchecked" in line
     assert world.asked(SCENES) <= 40
-    assert any("0 documents were checked against their scenes, 60 not" in one for one in caplog.messages)
+    assert any("0 documents were checked against their scenes, 45 not" in one for one in caplog.messages)
 
 
 @pytest.mark.parametrize("endpoints", [False, ["calibrations"]])
@@ -62,12 +62,12 @@ def test_where_there_is_no_such_endpoint_everything_is_404(
     emulator: Emulator, caplog: pytest.LogCaptureFixture, endpoints: Any
 ) -> None:
     """Then no scene is unknown for that; after some it is given up."""
-    world = World(emulator, [SETUPS[0]] * 60)
+    world = World(emulator, [SETUPS[0]] * 45)
     emulator.change_faults(input_api=endpoints)
     with caplog.at_level(logging.WARNING):
-        done = upload_checked(world, world.rows([full(SETUPS[0])] * 60))
+        done = upload_checked(world, world.rows([full(SETUPS[0])] * 45))
     assert {one.outcome for one in done.results.values()} == {Outcome.CREATED}
-    assert done.counts["unchecked"] == 60
+    assert done.counts["unchecked"] == 45
     (line,) = off(caplog)
     assert "all answered with 404" in line
     asked = emulator.stats()["requests"]
