@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.api.exchange.switches import Switches
 from airflow_provider_kognic.core.api.settings import Settings
+from airflow_provider_kognic.core.api.switches import Switches
 from airflow_provider_kognic.core.contract.switching import SWITCHABLE
 from airflow_provider_kognic.core.models import Summary
 from airflow_provider_kognic.core.reporting.conversions import Conversions
