@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_kognic.core.api.exchange.switches import Switches
 from airflow_provider_kognic.core.api.settings import Settings
+from airflow_provider_kognic.core.contract.switching import SWITCHABLE
 from airflow_provider_kognic.core.models import Summary
 from airflow_provider_kognic.core.reporting.conversions import Conversions
 from airflow_provider_kognic.core.reporting.judgement import Failure
@@ -114,6 +116,8 @@ def test_a_summary_is_small_whatever_is_in_it(text: str) -> None:
     """However many scenes, reasons and shards there are, and whatever their names are made of."""
     much = text * 100_000
     left = []
+    by = dict.fromkeys(SWITCHABLE, "the contract of 2026-11-28 (contradicted)")
+    switches = Switches(listing=False, max_body_bytes=10**12, idempotency_key="X" * 100, said_by=by)
     conversions = Conversions()
     conversions.add(much, conversion(text * 1000))
     for number in range(100):
@@ -124,11 +128,12 @@ def test_a_summary_is_small_whatever_is_in_it(text: str) -> None:
         counts = Summary(GROUP, 10**12, 10**12, 10**12, 10**12, 10**12, 1e9).to_dict()
         counts["reasons"] = {f"{status}{much}": 10**12 for status in range(400, 600)}
         summary.knows_conversions(conversions)
+        summary.knows_switches(switches.to_dict())
         summary.knows_sunsets({f"GET /{place}/{text * 1000}": text * 1000 for place in range(10)})
         ended = Ended(counts, Failure(much, retry=False), receipts=much)
         left.append({**summary.leave(ended), "map_index": number})
         assert left[-1]["link"].endswith(GROUP)
-        assert left[-1]["error"].startswith(text * 50)
+        assert left[-1]["error"].startswith(text * 30)
     assert max(len(json.dumps(one)) for one in left) < 4000
     total = summarise(left)
     named = [total.pop("failed_shards"), total.pop("unknown_shards"), total.pop("receipts")]
@@ -201,6 +206,18 @@ def test_endpoints_that_end_are_named_with_their_dates() -> None:
         "GET /v2/scenes": "s3://***@soon",
     }
     assert "sunset" not in summarise(left[2:])
+
+
+def test_a_summary_has_what_was_switched_and_a_sum_that_of_all_shards() -> None:
+    left = []
+    for switches in ({"compression": "on, by s3://key:secret@b"}, {"body_limit": "5 bytes, by me"}, {}):
+        summary = told()
+        summary.knows_switches(switches)
+        left.append(summary.leave(Ended(Summary(GROUP, 3).to_dict(), None)))
+    assert left[0]["switches"] == {"compression": "on, by s3://***@b"}
+    assert "switches" not in left[2]
+    assert summarise(left)["switches"] == {**left[0]["switches"], **left[1]["switches"]}
+    assert "switches" not in summarise(left[2:])
 
 
 def test_a_sum_has_what_became_of_the_rows_of_all_shards() -> None:
