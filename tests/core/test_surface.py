@@ -93,7 +93,7 @@ PUBLIC: dict[str, str] = {
         "error_message group_mapping group_rows not_found_404 prediction_rows predictions_paging "
         "rate_limit_429 retry_after sunset_header whole_listings"
     ),
-    "contract.judging.by_description": "judge_description",
+    "contract.judging.by_description": "announced_in judge_description",
     "contract.judging.documents": "geometries schema_version stream_types",
     "contract.judging.endpoints": (
         "annotations_listing class_mapping_rows datasets_listing group_body group_creation "

@@ -11,7 +11,7 @@ from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.contract.assumptions import ASSUMPTIONS
 from airflow_provider_kognic.core.contract.contract import Contract
 from airflow_provider_kognic.core.contract.description.searching import search
-from airflow_provider_kognic.core.contract.judging.by_description import judge_description
+from airflow_provider_kognic.core.contract.judging.by_description import announced_in, judge_description
 from airflow_provider_kognic.core.contract.judging.verdicts import (
     confirmed,
     contradicted,
@@ -56,7 +56,9 @@ def ask_for_contract(
             raise asker.refusal()
         judged.append({"description_page": _judge_page(has_page=found.has_page)})
         judged.append(_judge_token(tokens.lifetime))
+        announced = {}
         if found.described is not None:
+            announced = announced_in(found.described)
             judged.append(judge_description(found.described, settings))
     finally:
         asker.close()
@@ -67,7 +69,7 @@ def ask_for_contract(
         judged=_merged(judged),
         description=found.says,
         asked=tuple(asker.asked),
-        sunsets={endpoint: date_of(date) for endpoint, date in sunsets.dates.items()},
+        sunsets={endpoint: date_of(date) for endpoint, date in {**announced, **sunsets.dates}.items()},
         provider=_version(),
     )
 

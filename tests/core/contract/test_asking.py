@@ -249,6 +249,15 @@ def test_what_ends_is_named_with_its_date(asked: Any) -> None:
     assert "- GET /v2/datasets: 2027-01-31" in page(contract)
 
 
+def test_what_is_written_ends_too(asked: Any) -> None:
+    """A POST is not made here: of its end only a description says."""
+    date = {"^/v1/predictions-groups/[^/]*/predictions$": "Sat, 31 Jan 2027 00:00:00 GMT"}
+    contract = asked(description=True, sunset_date=date)
+    posts = "POST /v1/predictions-groups/{uuid}/predictions"
+    assert contract.sunsets[posts] == "Sat, 31 Jan 2027 00:00:00 GMT"
+    assert contract.verdict("lasting_endpoints") is Verdict.CONTRADICTED
+
+
 def test_who_cannot_ask_says_so(asked: Any, emulator: Emulator) -> None:
     with pytest.raises(KognicInputError, match="there is no dataset 'nowhere'"):
         asked(dataset="nowhere")

@@ -12,6 +12,7 @@ from airflow_provider_kognic.core.contract.judging import (
     scenes,
     sending,
 )
+from airflow_provider_kognic.core.contract.judging.verdicts import ALL, there
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,19 @@ _OF_THE_API: tuple[Callable[[Described], Judgement], ...] = (
     scenes.scene_annotations,
     scenes.calibrations,
 )
+
+
+def announced_in(described: Described) -> dict[str, str]:
+    """Return when endpoints end of which the description says so, as it is written there.
+
+    No version of OpenAPI has a word for it; some put it beside `deprecated`, under a name of their own.
+    """
+    return {
+        name: value
+        for name, operation in there(described, ALL)
+        for key, value in operation.extensions.items()
+        if "sunset" in key.lower() and isinstance(value, str)
+    }
 
 
 def judge_description(described: Described, settings: Settings) -> dict[str, Judgement]:
