@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.scenes.asking import AsksScenes, Summary
     from airflow_provider_kognic.core.scenes.cache import SceneCache
 
+logger = logging.getLogger(__name__)
+
 # So many scenes that are 404 before any is found: then there is no such endpoint.
 _LEADING = 20
 # So many scenes that say nothing of themselves are asked for their status.
@@ -110,6 +112,13 @@ class KnownScenes:
         if self._there:
             return Scene(scene_uuid, status=UNKNOWN)
         self._leading += 1
+        if self._leading == 1:
+            logger.warning(
+                "The input API answers 404 for scene %s, and has shown no scene before: there is no such endpoint, or"
+                " these credentials see none. %s",
+                scene_uuid,
+                _UNCHECKED,
+            )
         if self._leading >= _LEADING:
             self._scenes.switch_off(
                 f"the first {self._leading} were all answered with 404, so that the API has no such endpoint, or"
