@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ class KnownScenes:
         self._once: Once[Scene | None] = Once(self._find)
         self._sizes_once: Once[dict[str, tuple[int, int]] | None] = Once(self._find_sizes)
         self._there: bool | None = None
+        self._lock = threading.Lock()
         self._leading = 0
         self._silent = 0
 
@@ -111,18 +113,20 @@ class KnownScenes:
             return scene if scene.is_wrong else None
         if self._there:
             return Scene(scene_uuid, status=UNKNOWN)
-        self._leading += 1
-        if self._leading == 1:
+        with self._lock:
+            self._leading += 1
+            number = self._leading
+        if number == 1:
             logger.warning(
-                "The input API answers 404 for scene %s, and has shown no scene before: there is no such endpoint, or"
+                "The input API answers 404 for scene %s, and has shown no scene before: it has no such endpoint, or"
                 " these credentials see none. %s",
                 scene_uuid,
                 _UNCHECKED,
             )
-        if self._leading >= _LEADING:
+        if number >= _LEADING:
             self._scenes.switch_off(
-                f"the first {self._leading} were all answered with 404, so that the API has no such endpoint, or"
-                " these credentials see none of them."
+                f"the first {number} were all answered with 404, so that the API has no such endpoint, or these"
+                " credentials see none of them."
             )
         return None
 
