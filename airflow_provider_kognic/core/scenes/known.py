@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from airflow_provider_kognic.core.scenes.once import Once
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.scenes.asking import AsksScenes, Summary
     from airflow_provider_kognic.core.scenes.cache import SceneCache
+
+logger = logging.getLogger(__name__)
 
 # So many scenes that are 404 before any is found: then there is no such endpoint.
 _LEADING = 20
@@ -42,6 +45,7 @@ class KnownScenes:
         self._once: Once[Scene | None] = Once(self._find)
         self._sizes_once: Once[dict[str, tuple[int, int]] | None] = Once(self._find_sizes)
         self._there: bool | None = None
+        self._lock = threading.Lock()
         self._leading = 0
         self._silent = 0
 
@@ -109,11 +113,20 @@ class KnownScenes:
             return scene if scene.is_wrong else None
         if self._there:
             return Scene(scene_uuid, status=UNKNOWN)
-        self._leading += 1
-        if self._leading >= _LEADING:
+        with self._lock:
+            self._leading += 1
+            number = self._leading
+        if number == 1:
+            logger.warning(
+                "The input API answers 404 for scene %s, and has shown no scene before: it has no such endpoint, or"
+                " these credentials see none. %s",
+                scene_uuid,
+                _UNCHECKED,
+            )
+        if number >= _LEADING:
             self._scenes.switch_off(
-                f"the first {self._leading} were all answered with 404, so that the API has no such endpoint, or"
-                " these credentials see none of them."
+                f"the first {number} were all answered with 404, so that the API has no such endpoint, or these"
+                " credentials see none of them."
             )
         return None
 

@@ -70,6 +70,7 @@ def test_where_there_is_no_such_endpoint_everything_is_404(
     assert done.counts["unchecked"] == 45
     (line,) = off(caplog)
     assert "all answered with 404" in line
+    assert sum("has shown no scene before" in one for one in caplog.messages) == 1
     asked = emulator.stats()["requests"]
     assert sum(sum(asked[route].values()) for route in asked if "/v2/scenes" in route) <= 120
 
