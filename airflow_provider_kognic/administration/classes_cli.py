@@ -10,9 +10,10 @@ Exit code 0: names alone settle the mapping, or somebody has agreed to the one t
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic import convert_cli
@@ -100,19 +101,36 @@ def survey_classes(given: argparse.Namespace) -> int:
     from airflow_provider_kognic.task.paths import to_path
 
     file = None
-    if given.save is not None:
-        file = ProposalFile(to_path(given.save, "--save"), argument="--save")
-        file.check()
-    with _annotations(given) as annotations:
-        proposal = survey(convert_cli.source_of(given, to_path), annotations, progress=_Progress())
-    if file is not None:
-        proposal = file.keep_or_write(proposal)
+    with _nothing_else_on_stdout():
+        if given.save is not None:
+            file = ProposalFile(to_path(given.save, "--save"), argument="--save")
+            file.check()
+        with _annotations(given) as annotations:
+            proposal = survey(convert_cli.source_of(given, to_path), annotations, progress=_Progress())
+        if file is not None:
+            proposal = file.keep_or_write(proposal)
     if given.output == "json":
         sys.stdout.write(f"{json.dumps(as_json(proposal), indent=2)}\n")
     else:
         sys.stdout.write(text_of(proposal))
     _say(proposal, file)
     return SETTLED if proposal.agreed or not any(inexact(proposal)) else TO_LOOK_AT
+
+
+@contextmanager
+def _nothing_else_on_stdout() -> Iterator[None]:
+    """Keep logs out of what another program may read: Airflow, where it is used, writes them to stdout.
+
+    What this provider would log is in the table, or said on stderr.
+    """
+    ours = logging.getLogger("airflow_provider_kognic")
+    before = ours.level
+    ours.setLevel(logging.CRITICAL + 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        ours.setLevel(before)
 
 
 def _say(proposal: Proposal, file: Any) -> None:

@@ -1,6 +1,7 @@
 """The command `classes`, run as a user runs it, against the emulator."""
 
 import json
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -168,6 +169,25 @@ def test_an_airflow_connection_asks_as_a_task_would(
     assert "every annotation was read" in capsys.readouterr().out
     assert classes(drive.folder, "--conn-id", "no_such") == 2
     assert "Airflow knows no connection 'no_such'" in capsys.readouterr().err
+
+
+def test_stdout_has_nothing_but_the_proposal(
+    drive: Drive,
+    emulator: Emulator,
+    airflow_database: Path,
+    connection_to: Callable[..., dict[str, Any]],
+) -> None:
+    """Also where Airflow is used, which logs there: another program may read it."""
+    connection = json.dumps(connection_to(emulator, input_host=emulator.url))
+    done = run(
+        drive.predict("road"),
+        *("--conn-id", "of_a_test", "--output", "json"),
+        command=[sys.executable, "-m", "airflow_provider_kognic", "classes"],
+        AIRFLOW_CONN_OF_A_TEST=connection,
+        AIRFLOW_HOME=str(airflow_database),
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["annotations"]["known"] == "all"
 
 
 def test_it_runs_as_a_process_of_its_own(drive: Drive, tmp_path: Path) -> None:
