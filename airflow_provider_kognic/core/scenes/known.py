@@ -44,6 +44,7 @@ class KnownScenes:
         self._query = Asker("states of scenes", "", patience=patience, level=logging.DEBUG)
         self._once: Once[Scene | None] = Once(self._find)
         self._sizes_once: Once[dict[str, tuple[int, int]] | None] = Once(self._find_sizes)
+        self._probe: Once[bool] = Once(lambda _: self._is_there())
         self._there: bool | None = None
         self._lock = threading.Lock()
         self._leading = 0
@@ -71,6 +72,7 @@ class KnownScenes:
             asker.close()
         self._once.close()
         self._sizes_once.close()
+        self._probe.close()
 
     def flush(self) -> None:
         """Keep what is known."""
@@ -106,8 +108,8 @@ class KnownScenes:
     def _not_found(self, scene_uuid: str) -> Scene | None:
         """Say what a 404 means: the scene is invalidated, or unknown; nothing, where all are answered so."""
         status = self._status(scene_uuid)
-        if status is None and self._there is None:
-            self._there = self._is_there() or None
+        if status is None and self._there is None and self._probe.get(""):
+            self._there = True
         if status is not None:
             scene = Scene(scene_uuid, status=status)
             return scene if scene.is_wrong else None
