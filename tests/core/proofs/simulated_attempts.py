@@ -411,6 +411,7 @@ class Story:
     attempts: list[Attempt] = field(default_factory=list)
     _perhaps: set[tuple[str, int]] = field(default_factory=set)
     _durable: dict[str, str] = field(default_factory=dict)
+    _doubted: set[str] = field(default_factory=set)
     _pages: int = 0
     _sizes: dict[int, dict[str, int]] = field(default_factory=dict)
 
@@ -419,8 +420,14 @@ class Story:
     def durable(self, lines: Iterable[bytes]) -> None:
         """The journal has these lines now."""
         for line in lines:
-            if line[2:3] in b"icrdu":
-                self._durable[line[6:38].decode()] = line[2:3].decode()
+            if (kind := line[2:3].decode()) in "icrdu":
+                scene = line[6:38].decode()
+                # Not sent this time, it is in doubt as it was.
+                if kind == "i" and scene in self._open():
+                    self._doubted.add(scene)
+                elif kind in "crd":
+                    self._doubted.discard(scene)
+                self._durable[scene] = kind
 
     def sends(self, life: Life, scene: str, document: bytes) -> Callable[[BaseException], None]:
         """A prediction is being sent; returns what to call when it was not executed, or perhaps."""
@@ -652,8 +659,7 @@ class Story:
 
     def open_scenes(self) -> set[str]:
         """The scenes of which the journal knows an intent and no outcome."""
-        return {
-            f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}"
-            for one, kind in self._durable.items()
-            if kind in {"i", "d"}
-        }
+        return {f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in self._open()}
+
+    def _open(self) -> set[str]:
+        return self._doubted | {one for one, kind in self._durable.items() if kind in {"i", "d"}}
