@@ -157,12 +157,16 @@ def summary_of(context: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def shortened(summary: dict[str, Any]) -> dict[str, Any]:
-    """Return a summary of which names, what ends, and then its error are cut where all of it is too much."""
+    """Return a summary of which names are cut where all of it is too much, and what ends and is switched left out.
+
+    The log has these, too. Its error is cut last.
+    """
     if len(json.dumps(summary)) > MOST_BYTES:
         names = {name: summary[name] for name in (*_NAMES, "receipts") if isinstance(summary[name], str)}
         summary = {**summary, **{name: cut(text, _LEAST_NAME_BYTES) for name, text in names.items()}}
-    while summary.get(SUNSET) and len(json.dumps(summary)) > MOST_BYTES:
-        summary = {**summary, SUNSET: dict(list(summary[SUNSET].items())[:-1])}
+    for key in (SUNSET, SWITCHES):
+        while summary.get(key) and len(json.dumps(summary)) > MOST_BYTES:
+            summary = {**summary, key: dict(list(summary[key].items())[:-1])}
     over = len(json.dumps(summary)) - MOST_BYTES
     error = summary["error"]
     if over <= 0 or not error:

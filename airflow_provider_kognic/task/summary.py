@@ -126,16 +126,14 @@ class TaskSummary:
             summary[SWITCHES] = {
                 name: _text(said, MOST_SWITCH_BYTES) for name, said in self._switches.items()
             }
-            summary = shortened(summary)
         if self._sunsets:
             ends = list(self._sunsets.items())[:MOST_SUNSETS]
             summary[SUNSET] = {
                 _text(what, MOST_SUNSET_BYTES): _text(date, MOST_SUNSET_BYTES) for what, date in ends
             }
-            summary = shortened(summary)
         if self._conversions:
             summary["conversion"] = self._what_became_of_rows(self._conversions)
-            summary = shortened(summary)
+        summary = shortened(summary)
         try:
             ti.xcom_push(key=KEY, value=summary)
         except Exception as lost:  # it must not hide how the upload ended

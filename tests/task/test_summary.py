@@ -133,7 +133,7 @@ def test_a_summary_is_small_whatever_is_in_it(text: str) -> None:
         ended = Ended(counts, Failure(much, retry=False), receipts=much)
         left.append({**summary.leave(ended), "map_index": number})
         assert left[-1]["link"].endswith(GROUP)
-        assert left[-1]["error"].startswith(text * 30)
+        assert left[-1]["error"].startswith(text * 50)
     assert max(len(json.dumps(one)) for one in left) < 4000
     total = summarise(left)
     named = [total.pop("failed_shards"), total.pop("unknown_shards"), total.pop("receipts")]
