@@ -93,8 +93,9 @@ def test_a_link_that_is_moved_between_two_attempts(emulator: Emulator, group: st
     link.symlink_to("v1")
 
     def move() -> None:
-        link.unlink()
-        link.symlink_to("v2")
+        """In one step: the first attempt is reading, and finds the one version or the other."""
+        (tmp_path / "next").symlink_to("v2")
+        (tmp_path / "next").replace(link)
 
     first, second = both(emulator, group, str(link), str(link), tmp_path / "journal", move)
     assert each_once(emulator, group, COUNT)
