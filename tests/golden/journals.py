@@ -233,6 +233,7 @@ def read(
             source="a reader",
             upload=upload,
             force=force,
+            ttl=3.0,
             read_only=read_only,
         )
         before = files_in(copy)
