@@ -21,6 +21,7 @@ from airflow_provider_kognic.core.errors import (
     KognicStoppedError,
 )
 from airflow_provider_kognic.core.retries import Backoff, Verdict, may_repeat, verdict
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -198,7 +199,9 @@ class Asker:
         with self._lock:
             first, self.off = self.off is None, self.off or why
         if first and not self._closed.is_set():
-            logger.log(self._level, "No %s are asked for any more: %s %s", self._what, why, self._without)
+            logger.log(
+                self._level, "No %s are asked for any more: %s %s", self._what, sentence(why), self._without
+            )
 
     def close(self) -> None:
         """Let everybody go who waits: the run ends."""
@@ -238,5 +241,8 @@ class Asker:
             first, self._said = not self._said, True
         if first:
             logger.log(
-                self._level, "Of the %s one could not be had, and goes without: %s.", self._what, error
+                self._level,
+                "Of the %s one could not be had, and goes without: %s",
+                self._what,
+                sentence(error),
             )
