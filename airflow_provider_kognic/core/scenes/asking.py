@@ -34,6 +34,8 @@ PATIENCE = 60.0
 """Seconds without an answer to anybody after which the input API is asked no further."""
 
 _BACKOFF = Backoff(first=0.5, most=5.0, most_asked=10.0, attempts=4)
+# What those have waited that go without, one beside another: ten wait at a time, for `patience` each.
+_MOST_WAITED = 10
 _NO_SUCH_ENDPOINT = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.GONE})
 
 
@@ -124,6 +126,8 @@ class Asker:
            |
            +--nobody is answered for `patience` seconds--> off, for good
            +--one alone is not answered, some times--> that one goes without
+           |
+           +--such have waited for ten times `patience`, all together--> off, for good
 
     Args:
         what: What is asked for, for the log: "scenes".
@@ -155,6 +159,7 @@ class Asker:
         self._closed = threading.Event()
         self._silent_since: float | None = None
         self._answered_at = -math.inf
+        self._waited = 0.0
         self._said = False
 
     def ask(self, call: Callable[[], T]) -> T:
@@ -228,6 +233,13 @@ class Asker:
             raise NotAskedError(str(error)) from error
         if alone and attempt >= self._backoff.attempts:
             self._say(error)
+            with self._lock:
+                self._waited += now - began
+                waited = self._waited
+            if waited >= _MOST_WAITED * self._patience:
+                self.switch_off(
+                    f"too many get no answer, for which {waited:.0f} s were waited; one was: {error}"
+                )
             raise NotAskedError(str(error)) from error
 
     def _note_answer(self) -> None:

@@ -256,3 +256,21 @@ def test_who_waits_is_let_go_at_the_end() -> None:
     asker.close()
     thread.join()
     assert ended == [ClosedError]
+
+
+def test_how_long_is_waited_for_those_that_get_no_answer_has_a_bound() -> None:
+    """However many are answered beside them: an upload of ten thousand scenes does not wait for each tenth."""
+    asker = Asker("scenes", "", patience=0.02, backoff=Backoff(first=0.05, most=0.05, attempts=3))
+
+    def fail_beside_another() -> None:
+        asker.ask(lambda: None)
+        raise KognicServerError("busy")
+
+    given_up = 0
+    while asker.off is None and given_up < 1000:
+        with pytest.raises(NotAskedError):
+            asker.ask(fail_beside_another)
+        given_up += 1
+    assert asker.off is not None
+    assert "too many get no answer" in asker.off
+    assert given_up > 1
