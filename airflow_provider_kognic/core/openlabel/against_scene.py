@@ -86,7 +86,7 @@ class _Against:
         self._said: set[tuple[str, str]] = set()
         for name, stream in self._declared.items():
             kind = _dict(stream).get("type")
-            if kind in {"camera", "lidar"} and (found := self._sensor(kind, name)):
+            if isinstance(kind, str) and kind in {"camera", "lidar"} and (found := self._sensor(kind, name)):
                 self._add("scene_stream", (*_ROOT, "streams", name), found)
 
     def frame(self, name: str, frame: Any) -> None:

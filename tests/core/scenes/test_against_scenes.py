@@ -1,5 +1,6 @@
 """Documents against their scenes, in a real upload: what does not fit is found, what fits is not refused."""
 
+import copy
 import json
 import logging
 import random
@@ -258,6 +259,26 @@ def test_a_number_that_no_float_holds_is_nothing_to_this_check(kind: str) -> Non
     issues = Issues()
     hold_against(json.dumps(document).encode(), scene, issues, max_range_m=100)
     assert not issues.counts
+
+
+def test_whatever_stands_in_a_document_the_check_goes_on() -> None:
+    """Also where no other rule is checked before: any value in any place."""
+    chance = random.Random(11)
+    odd = [None, True, -1, HUGE, 1e308, "", "x", [], {}, [None], [[1]], {"a": None}, [HUGE] * 4, ["1"] * 10]
+    right = json.dumps(full(SETUPS[2]))
+    setup = SETUPS[2]
+    scene = Scene(UUID, frozenset(setup.cameras), frozenset(setup.lidars), setup.times, None, setup.cameras)
+    for _ in range(1500):
+        document = json.loads(right)
+        for _ in range(chance.randint(1, 3)):
+            within = document
+            while isinstance(within, (dict, list)) and within:
+                key = chance.choice(sorted(within) if isinstance(within, dict) else range(len(within)))
+                if chance.random() < 0.2:
+                    within[key] = copy.deepcopy(chance.choice(odd))
+                    break
+                within = within[key]
+        hold_against(json.dumps(document).encode(), scene, Issues(), max_range_m=100)
 
 
 def test_a_scene_of_numbers_that_no_float_holds_goes_without_them() -> None:
