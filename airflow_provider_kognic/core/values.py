@@ -53,6 +53,16 @@ def check_connections(value: object, what: str = "max_connections") -> int:
     return number
 
 
+def is_number(value: object) -> bool:
+    """Tell whether a value out of JSON is a number to reckon with: a finite one, as floats have it, and no bool."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int that no float holds
+        return False
+
+
 def whole_number(value: object) -> int | None:
     """Return what is a whole number, or text that is digits alone, as a number; None for all else.
 

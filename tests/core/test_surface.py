@@ -364,7 +364,7 @@ PUBLIC: dict[str, str] = {
     "validation.tabling": "Tabled write_table",
     "values": (
         "check_bytes check_choice check_confidence check_connections check_count check_flag check_metres "
-        "check_seconds flag_of whole_number"
+        "check_seconds flag_of is_number whole_number"
     ),
 }
 

@@ -1,11 +1,14 @@
 """SurveyClassesOperator, and the group that is made of what somebody agreed to, as a Dag runs them."""
 
+import copy
 import json
+import pickle
+import threading
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -18,6 +21,7 @@ from airflow_provider_kognic.operators.predictions import (
     UploadPredictionsOperator,
 )
 from tests.core.classes.support import dumped, named
+from tests.patience import wait_for
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -275,6 +279,56 @@ def test_without_an_input_host_it_says_where_it_would_be(
     assert run.output.count("the connection names no input API") >= 1
     assert run.xcom("survey")["annotations"]["asked"] == 0
     assert "signature" not in run.output
+
+
+class Running(SurveyClassesOperator):
+    """Is known to a test while it runs, as it is to Airflow's task runner, which tells it of a kill."""
+
+    now: ClassVar[list[SurveyClassesOperator]] = []
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        self.now.append(self)
+        return super().execute(context)
+
+
+@pytest.mark.parametrize(
+    "path", ["^/v2/scenes/[^/]+/annotations$", "^/content/", "^/v1/datasets/[^/]+/annotations$"]
+)
+def test_a_kill_ends_it_whatever_it_waits_for(
+    run_dag: RunDag,
+    dag: "DAG",
+    drive: Drive,
+    connection: dict[str, Any],
+    server: Emulator,
+    tmp_path: Path,
+    path: str,
+) -> None:
+    """Nothing is proposed, and nothing written: that would be what was seen so far."""
+    drive.predict("road")
+    report = tmp_path / "classes.json"
+    server.change_faults(rules=[{"kind": "hang", "seconds": 25, "times": 3, "match": {"path": path}}])
+    given: dict[str, Any] = {"dataset": drive.uuid, "predictions": str(drive.folder), "report": str(report)}
+    Running(task_id="survey", dag=dag, retries=0, **given)
+    Running.now.clear()
+
+    def kill() -> None:
+        wait_for(lambda: server.stats()["faults"].get("hang", 0) >= 1)
+        Running.now[0].on_kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    run = run_dag(dag, connection=connection)
+    killer.join()
+
+    assert run.task_state("survey") == "failed", run.output
+    assert "asked to stop" in run.output
+    assert not report.exists()
+
+
+def test_it_can_be_killed_before_it_runs(dag: "DAG", drive: Drive) -> None:
+    operator = survey(dag, drive)
+    for copied in (operator, copy.copy(operator), pickle.loads(pickle.dumps(operator))):
+        copied.on_kill()
 
 
 def test_its_arguments_are_templates(

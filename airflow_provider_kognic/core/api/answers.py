@@ -23,6 +23,7 @@ from airflow_provider_kognic.core.errors import (
     KognicRateLimitError,
     KognicRedirectError,
     KognicRequestError,
+    KognicRowError,
     KognicServerError,
     KognicUnauthorizedError,
     KognicUnavailableError,
@@ -138,6 +139,37 @@ class Answer:
             by_cursor="nextCursorId" in known,
             has_next=any(said) if said else None,
         )
+
+    def listing(self, redact: Callable[[str], str]) -> Page[Any]:
+        """Return what a 2xx answer of the input API lists, with what it says of a next page.
+
+        Its lists are bare in Kognic's own client (kognic-io 2.19.0), so of most there is one page.
+
+        Args:
+            redact: Cuts secrets out of a text.
+
+        Raises:
+            KognicRowError: It is no list.
+            KognicAnswerError: What stands for the next page cannot be understood.
+            KognicError: The error of any other answer.
+        """
+        found = self._found(redact)
+        rows = found["data"] if isinstance(found, dict) and "data" in found else found
+        if not isinstance(rows, list):
+            raise KognicRowError(
+                f"the answer is no list but {type(rows).__name__}.",
+                status=self.status,
+                method=self.method,
+                url=self.url,
+            )
+        return Page(rows) if rows is found else self.page(redact)
+
+    def whole(self, redact: Callable[[str], str]) -> list[Any]:
+        """Return what `listing` does, all of it; raises KognicAnswerError where there is more than it shows."""
+        page = self.listing(redact)
+        if page.cursor is not None or page.has_next:
+            raise self._unreadable(f"the answer shows {len(page.rows):,} rows, and says that there are more.")
+        return list(page.rows)
 
     def _envelope(self, redact: Callable[[str], str]) -> dict[str, Any]:
         """Return a 2xx answer's object with `data`; raises the error of any other answer, without secrets."""

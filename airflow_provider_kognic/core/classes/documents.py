@@ -26,6 +26,7 @@ from airflow_provider_kognic.core.texts import sentence
 # What stands beside geometries in `object_data`: properties, which have no place.
 _PROPERTIES = frozenset({"text", "num", "boolean", "vec"})
 _IMAGE = "image"
+_DIGITS = 20
 
 Counts = dict[str, ClassCount]
 
@@ -92,7 +93,8 @@ class _Reading:
                 self._types[key] = name
         levels = list(_levels(root))
         self._levels = dict(levels)
-        for name in {*self._types.values(), *(painted for _, painted in levels)} - {BITMAP}:
+        # Of a bitmap's object the type is none of a class; a class of the bitmap may have any name.
+        for name in {*self._types.values()} - {BITMAP} | {painted for _, painted in levels}:
             self.classes[name] = ClassCount(documents=1)
         for name in self._types.values():
             if name == BITMAP:
@@ -141,8 +143,8 @@ def _levels(root: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     for ontology in _mapping(root.get("ontologies")).values():
         for one, other in _mapping(_mapping(ontology).get("classifications")).items():
             named = _mapping(other).get("name", other)
-            if one.isascii() and one.isdigit() and isinstance(named, str) and named.strip():
-                yield int(one), named
+            if (key := _level(one)) is not None and isinstance(named, str) and named.strip():
+                yield key, named
             elif one.strip() and (level := _level(other)) is not None:
                 yield level, one
 
@@ -150,4 +152,7 @@ def _levels(root: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
 def _level(value: Any) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
+    if not isinstance(value, str) or not value.isascii() or not value.isdigit():
+        return None
+    # A longer number is no level of a bitmap, and one of thousands of digits Python does not read.
+    return int(value[:_DIGITS])

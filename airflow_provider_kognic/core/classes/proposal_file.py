@@ -189,7 +189,7 @@ def _proposal(given: Mapping[str, Any], place: str, *, agreed: bool) -> Proposal
 
 
 def _check_whole(proposal: Proposal, given: Mapping[str, Any]) -> None:
-    """Raise KognicInputError where rows are missing, or what was found is not what was found."""
+    """Raise KognicInputError where rows are missing or contradict each other, or what was found is other."""
     if given.get("digest") != proposal.digest:
         raise KognicInputError(
             f"{proposal.place}: the classes in it are not those that were found: its digest is of others. Edit"
@@ -205,6 +205,20 @@ def _check_whole(proposal: Proposal, given: Mapping[str, Any]) -> None:
             f"{proposal.place}: {'; '.join(lacking)}. Kognic wants every class of both sides in the mapping: one"
             " without a counterpart has a row with one key."
         )
+    both = [
+        f"{side!r} {quoted(names)}" for side in ("predicted", "annotated") if (names := _both(proposal, side))
+    ]
+    if both:
+        raise KognicInputError(
+            f"{proposal.place}: {' and '.join(both)} stand in a row with a counterpart, and in one with one key,"
+            " which says that there is none. Leave out one of both."
+        )
+
+
+def _both(proposal: Proposal, side: str) -> list[str]:
+    """Return the classes that have a counterpart by one row, and none by another."""
+    paired = {row[side] for row in proposal.rows if len(row) > 1}
+    return sorted({row[side] for row in proposal.rows if len(row) == 1 and side in row} & paired)
 
 
 def _classes(classes: Mapping[str, ClassCount]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from bisect import bisect_left
-from math import hypot, isfinite
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +19,7 @@ from airflow_provider_kognic.core.openlabel.decoding.splitting import split
 from airflow_provider_kognic.core.openlabel.issues import TooManyIssuesError, show, text
 from airflow_provider_kognic.core.openlabel.rule import Severity
 from airflow_provider_kognic.core.openlabel.rules import BY_IDENTIFIER, LIDAR, STREAM
+from airflow_provider_kognic.core.values import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,8 @@ _FLAT = ("bbox", "poly2d", "point2d", "image")
 _CUBOID_VALUES = 10
 _BBOX_VALUES = 4
 _SHOWN = 5
+# A box that was cut at the image's edge ends there but for how its numbers were rounded (pixels).
+_ROUNDED = 1.0
 # The first bytes of every PNG: its signature, the length and name of its head, and width and height in it.
 _SIGNATURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 _HEAD_CHARACTERS = 32
@@ -83,14 +86,14 @@ class _Against:
         self._said: set[tuple[str, str]] = set()
         for name, stream in self._declared.items():
             kind = _dict(stream).get("type")
-            if kind in {"camera", "lidar"} and (found := self._sensor(kind, name)):
+            if isinstance(kind, str) and kind in {"camera", "lidar"} and (found := self._sensor(kind, name)):
                 self._add("scene_stream", (*_ROOT, "streams", name), found)
 
     def frame(self, name: str, frame: Any) -> None:
         """Check one frame."""
         path = (*_ROOT, "frames", name)
         stamp = _dict(frame, "frame_properties").get("timestamp")
-        if self._times is not None and _is_number(stamp):
+        if self._times is not None and is_number(stamp):
             broken = self._times.broken(float(stamp or 0))
             if broken is not None:
                 self._add(broken[0], (*path, "frame_properties", "timestamp"), broken[1])
@@ -135,7 +138,12 @@ class _Against:
                 wrong.append(("scene_bitmap", ("val",), found))
         elif (extent := _extent(kind, value)) is not None:
             left, top, right, bottom = extent
-            if right < 0 or bottom < 0 or left > size[0] or top > size[1]:
+            if (
+                right < -_ROUNDED
+                or bottom < -_ROUNDED
+                or left > size[0] + _ROUNDED
+                or top > size[1] + _ROUNDED
+            ):
                 shown = f"x from {left:g} to {right:g}, y from {top:g} to {bottom:g}"
                 found = f"{shown}; images of {text(stream)} are {_sized(size)}"
                 wrong.append(("scene_box", ("val",), found))
@@ -210,12 +218,8 @@ def _stream(geometry: Mapping[str, Any]) -> tuple[str | None, tuple[str | int, .
     return None, ()
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
-
-
 def _are_numbers(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_number, value))
+    return isinstance(value, list) and all(map(is_number, value))
 
 
 def _extent(kind: str, value: Any) -> tuple[float, float, float, float] | None:
@@ -226,7 +230,9 @@ def _extent(kind: str, value: Any) -> tuple[float, float, float, float] | None:
         if len(value) != _BBOX_VALUES:
             return None
         x, y, width, height = value
-        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+        # A negative size is wrong, as another rule says; it is no place outside of the image.
+        half_width, half_height = abs(width) / 2, abs(height) / 2
+        return x - half_width, y - half_height, x + half_width, y + half_height
     xs, ys = value[0::2], value[1::2]
     return (min(xs), min(ys), max(xs), max(ys)) if ys and len(xs) == len(ys) else None
 

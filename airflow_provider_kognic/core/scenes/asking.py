@@ -21,6 +21,7 @@ from airflow_provider_kognic.core.errors import (
     KognicStoppedError,
 )
 from airflow_provider_kognic.core.retries import Backoff, Verdict, may_repeat, verdict
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,8 @@ PATIENCE = 60.0
 """Seconds without an answer to anybody after which the input API is asked no further."""
 
 _BACKOFF = Backoff(first=0.5, most=5.0, most_asked=10.0, attempts=4)
+# What those have waited that go without, one beside another: ten wait at a time, for `patience` each.
+_MOST_WAITED = 10
 _NO_SUCH_ENDPOINT = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.GONE})
 
 
@@ -123,6 +126,8 @@ class Asker:
            |
            +--nobody is answered for `patience` seconds--> off, for good
            +--one alone is not answered, some times--> that one goes without
+           |
+           +--such have waited for ten times `patience`, all together--> off, for good
 
     Args:
         what: What is asked for, for the log: "scenes".
@@ -154,6 +159,7 @@ class Asker:
         self._closed = threading.Event()
         self._silent_since: float | None = None
         self._answered_at = -math.inf
+        self._waited = 0.0
         self._said = False
 
     def ask(self, call: Callable[[], T]) -> T:
@@ -198,7 +204,9 @@ class Asker:
         with self._lock:
             first, self.off = self.off is None, self.off or why
         if first and not self._closed.is_set():
-            logger.log(self._level, "No %s are asked for any more: %s %s", self._what, why, self._without)
+            logger.log(
+                self._level, "No %s are asked for any more: %s %s", self._what, sentence(why), self._without
+            )
 
     def close(self) -> None:
         """Let everybody go who waits: the run ends."""
@@ -225,6 +233,13 @@ class Asker:
             raise NotAskedError(str(error)) from error
         if alone and attempt >= self._backoff.attempts:
             self._say(error)
+            with self._lock:
+                self._waited += now - began
+                waited = self._waited
+            if waited >= _MOST_WAITED * self._patience:
+                self.switch_off(
+                    f"too many get no answer, for which {waited:.0f} s were waited; one was: {error}"
+                )
             raise NotAskedError(str(error)) from error
 
     def _note_answer(self) -> None:
@@ -238,5 +253,8 @@ class Asker:
             first, self._said = not self._said, True
         if first:
             logger.log(
-                self._level, "Of the %s one could not be had, and goes without: %s.", self._what, error
+                self._level,
+                "Of the %s one could not be had, and goes without: %s",
+                self._what,
+                sentence(error),
             )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 from airflow_provider_kognic.core.models import is_uuid
+from airflow_provider_kognic.core.values import is_number
 
 UNKNOWN = "unknown"
 _INVALIDATED = "invalidated"
@@ -62,7 +62,7 @@ class Scene:
         times = row["times"]
         if not is_uuid(uuid) or not all(one is None or isinstance(one, str) for one in (calibration, status)):
             raise ValueError("no scene")
-        if times is not None and not (isinstance(times, list) and all(map(_is_number, times))):
+        if times is not None and not (isinstance(times, list) and all(map(is_number, times))):
             raise ValueError("no times")
         return cls(
             uuid,
@@ -105,7 +105,3 @@ def _names(value: Any) -> frozenset[str] | None:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ValueError("no names")
     return frozenset(value)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)

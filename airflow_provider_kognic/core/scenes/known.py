@@ -7,7 +7,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.errors import KognicNotFoundError
+from airflow_provider_kognic.core.errors import KognicNotFoundError, KognicRowError
 from airflow_provider_kognic.core.scenes.asking import PATIENCE, Asker, NotAskedError
 from airflow_provider_kognic.core.scenes.facts import UNKNOWN, Scene
 from airflow_provider_kognic.core.scenes.once import Once
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 _LEADING = 20
 # So many scenes that say nothing of themselves are asked for their status.
 _MOST_SILENT = 20
+# Types of scenes without a lidar, whose summaries leave lidars out (kognic-io 2.19.0, `model/scene/scene_type.py`).
+_OF_CAMERAS = frozenset({"cameras", "cameras_sequence"})
 _UNCHECKED = "Documents go on unchecked against their scenes."
 _UNSIZED = "Boxes and bitmaps are not held against the sizes of images."
 
@@ -44,7 +46,6 @@ class KnownScenes:
         self._query = Asker("states of scenes", "", patience=patience, level=logging.DEBUG)
         self._once: Once[Scene | None] = Once(self._find)
         self._sizes_once: Once[dict[str, tuple[int, int]] | None] = Once(self._find_sizes)
-        self._probe: Once[bool] = Once(lambda _: self._is_there())
         self._there: bool | None = None
         self._lock = threading.Lock()
         self._leading = 0
@@ -72,7 +73,6 @@ class KnownScenes:
             asker.close()
         self._once.close()
         self._sizes_once.close()
-        self._probe.close()
 
     def flush(self) -> None:
         """Keep what is known."""
@@ -91,12 +91,10 @@ class KnownScenes:
 
     def _asked(self, scene_uuid: str) -> Scene | None:
         try:
-            summary = self._scenes.ask(lambda: self._asks.scene(scene_uuid))
+            summary = self._scenes.ask(lambda: self._summary(scene_uuid))
         except KognicNotFoundError:
             return self._not_found(scene_uuid)
         except NotAskedError:
-            return None
-        if summary.uuid != scene_uuid:
             return None
         self._there = True
         scene = _scene_of(summary)
@@ -105,11 +103,15 @@ class KnownScenes:
             scene = replace(scene, status=self._status(scene_uuid))
         return scene
 
+    def _summary(self, scene_uuid: str) -> Summary:
+        found = self._asks.scene(scene_uuid)
+        if found.uuid != scene_uuid:
+            raise KognicRowError(f"asked for the scene {scene_uuid}, the API answered with {found.uuid}")
+        return found
+
     def _not_found(self, scene_uuid: str) -> Scene | None:
         """Say what a 404 means: the scene is invalidated, or unknown; nothing, where all are answered so."""
         status = self._status(scene_uuid)
-        if status is None and self._there is None and self._probe.get(""):
-            self._there = True
         if status is not None:
             scene = Scene(scene_uuid, status=status)
             return scene if scene.is_wrong else None
@@ -140,14 +142,6 @@ class KnownScenes:
         self._there = True
         return next((one.status for one in found if one.uuid == scene_uuid), None)
 
-    def _is_there(self) -> bool:
-        """Tell whether scenes can be asked for at all: to look none up is answered where they can."""
-        try:
-            self._query.ask(lambda: self._asks.query_uuids([]))
-        except (KognicNotFoundError, NotAskedError):
-            return False
-        return True
-
     def _find_sizes(self, calibration_id: str) -> dict[str, tuple[int, int]] | None:
         kept = self._cache.image_sizes(calibration_id)
         if kept is not None:
@@ -162,15 +156,11 @@ class KnownScenes:
 
 
 def _scene_of(summary: Summary) -> Scene:
-    lidars = summary.lidars
-    # What a scene of cameras alone has no word for: its lidars are left out, and its type names none.
-    if (
-        lidars is None
-        and summary.cameras
-        and summary.scene_type
-        and "lidar" not in summary.scene_type.lower()
-    ):
+    lidars, kind = summary.lidars, (summary.scene_type or "").lower()
+    if lidars is None and summary.cameras and kind in _OF_CAMERAS:
         lidars = frozenset()
+    elif not lidars and "lidar" in kind:
+        lidars = None  # it says both that there are and that there are none
     return Scene(
         summary.uuid,
         summary.cameras,

@@ -189,7 +189,10 @@ class ExternalIds:
             self._known.put(key, _VALUE.pack(packed, float(at)))
 
     def _asked(self, names: list[str]) -> dict[str, str | Refused | None]:
-        """Ask for names; where one of them is of no scene none is answered, so each half is asked for."""
+        """Ask for names, and for each half of them where one is of no scene: then none of them is answered.
+
+        So it is where an answer has no scene of some: it may have been cut short, and there may be more of others.
+        """
         if self._asks is None:
             raise RuntimeError("nobody was said to ask the API.")
         asks = self._asks
@@ -205,11 +208,15 @@ class ExternalIds:
             logger.debug("%s: asked for fewer", error)
         else:
             self._ever_found = self._ever_found or bool(rows)
-            return self._by_name(names, rows)
+            by_name = self._by_name(names, rows)
+            if len(names) == 1 or all(by_name.values()):
+                return {name: _decided(name, scenes) for name, scenes in by_name.items()}
         half = len(names) // 2
         return {**self._asked(names[:half]), **self._asked(names[half:])}
 
-    def _by_name(self, names: list[str], rows: Sequence[Found]) -> dict[str, str | Refused | None]:
+    @staticmethod
+    def _by_name(names: list[str], rows: Sequence[Found]) -> dict[str, dict[str, str | None]]:
+        """Return the scenes of each name, with their statuses."""
         by_name: dict[str, dict[str, str | None]] = {name: {} for name in names}
         for row in rows:
             if row.external_id is None:
@@ -219,7 +226,7 @@ class ExternalIds:
                 )
             if row.external_id in by_name:
                 by_name[row.external_id][row.uuid] = row.status
-        return {name: _decided(name, scenes) for name, scenes in by_name.items()}
+        return by_name
 
     def _unknown(self, name: str, error: KognicError) -> Refused:
         if not self._ever_found:

@@ -52,6 +52,22 @@ def test_an_annotation_may_have_what_a_prediction_may_not() -> None:
     }
 
 
+def test_a_class_of_a_bitmap_may_be_called_anything() -> None:
+    """Also as the type is that says that an object is a bitmap."""
+    found = counted(bitmap({0: "segmentation_bitmap", 7: "road"}))
+    assert {name: count.geometries["image"] for name, count in found.items()} == {
+        "segmentation_bitmap": 1,
+        "road": 1,
+    }
+
+
+@pytest.mark.parametrize("classifications", [{"9" * 5000: "road"}, {"road": "9" * 5000}, {"road": 10**400}])
+def test_a_level_of_thousands_of_digits_is_none_that_is_painted(classifications: Any) -> None:
+    document = bitmap({0: "road"})
+    document["openlabel"]["ontologies"]["0"]["classifications"] = classifications
+    assert counted(document) == {"road": ClassCount(1)}
+
+
 @pytest.mark.parametrize(
     "classifications",
     [

@@ -114,6 +114,19 @@ def test_a_class_that_was_surveyed_cannot_be_left_out(proposal: Proposal) -> Non
     assert {"annotated": "pole"} in read(edited(proposal, classMapping=more), "c.json").rows
 
 
+@pytest.mark.parametrize("left", [{"annotated": "oak"}, {"predicted": "tree"}])
+def test_a_class_with_a_counterpart_and_without_one_is_named(
+    proposal: Proposal, left: dict[str, str]
+) -> None:
+    """Who put two classes beside each other forgot their own rows; many may be beside one."""
+    rows = [row for row in as_json(proposal)["classMapping"] if not {"oak", "tree"} & set(row.values())]
+    rows += [{"annotated": "oak", "predicted": "tree"}, {"annotated": "birch", "predicted": "tree"}]
+    assert read(edited(proposal, classMapping=rows), "c.json").rows == tuple(rows)
+    (name,) = left.values()
+    with pytest.raises(KognicInputError, match=f"'{name}' stand in a row with a counterpart"):
+        read(edited(proposal, classMapping=[*rows, left]), "c.json")
+
+
 def test_nobody_agreed(proposal: Proposal) -> None:
     with pytest.raises(KognicInputError) as caught:
         agreed_rows(proposal, Agreed.NO)

@@ -1,21 +1,28 @@
 """Documents against their scenes, in a real upload: what does not fit is found, what fits is not refused."""
 
+import copy
 import json
 import logging
 import random
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from airflow_provider_kognic.core.api.input_api.records import Calibration, SceneSummary
+from airflow_provider_kognic.core.errors import KognicRowError
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.openlabel.against_scene import hold_against
 from airflow_provider_kognic.core.openlabel.issues import Issues
 from airflow_provider_kognic.core.openlabel.scene_rules import SCENE_RULES
+from airflow_provider_kognic.core.scenes.cache import SceneCache
 from airflow_provider_kognic.core.scenes.facts import Scene
+from airflow_provider_kognic.core.scenes.known import KnownScenes
 from airflow_provider_kognic.core.sources.rows import RowsSource
 from airflow_provider_kognic.emulator.testing import Emulator
+from tests.core.support import UUID
 
 from .worlds import (
     CALIBRATIONS,
@@ -198,11 +205,13 @@ def test_which_timestamps_match(times: tuple[float, ...], stamps: tuple[int, ...
     [
         ([0, 0, 10, 10], False),
         ([-5, 5, 10, 10], False),  # it ends where the image begins
-        ([-5.1, 5, 10, 10], True),
+        ([-6, 5, 10, 10], False),  # a pixel is rounding
+        ([-6.1, 5, 10, 10], True),
         ([105, 5, 10, 10], False),
-        ([105.1, 5, 10, 10], True),
+        ([106.1, 5, 10, 10], True),
         ([50, 54.9, 10, 9.9], False),
-        ([50, 55.1, 10, 10], True),
+        ([50, 56.1, 10, 10], True),
+        ([5, 5, -20, 20], False),  # no size, and no place outside either
         ([50, -9, 10, 10], True),
         ([50, 25, 9000, 9000], False),
     ],
@@ -214,3 +223,99 @@ def test_a_box_over_the_edge_is_in_the_image(val: list[float], *, outside: bool)
     document = json.dumps({"openlabel": {"streams": {"c": {"type": "camera"}}, "frames": frames}}).encode()
     hold_against(document, Scene("0" * 36, image_sizes={"c": (100, 50)}), issues)
     assert list(issues.counts) == ["scene_box"] * outside
+
+
+def test_a_box_that_was_cut_at_the_edge_is_in_the_image() -> None:
+    """However the numbers of its centre and size were rounded, by the computer or by whoever wrote them."""
+    chance = random.Random(4)
+    boxes = []
+    for digits in (0, 1, 2, 17):
+        for _ in range(100):
+            width, height = chance.uniform(0.1, 300), chance.uniform(0.1, 300)
+            x = chance.choice([-width / 2, 321 + width / 2])
+            y = chance.choice([-height / 2, 241 + height / 2])
+            val = [round(one, digits) for one in (x, y, width, height)]
+            boxes.append({"val": val, "attributes": {"text": [{"name": "stream", "val": "c"}]}})
+    frames = {"0": {"objects": {"1": {"object_data": {"bbox": boxes}}}}}
+    document = json.dumps({"openlabel": {"streams": {"c": {"type": "camera"}}, "frames": frames}}).encode()
+    issues = Issues()
+    hold_against(document, Scene("0" * 36, image_sizes={"c": (321, 241)}), issues)
+    assert not issues.counts
+
+
+HUGE = 10**400
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "bbox", "cuboid", "point2d"])
+def test_a_number_that_no_float_holds_is_nothing_to_this_check(kind: str) -> None:
+    """Another rule refuses it, or nobody does where no rule is checked; the upload goes on."""
+    one = {"val": [HUGE] * 10, "attributes": {"text": [{"name": "stream", "val": "c"}]}}
+    frame: dict[str, Any] = {"frame_properties": {"timestamp": HUGE if kind == "timestamp" else 0}}
+    frame["objects"] = {
+        "1": {"object_data": {kind: [one, {**one, "val": [HUGE] * 4}, {**one, "val": [HUGE, 1]}]}}
+    }
+    document = {"openlabel": {"streams": {"c": {"type": "camera"}}, "frames": {"0": frame}}}
+    scene = Scene("0" * 36, times=(0, 100), image_sizes={"c": (100, 50)})
+    issues = Issues()
+    hold_against(json.dumps(document).encode(), scene, issues, max_range_m=100)
+    assert not issues.counts
+
+
+def test_whatever_stands_in_a_document_the_check_goes_on() -> None:
+    """Also where no other rule is checked before: any value in any place."""
+    chance = random.Random(11)
+    odd = [None, True, -1, HUGE, 1e308, "", "x", [], {}, [None], [[1]], {"a": None}, [HUGE] * 4, ["1"] * 10]
+    right = json.dumps(full(SETUPS[2]))
+    setup = SETUPS[2]
+    scene = Scene(UUID, frozenset(setup.cameras), frozenset(setup.lidars), setup.times, None, setup.cameras)
+    for _ in range(1500):
+        document = json.loads(right)
+        for _ in range(chance.randint(1, 3)):
+            within = document
+            while isinstance(within, (dict, list)) and within:
+                key = chance.choice(sorted(within) if isinstance(within, dict) else range(len(within)))
+                if chance.random() < 0.2:
+                    within[key] = copy.deepcopy(chance.choice(odd))
+                    break
+                within = within[key]
+        hold_against(json.dumps(document).encode(), scene, Issues(), max_range_m=100)
+
+
+def test_a_scene_of_numbers_that_no_float_holds_goes_without_them() -> None:
+    summary = {"sceneUuid": UUID, "frameRelativeTimes": [0, HUGE]}
+    with pytest.raises(KognicRowError, match="no list of numbers"):
+        SceneSummary.from_api(summary)
+    sensors = {"a": {"imageWidth": HUGE, "imageHeight": 1}, "b": {"imageWidth": 1.5, "imageHeight": 1}}
+    assert Calibration.from_api({"id": "1", "calibration": sensors}, "1").image_sizes == {}
+    row = Scene(UUID, times=(0,)).to_row()
+    with pytest.raises(ValueError, match="no times"):
+        Scene.from_row({**row, "times": [HUGE]})
+
+
+@pytest.mark.parametrize(
+    ("lidars", "kind", "fits"),
+    [
+        (None, "cameras", False),
+        (None, "CAMERAS_SEQUENCE", False),
+        ([], "cameras", False),
+        (["top"], "lidars_and_cameras", True),
+        # What is not said, or said both ways, is not known.
+        (None, "lidars_and_cameras", True),
+        ([], "lidars_and_cameras_sequence", True),
+        (None, "surround_point_clouds", True),
+        (None, None, True),
+    ],
+)
+def test_which_scenes_have_no_lidar(lidars: list[str] | None, kind: str | None, *, fits: bool) -> None:
+    told = {"sceneUuid": UUID, "cameras": ["c"], "lidars": lidars, "sceneType": kind}
+
+    class Api:
+        def scene(self, _: str) -> SceneSummary:
+            return SceneSummary.from_api(told)
+
+    known = KnownScenes(Api(), SceneCache(None, "h"))  # type: ignore[arg-type]
+    scene = known.scene(UUID)
+    assert scene is not None
+    issues = Issues()
+    hold_against(b'{"openlabel": {"streams": {"@lidar": {"type": "lidar"}}, "frames": {}}}', scene, issues)
+    assert (not issues.counts) is fits

@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_kognic.core.api.input_api.records import SceneSummary
 from airflow_provider_kognic.core.errors import KognicServerError
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.core.scenes.asking import Asker, ClosedError, NotAskedError
+from airflow_provider_kognic.core.scenes.cache import SceneCache
+from airflow_provider_kognic.core.scenes.known import KnownScenes
 from airflow_provider_kognic.core.scenes.once import Once
 from airflow_provider_kognic.core.upload.stop import Stop
 from airflow_provider_kognic.emulator.testing import Emulator
+from tests.core.support import UUID
 from tests.patience import wait_for
 
 from .worlds import CALIBRATIONS, PLANTED, SCENES, SETUPS, World, full, planted, upload_checked
@@ -73,6 +77,34 @@ def test_where_there_is_no_such_endpoint_everything_is_404(
     assert sum("has shown no scene before" in one for one in caplog.messages) == 1
     asked = emulator.stats()["requests"]
     assert sum(sum(asked[route].values()) for route in asked if "/v2/scenes" in route) <= 120
+
+
+def test_credentials_that_see_no_scene_refuse_no_document(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All is answered as by an API that is there and has no such scene; that is said, and given up after some."""
+    world = World(emulator, [SETUPS[0]] * 45)
+    world.scenes = emulator.create_dataset(count=45)["scenes"]
+    emulator.annotate(world.dataset, world.scenes)
+    with caplog.at_level(logging.WARNING):
+        done = upload_checked(world, world.rows([full(SETUPS[0])] * 45))
+    assert {one.outcome for one in done.results.values()} == {Outcome.CREATED}
+    assert done.counts["unchecked"] == 45
+    (line,) = off(caplog)
+    assert "these credentials see none of them" in line
+
+
+def test_the_answer_of_another_scene_is_none_and_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Api:
+        def scene(self, _: str) -> SceneSummary:
+            return SceneSummary(UUID)
+
+    known = KnownScenes(Api(), SceneCache(None, "h"))  # type: ignore[arg-type]
+    with caplog.at_level(logging.WARNING):
+        found = [known.scene(f"00000000-0000-4000-8000-{number:012x}") for number in range(5)]
+    assert found == [None] * 5
+    (line,) = caplog.messages
+    assert line.endswith(f"the API answered with {UUID}.")
 
 
 def test_without_the_calibrations_images_have_no_size(
@@ -224,3 +256,21 @@ def test_who_waits_is_let_go_at_the_end() -> None:
     asker.close()
     thread.join()
     assert ended == [ClosedError]
+
+
+def test_how_long_is_waited_for_those_that_get_no_answer_has_a_bound() -> None:
+    """However many are answered beside them: an upload of ten thousand scenes does not wait for each tenth."""
+    asker = Asker("scenes", "", patience=0.02, backoff=Backoff(first=0.05, most=0.05, attempts=3))
+
+    def fail_beside_another() -> None:
+        asker.ask(lambda: None)
+        raise KognicServerError("busy")
+
+    given_up = 0
+    while asker.off is None and given_up < 1000:
+        with pytest.raises(NotAskedError):
+            asker.ask(fail_beside_another)
+        given_up += 1
+    assert asker.off is not None
+    assert "too many get no answer" in asker.off
+    assert given_up > 1

@@ -17,6 +17,7 @@ from airflow_provider_kognic.core.api.input_api.client import InputClient
 from airflow_provider_kognic.core.api.input_api.records import FoundScene
 from airflow_provider_kognic.core.api.input_api.waiting import WaitingClient
 from airflow_provider_kognic.core.errors import (
+    KognicAnswerError,
     KognicError,
     KognicInputError,
     KognicNotFoundError,
@@ -127,6 +128,35 @@ def test_nothing_is_guessed() -> None:
     assert isinstance(gone, Refused)
     assert (gone.reason, "invalidated" in gone.message) == ("unknown_scene", True)
     assert (replaced, upper, lower) == (uuid_of(4), uuid_of(6), uuid_of(7))
+
+
+class CutShort(Api):
+    """An API whose answers have few rows, whatever was asked for; perhaps it says so."""
+
+    def __init__(self, scenes: Sequence[tuple[str, str, str]], *, says: bool) -> None:
+        super().__init__(scenes)
+        self.says = says
+
+    def query(self, external_ids: Sequence[str]) -> list[FoundScene]:
+        found = super().query(external_ids)
+        if self.says and len(found) > 7:
+            raise KognicAnswerError("there are more")
+        return found[:7]
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_an_answer_that_is_cut_short_hides_no_scene(*, says: bool) -> None:
+    """Of no name; and where it says so, not the second one of a name: it would be sent to either of both."""
+    api = CutShort([(f"drive/{i}", uuid_of(i), "created") for i in range(30)], says=says)
+    if says:
+        api.scenes.append(("drive/6", uuid_of(99), "created"))
+    *found, last = ids(api).resolve([f"drive/{i}" for i in (*range(6), *range(7, 30), 6)])
+    assert found == [uuid_of(i) for i in range(30) if i != 6]
+    if says:
+        assert isinstance(last, Refused)
+        assert last.reason == "ambiguous_scene"
+    else:
+        assert last == uuid_of(6)
 
 
 def test_where_no_name_is_known_these_are_no_external_ids() -> None:

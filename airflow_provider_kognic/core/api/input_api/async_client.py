@@ -91,6 +91,6 @@ class AsyncInputClient:
         answer = await self._exchange.ask("GET", url, params=params)
         return answer.content(self.tokens.redact)
 
-    async def _query(self, body: bytes) -> Any:
+    async def _query(self, body: bytes) -> list[Any]:
         answer = await self._exchange.ask("POST", query_url(self.host), (body,))
-        return answer.content(self.tokens.redact)
+        return answer.whole(self.tokens.redact)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,9 @@ from airflow_provider_kognic.core.api.input_api.records import (
     annotation_addresses,
     found_scenes,
 )
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicInputError, KognicRowError
+from airflow_provider_kognic.core.paging import NoWayOnError, Page, Walk
+from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -103,12 +106,27 @@ class InputClient:
     def annotation_addresses(self, scene_uuid: str) -> list[str | None]:
         """Return where the documents of a scene's annotations are; None for one of which that is not said.
 
+        An answer that names a next page by a cursor is followed, as Kognic's own clients do elsewhere.
+
         Raises:
             KognicNotFoundError: The scene is not known, or there is no such endpoint.
             KognicRowError: What was answered is no list of annotations.
             KognicError: They cannot be had.
         """
-        return annotation_addresses(self.get(scene_annotations_url(self.host, scene_uuid)))
+        url = scene_annotations_url(self.host, scene_uuid)
+        walk: Walk[Any] = Walk(_row_key, by_offset=False)
+        rows: list[Any] = []
+        while walk.ask is not None:
+            page = self._page(url, walk.ask)
+            try:
+                rows += walk.take(page)
+            except NoWayOnError as error:
+                raise KognicRowError(
+                    f"the annotations of the scene cannot be listed to the end: {sentence(error)}",
+                    method="GET",
+                    url=url,
+                ) from None
+        return annotation_addresses(rows)
 
     def query(self, external_ids: Sequence[str]) -> list[FoundScene]:
         """Return all scenes with these external ids, invalidated ones, too; one id may be that of several scenes.
@@ -130,11 +148,21 @@ class InputClient:
             lambda: self._calls.make("GET", url, (), params).content(redact), idempotent=True
         )
 
-    def _query(self, body: bytes) -> Any:
+    def _query(self, body: bytes) -> list[Any]:
         redact, url = self.tokens.redact, query_url(self.host)
         return self._repeats.run(
-            lambda: self._calls.make("POST", url, (body,), None).content(redact), idempotent=True
+            lambda: self._calls.make("POST", url, (body,), None).whole(redact), idempotent=True
         )
+
+    def _page(self, url: str, ask: Mapping[str, str]) -> Page[Any]:
+        redact = self.tokens.redact
+        return self._repeats.run(
+            lambda: self._calls.make("GET", url, (), ask or None).listing(redact), idempotent=True
+        )
+
+
+def _row_key(row: Any) -> str:
+    return json.dumps(row, sort_keys=True)
 
 
 def input_host_of(settings: Settings) -> str:

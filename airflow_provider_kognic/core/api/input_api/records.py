@@ -6,13 +6,13 @@ another kind than expected is an error: whoever reads on would compare with what
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_kognic.core.errors import KognicRowError
 from airflow_provider_kognic.core.models import is_uuid
+from airflow_provider_kognic.core.values import is_number
 
 
 @dataclass(frozen=True)
@@ -171,13 +171,9 @@ def _times(fields: Mapping[str, Any], *names: str) -> tuple[float, ...] | None:
     value = _first(fields, *names)
     if value is None:
         return None
-    if not isinstance(value, list) or not all(map(_is_number, value)):
+    if not isinstance(value, list) or not all(map(is_number, value)):
         raise _unexpected(f"{names[0]!r} that is no list of numbers", fields)
     return tuple(value)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _size(sensor: object) -> tuple[int, int] | None:
@@ -186,6 +182,10 @@ def _size(sensor: object) -> tuple[int, int] | None:
         return None
     width = _first(sensor, "imageWidth", "image_width")
     height = _first(sensor, "imageHeight", "image_height")
-    if not (_is_number(width) and _is_number(height)) or width <= 0 or height <= 0:
+    if not (_is_size(width) and _is_size(height)):
         return None
     return int(width), int(height)
+
+
+def _is_size(value: Any) -> bool:
+    return is_number(value) and value > 0 and value == int(value)

@@ -1,6 +1,7 @@
 """The input API by single calls, and beside an upload: against the emulator, in each of its modes."""
 
 import asyncio
+import json
 import uuid
 from typing import Any
 
@@ -67,6 +68,25 @@ def test_scenes_calibrations_and_external_ids(
     sizes = {"left": (640, 480), "right": (1280, 720)}
     assert client.calibration(found.calibration_id) == Calibration(found.calibration_id, sizes)
     assert client.query([name]) == client.query_uuids([scene]) == [FoundScene(scene, name, "created")]
+
+
+@pytest.mark.parametrize("more", [{"metadata": {"nextCursorId": 3}}, {"hasNext": True}])
+def test_an_answer_that_says_that_there_is_more_is_not_taken_for_all(
+    emulator: Emulator, client: InputClient, more: dict[str, Any]
+) -> None:
+    """The second scene of an external id may be on the next page."""
+    body = json.dumps({"data": [{"uuid": UUID, "externalId": "demo/0"}], **more})
+    emulator.change_faults(rules=[{"kind": "garbage", "body": body, "match": {"path": "/query$"}}])
+    with pytest.raises(KognicAnswerError, match="says that there are more"):
+        client.query(["demo/0"])
+
+    async def ask() -> None:
+        settings = settings_for(emulator, input_host=emulator.url)
+        async with AsyncKognicClient(settings) as upload, upload.input_api() as scenes:
+            await scenes.query(["demo/0"])
+
+    with pytest.raises(KognicAnswerError, match="says that there are more"):
+        asyncio.run(ask())
 
 
 def test_what_is_not_there(emulator: Emulator, client: InputClient) -> None:
