@@ -41,6 +41,16 @@ def test_the_table_of_errors_is_the_one_that_decides() -> None:
     assert _rows("uploading.md", "<!-- table of RULES -->") == [[r.happened, r.verdict.value] for r in RULES]
 
 
+def test_the_page_on_the_connection_has_the_labels_of_the_form() -> None:
+    """In the form's order."""
+    from airflow_provider_kognic.get_provider_info import CONN_FIELDS, RELABELING
+
+    rows = _rows("connection.md", "<!-- table of the form's fields -->")
+    assert [row[:2] for row in rows] == [[f"`{key}`", field["label"]] for key, field in CONN_FIELDS.items()]
+    text = (ROOT / "docs" / "connection.md").read_text(encoding="utf-8")
+    assert all(f"{label} (`{field}`)" in text for field, label in RELABELING.items())
+
+
 def _kinds(kind: type[Exception]) -> Iterator[type[Exception]]:
     """An error of the core and all that are one."""
     yield kind
