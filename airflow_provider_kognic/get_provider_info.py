@@ -11,12 +11,12 @@ HIDDEN_FIELDS = ["schema"]
 RELABELING = {
     "host": "Dataset API",
     "login": "Client id",
-    "password": "Client secret or credentials JSON",
+    "password": "Client secret",
 }
 PLACEHOLDERS = {
     "host": "https://dataset.app.kognic.com",
     "login": "empty if the password is a credentials JSON",
-    "password": "empty for kognic-auth's own search (environment, keyring)",
+    "password": "or a credentials JSON; empty for kognic-auth's own search (environment, keyring)",
 }
 
 # The form's own fields; every one is a key of the connection's extra. Airflow >= 3.2 reads them from here, 3.0
