@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def _rows(page: str, start: str) -> list[list[str]]:
@@ -432,6 +432,25 @@ def test_links_lead_somewhere(page: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
             assert anchor in slugs, f"{page.name}: {target}"
+
+
+def test_json_in_the_docs_is_json() -> None:
+    """Every block marked as JSON is a document, or a row a line; what is cut short says so with an ellipsis."""
+    found = 0
+    for page in PAGES:
+        for block in re.findall(r"```json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            whole = re.sub(r"(?<=[{\[]), ?…|, ?…(?=\s*[}\]])|…(?=\s*[}\]])", "", block)
+            try:
+                json.loads(whole)
+            except ValueError:
+                for line in whole.strip().splitlines():
+                    json.loads(line)
+            found += 1
+    assert found > JSON_BLOCKS
+
+
+# So many blocks at least are found, so that the search for them works.
+JSON_BLOCKS = 15
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
