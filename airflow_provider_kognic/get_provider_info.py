@@ -156,6 +156,12 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": [_LINK],
+        "task-decorators": [
+            {
+                "class-name": "airflow_provider_kognic.decorators.upload.kognic_upload_task",
+                "name": "kognic_upload",
+            }
+        ],
         "config": CONFIG,
         # Read from Airflow 3.2 on.
         "cli": ["airflow_provider_kognic.airflow_cli.get_kognic_cli_commands"],
