@@ -115,6 +115,8 @@ class KognicUploadDecoratedOperator(DecoratedOperator, UploadPredictionsOperator
 def kognic_upload_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
     """Make a task of a function that yields `(scene_uuid, document)`: it uploads them.
 
+    ::
+
         @task.kognic_upload(dataset="night-drives", predictions_group_uuid="{{ params.group }}")
         def infer(batch):
             for scene in scenes_of(batch):
