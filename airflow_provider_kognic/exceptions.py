@@ -1,5 +1,7 @@
 """What the operators' tasks fail with: whether another try may help, and the counts of the upload.
 
+::
+
     BaseException
     ├── AirflowException
     │   ├── KognicTransientError  another try may help: an outage, a rate limit, a stop, a journal's store fails

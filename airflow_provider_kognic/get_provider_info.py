@@ -11,12 +11,12 @@ HIDDEN_FIELDS = ["schema"]
 RELABELING = {
     "host": "Dataset API",
     "login": "Client id",
-    "password": "Client secret or credentials JSON",
+    "password": "Client secret",
 }
 PLACEHOLDERS = {
     "host": "https://dataset.app.kognic.com",
     "login": "empty if the password is a credentials JSON",
-    "password": "empty for kognic-auth's own search (environment, keyring)",
+    "password": "or a credentials JSON; empty for kognic-auth's own search (environment, keyring)",
 }
 
 # The form's own fields; every one is a key of the connection's extra. Airflow >= 3.2 reads them from here, 3.0
@@ -156,6 +156,12 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": [_LINK],
+        "task-decorators": [
+            {
+                "class-name": "airflow_provider_kognic.decorators.upload.kognic_upload_task",
+                "name": "kognic_upload",
+            }
+        ],
         "config": CONFIG,
         # Read from Airflow 3.2 on.
         "cli": ["airflow_provider_kognic.airflow_cli.get_kognic_cli_commands"],

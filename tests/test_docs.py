@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def _rows(page: str, start: str) -> list[list[str]]:
@@ -39,6 +39,16 @@ def test_the_table_of_errors_is_the_one_that_decides() -> None:
     from airflow_provider_kognic.core.retries import RULES
 
     assert _rows("uploading.md", "<!-- table of RULES -->") == [[r.happened, r.verdict.value] for r in RULES]
+
+
+def test_the_page_on_the_connection_has_the_labels_of_the_form() -> None:
+    """In the form's order."""
+    from airflow_provider_kognic.get_provider_info import CONN_FIELDS, RELABELING
+
+    rows = _rows("connection.md", "<!-- table of the form's fields -->")
+    assert [row[:2] for row in rows] == [[f"`{key}`", field["label"]] for key, field in CONN_FIELDS.items()]
+    text = (ROOT / "docs" / "connection.md").read_text(encoding="utf-8")
+    assert all(f"{label} (`{field}`)" in text for field, label in RELABELING.items())
 
 
 def _kinds(kind: type[Exception]) -> Iterator[type[Exception]]:
@@ -422,6 +432,25 @@ def test_links_lead_somewhere(page: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
             assert anchor in slugs, f"{page.name}: {target}"
+
+
+def test_json_in_the_docs_is_json() -> None:
+    """Every block marked as JSON is a document, or a row a line; what is cut short says so with an ellipsis."""
+    found = 0
+    for page in PAGES:
+        for block in re.findall(r"```json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            whole = re.sub(r"(?<=[{\[]), ?…|, ?…(?=\s*[}\]])|…(?=\s*[}\]])", "", block)
+            try:
+                json.loads(whole)
+            except ValueError:
+                for line in whole.strip().splitlines():
+                    json.loads(line)
+            found += 1
+    assert found > JSON_BLOCKS
+
+
+# So many blocks at least are found, so that the search for them works.
+JSON_BLOCKS = 15
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -19,7 +19,12 @@ else:
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 NEWEST_PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
-PYTHONS = {"newest": NEWEST_PYTHONS, "demo": NEWEST_PYTHONS, "oldest": ("3.10", "3.11", "3.12")}
+PYTHONS = {
+    "newest": NEWEST_PYTHONS,
+    "demo": NEWEST_PYTHONS,
+    "lineage": NEWEST_PYTHONS,
+    "oldest": ("3.10", "3.11", "3.12"),
+}
 PLATFORMS = {"linux": "Linux", "darwin": "Darwin"}
 
 Machine = dict[str, str]

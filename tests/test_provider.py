@@ -81,7 +81,7 @@ def test_the_connection_form_has_every_field_named_and_described(
     standard = form["standard_fields"]
     assert standard["host"]["title"] == "Dataset API"
     assert standard["login"]["title"] == "Client id"
-    assert standard["password"]["title"] == "Client secret or credentials JSON"
+    assert standard["password"]["title"] == "Client secret"
     assert standard["url_schema"]["hidden"] is True
     assert list(form["extra_fields"]) == FORM
     for field in form["extra_fields"].values():

@@ -1,5 +1,7 @@
 """Everything that can go wrong, split by what the caller does about it.
 
+::
+
     KognicError
     ├── KognicInputError            mend the argument, the path or the document
     ├── KognicUnavailableError      retry: the request was certainly not executed

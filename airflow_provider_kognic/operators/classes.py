@@ -41,9 +41,9 @@ class SurveyClassesOperator(HidesSecrets, BaseOperator):
     Args:
         predictions: Where the predictions are, as for `UploadPredictionsOperator` (templated).
         manifest: Instead of `predictions`, likewise (templated).
-        predictions_format, scenes, classes, unknown_class, min_confidence, max_per_frame, classes_only, confidence,
-            empty_scenes: How a model's own files are read, as for `UploadPredictionsOperator`, and so are the
-            arguments of one format alone (templated).
+        predictions_format, scenes, classes, empty_scenes: How a model's own files are read, as for
+            `UploadPredictionsOperator`, and so are the arguments of one format alone (templated).
+        unknown_class, min_confidence, max_per_frame, classes_only, confidence: Likewise.
         dataset: The dataset's uuid or exact name: of its annotated scenes those are read that have predictions, and
             then others. Without it, only the scenes of the predictions are asked for (templated).
         max_scenes: Of how many scenes the annotations are read, or `all`. Which ones follows from their uuids

@@ -58,9 +58,9 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
         predictions: For `from_predictions`: where the predictions are, as for `UploadPredictionsOperator`. For a
             proposal: to look whether it has their classes still (templated).
         manifest: Instead of `predictions`, likewise (templated).
-        predictions_format, scenes, classes, unknown_class, min_confidence, max_per_frame, classes_only, confidence,
-            empty_scenes: For `from_predictions`: as for `UploadPredictionsOperator`, and so are the arguments of
-            one format alone (templated).
+        predictions_format, scenes, classes, empty_scenes: For `from_predictions`: as for
+            `UploadPredictionsOperator`, and so are the arguments of one format alone (templated).
+        unknown_class, min_confidence, max_per_frame, classes_only, confidence: Likewise.
         class_mapping_overrides: For `from_predictions`: rows, or a dict annotated -> predicted, which replace the
             rows of the classes that they name. Classes that occur only in annotations have to be added here:
             `{"pole": None}` (templated).
@@ -220,8 +220,8 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         max_range_m: For that: a cuboid whose centre is farther away from the origin is warned of (m; templated).
         scene_cache: A folder on the worker's disk or any object store that keeps what is known of scenes across
             tries; None for `scenes` in the journal's folder, if it has one; False for nowhere (templated).
-        scene_names: What files and rows are named by: the scenes' `uuid`s, or their `external_id`s, which are
-            looked up in the input API (templated).
+        scene_names: What files and rows name scenes by: `uuid`, or `external_id`, which is looked up in the input
+            API (templated).
         max_document_bytes: Larger documents are refused (bytes).
         max_memory_bytes: Documents that are in memory at a time, over all connections (bytes); one that is larger
             goes alone.

@@ -118,9 +118,9 @@ class DatasetScenesSensor(KognicSensor):
         scene_uuids: The scenes (templated); or
         predictions: the scenes of an upload's source, as `UploadPredictionsOperator` takes it: folder, glob,
             `.jsonl` file, list of rows or shard; or what a model wrote (templated).
-        predictions_format, scenes, classes, unknown_class, min_confidence, max_per_frame, classes_only, confidence,
-            empty_scenes: As for `UploadPredictionsOperator`, which sends the scenes that are waited for, and so are
-            the arguments that belong to one format (templated).
+        predictions_format, scenes, classes, empty_scenes: As for `UploadPredictionsOperator`, which sends the
+            scenes that are waited for, and so are the arguments that belong to one format (templated).
+        unknown_class, min_confidence, max_per_frame, classes_only, confidence: Likewise.
         min_count: How many of them suffice (all, if None); with neither scenes nor source, of any scenes
             (one, if None) (templated).
         kognic_conn_id: The connection (templated).

@@ -16,6 +16,7 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import PathLike, Source
+    from airflow_provider_kognic.core.sources.converting.filters import Filters
     from airflow_provider_kognic.core.sources.converting.summary import Conversion
     from airflow_provider_kognic.core.sources.formats.options import FormatOptions
     from airflow_provider_kognic.core.sources.ranges.shard import Shard
@@ -37,6 +38,11 @@ _LOCAL = re.compile(r"(?:file|local):(?://(?:[^/@]*@)?(?:localhost)?(?=/)|(?=/(?
 def is_path(value: object) -> bool:
     """Tell whether a value can be a path: text, or an object that is one."""
     return isinstance(value, str) or hasattr(value, "read_bytes")
+
+
+def is_yielded(value: object) -> bool:
+    """Tell whether a value is a `YieldedSource`, without importing what that needs."""
+    return hasattr(value, "named") and hasattr(value, "key")
 
 
 def to_path(value: Any, what: str = "a path") -> PathLike:
@@ -214,8 +220,9 @@ def to_source(
     A model's results are read here, all of them, into temporary files of this machine's.
 
     Args:
-        predictions: A path as `to_path` takes it, a sequence of rows, such as the results of mapped tasks, or a
-            shard as `shard_predictions` describes it: then only its scenes are in the source.
+        predictions: A path as `to_path` takes it, a sequence of rows, such as the results of mapped tasks, a
+            shard as `shard_predictions` describes it: then only its scenes are in the source; or a
+            `YieldedSource`, which stays what it is.
         manifest: The path of a manifest instead, or of receipts that are to be tried again.
         host: The dataset API that the upload goes to, as `Settings.host` names it: receipts must be of the same.
         predictions_group_uuid: The group that it goes to, likewise.
@@ -239,6 +246,8 @@ def to_source(
 
     asked = patience or Patience(0)
     how = FormatOptions() if formats is None else formats
+    if is_yielded(predictions):
+        return _filtered(predictions if named is None else named(predictions), how.filters)
     if (shard := to_shard(predictions)) is not None:
         _check_goes_with_a_shard(how, manifest)
         predictions, manifest = _whole(shard)
@@ -265,6 +274,12 @@ def to_source(
     return (
         replace(source, source=named(source.source)) if isinstance(source, FilteredSource) else named(source)
     )
+
+
+def _filtered(source: Source, filters: Filters) -> Source:
+    from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
+
+    return source if filters.are_none else FilteredSource(source, filters)
 
 
 def to_shard(predictions: Any) -> Shard | None:
@@ -311,8 +326,11 @@ def source_key(predictions: Any, manifest: Any, source: Source, scenes: Any = No
             has its own table. However the file is read else, it is the same source.
 
     Returns:
-        The text of its path, which may hold secrets; for rows in memory a digest of their scenes.
+        The text of its path, which may hold secrets; for rows in memory a digest of their scenes; for what a
+        function yields its own key.
     """
+    if is_yielded(predictions):
+        return f"yielded {predictions.key}"
     if (shard := to_shard(predictions)) is not None:
         predictions, manifest = _whole(shard)
     if manifest is not None:
@@ -342,7 +360,7 @@ def shown(predictions: Any, manifest: Any = None) -> str | None:
     source = predictions if manifest is None else manifest
     if source is None:
         return None
-    if is_path(source):
+    if is_path(source) or is_yielded(source):
         return str(source)
     if isinstance(source, Sequence) and not isinstance(source, bytes):
         return f"{len(source):,} rows"

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
@@ -19,7 +19,7 @@ from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
 from airflow_provider_kognic.core.stores.asking import Asking
 from airflow_provider_kognic.core.stores.patience import Patience
-from airflow_provider_kognic.core.texts import printable
+from airflow_provider_kognic.core.texts import printable, sentence
 from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.core.upload.dry_run import make_plan
 from airflow_provider_kognic.core.validation.class_coverage import class_coverage
@@ -28,7 +28,7 @@ from airflow_provider_kognic.core.validation.scenes import AnnotatedScenes
 from airflow_provider_kognic.task.contracts import switched
 from airflow_provider_kognic.task.failures import Ended
 from airflow_provider_kognic.task.journals import choose_journal
-from airflow_provider_kognic.task.paths import shown, source_key, to_shard, to_source
+from airflow_provider_kognic.task.paths import is_yielded, shown, source_key, to_shard, to_source
 from airflow_provider_kognic.task.report_files import TaskPlanReport, TaskReceipts
 from airflow_provider_kognic.task.scenes import SceneQuestions
 
@@ -113,6 +113,7 @@ class UploadJob:
         if report.stopped is None and not report.summary.total:
             failure = self._with_what_is_there(failure)
         failure = _and_also(failure, self.conversions.incomplete())
+        failure = _and_also(failure, _what_it_raised(asked.predictions), retry=True)
         if report.stopped is None:
             self.conversions.warn_of_unmet()
         return Ended(
@@ -122,7 +123,7 @@ class UploadJob:
             else _with_receipts_unwritten(report, failure, unwritten, for_good=receipts.for_good),
             report.stopped,
             timed_out=failure is not None and deadline.has_passed,
-            counted=not report.uncounted,
+            counted=not (report.uncounted or getattr(asked.predictions, "broke_off", False)),
             receipts=path,
         )
 
@@ -364,12 +365,21 @@ def _asking(arguments: UploadArguments, deadline: Deadline) -> Asking:
     return Asking(arguments.options.outage_timeout, lambda: deadline.is_over, grace=_LAST_WRITE)
 
 
-def _and_also(failure: Failure | None, wrong: str | None) -> Failure | None:
-    """Return why the task fails where something is wrong with the predictions that no other try will mend."""
+def _what_it_raised(predictions: Any) -> str | None:
+    """Say what a function raised that yields the predictions."""
+    if not is_yielded(predictions) or predictions.error is None:
+        return None
+    error = predictions.error
+    said = f"{predictions.name}() raised {type(error).__name__}: {sentence(error)}"
+    return f"{said} What it had yielded by then was uploaded, as far as the counts say."
+
+
+def _and_also(failure: Failure | None, wrong: str | None, *, retry: bool = False) -> Failure | None:
+    """Return why the task fails where something is wrong with the predictions; no other try mends most of that."""
     if wrong is None:
         return failure
     return (
-        Failure(wrong, retry=False)
+        Failure(wrong, retry=retry)
         if failure is None
         else replace(failure, message=f"{failure.message}\n{wrong}")
     )

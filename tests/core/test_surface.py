@@ -250,6 +250,7 @@ PUBLIC: dict[str, str] = {
     "reporting.report": "Report",
     "reporting.rows_file": "RowsFile beside check_place put refused_writes",
     "reporting.tally": "Alike Tally",
+    "reporting.table": "failure_table",
     "retries": "Backoff Rule Verdict may_repeat parse_retry_after verdict",
     "scenes.asking": "Asker AsksScenes ClosedError Found NotAskedError Sizes Summary T",
     "scenes.cache": "SceneCache",
@@ -260,7 +261,7 @@ PUBLIC: dict[str, str] = {
     "scenes.parts": "Parts numbered parsed",
     "sources.base": (
         "Format Found Given Named NamingSource PathLike Source as_scenes cannot_read_on folded is_at_hand "
-        "is_unicode names_of nothing_in prediction_of refusal scenes_of unique written"
+        "is_unicode names_of nothing_in prediction_of refusal scenes_of stop_making unique written"
     ),
     "sources.bounded": (
         "DocumentFile Reads check_size compression_of in_steps is_json_lines lines_of not_readable read_document"
@@ -313,6 +314,8 @@ PUBLIC: dict[str, str] = {
     "sources.texts.columns": "Owners bad_row check_plain check_whole lines_of track_name whole_number",
     "sources.texts.matrices": "transform_of",
     "sources.walk": "T walk",
+    "sources.yielded.source": "YieldedSource",
+    "sources.yielded.spool": "Spool",
     "stores.ahead": "T ahead",
     "stores.asking": "Asking T",
     "stores.entries": "Found entries",

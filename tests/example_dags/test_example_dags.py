@@ -205,9 +205,12 @@ def test_what_a_person_has_edited_and_agreed_to_is_the_mapping(
     assert mapping_of(kognic, run.xcom("create_group")) == rows
 
 
-@pytest.mark.skipif(
+asks_people = pytest.mark.skipif(
     AIRFLOW < (3, 3), reason="before Airflow 3.3 a triggerer waits for the answer, and 3.0 asks nobody"
 )
+
+
+@asks_people
 @pytest.mark.parametrize("answer", ["Approve", "Reject"])
 def test_a_person_is_asked_with_the_table_before_there_is_a_group(
     run_dag: RunDag,
@@ -218,19 +221,7 @@ def test_a_person_is_asked_with_the_table_before_there_is_a_group(
     answer: str,
 ) -> None:
     connection, (dag,) = surveyed(kognic, connection_to), dags_of("example_class_mapping.py").values()
-    asked: list[str] = []
-
-    class Person(logging.Filter):
-        """Answers when `dag.test()` says that it waits for one."""
-
-        def filter(self, record: logging.LogRecord) -> bool:
-            if "Human-in-the-loop" in record.msg:
-                asked.append(answer_as_a_person(dag.dag_id, answer))
-            return True
-
-    person, log = Person(), logging.getLogger("airflow.sdk.definitions.dag")
-    log.addFilter(person)
-    request.addfinalizer(lambda: log.removeFilter(person))
+    asked = person_who_answers(request, dag.dag_id, answer)
 
     run = run_dag(dag, connection=connection, conf={"agreed": "ask", "scenes": 3})
 
@@ -243,6 +234,40 @@ def test_a_person_is_asked_with_the_table_before_there_is_a_group(
         assert mapping_of(kognic, run.xcom("create_group")) == run.xcom("survey")["classMapping"]
     else:
         assert (run.task_state("create_group"), run.task_state("upload")) == ("skipped", "skipped")
+
+
+@asks_people
+@pytest.mark.parametrize("answer", ["Approve", "Reject"])
+def test_a_person_sees_what_an_upload_would_do_before_it_does(
+    run_dag: RunDag, kognic: Emulator, folder: Path, request: pytest.FixtureRequest, answer: str
+) -> None:
+    (dag,) = dags_of("example_approval.py").values()
+    asked = person_who_answers(request, dag.dag_id, answer)
+    kognic.reset_stats()
+
+    run = run_dag(dag, connection=kognic, conf={"scenes": 41})
+
+    (shown,) = asked
+    assert "would send **38** of 41 predictions; 3 would be refused" in shown
+    assert "- 3 x `invalid`" in shown
+    (report,) = folder.rglob("report.md")
+    assert str(report) in shown
+    assert run.state == "success", run.output
+    if answer == "Approve":
+        summary = run.xcom("upload")
+        assert (summary["uploaded"], summary["refused"]) == (38, 3)
+    else:
+        assert run.task_state("upload") == "skipped"
+    assert kognic.stats()["prediction_posts"] == (38 if answer == "Approve" else 0)
+
+
+def test_what_a_function_yields_is_uploaded_by_batches(run_dag: RunDag, kognic: Emulator) -> None:
+    (dag,) = dags_of("example_taskflow.py").values()
+
+    run = run_dag(dag, connection=kognic, conf={"batches": 2, "scenes": 11})
+
+    assert run.state == "success", run.output
+    assert_once_a_scene(kognic, run.xcom("create_group"), 22)
 
 
 def test_every_class_of_the_segmentation_model_is_mapped() -> None:
@@ -285,6 +310,24 @@ def mapping_of(kognic: Emulator, group: str) -> Any:
     path = f"/v1/datasets/{demo.SEGMENTATION_DATASET_UUID}/predictions-groups"
     rows = kognic.request("GET", path, headers={"Authorization": f"Bearer {kognic.token()}"}).json()["data"]
     return next(row["classMapping"] for row in rows if row["uuid"] == group)
+
+
+def person_who_answers(request: pytest.FixtureRequest, dag_id: str, answer: str) -> list[str]:
+    """Have somebody answer whatever a Dag's run asks; returns what was shown, as it comes."""
+    asked: list[str] = []
+
+    class Person(logging.Filter):
+        """Answers when `dag.test()` says that it waits for one."""
+
+        def filter(self, record: logging.LogRecord) -> bool:
+            if "Human-in-the-loop" in record.msg:
+                asked.append(answer_as_a_person(dag_id, answer))
+            return True
+
+    person, log = Person(), logging.getLogger("airflow.sdk.definitions.dag")
+    log.addFilter(person)
+    request.addfinalizer(lambda: log.removeFilter(person))
+    return asked
 
 
 def answer_as_a_person(dag_id: str, answer: str) -> str:

@@ -47,6 +47,10 @@ _LONGEST_MESSAGE = 500
 # How a server says which scope a token lacks (RFC 6750, section 3); scopes are of these characters (RFC 6749).
 _INSUFFICIENT = re.compile(r'(?i)\berror\s*=\s*"?insufficient_scope\b')
 _SCOPE = re.compile(r'(?i)\bscope\s*=\s*"?([\x21\x23-\x5b\x5d-\x7e ]{1,200})"?')
+# The web app, and a gateway that knows no such path, answer so.
+_A_PAGE = (
+    "That is a web page: is the host that of the API (such as dataset.app.kognic.com), not the web app's?"
+)
 # Bytes of an answer that are looked into, for a message about it.
 _LOOKED_INTO = 1 << 16
 
@@ -196,8 +200,9 @@ class Answer:
         except (ValueError, RecursionError):
             # Redacted before it is cut: half of a secret would not be known as one.
             whole = redact(self.body[:_LOOKED_INTO].decode("utf-8", "replace")).encode()
-            start = clean_message(whole, None)[:120]
-            raise self._unreadable(f"the answer is no JSON; it starts with {start!r}.") from None
+            start = clean_message(whole, self.headers.get("content-type"))[:120]
+            hint = f" {_A_PAGE}" if _is_page(whole, self.headers.get("content-type")) else ""
+            raise self._unreadable(f"the answer is no JSON; it starts with {start!r}.{hint}") from None
 
     def _error(self, body: bytes, redact: Callable[[str], str]) -> KognicError:
         kind = ERRORS.get(self.status) or ERRORS.get(f"{self.status // 100}xx", KognicServerError)
@@ -207,6 +212,8 @@ class Answer:
             message = f"a redirect to {target}, which is not followed with a token. Check 'host'."
         else:
             message = clean_message(body, self.headers.get("content-type"))
+            if kind is KognicNotFoundError and _is_page(body, self.headers.get("content-type")):
+                message = f"{sentence(message)} {_A_PAGE}"
         lacking = self._lacking_scope() if kind is KognicPermissionError else None
         if lacking is not None:
             message = (
@@ -260,13 +267,18 @@ def clean_message(body: bytes, content_type: str | None) -> str:
             (parsed[k] for k in ("message", "error_description", "error", "detail") if parsed.get(k)), parsed
         )
         text = said if isinstance(said, str) else json.dumps(said)
-    elif "html" in (content_type or "") or text.lstrip()[:1] == "<":
+    elif _is_page(body, content_type):
         # Each alternative also ends at the end of the text, or a page of "<" would take seconds.
         text = re.sub(r"(?s)<(script|style)\b.*?(?:</\1>|\Z)|<[^<>]*(?:>|\Z)", " ", text)
     text = " ".join(text.split())
     return (
         text[:_LONGEST_MESSAGE] + ("…" if len(text) > _LONGEST_MESSAGE else "") if text else "(empty answer)"
     )
+
+
+def _is_page(body: bytes, content_type: str | None) -> bool:
+    """Tell whether an answer is a page for people."""
+    return "html" in (content_type or "") or body[:_LOOKED_INTO].lstrip().startswith(b"<")
 
 
 class Sunsets:

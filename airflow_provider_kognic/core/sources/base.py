@@ -277,6 +277,16 @@ def is_at_hand(source: Source) -> bool:
     return bool(getattr(source, "at_hand", False))
 
 
+def stop_making(source: Source) -> None:
+    """Ask a source whose entries are still being made, as a function yields them, to make no more."""
+    inner: Any = source
+    while inner is not None:
+        if (stop := getattr(inner, "stop", None)) is not None:
+            stop()
+            return
+        inner = getattr(inner, "source", None)
+
+
 def nothing_in(source: Source) -> str:
     """Return what is there where a source has no entry, as a sentence; nothing where the source does not say."""
     return str(getattr(source, "nothing", ""))

@@ -135,6 +135,27 @@ def test_a_2xx_without_data_is_doubt(body: bytes) -> None:
     assert Answer("GET", "https://kognic.test/x", 200, {}, b'{"data": null}').data(str) is None
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "asked"),
+    [
+        (200, {}, b"\n<!doctype html><title>Kognic</title>", True),
+        (200, {"content-type": "text/html; charset=utf-8"}, b"Loading", True),
+        (404, {"content-type": "text/html"}, b"<h1>Not found</h1>", True),
+        (404, {}, b'{"message": "no such <dataset>"}', False),
+        (200, {}, b"loading", False),
+        (502, {"content-type": "text/html"}, b"<h1>Bad gateway</h1>", False),
+    ],
+)
+def test_a_page_is_asked_about_the_host(
+    status: int, headers: dict[str, str], body: bytes, *, asked: bool
+) -> None:
+    """As the web app's host answers with, not the API's; a gateway in trouble may answer so anywhere."""
+    with pytest.raises(KognicError) as caught:
+        Answer("GET", "https://app.kognic.test/v1/datasets", status, headers, body).data(str)
+    assert ("is the host that of the API" in caught.value.message) == asked
+    assert "<" not in caught.value.message.replace("<dataset>", "")
+
+
 def test_an_answer_can_be_logged() -> None:
     """Headers and body, which may hold secrets, are not shown."""
     shown = repr(Answer("GET", "https://kognic.test/x", 200, {"set-cookie": "secret-a"}, b"secret-b"))

@@ -17,7 +17,7 @@ from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.journal.ledger import State
 from airflow_provider_kognic.core.models import Prediction, Result
 from airflow_provider_kognic.core.packed.tables import PackedSet
-from airflow_provider_kognic.core.sources.base import cannot_read_on, is_at_hand, unique
+from airflow_provider_kognic.core.sources.base import cannot_read_on, is_at_hand, stop_making, unique
 from airflow_provider_kognic.core.sources.room import RoomClosedError
 from airflow_provider_kognic.core.upload.packing import Packing
 from airflow_provider_kognic.core.upload.reading.entries import STEP, Entries
@@ -101,6 +101,7 @@ class Intake:
         ending.on_halt(lambda _: self._memory.let_all_in())
         ending.on_halt(lambda _: self._width.let_all_in())
         ending.on_halt(lambda _: patience.close())
+        ending.on_halt(lambda _: stop_making(source))
 
     @property
     def readers(self) -> int:

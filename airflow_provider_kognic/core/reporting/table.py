@@ -1,0 +1,54 @@
+"""What an upload could not create, as a table for the end of its log: a row for each reason, the first of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_kognic.core.masking import masked
+from airflow_provider_kognic.core.models import Outcome
+from airflow_provider_kognic.core.reasons import Reason
+from airflow_provider_kognic.core.texts import printable, shortened
+
+if TYPE_CHECKING:
+    from airflow_provider_kognic.core.models import Result
+    from airflow_provider_kognic.core.reporting.report import Report
+
+_ROWS = 10
+_LONGEST_PLACE, _LONGEST_MESSAGE = 90, 100
+_HEAD = ("count", "outcome", "reason", "the first of them")
+
+
+def failure_table(report: Report, receipts: str | None) -> list[str]:
+    """Return the table's lines, and where the rest is; none where everything was created or skipped.
+
+    Args:
+        report: How the upload ended.
+        receipts: Where the receipts of what is neither created nor skipped are; None where there are none.
+    """
+    if not report.reasons:
+        return []
+    firsts: dict[str, Result] = {}
+    for one in (*report.in_doubt[:1], *report.first):
+        firsts.setdefault(str(one.reason or one.outcome.value), one)
+    rows = [_HEAD]
+    for reason, count in list(report.reasons.items())[:_ROWS]:
+        rows.append((f"{count:,}", *_about(reason, firsts.get(reason))))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [f"{row[0]:>{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]}" for row in rows]
+    if (others := len(report.reasons) - _ROWS) > 0:
+        lines.append(f"... and {others:,} more reasons.")
+    if receipts is not None:
+        lines.append(f"Each of them is in {receipts}")
+    return [line.rstrip() for line in lines]
+
+
+def _about(reason: str, first: Result | None) -> tuple[str, str, str]:
+    """Return the outcome, the reason, and what was wrong with the first of them."""
+    if first is None:
+        outcome = Outcome.UNSENT.value if reason == Reason.RUN_ENDED else ""
+        return outcome, reason, ""
+    place = shortened(printable(masked(first.source)), _LONGEST_PLACE)
+    scene = first.scene_uuid
+    where = place if not scene or scene in place else f"scene {scene} in {place}"
+    message = shortened(printable(" ".join((first.message or "").split())), _LONGEST_MESSAGE)
+    return first.outcome.value, reason, f"{where}: {message}" if message else where

@@ -1,0 +1,1 @@
+"""What `@task.<name>` makes of a function: found by Airflow through the provider's metadata."""

@@ -1,0 +1,88 @@
+"""The task group in a real Airflow, against the emulator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.task_groups import kognic_predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow.sdk import DAG
+
+    from airflow_provider_kognic.emulator.testing import Emulator
+
+    RunDag = Callable[..., Any]
+    Write = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def pool(airflow_database: Path) -> None:
+    from airflow.models.pool import Pool
+
+    Pool.create_or_update_pool("kognic", slots=10, description="", include_deferred=False)
+
+
+def test_the_whole_way(
+    run_dag: RunDag, dag: DAG, server: Emulator, write_predictions: Write, tmp_path: Path
+) -> None:
+    with dag:
+        made = kognic_predictions(
+            dataset="demo",
+            name="detector v7",
+            predictions=str(write_predictions(30)),
+            shards=3,
+            journal=str(tmp_path / "journal"),
+            receipts=str(tmp_path / "r.jsonl"),
+            max_failures="2%",
+            retries=0,
+        )
+    assert sorted(made.children) == [
+        f"kognic_predictions.{name}" for name in ("group", "shards", "summary", "upload")
+    ]
+    run = run_dag(dag, connection=server)
+    assert run.state == "success"
+    total = run.xcom("kognic_predictions.summary")
+    assert (total["uploaded"], total["shards"], total["error"]) == (30, 3, None)
+    group = run.xcom("kognic_predictions.group")
+    assert Counter(row["scene_uuid"] for row in server.predictions(group)) == Counter(
+        demo.scene_uuid(number) for number in range(30)
+    )
+    assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 30
+
+
+def test_a_failed_shard_fails_the_group_and_is_in_the_sum(
+    run_dag: RunDag, dag: DAG, server: Emulator, write_predictions: Write, tmp_path: Path
+) -> None:
+    server.set_faults(rules=[{"kind": "status", "status": 422, "match": {"scene": demo.scene_uuid(4)}}])
+    with dag:
+        made = kognic_predictions(
+            "night",
+            dataset="demo",
+            name="detector v8",
+            predictions=str(write_predictions(12)),
+            max_items=6,
+            journal=str(tmp_path / "journal"),
+            retries=0,
+        )
+    run = run_dag(dag, connection=server)
+    assert run.state == "failed"
+    assert made.get_child_by_label("summary").node_id == "night.summary"
+    total = run.xcom("night.summary", "summary")
+    assert (total["uploaded"], total["refused"], len(total["failed_shards"])) == (11, 1, 1)
+
+
+def test_uploads_share_a_pool_and_take_as_many_slots_as_connections(dag: DAG) -> None:
+    with dag:
+        made = kognic_predictions(dataset="demo", name="x", predictions="/data/{{ ds }}/", max_connections=3)
+    upload: Any = made.get_child_by_label("upload")
+    given = upload.partial_kwargs
+    assert (given["pool"], given["pool_slots"], given["max_connections"]) == ("kognic", 3, 3)
+    shards: Any = made.get_child_by_label("shards")
+    assert (shards.shards, shards.pool) == (4, "default_pool")
