@@ -196,7 +196,8 @@ def _access(own: Node, root: Node) -> tuple[dict[str, tuple[str, ...]], ...] | N
 def _schemes(document: Document) -> dict[str, Scheme]:
     root = document.root
     found = node(node(root.get("components")).get("securitySchemes")) or node(root.get("securityDefinitions"))
-    return {name: _scheme(document.resolved(said)) for name, said in found.items() if isinstance(name, str)}
+    each = {name: document.resolved(said) for name, said in found.items() if isinstance(name, str)}
+    return {name: _scheme(said) for name, said in each.items() if "$ref" not in said}
 
 
 def _scheme(said: Node) -> Scheme:

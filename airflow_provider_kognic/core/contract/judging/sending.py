@@ -37,7 +37,6 @@ _SIZE = re.compile(
 )
 # What is said of a body may be of a part of it, or of how fast it comes: a limit is of all of it.
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+|\n+")
-_OF_A_BODY = re.compile(r"\b(?:body|bodies|payload|request|upload|prediction|size)", re.IGNORECASE)
 _OF_A_PART = re.compile(
     r"\b(?:bitmap|image|frame|object|name|field|header|property|attribute|chunk|part|row|each|every)|"
     r"/\s?s\b|\bper\b|second|minute|recommend",
@@ -115,10 +114,10 @@ def _limits(operation: Operation) -> Iterator[int]:
             is_number = isinstance(value, int) and not isinstance(value, bool)
             if _is_of_a_body(name.lower()) and is_number and _LEAST <= value < _MOST:
                 yield value
-    said = [one for one in _SENTENCE.split(operation.body_text) if _OF_A_BODY.search(one)]
+    texts = [operation.body_text]
     if "413" in operation.answers:
-        said += _SENTENCE.split(operation.answers["413"].text)
-    for sentence in said:
+        texts.append(operation.answers["413"].text)
+    for sentence in (one for text in texts for one in _SENTENCE.split(text)):
         for found in () if _OF_A_PART.search(sentence) else _SIZE.finditer(sentence):
             if (size := _bytes(found[1], found[2])) is not None:
                 yield size
