@@ -99,8 +99,10 @@ class Questions:
         url = groups_url(base, dataset)
         reply = self._get(url, {})
         if reply.status == HTTPStatus.NOT_FOUND and is_there is None:
-            for one in ("groups_listing", "annotations_listing", "predictions_listing"):
-                self._say(one, unknown("HTTP 404 came for the dataset, of which nobody says that it is there"))
+            for name in ("groups_listing", "annotations_listing", "predictions_listing"):
+                self._say(
+                    name, unknown("HTTP 404 came for the dataset, of which nobody says that it is there")
+                )
             return
         if reply.status == HTTPStatus.NOT_FOUND and not is_there:
             raise KognicInputError(

@@ -49,7 +49,9 @@ def ask(emulator: Emulator, answers: Mapping[str, Any], other: Any = None, **mor
             connection.sendall(http(200, found if isinstance(found, str) else json.dumps(found), headers))
 
     with raw_server(answer) as server:
-        settings = settings_for(emulator, base_url=server.url, auth_host=server.url, timeout=more.get("timeout", 9))
+        settings = settings_for(
+            emulator, base_url=server.url, auth_host=server.url, timeout=more.get("timeout", 9)
+        )
         return ask_for_contract(settings, dataset=more.get("dataset"), sleep=lambda _seconds: None)
 
 

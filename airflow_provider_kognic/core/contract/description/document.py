@@ -46,7 +46,9 @@ def described(parsed: object) -> Described:
     found = _operations(document, elsewhere)
     operations = tuple(islice(found, _MOST_OPERATIONS))
     is_whole = next(found, None) is None and document.is_whole
-    return Described(operations, _schemes(document), _kind_of(document.root) or "", tuple(elsewhere), is_whole)
+    return Described(
+        operations, _schemes(document), _kind_of(document.root) or "", tuple(elsewhere), is_whole
+    )
 
 
 def _kind_of(root: Node) -> str | None:

@@ -49,7 +49,8 @@ class Document:
     def resolved(self, value: object) -> Node:
         """Return what an object says, with what it refers to.
 
-        Where that lies elsewhere, in a circle or too far, its `$ref` stays: there is more to it, and nobody knows what.
+        Where that lies elsewhere, in a circle or too far, its `$ref` stays: there is more to it, and nobody knows
+        what.
         """
         found = node(value)
         beside: Node = {}

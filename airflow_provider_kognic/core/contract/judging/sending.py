@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 _BODY_LIMIT = re.compile(
     r"x-(?=.*(?:max|limit))(?=.*(?:body|payload|request|content|upload))(?=.*(?:body|size|bytes|length)).*"
 )
-_NO_BODY = re.compile(r"rate|page|batch|bucket|burst|response|answer|concurren|count|items|depth|line|name|per-|ms$")
+_NO_BODY = re.compile(
+    r"rate|page|batch|bucket|burst|response|answer|concurren|count|items|depth|line|name|per-|ms$"
+)
 # No version of OpenAPI has a word for it, so that it may stand in a sentence.
 _SIZE = re.compile(
     r"(?:at most|up to|no more than|not exceed|maximum(?: of)?|max\.?|larger than|limit(?:ed)?(?: is| of| to)?|"
