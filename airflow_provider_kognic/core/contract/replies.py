@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -113,6 +114,7 @@ class Asker:
         self._refusal: KognicError | None = None
         self._begun: float | None = None
         self._silence = 0.0
+        self._renewed = False
         self._tokens = tokens
         self._sleep = sleep
         self._calls = Calls(settings, tokens, None, sunsets=sunsets, methods=_GET)
@@ -141,6 +143,10 @@ class Asker:
             raise ValueError("Only the API's own host is asked.")
         for number in range(1, tries + 1):
             reply = self._in_time(url, params)
+            if reply.status == HTTPStatus.UNAUTHORIZED and not self._renewed:
+                # The token may have ended meanwhile; one that is refused, too, is refused for good.
+                self._renewed = True
+                reply = self._in_time(url, params)
             if number == tries or reply.status not in _AGAIN:
                 break
             self._sleep(min(_LONGEST_WAIT, parse_retry_after(reply.headers.get("retry-after")) or number))

@@ -135,6 +135,27 @@ def test_groups_without_a_mapping_show_none(emulator: Emulator) -> None:
     assert found.verdict("group_mapping") is Verdict.CONFIRMED
 
 
+def test_a_token_that_ended_meanwhile_is_renewed_once(emulator: Emulator) -> None:
+    """And one that is refused for good is not asked for again and again."""
+    seen: list[str] = []
+
+    def refuse(connection: socket.socket) -> None:
+        seen.append("refused")
+        connection.sendall(
+            http(401, '{"message": "who?"}') if len(seen) in fails else http(200, '{"data": []}')
+        )
+
+    fails = {1}
+    contract = ask(emulator, {"/v2/datasets": refuse})
+    assert contract.verdict("datasets_listing") is Verdict.CONFIRMED
+    assert len(seen) == 2
+    seen.clear()
+    fails = {1, 2, 3}
+    contract = ask(emulator, {"/v2/datasets": refuse})
+    assert contract.verdict("datasets_listing") is Verdict.UNKNOWN
+    assert len(seen) == 2
+
+
 # --- what ends ---
 
 
