@@ -91,6 +91,14 @@ def test_what_is_only_read_need_not_be_sent() -> None:
     assert judged(patch)["prediction_body"].verdict is Verdict.CONFIRMED
 
 
+def test_what_may_be_null_needs_what_it_needs_all_the_same() -> None:
+    whole = document()
+    new = whole["components"]["schemas"]["NewPrediction"]
+    new["required"] = ["sceneUuid", "openlabelContent", "model"]
+    whole["components"]["schemas"]["NewPrediction"] = {"anyOf": [new, {"type": "null"}]}
+    assert contradicted(judge_description(described(whole), Settings())) == {"prediction_body"}
+
+
 def test_versions_may_stand_in_a_variable_of_the_server() -> None:
     whole = document()
     whole["paths"] = {path[3:]: item for path, item in whole["paths"].items()}

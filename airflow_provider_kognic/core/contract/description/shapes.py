@@ -13,6 +13,7 @@ Node = dict[str, Any]
 
 _LONGEST_CHAIN = 20
 _DEEPEST = 12
+_NULLS = ("null", ["null"])
 # Of one document: a schema may name itself, and more of them than anybody could look at.
 MOST_STEPS = 200_000
 
@@ -219,9 +220,9 @@ class Shape:
         for part in nodes(schema.get("allOf")):
             found |= self._required(self._document.resolved(part), depth + 1)
         for kind in ("oneOf", "anyOf"):
-            each = [
-                self._required(self._document.resolved(part), depth + 1) for part in nodes(schema.get(kind))
-            ]
+            parts = [self._document.resolved(part) for part in nodes(schema.get(kind))]
+            # Null is none of the objects that may be there.
+            each = [self._required(part, depth + 1) for part in parts if part.get("type") not in _NULLS]
             if each:
                 found |= set.intersection(*each)
         return found
