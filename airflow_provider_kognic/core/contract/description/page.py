@@ -30,6 +30,7 @@ _BEHIND = re.compile(
     r"""\b(?:origin|href|host|pathname|baseUrl|basePath)\s{0,20}\+\s{0,20}(["'`])([^"'`<>\s]{1,500})\1""",
     re.IGNORECASE,
 )
+_CODE = re.compile(r"\\u00([2-7][0-9a-f])", re.IGNORECASE)
 _BASE = re.compile(r"""<base\b[^<>]{0,200}?\bhref\s{0,5}=\s{0,5}(["'])([^"'<>\s]{1,500})\1""", re.IGNORECASE)
 _HREF = re.compile(r"""\bhref\s{0,5}=\s{0,5}(["'])([^"'<>\s]{1,500})\1""", re.IGNORECASE)
 _SCRIPT = re.compile(
@@ -71,8 +72,10 @@ class Leads:
 def leads_of(content: bytes) -> Leads:
     """Return where a page or a script leads."""
     text = content[:MOST_BYTES].decode("utf-8", "replace")
+    # An attribute may hold JSON, and a script what a template escaped.
+    plain = html.unescape(_CODE.sub(lambda found: chr(int(found[1], 16)), text))
     named = [
-        _unescaped(found[2]) for pattern in (_NAMED, _HANDED, _BEHIND) for found in pattern.finditer(text)
+        _unescaped(found[2]) for pattern in (_NAMED, _HANDED, _BEHIND) for found in pattern.finditer(plain)
     ]
     base = _BASE.search(text)
     links = [_unescaped(found[2]) for found in _HREF.finditer(text)]
