@@ -192,12 +192,20 @@ class Questions:
         return page
 
     def _fields(self, name: str, page: _Page, *each: tuple[str, ...]) -> None:
-        """Judge whether rows have, of each, one of its names."""
+        """Judge whether rows have, of each, one of its names, as they are read (`core.api.records`)."""
         if not page.rows:
             return
         for names in each:
-            if not all(isinstance(row, dict) and any(one in row for one in names) for row in page.rows):
-                self._say(name, contradicted(f"a row came without {' or '.join(names)}"))
+            found = [_value(row, names) for row in page.rows]
+            what = " or ".join(names)
+            if None in found:
+                self._say(name, contradicted(f"a row came without {what}"))
+                return
+            if names != ("name",) and not all(isinstance(one, str) and one for one in found):
+                self._say(name, contradicted(f"a row came whose {what} is no text"))
+                return
+            if name == "prediction_rows" and not all(map(is_uuid, found)):
+                self._say(name, contradicted(f"a row came whose {what} is no uuid"))
                 return
         self._say(name, confirmed("all rows that came have them"))
 
@@ -294,6 +302,13 @@ def _uuid_of(name: str, rows: list[Any]) -> str:
     what = f"{len(found)} datasets are named {brief(name)}" if found else f"there is no dataset {brief(name)}"
     raise KognicInputError(
         f"{what} in the first page of those that these credentials may see: give its uuid."
+    )
+
+
+def _value(row: Any, names: tuple[str, ...]) -> Any:
+    """Return what a row has under the first of the names under which it has anything."""
+    return (
+        next((row[one] for one in names if row.get(one) is not None), None) if isinstance(row, dict) else None
     )
 
 

@@ -135,6 +135,29 @@ def test_groups_without_a_mapping_show_none(emulator: Emulator) -> None:
     assert found.verdict("group_mapping") is Verdict.CONFIRMED
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"uuid": None, "id": UUID, "scene_uuid": UUID}, None),
+        ({"uuid": UUID, "sceneUuid": None}, "a row came without sceneUuid or scene_uuid"),
+        ({"uuid": 5, "sceneUuid": UUID}, "a row came whose uuid or id is no text"),
+        ({"uuid": UUID, "sceneUuid": "scene-1"}, "a row came whose sceneUuid or scene_uuid is no uuid"),
+        ("row", "a row came without uuid or id"),
+    ],
+)
+def test_rows_are_judged_as_they_are_read(emulator: Emulator, row: Any, said: str | None) -> None:
+    """What an upload would take for no listing is none."""
+    answers = {
+        **LISTED,
+        f"/v1/datasets/{UUID}/predictions-groups": {"data": [{"uuid": UUID, "name": "a"}]},
+        f"/v1/predictions-groups/{UUID}/predictions": {"data": [row]},
+    }
+    contract = ask(emulator, answers, dataset=UUID)
+    assert contract.judgement("prediction_rows").evidence == (said or "all rows that came have them",)
+    expected = Verdict.CONFIRMED if said is None else Verdict.CONTRADICTED
+    assert contract.verdict("prediction_rows") is expected
+
+
 def test_a_token_that_ended_meanwhile_is_renewed_once(emulator: Emulator) -> None:
     """And one that is refused for good is not asked for again and again."""
     seen: list[str] = []
