@@ -37,6 +37,8 @@ _LONGEST = 600.0
 # What says nothing of what is there.
 _REFUSALS = {401, 403, 408, 429}
 _AGAIN = {429, 502, 503, 504}
+NO_ANSWERS = "not asked any more, as nothing is answered"
+NO_TIME = "not asked any more, as it takes too long"
 # Words of paths that are no names of anybody's.
 _KNOWN = re.compile(
     r"apis?|annotations|calibrations|datasets|definitions|docs|input|internal|json|predictions|predictions-groups|"
@@ -177,9 +179,9 @@ class Asker:
         if self._begun is None:
             self._begun = begun
         if self._silence >= _LONGEST_SILENCE:
-            return Reply(None, problem="not asked any more, as nothing is answered")
+            return Reply(None, problem=NO_ANSWERS)
         if begun - self._begun >= _LONGEST:
-            return Reply(None, problem="not asked any more, as it takes too long")
+            return Reply(None, problem=NO_TIME)
         reply = self._once(url, params)
         if reply.status is None:
             self._silence += time.monotonic() - begun

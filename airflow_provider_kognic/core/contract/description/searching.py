@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from airflow_provider_kognic.core.contract.description.document import described, is_description
 from airflow_provider_kognic.core.contract.description.operations import Described, joined
 from airflow_provider_kognic.core.contract.description.page import leads_of, named_in
-from airflow_provider_kognic.core.contract.replies import shown
+from airflow_provider_kognic.core.contract.replies import NO_ANSWERS, NO_TIME, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,7 +196,9 @@ class _Search:
             self.where = self.where or where
 
     def _say_why(self, reply: Reply, place: str, *, quiet: bool) -> None:
-        if reply.redirects:
+        if reply.problem in {NO_ANSWERS, NO_TIME}:
+            self.said.append(reply.problem)
+        elif reply.redirects:
             self.said.append(
                 f"{place} redirects to another host, as to a login, or in a circle: not followed"
             )
