@@ -189,6 +189,7 @@ def test_what_is_too_large_is_not_read(encoding: str | None) -> None:
         ("/content/1", "none that is asked: '/content/1'"),
         ("https://", "none that is asked"),
         ("https://user:pass@storage.example.com/a", "none that is asked"),
+        ("//user:pass@storage.example.com/a", "none that is asked"),
         ("https://[::1/a", "is no URL"),
         ("https://storage.example.com:port/a", "is no URL"),
         ("https://storage.example.com/\x00a", "no URL"),

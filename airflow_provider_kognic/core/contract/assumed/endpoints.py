@@ -92,6 +92,7 @@ ENDPOINTS = (
             confirmed="on: doubt is settled by the listing",
             contradicted="off: doubt is named, not settled",
             unknown="as without a contract: the listing is asked for, and done without where it is refused",
+            rests_on=("prediction_rows", "predictions_paging"),
         ),
     ),
     Assumption(
