@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
     from airflow_provider_kognic.core.api.client import KognicClient
-    from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
+    from airflow_provider_kognic.core.api.dataset_api.records import Annotation, Dataset, PredictionsGroup
     from airflow_provider_kognic.core.api.settings import Settings
     from airflow_provider_kognic.core.api.switches import Switches
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core.api import network
-from airflow_provider_kognic.core.api.endpoints import user_agent
+from airflow_provider_kognic.core.api.dataset_api.endpoints import user_agent
 from airflow_provider_kognic.core.api.exchange.background import Background, Stopped
 from airflow_provider_kognic.core.api.exchange.bodies import (
     MOST_BYTES_OF_A_PAGE,

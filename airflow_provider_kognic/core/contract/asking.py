@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.answers import Sunsets
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.contract.assumptions import ASSUMPTIONS
 from airflow_provider_kognic.core.contract.contract import Contract
 from airflow_provider_kognic.core.contract.description.searching import Found, search

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.api.endpoints import (
+from airflow_provider_kognic.core.api.dataset_api.endpoints import (
     annotations_url,
     datasets_url,
     groups_url,
@@ -192,7 +192,7 @@ class Questions:
         return page
 
     def _fields(self, name: str, page: _Page, *each: tuple[str, ...]) -> None:
-        """Judge whether rows have, of each, one of its names, as they are read (`core.api.records`)."""
+        """Judge whether rows have, of each, one of its names, as they are read (`core.api.dataset_api.records`)."""
         if not page.rows:
             return
         for names in each:

@@ -24,9 +24,9 @@ from airflow_provider_kognic.core.retries import parse_retry_after
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow_provider_kognic.core.api.access.tokens import TokenProvider
     from airflow_provider_kognic.core.api.answers import Sunsets
     from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.api.tokens import TokenProvider
 
 _GET = frozenset({"GET"})
 _TRIES = 3

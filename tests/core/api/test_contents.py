@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.contents import MOST_BYTES, Contents
 from airflow_provider_kognic.core.api.input_api.annotations import SceneDocuments
 from airflow_provider_kognic.core.api.settings import Settings
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicAnswerError,
     KognicConnectionError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_provider_kognic.core.contract.assumed import sources
 from airflow_provider_kognic.core.contract.assumed.assumption import Asked, Assumption, Switch
 
-_ENDPOINTS = ("core/api/endpoints.py",)
+_ENDPOINTS = ("core/api/dataset_api/endpoints.py",)
 _BOTH = (Asked.DESCRIPTION, Asked.GET)
 
 ENDPOINTS = (

@@ -276,7 +276,7 @@ class TokenProvider:
         """Resolve the credentials and prepare kognic-auth's session; makes no request."""
         from kognic.auth.requests import RequestsAuthSession
 
-        from airflow_provider_kognic.core.api.access.token_requests import bounded_adapter
+        from airflow_provider_kognic.core.api.token_requests import bounded_adapter
 
         settings = self._settings
         credentials = self._credentials()
