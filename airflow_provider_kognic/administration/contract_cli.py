@@ -90,14 +90,27 @@ def ask(given: argparse.Namespace) -> int:
 
     places = [(name, place) for name in ("save", "report") if (place := getattr(given, name)) is not None]
     paths = {name: _path(f"--{name}", place) for name, place in places}
+    if len(set(map(str, paths.values()))) < len(paths):
+        raise KognicInputError("--save and --report name the same file: the page would replace the answer.")
     contract = ask_for_contract(_settings(given), dataset=given.dataset)
-    sys.stdout.write(contract.dump() if given.format == "json" else table(contract))
-    sys.stdout.flush()
-    for name, path in paths.items():
-        _write(path, contract.dump() if name == "save" else page(contract))
-        sys.stderr.write(f"{path} was written.\n")
+    try:
+        _show(contract.dump() if given.format == "json" else table(contract))
+    finally:  # whoever reads no more of it has asked for the files all the same
+        for name, path in paths.items():
+            _write(path, contract.dump() if name == "save" else page(contract))
+            sys.stderr.write(f"{path} was written.\n")
     contradicted = any(one.verdict is Verdict.CONTRADICTED for one in contract.judged.values())
     return CONTRADICTED if contradicted else AS_ASSUMED
+
+
+def _show(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise KognicInputError(f"the answer cannot be shown: {error.strerror or error}.") from error
 
 
 def _settings(given: argparse.Namespace) -> Settings:

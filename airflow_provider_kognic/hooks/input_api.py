@@ -16,8 +16,8 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.texts import sentence
 
 if TYPE_CHECKING:
-    from airflow_provider_kognic.core.api.access.tokens import TokenProvider
     from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.api.tokens import TokenProvider
 
 # Of no scene: the least of all uuids.
 _NOBODY = "00000000-0000-0000-0000-000000000000"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
     from airflow_provider_kognic.core.api.client import KognicClient
-    from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
+    from airflow_provider_kognic.core.api.dataset_api.records import Annotation, Dataset, PredictionsGroup
     from airflow_provider_kognic.core.api.settings import Settings
     from airflow_provider_kognic.core.api.switches import Switches
 
@@ -255,7 +255,7 @@ class KognicHook(BaseHook):
         said = self.assumed.said()
         with KognicClient(settings, backoff=Backoff(attempts=2, most_asked=2.0)) as client:
             visible = len(client.list_datasets())
-            scopes = _scopes_said(client.tokens.scopes, settings.scopes)
+            scopes = client.tokens.redact(_scopes_said(client.tokens.scopes, settings.scopes))
             scenes = said_of_input_api(settings, client.tokens)
         ends = "".join(
             f" Kognic will switch off {what} at {date}." for what, date in client.sunsets.dates.items()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_kognic.core.api.records import Dataset, PredictionsGroup
+    from airflow_provider_kognic.core.api.dataset_api.records import Dataset, PredictionsGroup
     from airflow_provider_kognic.core.api.settings import Settings
     from airflow_provider_kognic.core.reporting.conversions import Conversions
     from airflow_provider_kognic.task.failures import Ended

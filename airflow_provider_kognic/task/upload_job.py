@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_kognic.core.api.records import PredictionsGroup
+    from airflow_provider_kognic.core.api.dataset_api.records import PredictionsGroup
     from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.reporting.plan import Plan

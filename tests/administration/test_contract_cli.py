@@ -92,6 +92,20 @@ def test_it_needs_no_airflow_without_a_connection(emulator: Emulator, tmp_path: 
     assert json.loads((tmp_path / "c.json").read_text())["host"] == emulator.url.removeprefix("http://")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no such device")  # noqa: PTH110
+def test_what_cannot_be_shown_is_written_all_the_same(emulator: Emulator, tmp_path: Path) -> None:
+    """By a full disk, which is an error; or as nobody reads on, as behind `head -1`, which is none."""
+    emulator.set_faults(**ALL)
+    for number, (shown, code) in enumerate((("> /dev/full", 2), ("| head -c 0", 0))):
+        path = tmp_path / f"{number}.json"
+        command = " ".join((*OURS, *at(emulator), "--save", str(path)))
+        done = run("sh", "-c", f"{command} {shown}", emulator=emulator)
+        assert done.returncode == code, done.stderr
+        assert Contract.load(path).verdict("datasets_listing") is Verdict.CONFIRMED
+        assert "Traceback" not in done.stderr
+        assert ("the answer cannot be shown: No space left on device" in done.stderr) == bool(code)
+
+
 def test_credentials_may_be_a_file(emulator: Emulator, tmp_path: Path) -> None:
     emulator.set_faults(**ALL)
     path = tmp_path / "credentials.json"
@@ -113,6 +127,7 @@ def test_credentials_may_be_a_file(emulator: Emulator, tmp_path: Path) -> None:
         (("--save", "{tmp}"), "{tmp} cannot be written: "),
         (("--report", "{tmp}/a-file/r.md"), "{tmp}/a-file/r.md cannot be written: "),
         (("--save", "nosuchscheme://b/c.json"), "nosuchscheme://b/c.json cannot be opened"),
+        (("--save", "{tmp}/c", "--report", "{tmp}/c"), "--save and --report name the same file"),
         (("--dataset", "nowhere"), "there is no dataset 'nowhere'"),
         (("--conn-id", "x"), "--conn-id names a connection, which has what --host and --auth-host would say"),
         (("--host", "http://127.0.0.1:{port}"), "no connection to 127.0.0.1"),

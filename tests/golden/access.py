@@ -10,7 +10,12 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from airflow_provider_kognic.core.api.records import Annotation, Dataset, ListedPrediction, PredictionsGroup
+from airflow_provider_kognic.core.api.dataset_api.records import (
+    Annotation,
+    Dataset,
+    ListedPrediction,
+    PredictionsGroup,
+)
 from airflow_provider_kognic.core.journal import parts
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog

@@ -1,6 +1,7 @@
 """A connection that names one of the environments of Kognic's tools, and what is said of a token's scopes."""
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from airflow_provider_kognic.core.errors import KognicInputError, KognicPermissionError
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.hooks.kognic import KognicHook
+from tests.core.support import Request, http, raw_server
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
@@ -125,6 +127,29 @@ def test_the_button_says_which_scopes_a_token_has(
 ) -> None:
     server.set_faults(scopes=None if held is None else {server.client_id: held})
     done, message = connect(connection_to(server, scopes=asked)).test_connection()
+    assert done, message
+    assert message.endswith(f"visible. {said}")
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        (f"{READ},{WRITE}", f"Scopes of the token: {READ} {WRITE}."),
+        (f"{READ} {WRITE} a-secret-of-ours a-token-of-ours", f"Scopes of the token: {READ} {WRITE} *** ***."),
+    ],
+)
+def test_scopes_are_read_with_commas_and_shown_without_what_is_secret(
+    connect: Callable[[dict[str, Any]], KognicHook], scope: str, said: str
+) -> None:
+    token = json.dumps({"access_token": "a-token-of-ours", "expires_in": 3600, "scope": scope})
+
+    def answer(connection: socket.socket, request: Request) -> None:
+        connection.sendall(http(200, token if request.path.endswith("/oauth/token") else '{"data": []}'))
+
+    with raw_server(answer) as api:
+        given = {"host": api.url, "login": "somebody", "password": "a-secret-of-ours"}
+        asked = {"auth_host": api.url, "scopes": f"{READ} {WRITE}"}
+        done, message = connect({**given, "extra": asked}).test_connection()
     assert done, message
     assert message.endswith(f"visible. {said}")
 

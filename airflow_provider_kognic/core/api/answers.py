@@ -46,7 +46,10 @@ _LONGEST_DATE = 40
 _LONGEST_MESSAGE = 500
 # How a server says which scope a token lacks (RFC 6750, section 3); scopes are of these characters (RFC 6749).
 _INSUFFICIENT = re.compile(r'(?i)\berror\s*=\s*"?insufficient_scope\b')
-_SCOPE = re.compile(r'(?i)\bscope\s*=\s*"?([\x21\x23-\x5b\x5d-\x7e ]{1,200})"?')
+# Without quotes it ends before the next of the challenge's fields.
+_SCOPE = re.compile(
+    r'(?i)\bscope\s*=\s*(?:"([\x21\x23-\x5b\x5d-\x7e ]{1,200})|([\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]{1,200}))'
+)
 # The web app, and a gateway that knows no such path, answer so.
 _A_PAGE = (
     "That is a web page: is the host that of the API (such as dataset.app.kognic.com), not the web app's?"
@@ -236,7 +239,7 @@ class Answer:
         if not _INSUFFICIENT.search(said):
             return None
         found = _SCOPE.search(said)
-        return " ".join(found[1].split()) if found and found[1].strip() else "that this needs"
+        return " ".join((found[1] or found[2]).split()) or "that this needs" if found else "that this needs"
 
 
 def created_uuid(data: Any, url: str) -> str:

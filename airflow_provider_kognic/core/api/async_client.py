@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.answers import Sunsets, created_uuid
-from airflow_provider_kognic.core.api.endpoints import datasets_url, predictions_url
+from airflow_provider_kognic.core.api.dataset_api.endpoints import datasets_url, predictions_url
+from airflow_provider_kognic.core.api.dataset_api.records import ListedPrediction
 from airflow_provider_kognic.core.api.exchange.compressing import body_of
-from airflow_provider_kognic.core.api.records import ListedPrediction
 from airflow_provider_kognic.core.api.switches import Switches
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.api.transports import Exchange
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Refused

@@ -8,18 +8,18 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.answers import Sunsets, created_uuid
-from airflow_provider_kognic.core.api.endpoints import (
+from airflow_provider_kognic.core.api.dataset_api.endpoints import (
     annotations_url,
     datasets_url,
     groups_url,
     prediction_body,
     predictions_url,
 )
+from airflow_provider_kognic.core.api.dataset_api.records import Annotation, Dataset, PredictionsGroup
 from airflow_provider_kognic.core.api.exchange.calls import Calls
 from airflow_provider_kognic.core.api.exchange.repeats import Repeats
-from airflow_provider_kognic.core.api.records import Annotation, Dataset, PredictionsGroup
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicAnswerError,
     KognicInputError,

@@ -8,6 +8,7 @@ signed and wants no token is how Kognic's published client treats it (kognic-io 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from functools import partial
 from http import HTTPStatus
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core.api import network
-from airflow_provider_kognic.core.api.endpoints import user_agent
+from airflow_provider_kognic.core.api.dataset_api.endpoints import user_agent
 from airflow_provider_kognic.core.api.exchange.background import Background, Stopped
 from airflow_provider_kognic.core.api.exchange.bodies import (
     MOST_BYTES_OF_A_PAGE,
@@ -39,6 +40,7 @@ from airflow_provider_kognic.core.errors import (
     KognicStoppedError,
 )
 from airflow_provider_kognic.core.hosts import is_loopback
+from airflow_provider_kognic.core.masking import MASK
 from airflow_provider_kognic.core.retries import Backoff, may_repeat
 from airflow_provider_kognic.core.texts import sentence
 
@@ -54,6 +56,7 @@ _CONNECT = 10.0
 # Seconds between two looks at whether to stop, between two tries.
 _STEP = 0.1
 _LONGEST_SHOWN = 200
+_WHO = re.compile(r"//[^/]*@")
 
 
 class Contents:
@@ -207,7 +210,8 @@ class Contents:
 
 def shown(address: str) -> str:
     """Return an address without what lets in, for messages."""
-    return address.partition("?")[0].partition("#")[0][:_LONGEST_SHOWN]
+    # Whoever the address names is masked here, as there may be no scheme by which an error's text knows them.
+    return _WHO.sub(f"//{MASK}@", address.partition("?")[0].partition("#")[0])[:_LONGEST_SHOWN]
 
 
 def _refused(status: int, place: str) -> KognicError:

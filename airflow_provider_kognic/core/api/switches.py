@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.api.endpoints import prediction_body
+from airflow_provider_kognic.core.api.dataset_api.endpoints import prediction_body
 from airflow_provider_kognic.core.api.exchange.compressing import compressed
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Refused

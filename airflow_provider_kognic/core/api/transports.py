@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from airflow_provider_kognic.core.api.access.tokens import TokenProvider
     from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.api.tokens import TokenProvider
 
 _T = TypeVar("_T")
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.answers import Sunsets
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.contract.assumptions import ASSUMPTIONS
 from airflow_provider_kognic.core.contract.contract import Contract
 from airflow_provider_kognic.core.contract.description.searching import Found, search
@@ -24,7 +24,7 @@ from airflow_provider_kognic.core.contract.judging.verdicts import (
     unknown,
 )
 from airflow_provider_kognic.core.contract.questions import Questions
-from airflow_provider_kognic.core.contract.replies import Asker
+from airflow_provider_kognic.core.contract.replies import Asker, shown
 from airflow_provider_kognic.core.contract.report import date_of
 from airflow_provider_kognic.core.errors import KognicConnectionError
 
@@ -88,7 +88,9 @@ def ask_for_contract(
         judged=_merged(judged),
         description=says,
         asked=(*asker.asked, *(f"of the input API: {line}" for line in (inputs.asked if inputs else ()))),
-        sunsets={endpoint: date_of(date) for endpoint, date in {**announced, **sunsets.dates}.items()},
+        sunsets={
+            _shown(endpoint): date_of(date) for endpoint, date in {**announced, **sunsets.dates}.items()
+        },
         provider=_version(),
     )
 
@@ -107,6 +109,12 @@ def _search_in_input_api(asker: Asker) -> Found:
         return search(asker)
     except KognicConnectionError:  # nothing but scenes hangs on it
         return Found(None, "there is no connection to it", None)
+
+
+def _shown(endpoint: str) -> str:
+    """Return an endpoint without what may be a name: that of a file, where the description lies."""
+    method, _, path = endpoint.partition(" ")
+    return f"{method} {shown(path)}"
 
 
 def _judge_page(*, has_page: bool | None) -> Judgement:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core import files
-from airflow_provider_kognic.core.contract.assumptions import NAMES
+from airflow_provider_kognic.core.contract.assumptions import NAMES, RESTS_ON
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.hosts import is_same_host
 from airflow_provider_kognic.core.texts import brief, sentence
@@ -84,6 +84,21 @@ class Contract:
     def verdict(self, name: str) -> Verdict:
         """Return the verdict on an assumption; raises KognicInputError where there is none of that name."""
         return self.judgement(name).verdict
+
+    def switching(self, name: str) -> tuple[Verdict, str]:
+        """Return the verdict by which an assumption switches, and which assumption that verdict is on.
+
+        It is its own, unless one on which it rests is contradicted: a listing that cannot be read is none.
+
+        Raises:
+            KognicInputError: There is no assumption of that name.
+        """
+        own = self.verdict(name)
+        if own is not Verdict.CONTRADICTED:
+            for other in RESTS_ON.get(name, ()):
+                if self.verdict(other) is Verdict.CONTRADICTED:
+                    return Verdict.CONTRADICTED, other
+        return own, name
 
     def value(self, name: str) -> Value | None:
         """Return what is known beside the verdict: of `body_limit` the bytes, of `idempotency_key` the header.
@@ -169,7 +184,7 @@ def _parsed(content: bytes, what: str) -> Contract:
         )
     try:
         return _contract(told)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise KognicInputError(
             f"{what} is damaged ({type(error).__name__}: {brief(str(error))}). Make it anew with 'contract --save'."
         ) from None

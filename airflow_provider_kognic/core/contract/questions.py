@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.api.endpoints import (
+from airflow_provider_kognic.core.api.dataset_api.endpoints import (
     annotations_url,
     datasets_url,
     groups_url,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _NOT_THERE = {404, 405, 501}
 _MOST_GROUPS = 3
+_A_PAGE = "a GET was answered with a page, as by a login or a gateway in front of the API"
 
 
 @dataclass
@@ -84,19 +85,33 @@ class Questions:
     def _ask_of_dataset(self, name: str, listed: _Page) -> None:
         """Ask for what the dataset of a name has."""
         if is_uuid(name):
-            self._ask_of(name.lower())
+            uuids = {_uuid_in(row) for row in listed.rows or ()}
+            self._ask_of(name.lower(), is_there=None if listed.rows is None else name.lower() in uuids)
         elif listed.rows is not None:
-            self._ask_of(_uuid_of(name, listed.rows))
+            self._ask_of(_uuid_of(name, listed.rows), is_there=True)
         else:
             for one in ("groups_listing", "annotations_listing", "predictions_listing"):
                 self._say(one, unknown("the dataset could not be looked up by its name: give its uuid"))
 
-    def _ask_of(self, dataset: str) -> None:
-        """Ask for what a dataset has."""
+    def _ask_of(self, dataset: str, *, is_there: bool | None) -> None:
+        """Ask for what a dataset has; whether it was listed is None where nothing was."""
         base = self.asker.settings.base_url
-        groups = self._listing("groups_listing", groups_url(base, dataset), {})
+        url = groups_url(base, dataset)
+        reply = self._get(url, {})
+        if reply.status == HTTPStatus.NOT_FOUND and is_there is None:
+            for name in ("groups_listing", "annotations_listing", "predictions_listing"):
+                self._say(
+                    name, unknown("HTTP 404 came for the dataset, of which nobody says that it is there")
+                )
+            return
+        if reply.status == HTTPStatus.NOT_FOUND and not is_there:
+            raise KognicInputError(
+                f"there is no dataset {dataset} that these credentials may see (HTTP 404 came for its predictions"
+                " groups): correct its uuid, or leave it out."
+            )
+        groups = self._listed("groups_listing", reply)
         self._fields("group_rows", groups, ("uuid", "id"), ("name",))
-        self._fields("group_mapping", groups, ("classMapping",))
+        self._mapping(groups)
         self._whole(groups)
         self._paged("annotations", annotations_url(base, dataset), ("sceneUuid", "scene_uuid"))
         found = [one for row in groups.rows or () if (one := _uuid_in(row)) is not None]
@@ -144,7 +159,9 @@ class Questions:
     def _ask_for_nothing(self) -> None:
         """Ask for the groups of a dataset that cannot be there."""
         reply = self._get(groups_url(self.asker.settings.base_url, str(uuid.uuid4())), {})
-        if reply.status == HTTPStatus.NOT_FOUND:
+        if reply.is_page:
+            self._say("not_found_404", unknown(_A_PAGE))
+        elif reply.status == HTTPStatus.NOT_FOUND:
             self._say("not_found_404", confirmed("404 came for a dataset that is not there"))
         elif reply.succeeded or reply.status in {HTTPStatus.GONE, HTTPStatus.BAD_REQUEST}:
             self._say("not_found_404", contradicted(f"{reply} came for a dataset that is not there"))
@@ -153,11 +170,17 @@ class Questions:
 
     def _listing(self, name: str, url: str, params: Mapping[str, str]) -> _Page:
         """Ask for a listing and judge whether there is it."""
-        reply = self._get(url, params)
+        return self._listed(name, self._get(url, params))
+
+    def _listed(self, name: str, reply: Reply) -> _Page:
+        """Judge by what came whether there is a listing."""
         page = _page_of(reply)
         if page.rows is not None:
             self._say(name, confirmed("a GET of it was answered"))
             self._say("envelope", confirmed("what was listed came in data"))
+        elif reply.is_page:
+            self._say(name, unknown(_A_PAGE))
+            self._say("envelope", unknown(_A_PAGE))
         elif reply.succeeded:
             self._say(name, unknown("a GET of it was answered with something else than a list"))
             what = "JSON without a list in data" if page.is_json else "no JSON"
@@ -169,14 +192,29 @@ class Questions:
         return page
 
     def _fields(self, name: str, page: _Page, *each: tuple[str, ...]) -> None:
-        """Judge whether rows have, of each, one of its names."""
+        """Judge whether rows have, of each, one of its names, as they are read (`core.api.dataset_api.records`)."""
         if not page.rows:
             return
         for names in each:
-            if not all(isinstance(row, dict) and any(one in row for one in names) for row in page.rows):
-                self._say(name, contradicted(f"a row came without {' or '.join(names)}"))
+            found = [_value(row, names) for row in page.rows]
+            what = " or ".join(names)
+            if None in found:
+                self._say(name, contradicted(f"a row came without {what}"))
+                return
+            if names != ("name",) and not all(isinstance(one, str) and one for one in found):
+                self._say(name, contradicted(f"a row came whose {what} is no text"))
+                return
+            if name == "prediction_rows" and not all(map(is_uuid, found)):
+                self._say(name, contradicted(f"a row came whose {what} is no uuid"))
                 return
         self._say(name, confirmed("all rows that came have them"))
+
+    def _mapping(self, page: _Page) -> None:
+        """Judge whether groups show their class mapping: one that has none may show none."""
+        if any(isinstance(row, dict) and "classMapping" in row for row in page.rows or ()):
+            self._say("group_mapping", confirmed("a row came with classMapping"))
+        elif page.rows:
+            self._say("group_mapping", unknown("no row came with classMapping: none of them may have one"))
 
     def _whole(self, page: _Page) -> None:
         """Judge whether a listing without pages came whole."""
@@ -192,9 +230,10 @@ class Questions:
         replies = self._replies
         if any(reply.redirects for reply in replies):
             self._say("no_redirects", contradicted("a GET was redirected"))
-        elif any(reply.succeeded for reply in replies):
+        answered = any(reply.succeeded and not reply.is_page for reply in replies)
+        if answered and not any(reply.redirects for reply in replies):
             self._say("no_redirects", confirmed("no GET was redirected"))
-        if any(reply.succeeded for reply in replies):
+        if answered:
             self._say("bearer_token", confirmed("a GET with the token was answered"))
         for reply in replies:
             if reply.status is not None and 400 <= reply.status < 500:  # noqa: PLR2004 - 4xx
@@ -263,6 +302,13 @@ def _uuid_of(name: str, rows: list[Any]) -> str:
     what = f"{len(found)} datasets are named {brief(name)}" if found else f"there is no dataset {brief(name)}"
     raise KognicInputError(
         f"{what} in the first page of those that these credentials may see: give its uuid."
+    )
+
+
+def _value(row: Any, names: tuple[str, ...]) -> Any:
+    """Return what a row has under the first of the names under which it has anything."""
+    return (
+        next((row[one] for one in names if row.get(one) is not None), None) if isinstance(row, dict) else None
     )
 
 

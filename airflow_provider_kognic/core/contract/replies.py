@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -23,21 +24,26 @@ from airflow_provider_kognic.core.retries import parse_retry_after
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow_provider_kognic.core.api.access.tokens import TokenProvider
     from airflow_provider_kognic.core.api.answers import Sunsets
     from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.api.tokens import TokenProvider
 
 _GET = frozenset({"GET"})
 _TRIES = 3
 _LONGEST_WAIT = 5.0
+# Seconds after which nothing more is asked: in requests that were not answered, and in all.
+_LONGEST_SILENCE = 120.0
+_LONGEST = 600.0
 # What says nothing of what is there.
 _REFUSALS = {401, 403, 408, 429}
 _AGAIN = {429, 502, 503, 504}
+NO_ANSWERS = "not asked any more, as nothing is answered"
+NO_TIME = "not asked any more, as it takes too long"
 # Words of paths that are no names of anybody's.
 _KNOWN = re.compile(
     r"apis?|annotations|calibrations|datasets|definitions|docs|input|internal|json|predictions|predictions-groups|"
     r"public|rest|scenes|services?|spec|static|ui|v\d{1,3}|(?:api|docs)-(?:docs|json)|"
-    r"(?:openapi|swagger)(?:-ui|-initializer|-ui-init)?(?:\.(?:json|js|html|ya?ml))?",
+    r"(?:openapi|swagger)(?:-ui|-initializer|-ui-init)?(?:\.(?:json|js|html|ya?ml))?|\{uuid\}",
     re.IGNORECASE,
 )
 
@@ -64,9 +70,16 @@ class Reply:
         return self.status is not None and 200 <= self.status < 300 and not self.problem  # noqa: PLR2004 - 2xx
 
     @property
+    def is_page(self) -> bool:
+        """Whether a page came with a success: no answer of the API, but of a login or a gateway in front of it."""
+        return self.succeeded and self.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+    @property
     def says_something(self) -> bool:
         """Whether it says something of what was asked for, as 200 and 404 do; not who may ask, or when."""
-        return self.status is not None and self.status < 500 and self.status not in _REFUSALS  # noqa: PLR2004
+        if self.status is None or self.is_page:
+            return False
+        return self.status < 500 and self.status not in _REFUSALS  # noqa: PLR2004 - 5xx
 
     @property
     def redirects(self) -> bool:
@@ -101,6 +114,9 @@ class Asker:
         self.settings = settings
         self.asked: list[str] = []
         self._refusal: KognicError | None = None
+        self._begun: float | None = None
+        self._silence = 0.0
+        self._renewed = False
         self._tokens = tokens
         self._sleep = sleep
         self._calls = Calls(settings, tokens, None, sunsets=sunsets, methods=_GET)
@@ -128,7 +144,11 @@ class Asker:
         if self.own(url) != url:
             raise ValueError("Only the API's own host is asked.")
         for number in range(1, tries + 1):
-            reply = self._once(url, params)
+            reply = self._in_time(url, params)
+            if reply.status == HTTPStatus.UNAUTHORIZED and not self._renewed:
+                # The token may have ended meanwhile; one that is refused, too, is refused for good.
+                self._renewed = True
+                reply = self._in_time(url, params)
             if number == tries or reply.status not in _AGAIN:
                 break
             self._sleep(min(_LONGEST_WAIT, parse_retry_after(reply.headers.get("retry-after")) or number))
@@ -153,6 +173,20 @@ class Asker:
         query = f"?{parts.query}" if parts.query else ""
         return f"{base.scheme}://{base.netloc}{parts.path}{query}"
 
+    def _in_time(self, url: str, params: Mapping[str, str] | None) -> Reply:
+        """Ask, unless whoever waits has waited long enough."""
+        begun = time.monotonic()
+        if self._begun is None:
+            self._begun = begun
+        if self._silence >= _LONGEST_SILENCE:
+            return Reply(None, problem=NO_ANSWERS)
+        if begun - self._begun >= _LONGEST:
+            return Reply(None, problem=NO_TIME)
+        reply = self._once(url, params)
+        if reply.status is None:
+            self._silence += time.monotonic() - begun
+        return reply
+
     def _once(self, url: str, params: Mapping[str, str] | None) -> Reply:
         target, _, query = url.partition("?")
         try:
@@ -173,7 +207,7 @@ class Asker:
                 raise
             return Reply(None, problem="no request can be made of it")
         reply = Reply(answer.status, answer.headers, answer.body)
-        if self._refusal is None and not reply.succeeded:
+        if self._refusal is None and (not reply.succeeded or reply.is_page):
             try:
                 answer.data(self._tokens.redact)
             except KognicError as error:

@@ -27,6 +27,8 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _MOST_DIGITS = 16
+# As Python and Java write a moment, to its fractions.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?")
 _NOBODY, _NOTHING = "nobody can be asked", "nothing that was asked says so"
 _ORDER = (Verdict.CONTRADICTED, Verdict.CONFIRMED, Verdict.UNKNOWN)
 
@@ -43,19 +45,22 @@ def page(contract: Contract) -> str:
 
 def date_of(text: str) -> str:
     """Return when an endpoint ends, as the service wrote it; of what is no date only that it is none."""
-    is_one = _DATE.fullmatch(text) and 1 <= sum(map(str.isdigit, text)) <= _MOST_DIGITS
+    is_short = 1 <= sum(map(str.isdigit, text)) <= _MOST_DIGITS
+    is_one = _MOMENT.fullmatch(text) or (is_short and _DATE.fullmatch(text))
     return text if is_one else "a time that is written in no known way"
 
 
-def switched(assumption: Assumption, judgement: Judgement) -> str | None:
-    """Return what a verdict switches; None for an assumption that switches nothing."""
+def switched(contract: Contract, assumption: Assumption) -> str | None:
+    """Return what a contract switches by an assumption; None for one that switches nothing."""
     if assumption.switch is None:
         return None
-    return {
+    verdict, by = contract.switching(assumption.name)
+    what = {
         Verdict.CONFIRMED: assumption.switch.confirmed,
         Verdict.CONTRADICTED: assumption.switch.contradicted,
         Verdict.UNKNOWN: assumption.switch.unknown,
-    }[judgement.verdict]
+    }[verdict]
+    return what if by == assumption.name else f"{what}, as {by} is contradicted"
 
 
 def counted(contract: Contract) -> str:
@@ -77,7 +82,7 @@ def _lines(contract: Contract) -> Iterator[str]:
             yield f"{indent}- {evidence}"
         if judgement.verdict is Verdict.CONTRADICTED:
             yield f"{indent}! {assumption.without}"
-        if (what := switched(assumption, judgement)) is not None:
+        if (what := switched(contract, assumption)) is not None:
             yield f"{indent}> {what}"
     yield ""
     for endpoint, date in contract.sunsets.items():
@@ -107,7 +112,7 @@ def _page(contract: Contract) -> Iterator[str]:
     for assumption in ASSUMPTIONS:
         judgement = contract.judgement(assumption.name)
         evidence = "; ".join(_evidence(assumption, judgement))
-        what = switched(assumption, judgement) or ""
+        what = switched(contract, assumption) or ""
         yield f"| `{assumption.name}` | {judgement.verdict.value} | {_cell(evidence)} | {_cell(what)} |"
     yield ""
     yield "## What was asked"

@@ -7,7 +7,7 @@ all is as documented, and a listing of predictions is tried.
     -------------                    -------------------   ----------   -----------   ---------------
     no contract, or nothing of it    tried                 off          off           off
     confirmed                        on                    its value    on            its value
-    contradicted                     off                   off          off           off
+    contradicted, or what it rests on off                  off          off           off
     named                            whatever is said by name, also against a contract
 """
 
@@ -110,7 +110,7 @@ def named(assumptions: object) -> Named:
 def disagreements(contract: Contract, assumptions: object) -> Iterator[str]:
     """Yield what is said by name against what the service said, a sentence each."""
     for name, value in named(assumptions).items():
-        verdict = contract.verdict(name)
+        verdict, _ = contract.switching(name)
         if (verdict is Verdict.CONTRADICTED and value) or (verdict is Verdict.CONFIRMED and not value):
             yield (
                 f"'assumptions' say {name}={_shown(value)}, and the contract of {_day(contract)} has it as"
@@ -145,7 +145,7 @@ def check_contract(contract: Contract, host: str, now: datetime | None = None) -
 
 def _by_contract(contract: Contract, name: str) -> bool | int | str | None:
     """Return what follows from a verdict; raises KognicInputError for a value that cannot be."""
-    verdict = contract.verdict(name)
+    verdict, _ = contract.switching(name)
     if verdict is Verdict.UNKNOWN:
         return None if name == LISTING else False
     if verdict is Verdict.CONTRADICTED:
@@ -159,7 +159,8 @@ def _by_contract(contract: Contract, name: str) -> bool | int | str | None:
 
 
 def _about(contract: Contract, name: str) -> str:
-    return f"the contract of {_day(contract)} ({contract.verdict(name).value})"
+    verdict, by = contract.switching(name)
+    return f"the contract of {_day(contract)} ({verdict.value if by == name else f'{by} {verdict.value}'})"
 
 
 def _day(contract: Contract) -> str:

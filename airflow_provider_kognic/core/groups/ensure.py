@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_kognic.core.api.client import KognicClient
-    from airflow_provider_kognic.core.api.records import PredictionsGroup
+    from airflow_provider_kognic.core.api.dataset_api.records import PredictionsGroup
     from airflow_provider_kognic.core.groups.intent import GroupMemory
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from airflow_provider_kognic.core.api.records import PredictionsGroup
+    from airflow_provider_kognic.core.api.dataset_api.records import PredictionsGroup
 
 
 class ListsGroups(Protocol):

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.client import KognicClient
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.support import settings_for

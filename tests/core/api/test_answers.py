@@ -173,6 +173,7 @@ def _forbidden(challenge: str | None) -> Answer:
         ('Bearer error="insufficient_scope", scope="api:write"', "api:write"),
         ('Bearer realm="kognic",scope="api:read  api:write",error=insufficient_scope', "api:read api:write"),
         ("BEARER ERROR=insufficient_scope, SCOPE=api:write", "api:write"),
+        ("Bearer scope=api:write,error=insufficient_scope", "api:write"),
         ('Bearer error="insufficient_scope"', "that this needs"),
         ('Bearer error="insufficient_scope", scope=""', "that this needs"),
         ('Bearer error="insufficient_scope", scope="a secret"', "a ***"),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.support import UUID, rows, settings_for, upload_all

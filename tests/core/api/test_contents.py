@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.contents import MOST_BYTES, Contents
 from airflow_provider_kognic.core.api.input_api.annotations import SceneDocuments
 from airflow_provider_kognic.core.api.settings import Settings
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicAnswerError,
     KognicConnectionError,
@@ -189,6 +189,7 @@ def test_what_is_too_large_is_not_read(encoding: str | None) -> None:
         ("/content/1", "none that is asked: '/content/1'"),
         ("https://", "none that is asked"),
         ("https://user:pass@storage.example.com/a", "none that is asked"),
+        ("//user:pass@storage.example.com/a", "none that is asked"),
         ("https://[::1/a", "is no URL"),
         ("https://storage.example.com:port/a", "is no URL"),
         ("https://storage.example.com/\x00a", "no URL"),

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.client import KognicClient
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.api.both_clients import Send, both, by_async_client, by_single_client

@@ -12,8 +12,8 @@ import httpx
 import pytest
 import requests
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.http_errors import as_httpx_error, as_requests_error
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicAmbiguousError,
     KognicConnectionError,

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.client import KognicClient
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import KognicAnswerError, KognicError, KognicRowError
 from airflow_provider_kognic.core.groups.ensure import ensure_predictions_group
 from airflow_provider_kognic.core.groups.waiting import DatasetScenesQuestion, PredictionsGroupQuestion

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.network import proxy_for
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import KognicConnectionError, KognicInputError, KognicTLSError
 from airflow_provider_kognic.core.retries import Verdict, verdict
 from airflow_provider_kognic.emulator.testing import Emulator

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.exchange.bodies import MOST_BYTES
 from airflow_provider_kognic.core.api.reading import BrokenAnswerError, Reader
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.api.both_clients import Send, either_way

@@ -220,7 +220,7 @@ def test_what_is_not_listed_is_contradicted_and_switched_off(asked: Any) -> None
     ("rule", "name"),
     [
         ({"kind": "no_data", "status": 200}, "envelope"),
-        ({"kind": "garbage", "status": 200}, "envelope"),
+        ({"kind": "garbage", "status": 200, "body": "no JSON at all"}, "envelope"),
         ({"kind": "status", "status": 404}, "datasets_listing"),
         ({"kind": "html_error", "status": 400}, "error_message"),
         ({"kind": "redirect", "location": "/v2/elsewhere"}, "no_redirects"),

@@ -12,10 +12,11 @@ from uuid import uuid4
 
 import pytest
 
-from airflow_provider_kognic.core.api import answers, endpoints
+from airflow_provider_kognic.core.api import answers
 from airflow_provider_kognic.core.api import client as client_module
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.client import KognicClient
+from airflow_provider_kognic.core.api.dataset_api import endpoints
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicAmbiguousError,
     KognicError,

@@ -3,7 +3,7 @@
 import pytest
 
 from airflow_provider_kognic.core.api.client import KognicClient
-from airflow_provider_kognic.core.api.records import PredictionsGroup
+from airflow_provider_kognic.core.api.dataset_api.records import PredictionsGroup
 from airflow_provider_kognic.core.errors import KognicNotFoundError
 from airflow_provider_kognic.core.groups.lookup import find_group, of_name, of_uuid, uuids_of
 from airflow_provider_kognic.emulator import demo

@@ -9,8 +9,8 @@ from typing import Any
 
 from upath import UPath
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.settings import Settings
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from tests.core.proofs.simulated_attempts import Fate, Life, Story
 

@@ -24,13 +24,13 @@ from typing import Any
 from upath import UPath
 
 from airflow_provider_kognic.core.api import network as transport
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
+from airflow_provider_kognic.core.api.dataset_api.records import ListedPrediction
 from airflow_provider_kognic.core.api.exchange.leaving import Leaving
 from airflow_provider_kognic.core.api.reading import Received
-from airflow_provider_kognic.core.api.records import ListedPrediction
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.core.api.switches import Switches
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.api.transports import Way
 from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import KognicError, KognicJournalError

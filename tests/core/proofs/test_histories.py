@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from airflow_provider_kognic.core.api import network as transport
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.upload.reconciliation import rounds
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.proofs.histories import PAIRS, History, histories, live

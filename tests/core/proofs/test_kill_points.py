@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.folder import FolderLog
 from airflow_provider_kognic.core.journal.format import Header

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
 from airflow_provider_kognic.core.api import network as transport
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.exchange import compressing
 from airflow_provider_kognic.core.api.switches import Switches
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.models import Prediction
 from airflow_provider_kognic.core.retries import Verdict, verdict
 from airflow_provider_kognic.core.upload import packing

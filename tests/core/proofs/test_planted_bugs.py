@@ -15,8 +15,8 @@ from hypothesis.errors import Flaky
 from airflow_provider_kognic.core import options, paging
 from airflow_provider_kognic.core.api import network as transport
 from airflow_provider_kognic.core.api import settings as settings_module
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.exchange import direct
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal import facade, memory
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.format import (

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.api import network as transport
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.journal import lease
 from airflow_provider_kognic.core.journal.leases import Leases
 from airflow_provider_kognic.core.models import Outcome

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_kognic
-from airflow_provider_kognic.core.api.records import ListedPrediction
+from airflow_provider_kognic.core.api.dataset_api.records import ListedPrediction
 from airflow_provider_kognic.core.journal.facade import Journal
 from airflow_provider_kognic.core.journal.format import Created, Intent, digest_kept, encode, to_bytes
 from airflow_provider_kognic.core.models import Prediction, Result

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicNotFoundError,
     KognicPermissionError,

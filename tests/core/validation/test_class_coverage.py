@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.api.records import PredictionsGroup
+from airflow_provider_kognic.core.api.dataset_api.records import PredictionsGroup
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.openlabel import check

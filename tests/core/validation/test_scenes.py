@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.api.client import KognicClient
-from airflow_provider_kognic.core.api.records import Annotation
+from airflow_provider_kognic.core.api.dataset_api.records import Annotation
 from airflow_provider_kognic.core.errors import (
     KognicNotFoundError,
     KognicOutageError,

@@ -110,7 +110,12 @@ def _load(path: Path) -> dict[str, Any]:
         ) from None
     except KeyError as error:
         raise KognicInputError(f"{path}: an environment lacks {sentence(repr(error.args[0]))}") from None
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+    except (AttributeError, TypeError):
+        raise KognicInputError(
+            f"{path} cannot be used as a file of environments: expected an object whose 'environments' are objects,"
+            " by their names, with host, auth_server and credentials as text, and scopes as a list of text."
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
         raise KognicInputError(
             f"{path} cannot be used as a file of environments: {sentence(error)}"
         ) from None

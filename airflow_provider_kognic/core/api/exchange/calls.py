@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import NoReturn
 
-    from airflow_provider_kognic.core.api.access.tokens import TokenProvider
     from airflow_provider_kognic.core.api.answers import Answer
     from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.api.tokens import TokenProvider
 
 # Seconds between two looks at whether to stop, while nothing is waited for but time.
 _STEP = 0.1

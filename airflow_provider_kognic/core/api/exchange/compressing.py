@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from airflow_provider_kognic.core.api.endpoints import prediction_body
+from airflow_provider_kognic.core.api.dataset_api.endpoints import prediction_body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

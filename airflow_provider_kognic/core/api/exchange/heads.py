@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
-from airflow_provider_kognic.core.api.endpoints import user_agent
+from airflow_provider_kognic.core.api.dataset_api.endpoints import user_agent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from airflow_provider_kognic.core.api.access.tokens import TokenProvider
     from airflow_provider_kognic.core.api.answers import Sunsets
     from airflow_provider_kognic.core.api.settings import Settings
+    from airflow_provider_kognic.core.api.tokens import TokenProvider
 
 
 class AsyncInputClient:

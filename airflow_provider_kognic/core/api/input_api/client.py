@@ -6,7 +6,6 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.exchange.calls import Calls
 from airflow_provider_kognic.core.api.exchange.repeats import Repeats
 from airflow_provider_kognic.core.api.input_api.endpoints import (
@@ -25,6 +24,7 @@ from airflow_provider_kognic.core.api.input_api.records import (
     annotation_addresses,
     found_scenes,
 )
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import KognicInputError, KognicRowError
 from airflow_provider_kognic.core.paging import NoWayOnError, Page, Walk
 from airflow_provider_kognic.core.texts import sentence

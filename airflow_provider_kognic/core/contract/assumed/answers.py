@@ -6,7 +6,7 @@ from airflow_provider_kognic.core.contract.assumed import sources
 from airflow_provider_kognic.core.contract.assumed.assumption import Asked, Assumption
 
 _ANSWERS = ("core/api/answers.py",)
-_RECORDS = ("core/api/records.py",)
+_RECORDS = ("core/api/dataset_api/records.py",)
 _PAGING = ("core/paging.py",)
 _BOTH = (Asked.DESCRIPTION, Asked.GET)
 _CURSOR = f"by cursor: {sources.CLIENTS}, models.py"

@@ -23,11 +23,13 @@ class Switch:
         confirmed: What is done where the assumption is confirmed.
         contradicted: Where it is contradicted.
         unknown: Where nobody knows.
+        rests_on: Other assumptions, without which it is no good: where one of them is contradicted, it is off, too.
     """
 
     confirmed: str
     contradicted: str
     unknown: str
+    rests_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

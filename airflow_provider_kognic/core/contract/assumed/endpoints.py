@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_provider_kognic.core.contract.assumed import sources
 from airflow_provider_kognic.core.contract.assumed.assumption import Asked, Assumption, Switch
 
-_ENDPOINTS = ("core/api/endpoints.py",)
+_ENDPOINTS = ("core/api/dataset_api/endpoints.py",)
 _BOTH = (Asked.DESCRIPTION, Asked.GET)
 
 ENDPOINTS = (
@@ -92,6 +92,7 @@ ENDPOINTS = (
             confirmed="on: doubt is settled by the listing",
             contradicted="off: doubt is named, not settled",
             unknown="as without a contract: the listing is asked for, and done without where it is refused",
+            rests_on=("prediction_rows", "predictions_paging"),
         ),
     ),
     Assumption(

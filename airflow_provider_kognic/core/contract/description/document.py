@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from airflow_provider_kognic.core.contract.description.operations import (
     Parameter,
     Scheme,
     extensions_of,
+    is_json,
 )
 from airflow_provider_kognic.core.contract.description.shapes import Document, Node, Shape, node, nodes
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _MOST_OPERATIONS = 5_000
-_MOST_SERVERS = 5
+_MOST_SERVERS = 20
 _VERSION = re.compile(r"\d{1,2}(?:\.\d{1,3}){1,2}")
 _PARAMETER = re.compile(r"\{[^{}/]*\}|:\w+")
 _LONGEST_TEXT = 2_000
@@ -40,12 +42,13 @@ def described(parsed: object) -> Described:
         parsed: One of which `is_description` is true.
     """
     document = Document(node(parsed))
-    operations = []
-    for operation in _operations(document):
-        operations.append(operation)
-        if len(operations) == _MOST_OPERATIONS:
-            break
-    return Described(tuple(operations), _schemes(document), _kind_of(document.root) or "")
+    elsewhere: list[tuple[str, ...]] = []
+    found = _operations(document, elsewhere)
+    operations = tuple(islice(found, _MOST_OPERATIONS))
+    is_whole = next(found, None) is None and document.is_whole
+    return Described(
+        operations, _schemes(document), _kind_of(document.root) or "", tuple(elsewhere), is_whole
+    )
 
 
 def _kind_of(root: Node) -> str | None:
@@ -56,10 +59,13 @@ def _kind_of(root: Node) -> str | None:
     return None
 
 
-def _operations(document: Document) -> Iterator[Operation]:
+def _operations(document: Document, elsewhere: list[tuple[str, ...]]) -> Iterator[Operation]:
+    """Yield the endpoints, and add to `elsewhere` the paths that say nothing but where their methods are."""
     root = document.root
     for path, item in node(root.get("paths")).items():
         shared = document.resolved(item)
+        if "$ref" in shared and isinstance(path, str):
+            elsewhere.extend(_paths(path, {}, shared, root))
         for method in _METHODS:
             if not isinstance(path, str) or not isinstance(shared.get(method), dict):
                 continue
@@ -71,6 +77,7 @@ def _operations(document: Document) -> Iterator[Operation]:
                 method=method.upper(),
                 paths=tuple(_paths(path, own, shared, root)),
                 parameters=tuple(_parameters(document, parameters)),
+                more_parameters=any("$ref" in one for one in parameters),
                 bodies=bodies,
                 body_text=text,
                 body_extensions=extensions,
@@ -87,10 +94,21 @@ def _paths(path: str, own: Node, shared: Node, root: Node) -> Iterator[tuple[str
     if isinstance(root.get("basePath"), str):
         prefixes = [root["basePath"]]
     servers = next((found for one in (own, shared, root) if (found := nodes(one.get("servers")))), [])
-    urls = [node(one).get("url") for one in servers[:_MOST_SERVERS]]
-    for prefix in [_path_of(url) for url in urls if isinstance(url, str)] or prefixes:
+    urls = dict.fromkeys(url for one in servers for url in _urls_of(node(one)))
+    for prefix in list(dict.fromkeys(map(_path_of, urls)))[:_MOST_SERVERS] or prefixes:
         parts = f"{prefix}/{path}".split("/")
         yield tuple("{}" if _PARAMETER.fullmatch(part) else part for part in parts if part)
+
+
+def _urls_of(server: Node) -> list[str]:
+    """Return the URLs that a server may have: with each value of each of its variables."""
+    found = [server["url"]] if isinstance(server.get("url"), str) else []
+    for name, said in node(server.get("variables")).items():
+        place, known = f"{{{name}}}", [node(said).get("default"), *nodes(node(said).get("enum"))]
+        values = [one for one in known if isinstance(one, str)][:_MOST_SERVERS] or [place]
+        changed = dict.fromkeys(url.replace(place, value) for url in found for value in values)
+        found = list(changed)[:_MOST_SERVERS]
+    return found
 
 
 def _path_of(url: str) -> str:
@@ -148,7 +166,9 @@ def _answers(document: Document, own: Node) -> dict[str, Answer]:
     for status, said in node(own.get("responses")).items():
         answer = document.resolved(said)
         content = node(answer.get("content"))
-        schemas = [node(of).get("schema") for of in content.values()] or [answer.get("schema")]
+        # JSON is asked for; some describe a page for people before it.
+        media_types = sorted(content, key=lambda media: not is_json(str(media)))
+        schemas = [node(content[media]).get("schema") for media in media_types] or [answer.get("schema")]
         schema = next((one for one in schemas if isinstance(one, dict)), None)
         headers = frozenset(name.lower() for name in node(answer.get("headers")) if isinstance(name, str))
         shape = None if schema is None else Shape(document, schema)
@@ -178,7 +198,8 @@ def _access(own: Node, root: Node) -> tuple[dict[str, tuple[str, ...]], ...] | N
 def _schemes(document: Document) -> dict[str, Scheme]:
     root = document.root
     found = node(node(root.get("components")).get("securitySchemes")) or node(root.get("securityDefinitions"))
-    return {name: _scheme(document.resolved(said)) for name, said in found.items() if isinstance(name, str)}
+    each = {name: document.resolved(said) for name, said in found.items() if isinstance(name, str)}
+    return {name: _scheme(said) for name, said in each.items() if "$ref" not in said}
 
 
 def _scheme(said: Node) -> Scheme:

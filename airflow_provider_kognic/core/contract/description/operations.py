@@ -56,6 +56,7 @@ class Operation:
         method: Its method.
         paths: Its path below each server: its parts, with `{}` for a parameter.
         parameters: What it takes besides a body.
+        more_parameters: Whether it takes others, which lie elsewhere.
         bodies: What it takes as a body, by the media type; None where it takes none.
         body_text: What is said of the body.
         body_extensions: What stands at the body under names that begin with `x-`.
@@ -69,6 +70,7 @@ class Operation:
     method: str
     paths: tuple[tuple[str, ...], ...]
     parameters: tuple[Parameter, ...] = ()
+    more_parameters: bool = False
     bodies: Mapping[str, Shape] | None = None
     body_text: str = ""
     body_extensions: Node = field(default_factory=dict)
@@ -116,11 +118,19 @@ class Described:
         operations: The endpoints.
         schemes: The ways to get in, by their names.
         kind: Which version of which format, for people.
+        elsewhere: Paths whose methods lie elsewhere, as an `Operation` has them.
+        is_whole: Whether nothing else was left out of it, so that what is not here is not there.
     """
 
     operations: tuple[Operation, ...] = ()
     schemes: Mapping[str, Scheme] = field(default_factory=dict)
     kind: str = ""
+    elsewhere: tuple[tuple[str, ...], ...] = ()
+    is_whole: bool = True
+
+    def may_have(self, path: str) -> bool:
+        """Tell whether an endpoint that was not found may be there all the same."""
+        return not self.is_whole or any(_ends_with(parts, _parts(path)) for parts in self.elsewhere)
 
     def find(self, method: str, path: str) -> Operation | None:
         """Return an endpoint, below whatever prefix; where there are several, the one with the shortest.
@@ -158,14 +168,25 @@ class Described:
         return sorted(one for one in found if one != version and _VERSION.fullmatch(one))
 
 
-def joined(all_described: Iterable[Described]) -> Described:
-    """Return several descriptions as one."""
+def joined(all_described: Iterable[Described], *, all_read: bool = True) -> Described:
+    """Return several descriptions as one.
+
+    Args:
+        all_described: The descriptions.
+        all_read: Whether there are no others, which could not be read.
+    """
     found = [*all_described]
     schemes: dict[str, Scheme] = {}
     for one in found:
         schemes.update(one.schemes)
     kinds = dict.fromkeys(one.kind for one in found)
-    return Described(tuple(each for one in found for each in one.operations), schemes, ", ".join(kinds))
+    return Described(
+        tuple(each for one in found for each in one.operations),
+        schemes,
+        ", ".join(kinds),
+        tuple(each for one in found for each in one.elsewhere),
+        all_read and all(one.is_whole for one in found),
+    )
 
 
 def _parts(path: str) -> tuple[str, ...]:

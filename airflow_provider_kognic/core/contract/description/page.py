@@ -21,9 +21,17 @@ _MOST_EMBEDDED = 5
 _MOST_TRIED = 20
 # A name and what it is set to, as a script, its JSON, or an attribute has it.
 _NAMED = re.compile(
-    r"""["']?\b(?:url|configUrl|config-url|spec-url|specUrl|swaggerUrl|swagger-url|openapiUrl|data-url)"""
-    r"""["']?\s{0,20}[:=]\s{0,20}(["'])([^"'<>\s]{1,500})\1"""
+    r"""["']?\b(?:url|configUrl|config-url|spec-url|specUrl|swaggerUrl|swagger-url|openapiUrl|data-url|"""
+    r"""apiDescriptionUrl)["']?\s{0,20}[:=]\s{0,20}(["'`])([^"'`<>\s]{1,500})\1"""
 )
+# What a script hands on, or puts behind where it is: ReDoc's init, an origin and a path.
+_HANDED = re.compile(r"""\binit\(\s{0,20}(["'`])([^"'`<>\s]{1,500})\1""")
+_BEHIND = re.compile(
+    r"""\b(?:origin|href|host|pathname|baseUrl|basePath)\s{0,20}\+\s{0,20}(["'`])([^"'`<>\s]{1,500})\1""",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"\\u00([2-7][0-9a-f])", re.IGNORECASE)
+_BASE = re.compile(r"""<base\b[^<>]{0,200}?\bhref\s{0,5}=\s{0,5}(["'])([^"'<>\s]{1,500})\1""", re.IGNORECASE)
 _HREF = re.compile(r"""\bhref\s{0,5}=\s{0,5}(["'])([^"'<>\s]{1,500})\1""", re.IGNORECASE)
 _SCRIPT = re.compile(
     r"""<script\b[^<>]{0,500}?\bsrc\s{0,5}=\s{0,5}(["'])([^"'<>\s]{1,500})\1""", re.IGNORECASE
@@ -51,18 +59,25 @@ class Leads:
         scripts: Scripts that may say so.
         embedded: Objects in it that may be the document.
         asks_for_password: Whether it is a page to log in.
+        base: Where it says that its names are to be read from; None where it says nothing.
     """
 
     documents: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
     embedded: tuple[dict[str, Any], ...] = field(default=(), repr=False)
     asks_for_password: bool = False
+    base: str | None = None
 
 
 def leads_of(content: bytes) -> Leads:
     """Return where a page or a script leads."""
     text = content[:MOST_BYTES].decode("utf-8", "replace")
-    named = [_unescaped(found[2]) for found in _NAMED.finditer(text)]
+    # An attribute may hold JSON, and a script what a template escaped.
+    plain = html.unescape(_CODE.sub(lambda found: chr(int(found[1], 16)), text))
+    named = [
+        _unescaped(found[2]) for pattern in (_NAMED, _HANDED, _BEHIND) for found in pattern.finditer(plain)
+    ]
+    base = _BASE.search(text)
     links = [_unescaped(found[2]) for found in _HREF.finditer(text)]
     documents = [one for one in named if not _NO_DOCUMENT.search(one)]
     documents += [one for one in links if _DOCUMENT.search(one) and not _NO_DOCUMENT.search(one)]
@@ -76,6 +91,7 @@ def leads_of(content: bytes) -> Leads:
         tuple(dict.fromkeys(scripts))[:_MOST_SCRIPTS],
         tuple(_embedded(text)),
         bool(_PASSWORD.search(text)),
+        None if base is None else _unescaped(base[2]),
     )
 
 

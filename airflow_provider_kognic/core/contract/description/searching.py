@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from airflow_provider_kognic.core.contract.description.document import described, is_description
 from airflow_provider_kognic.core.contract.description.operations import Described, joined
 from airflow_provider_kognic.core.contract.description.page import leads_of, named_in
-from airflow_provider_kognic.core.contract.replies import shown
+from airflow_provider_kognic.core.contract.replies import NO_ANSWERS, NO_TIME, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +65,13 @@ def search(asker: Asker) -> Found:
     return _Search(asker).run()
 
 
+def _joined(url: str, name: str) -> str:
+    try:
+        return urljoin(url, name)
+    except ValueError:
+        return url
+
+
 @dataclass
 class _Search:
     asker: Asker
@@ -73,6 +80,9 @@ class _Search:
     seen: set[str] = field(default_factory=set)
     where: str = ""
     pages: list[bool | None] = field(default_factory=list)
+    page: str | None = None
+    bare: bool = False
+    all_read: bool = True
 
     def run(self) -> Found:
         base = self.asker.settings.base_url
@@ -85,10 +95,13 @@ class _Search:
         if not self.found:
             for one in bases:
                 self._follow([f"{one}{place}" for place in _USUAL], usual=True)
-        has_page = True if True in self.pages else (None if None in self.pages else False)
+        # One that says nothing may be anybody's, unless there is a description beside it.
+        has_page = True if True in self.pages or (self.bare and self.found) else None
+        if has_page is None and None not in self.pages:
+            has_page = False
         said = "; ".join([*dict.fromkeys(self.said)][:_MOST_SAID])
         if self.found:
-            whole = joined(self.found)
+            whole = joined(self.found, all_read=self.all_read)
             return Found(whole, f"{whole.kind}, {self.where}{f' ({said})' if said else ''}", has_page)
         return Found(None, f"none was found: {said}", has_page)
 
@@ -103,11 +116,15 @@ class _Search:
             if url in self.seen:
                 continue
             reply, url = self._get(url, tries=1 if usual else 2)
+            if first:
+                self.page = url
             more, is_page = self._look(reply, url, quiet=usual)
             if first:
                 self.pages.append(is_page)
                 first = False
             todo[:0] = more
+        if todo and self.found:
+            self.all_read = False
 
     def _get(self, url: str, *, tries: int) -> tuple[Reply, str]:
         """Ask for something, and follow redirects to the API's own host."""
@@ -126,33 +143,43 @@ class _Search:
         """Look at what came; return what it leads to, and whether it is a page."""
         place = shown(url)
         if not reply.succeeded:
+            if reply.status not in _NOT_THERE:
+                self.all_read = False
             self._say_why(reply, place, quiet=quiet)
             return [], False if reply.status in _NOT_THERE else None
         body = reply.body.lstrip(b"\xef\xbb\xbf \t\r\n")
         if len(body) > MOST_BYTES:
+            self.all_read = False
             self.said.append(f"{place} has more than {MOST_BYTES:,} bytes, and was not read")
             return [], None
         if body[:1] in {b"{", b"["}:
             return self._look_at_json(body, url, place)
         if body.startswith((b"openapi:", b"swagger:")):
+            self.all_read = False
             self.said.append(f"{place} is YAML, which is not read")
             return [], True
         leads = leads_of(body)
         for one in leads.embedded:
             if is_description(one):
                 self._take(one, f"in {place}")
-        more = [*self._resolved(leads.scripts, url), *self._resolved(leads.documents, url)]
+        base = url if leads.base is None else _joined(url, leads.base)
+        if url == self.page:
+            self.page = base
+        more = self._resolved((*leads.scripts, *leads.documents), base)
         if not more and not leads.embedded:
             kind = (
                 "a page to log in" if leads.asks_for_password else "HTML" if body[:1] == b"<" else "no JSON"
             )
             self.said.append(f"{place} is {kind}, and leads to no description")
-        return more, body[:1] == b"<" and not leads.asks_for_password
+        is_html = body[:1] == b"<" and not leads.asks_for_password
+        self.bare = self.bare or is_html
+        return more, True if is_html and (more or leads.embedded) else None
 
     def _look_at_json(self, body: bytes, url: str, place: str) -> tuple[list[str], bool | None]:
         try:
             parsed = json.loads(body)
         except (ValueError, RecursionError):
+            self.all_read = False
             self.said.append(f"{place} is broken JSON")
             return [], None
         if is_description(parsed):
@@ -161,7 +188,7 @@ class _Search:
         more = self._resolved(named_in(parsed), url)
         if not more:
             self.said.append(f"{place} is JSON, and describes no API")
-        return more, True
+        return more, True if more else None
 
     def _take(self, parsed: object, where: str) -> None:
         if len(self.found) < _MOST_DESCRIPTIONS:
@@ -169,7 +196,9 @@ class _Search:
             self.where = self.where or where
 
     def _say_why(self, reply: Reply, place: str, *, quiet: bool) -> None:
-        if reply.redirects:
+        if reply.problem in {NO_ANSWERS, NO_TIME}:
+            self.said.append(reply.problem)
+        elif reply.redirects:
             self.said.append(
                 f"{place} redirects to another host, as to a login, or in a circle: not followed"
             )
@@ -191,9 +220,14 @@ class _Search:
         return [*dict.fromkeys(found)]
 
     def _targets(self, name: str, url: str) -> Iterator[str]:
-        """Yield what a name in a page may stand for: below a prefix, a page may know nothing of it."""
+        """Yield what a name in a page may stand for: below a prefix, a page may know nothing of it.
+
+        In a script or a configuration it is read from where the page is.
+        """
         try:
             yield urljoin(url, name)
+            if self.page is not None:
+                yield urljoin(self.page, name)
             if "://" not in name and not name.startswith("//"):
                 if name.startswith("/"):
                     yield f"{self.asker.settings.base_url}{name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,6 +13,7 @@ Node = dict[str, Any]
 
 _LONGEST_CHAIN = 20
 _DEEPEST = 12
+_NULLS = ("null", ["null"])
 # Of one document: a schema may name itself, and more of them than anybody could look at.
 MOST_STEPS = 200_000
 
@@ -40,21 +42,32 @@ class Document:
         self.root = root
         self.steps = 0
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was looked for in it was looked at."""
+        return self.steps < MOST_STEPS
+
     def resolved(self, value: object) -> Node:
-        """Return what an object says, with what it refers to; an empty one where that leads nowhere."""
+        """Return what an object says, with what it refers to.
+
+        Where that lies elsewhere, in a circle or too far, its `$ref` stays: there is more to it, and nobody knows
+        what.
+        """
         found = node(value)
         beside: Node = {}
         for _ in range(_LONGEST_CHAIN):
-            if self.steps >= MOST_STEPS:
-                return {}
-            self.steps += 1
             reference = found.get("$ref")
+            if not self.is_whole:
+                return {"$ref": reference}
+            self.steps += 1
             if not isinstance(reference, str):
                 return {**found, **beside} if beside else found
             # OpenAPI 3.1 lets more stand beside it.
             beside = {**{name: one for name, one in found.items() if name != "$ref"}, **beside}
-            found = node(self._at(reference))
-        return {}
+            if not isinstance(target := self._at(reference), dict):
+                break
+            found = target
+        return {**beside, "$ref": reference}
 
     def _at(self, reference: str) -> Any:
         """Return what a reference leads to in this document; None for one that leads elsewhere."""
@@ -62,7 +75,7 @@ class Document:
             return self.root if reference == "#" else None
         found: Any = self.root
         for part in reference[2:].split("/"):
-            name = part.replace("%7B", "{").replace("%7D", "}").replace("~1", "/").replace("~0", "~")
+            name = unquote(part).replace("~1", "/").replace("~0", "~")
             if isinstance(found, list) and name.isascii() and name.isdigit():
                 found = found[int(name)] if len(name) < _DEEPEST and int(name) < len(found) else None
             else:
@@ -107,6 +120,14 @@ class Shape:
                 found.add("array")
         return frozenset(found - {"null"})
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it may have more properties than are said: expressly, or as a part of it lies elsewhere."""
+        return self._depth > _DEEPEST or any(
+            "$ref" in one or one.get("additionalProperties") is True or one.get("additionalProperties") == {}
+            for one in self._all
+        )
+
     def may_be(self, kind: str) -> bool:
         """Tell whether it may have a type, for all that is said."""
         return not self.types or kind in self.types
@@ -123,8 +144,13 @@ class Shape:
 
     @property
     def required(self) -> frozenset[str]:
-        """The properties that have to be there."""
-        return frozenset(self._required(self._own, 0))
+        """The properties that have to be there in what is sent: of those that are only read none has to be."""
+        needed = self._required(self._own, 0)
+        return frozenset(name for name in needed if not self._is_only_read(name))
+
+    def _is_only_read(self, name: str) -> bool:
+        found = self.properties.get(name)
+        return found is not None and any(one.get("readOnly") is True for one in found._all)  # noqa: SLF001 - its own kind
 
     @property
     def items(self) -> Shape | None:
@@ -194,9 +220,9 @@ class Shape:
         for part in nodes(schema.get("allOf")):
             found |= self._required(self._document.resolved(part), depth + 1)
         for kind in ("oneOf", "anyOf"):
-            each = [
-                self._required(self._document.resolved(part), depth + 1) for part in nodes(schema.get(kind))
-            ]
+            parts = [self._document.resolved(part) for part in nodes(schema.get(kind))]
+            # Null is none of the objects that may be there.
+            each = [self._required(part, depth + 1) for part in parts if part.get("type") not in _NULLS]
             if each:
                 found |= set.intersection(*each)
         return found

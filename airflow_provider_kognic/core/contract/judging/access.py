@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 TOKEN_PATH = "/v1/auth/oauth/token"  # noqa: S105 - a path
 READ, WRITE = "api:read", "api:write"
+# What somebody did not fill in says nothing.
+_PLACEHOLDER = re.compile(r"[{}<>]")
 _BEARER = {"oauth2", "openIdConnect", "bearer"}
 
 
@@ -35,17 +38,21 @@ def token_endpoint(described: Described, settings: Settings) -> Judgement:
             return contradicted("its description has OAuth 2.0 by other ways than client credentials")
         return UNKNOWN
     auth_host = (urlsplit(settings.auth_host).hostname or "").lower()
+    said = False
     for url in urls:
         try:
-            parts = urlsplit(url)
+            parts = urlsplit(url.strip())
             host = (parts.hostname or "").lower()
         except ValueError:
             continue
-        if not parts.path.rstrip("/").endswith(TOKEN_PATH):
+        if not parts.path.strip("/") or _PLACEHOLDER.search(url):
+            continue
+        if not f"/{parts.path.strip('/')}".endswith(TOKEN_PATH):
             return contradicted("its description has tokens at another path")
         if host and host != auth_host:
             return contradicted("its description has tokens at another host than auth_host")
-    return confirmed("its description has tokens for client credentials there")
+        said = True
+    return confirmed("its description has tokens for client credentials there") if said else UNKNOWN
 
 
 def bearer_token(described: Described, settings: Settings) -> Judgement:

@@ -10,6 +10,7 @@ from airflow_provider_kognic.core.contract.judging.verdicts import (
     ANNOTATIONS,
     DATASETS,
     GROUPS,
+    LISTINGS,
     NEW_GROUP,
     NEW_PREDICTION,
     PREDICTIONS,
@@ -22,6 +23,7 @@ from airflow_provider_kognic.core.contract.judging.verdicts import (
     named,
     rows_of,
     there,
+    without,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ _OTHER_PAGING = re.compile(
     r"page|pagenumber|pageno|pageindex|pagesize|pagetoken|perpage|limit|size|skip|start|from|cursor|after|before|"
     r"next|nexttoken|token|continuation|continuationtoken|marker|top|count|take|startafter|cursorid|offset"
 )
+# From when on is no page.
+_OF_TIME = {"date", "date-time"}
 _OTHER_WAITS = re.compile(r"retry|reset|wait")
 _OTHER_SUNSETS = {"sunset", "deprecation"}
 
@@ -40,13 +44,19 @@ _OTHER_SUNSETS = {"sunset", "deprecation"}
 def envelope(described: Described) -> Judgement:
     """Judge where the answer stands."""
     said = False
+    lists = {(endpoint[0], named(endpoint)) for endpoint in LISTINGS}
     for name, operation in there(described, ALL):
         answer = operation.success
         if answer is None or not (answer.types or answer.properties):
             continue
-        if not answer.may_be("object") or (answer.properties and "data" not in answer.properties):
+        lacks = bool(answer.properties) and "data" not in answer.properties and not answer.is_open
+        if not answer.may_be("object") or lacks:
             return contradicted(f"its description has no data in the answer of {name}")
-        said |= "data" in answer.properties
+        if (data := answer.at("data")) is None:
+            continue
+        if (operation.method, name) in lists and not data.may_be("array"):
+            return contradicted(f"its description has no list in data of the answer of {name}")
+        said = True
     return confirmed("its description has data in all answers") if said else UNKNOWN
 
 
@@ -60,9 +70,10 @@ def created_uuid(described: Described) -> Judgement:
         if data.may_be("string"):
             said = True
         elif data.types <= {"object"}:
-            if data.properties and not data.properties.keys() & {"uuid", "id"}:
+            names = data.properties.keys() & {"uuid", "id"}
+            if data.properties and not names and not data.is_open:
                 return contradicted(f"its description has neither uuid nor id in the answer of {name}")
-            said |= bool(data.properties)
+            said |= bool(names)
         else:
             return contradicted(f"its description has something else than a uuid in the answer of {name}")
     return confirmed("its description has it there") if said else UNKNOWN
@@ -96,7 +107,8 @@ def whole_listings(described: Described) -> Judgement:
         other = _other_paging(operation) - {"cursorId"}
         if other and not _by_cursor(operation):
             return contradicted(f"its description has pages of another kind at {name}")
-    return confirmed("its description has no pages but by cursor") if found else UNKNOWN
+    seen = found and not any(operation.more_parameters for _, operation in found)
+    return confirmed("its description has no pages but by cursor") if seen else UNKNOWN
 
 
 def dataset_rows(described: Described) -> Judgement:
@@ -131,9 +143,10 @@ def error_message(described: Described) -> Judgement:
         for status, answer in operation.answers.items():
             if status[:1] != "4" or answer.shape is None or not answer.shape.properties:
                 continue
-            if lacking(answer.shape, "message"):
+            if not lacking(answer.shape, "message"):
+                said = True
+            elif not answer.shape.is_open:
                 return contradicted(f"its description has no message in an error of {name}")
-            said = True
     return confirmed("its description has message in all errors") if said else UNKNOWN
 
 
@@ -199,7 +212,8 @@ def _paging(described: Described, endpoint: tuple[str, str], ways: set[str]) -> 
             and answer.properties
             and (metadata is None or lacking(metadata, "nextCursorId"))
         ):
-            return contradicted("its description has cursorId, and no nextCursorId in its answer")
+            said = "its description has cursorId, and no nextCursorId in its answer"
+            return without(answer if metadata is None else metadata, said)
         return confirmed("its description has cursorId")
     if _other_paging(operation) - ways:
         return contradicted(f"its description has pages of another kind at {named(endpoint)}")
@@ -211,7 +225,9 @@ def _other_paging(operation: Operation) -> set[str]:
     return {
         one.name
         for one in operation.parameters
-        if one.place == "query" and _OTHER_PAGING.fullmatch(re.sub(r"[-_]", "", one.name).lower())
+        if one.place == "query"
+        and _OTHER_PAGING.fullmatch(re.sub(r"[-_]", "", one.name).lower())
+        and (one.shape.format or "") not in _OF_TIME
     }
 
 
@@ -228,7 +244,7 @@ def _rows(described: Described, endpoint: tuple[str, str], *each: tuple[str, ...
     for names in each:
         found = [name for name in names if name in row.properties]
         if not found:
-            return contradicted(f"its description has rows without {' or '.join(names)}")
+            return without(row, f"its description has rows without {' or '.join(names)}")
         if names != ("classMapping",) and not row.properties[found[0]].may_be("string"):
             return contradicted(f"its description has {found[0]} as something else than text")
     return confirmed("its description has them")

@@ -11,6 +11,7 @@ from airflow_provider_kognic.core.contract.judging.verdicts import (
     contradicted,
     lacking,
     listed,
+    without,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def geometries(described: Described) -> Judgement:
     if data is None or not data.properties:
         return UNKNOWN
     if missing := lacking(data, *_GEOMETRIES):
-        return contradicted(f"its description does not take {listed(missing)}")
+        return without(data, f"its description does not take {listed(missing)}")
     return confirmed("its description takes all three")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.contract.judging.verdicts import (
@@ -16,11 +17,13 @@ from airflow_provider_kognic.core.contract.judging.verdicts import (
     confirmed,
     contradicted,
     covers,
+    is_key,
     lacking,
     listed,
     named,
     there,
     unknown,
+    without,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +81,7 @@ def group_body(described: Described) -> Judgement:
     if body is None:
         return UNKNOWN
     if (wrong := _wrong_fields(body, _GROUP_FIELDS)) is not None:
-        return contradicted(wrong)
+        return wrong
     for name, kind in (("name", "string"), ("description", "string"), ("classMapping", "array")):
         if not body.properties[name].may_be(kind):
             return contradicted(f"its description has {name} as something else than {kind}")
@@ -93,7 +96,7 @@ def class_mapping_rows(described: Described) -> Judgement:
     if row is None or not row.properties:
         return UNKNOWN
     if missing := lacking(row, "annotated", "predicted"):
-        return contradicted(f"its description has rows without {listed(missing)}")
+        return without(row, f"its description has rows without {listed(missing)}")
     needed = [name for name in ("annotated", "predicted") if name in row.required]
     if needed:
         return contradicted(f"its description needs {listed(needed)} in every row")
@@ -108,14 +111,14 @@ def prediction_body(described: Described) -> Judgement:
     if body is None:
         return UNKNOWN
     if (wrong := _wrong_fields(body, ("sceneUuid", "openlabelContent"))) is not None:
-        return contradicted(wrong)
+        return wrong
     if not body.properties["sceneUuid"].may_be("string"):
         return contradicted("its description has sceneUuid as something else than text")
     content = body.properties["openlabelContent"]
     if not content.may_be("object"):
         return contradicted("its description has openlabelContent as something else than an object")
     if content.properties and (wrong := _wrong_fields(content, ("openlabel",))) is not None:
-        return contradicted(f"in openlabelContent, {wrong}")
+        return replace(wrong, evidence=tuple(f"in openlabelContent, {one}" for one in wrong.evidence))
     return confirmed("its description has these two, and needs nothing else")
 
 
@@ -145,8 +148,10 @@ def _endpoint(described: Described, endpoint: tuple[str, str]) -> Judgement:
     operation = described.find(*endpoint)
     if operation is None:
         return _missing(described, endpoint)
-    if (needed := _needs(operation)) is not None:
+    if (needed := _needs(operation, by_key=endpoint == NEW_PREDICTION)) is not None:
         return contradicted(f"its description needs {needed}")
+    if any(parameter.required and is_key(parameter) for parameter in operation.parameters):
+        return confirmed("it is in its description, and needs the key that idempotency_key switches on")
     return confirmed("it is in its description")
 
 
@@ -154,6 +159,8 @@ def _missing(described: Described, endpoint: tuple[str, str]) -> Judgement:
     if not covers(described):
         return unknown("its description has none of the dataset API's endpoints")
     method, path = endpoint
+    if described.may_have(path):
+        return unknown("its description could not be read as a whole")
     if described.methods(path):
         return contradicted(f"its description has the path without {method}")
     versions = described.versions(method, path)
@@ -161,10 +168,16 @@ def _missing(described: Described, endpoint: tuple[str, str]) -> Judgement:
     return contradicted(f"its description does not have {named(endpoint)}{other}")
 
 
-def _needs(operation: Operation) -> str | None:
-    """Return what an endpoint needs that is not sent."""
+def _needs(operation: Operation, *, by_key: bool) -> str | None:
+    """Return what an endpoint needs that is not sent.
+
+    Args:
+        operation: The endpoint.
+        by_key: Whether it is sent a key where it takes one.
+    """
     for parameter in operation.parameters:
-        if parameter.required and not _is_sent(parameter, operation):
+        is_known = by_key and is_key(parameter) and parameter.shape.may_be("string")
+        if parameter.required and not is_known and not _is_sent(parameter, operation):
             return f"a {_place(parameter)} that is not sent"
     return None
 
@@ -188,12 +201,12 @@ def _body(described: Described, endpoint: tuple[str, str]) -> Shape | None:
     return body if body is not None and (body.properties or not body.may_be("object")) else None
 
 
-def _wrong_fields(shape: Shape, names: tuple[str, ...]) -> str | None:
-    """Say what is wrong where an object that is sent has these fields."""
+def _wrong_fields(shape: Shape, names: tuple[str, ...]) -> Judgement | None:
+    """Return what is to be said of an object that is sent with these fields; None where they are as described."""
     if not shape.may_be("object"):
-        return "its description takes something else than an object"
-    if missing := lacking(shape, *names):
-        return f"its description has no {listed(missing)}"
+        return contradicted("its description takes something else than an object")
     if shape.required - set(names):
-        return "its description needs a field that is not sent"
+        return contradicted("its description needs a field that is not sent")
+    if missing := lacking(shape, *names):
+        return without(shape, f"its description has no {listed(missing)}")
     return None

@@ -12,6 +12,7 @@ from airflow_provider_kognic.core.contract.judging.verdicts import (
     UNKNOWN,
     confirmed,
     contradicted,
+    is_key,
     there,
     unknown,
 )
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.contract.contract import Judgement
     from airflow_provider_kognic.core.contract.description.operations import Described, Operation
 
+# A name such as x-max-body-bytes, x-request-size-limit; and what is about something else, as x-max-batch-size is.
 _BODY_LIMIT = re.compile(
-    r"x-.*(?:max|limit).*(?:body|size|bytes|length)|x-.*(?:body|size|bytes|length).*(?:max|limit)"
+    r"x-(?=.*(?:max|limit))(?=.*(?:body|payload|request|content|upload))(?=.*(?:body|size|bytes|length)).*"
+)
+_NO_BODY = re.compile(
+    r"rate|page|batch|bucket|burst|response|answer|concurren|count|items|depth|line|name|per-|ms$"
 )
 # No version of OpenAPI has a word for it, so that it may stand in a sentence.
 _SIZE = re.compile(
@@ -32,9 +37,18 @@ _SIZE = re.compile(
     r"[ :]{1,5}(\d[\d., ]{0,18})\s{0,3}(bytes?|[kKMG]i?B)\b",
     re.IGNORECASE,
 )
-_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+# What is said of a body may be of a part of it, or of how fast it comes: a limit is of all of it.
+_SENTENCE = re.compile(r"(?<=[.;!?])\s+|\n+")
+_OF_A_PART = re.compile(
+    r"\b(?:bitmap|image|frame|object|name|field|header|property|attribute|chunk|part|row|each|every)|"
+    r"/\s?s\b|\bper\b|second|minute|recommend",
+    re.IGNORECASE,
+)
+# People and servers mean either by MB: the larger, so that nothing is refused that may be taken.
+_UNITS = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _MOST = 1 << 50
-_KEY = re.compile(r"(?:x-)?idempotency-?key", re.IGNORECASE)
+# No prediction fits into less: whatever has such a bound is something else.
+_LEAST = 4_096
 
 
 def json_bodies(described: Described) -> Judgement:
@@ -78,7 +92,7 @@ def idempotency_key(described: Described) -> Judgement:
     if operation is None:
         return UNKNOWN
     for parameter in operation.parameters:
-        if parameter.place == "header" and _KEY.fullmatch(parameter.name):
+        if is_key(parameter):
             if not parameter.shape.may_be("string"):
                 return contradicted(f"its description has {parameter.name} as something else than text")
             return confirmed(f"its description takes the header {parameter.name}", parameter.name)
@@ -100,15 +114,19 @@ def _limits(operation: Operation) -> Iterator[int]:
     for extensions in places:
         for name, value in extensions.items():
             is_number = isinstance(value, int) and not isinstance(value, bool)
-            if _BODY_LIMIT.fullmatch(name.lower()) and is_number and 0 < value < _MOST:
+            if _is_of_a_body(name.lower()) and is_number and _LEAST <= value < _MOST:
                 yield value
     texts = [operation.body_text]
     if "413" in operation.answers:
         texts.append(operation.answers["413"].text)
-    for text in texts:
-        for found in _SIZE.finditer(text):
+    for sentence in (one for text in texts for one in _SENTENCE.split(text)):
+        for found in () if _OF_A_PART.search(sentence) else _SIZE.finditer(sentence):
             if (size := _bytes(found[1], found[2])) is not None:
                 yield size
+
+
+def _is_of_a_body(name: str) -> bool:
+    return _BODY_LIMIT.fullmatch(name) is not None and _NO_BODY.search(name) is None
 
 
 def _bytes(number: str, unit: str) -> int | None:
@@ -119,4 +137,4 @@ def _bytes(number: str, unit: str) -> int | None:
     if not re.fullmatch(r"\d{1,15}(?:\.\d{1,3})?", text):
         return None
     size = int(float(text) * _UNITS["b" if unit.lower().startswith("byte") else unit.lower()])
-    return size if 0 < size < _MOST else None
+    return size if _LEAST <= size < _MOST else None

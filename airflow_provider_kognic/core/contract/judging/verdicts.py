@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.contract.contract import Judgement, Value, Verdict
@@ -9,7 +10,7 @@ from airflow_provider_kognic.core.contract.contract import Judgement, Value, Ver
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from airflow_provider_kognic.core.contract.description.operations import Described, Operation
+    from airflow_provider_kognic.core.contract.description.operations import Described, Operation, Parameter
     from airflow_provider_kognic.core.contract.description.shapes import Shape
 
 DATASETS = ("GET", "/v2/datasets")
@@ -24,6 +25,8 @@ DOCUMENTED = (DATASETS, GROUPS, NEW_GROUP, ANNOTATIONS, NEW_PREDICTION)
 ALL = (*DOCUMENTED, PREDICTIONS)
 
 UNKNOWN = Judgement()
+
+_KEY = re.compile(r"(?:x-)?idempotency-?key", re.IGNORECASE)
 
 
 def confirmed(evidence: str, value: Value | None = None) -> Judgement:
@@ -72,6 +75,11 @@ def covers(described: Described) -> bool:
     return any(described.find(*endpoint) is not None for endpoint in ALL)
 
 
+def without(shape: Shape, evidence: str) -> Judgement:
+    """Return the judgement on an object that has not what is needed, as far as it is described."""
+    return UNKNOWN if shape.is_open else contradicted(evidence)
+
+
 def enveloped(shape: Shape | None) -> Shape | None:
     """Return what stands in `data` of an answer; None where that is not said."""
     return None if shape is None else shape.at("data")
@@ -86,6 +94,11 @@ def rows_of(operation: Operation) -> Shape | None:
 def lacking(shape: Shape, *names: str) -> list[str]:
     """Return which of the names a described object does not have."""
     return [name for name in names if name not in shape.properties]
+
+
+def is_key(parameter: Parameter) -> bool:
+    """Tell whether a parameter takes the key by which a request that is sent again is the same."""
+    return parameter.place == "header" and _KEY.fullmatch(parameter.name) is not None
 
 
 def listed(texts: Iterable[str]) -> str:

@@ -82,7 +82,8 @@ def test_hosts_of_an_environment(url: str, expected: bool) -> None:  # noqa: FBT
     ("content", "said"),
     [
         ("{", "cannot be used as a file of environments"),
-        ("[]", "cannot be used as a file of environments"),
+        ("[]", "expected an object whose 'environments' are objects, by their names"),
+        ({"environments": None}, "expected an object whose 'environments' are objects, by their names"),
         ("[" * 100_000, "cannot be used as a file of environments"),
         (" " * (1 << 20) + "{}", "is too large for a file of environments"),
         ({}, "knows no environment 'production'. It has: none."),

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.client import KognicClient
 from airflow_provider_kognic.core.api.exchange.bodies import (
     MOST_BYTES,
@@ -18,6 +17,7 @@ from airflow_provider_kognic.core.api.exchange.bodies import (
     UnreadableBody,
     unpacked,
 )
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import (
     KognicAnswerError,
     KognicConnectionError,

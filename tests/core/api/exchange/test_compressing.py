@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_kognic.core.api.endpoints import prediction_body
+from airflow_provider_kognic.core.api.dataset_api.endpoints import prediction_body
 from airflow_provider_kognic.core.api.exchange.compressing import Compressed, body_of, compressed
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.emulator import demo

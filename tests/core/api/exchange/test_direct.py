@@ -17,12 +17,12 @@ from typing import Any, cast
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 from airflow_provider_kognic.core.api.exchange import direct
 from airflow_provider_kognic.core.api.exchange.connecting import connect
 from airflow_provider_kognic.core.api.exchange.direct import Direct
 from airflow_provider_kognic.core.api.settings import Settings
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.api.transports import Proxied
 from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import (

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.exchange.heads import Heads, NoRequestError
 from airflow_provider_kognic.core.api.settings import normalize_url
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.api.both_clients import Send, both

@@ -10,12 +10,12 @@ from contextlib import suppress
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 from airflow_provider_kognic.core.api.client import KognicClient
 from airflow_provider_kognic.core.api.exchange import limits
 from airflow_provider_kognic.core.api.exchange.background import Background
 from airflow_provider_kognic.core.api.exchange.limits import TimeLimit, longest_answer
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.cancellation import CancelledBeforeSending
 from airflow_provider_kognic.core.errors import (
     KognicConnectionError,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.exchange.calls import Calls
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.core.api.transports import Exchange
 from airflow_provider_kognic.core.errors import KognicInputError
 from tests.core.api.both_clients import proxied

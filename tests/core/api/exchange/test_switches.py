@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
-from airflow_provider_kognic.core.api.endpoints import prediction_body
+from airflow_provider_kognic.core.api.dataset_api.endpoints import prediction_body
 from airflow_provider_kognic.core.api.switches import Switches
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Refused

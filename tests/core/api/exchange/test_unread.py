@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_kognic.core.api.access.tokens import TokenProvider
 from airflow_provider_kognic.core.api.async_client import AsyncKognicClient
 from airflow_provider_kognic.core.api.client import KognicClient
 from airflow_provider_kognic.core.api.exchange.unread import may_hold_more
 from airflow_provider_kognic.core.api.settings import Settings
+from airflow_provider_kognic.core.api.tokens import TokenProvider
 from airflow_provider_kognic.emulator.testing import Emulator
 from tests.core.api.both_clients import ONCE, answering_connect, tls_context
 from tests.core.support import UUID, Answer, RawServer, Request, http, raw_server, settings_for

@@ -51,6 +51,8 @@ SPRINGDOC = """
 """
 REDOC = """<redoc spec-url="/a.json?x=1&amp;y=2"></redoc>
     <script src="https://cdn.redoc.ly/redoc/latest/bundles/redoc.standalone.js"> </script>"""
+SCALAR = """<script id=api data-configuration="{&quot;url&quot;:&quot;/docs/kognic.json&quot;}"></script>"""
+DJANGO = """const ui = SwaggerUIBundle({url: "/open\\u002Dapi/schema?a\\u003D1", deepLinking: true})"""
 LINK = """<p><a class=button href='docs/openapi.yaml'>Download</a> <a href="/about">About</a></p>"""
 TAGGED = """<script id="swagger-data" type="application/json">
 {"spec": {"openapi": "3.1.0", "paths": {}}}</script>"""
@@ -65,6 +67,8 @@ TAGGED = """<script id="swagger-data" type="application/json">
         (SWASHBUCKLE, ("v1/swagger.json", "v2/swagger.json"), ("./index.js",)),
         (SPRINGDOC, ("/v3/api-docs/swagger-config",), ()),
         (REDOC, ("/a.json?x=1&y=2",), ()),
+        (SCALAR, ("/docs/kognic.json",), ()),
+        (DJANGO, ("/open-api/schema?a=1",), ()),
         (LINK, ("docs/openapi.yaml",), ()),
         ("<html><body>Loading…</body></html>", (), ()),
         ("", (), ()),

@@ -175,7 +175,8 @@ class TokenProvider:
         value = str(fetched["access_token"])
         self._keep_secret(value)
         said = fetched.get("scope")
-        self.scopes = tuple(said.split()) if isinstance(said, str) else None
+        # Some servers put commas between them, as people do in a connection.
+        self.scopes = tuple(said.replace(",", " ").split()) if isinstance(said, str) else None
         life: float = fetched.get("expires_in", math.inf)  # where no expiry is given, a 401 will tell
         self._lifetime = fetched.get("expires_in")
         # Never below a moment, or a server that says 0 would be asked for ever.
@@ -275,7 +276,7 @@ class TokenProvider:
         """Resolve the credentials and prepare kognic-auth's session; makes no request."""
         from kognic.auth.requests import RequestsAuthSession
 
-        from airflow_provider_kognic.core.api.access.token_requests import bounded_adapter
+        from airflow_provider_kognic.core.api.token_requests import bounded_adapter
 
         settings = self._settings
         credentials = self._credentials()
