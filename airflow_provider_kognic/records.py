@@ -1,7 +1,7 @@
 """The names under which a task records how far it is, for whoever watches; `docs/observability.md` has them all.
 
-An upload records itself (`task.live`), a sensor does on its worker and in its trigger, and the page in `plugins` reads
-what they left. Only names, limits and the forms that several of these share are here.
+An upload records itself (`task.live`), a sensor does on its worker and in its trigger, and the page in `plugins`
+reads what they left. Only names, limits and the forms that several of these share are here.
 """
 
 from __future__ import annotations

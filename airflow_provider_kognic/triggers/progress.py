@@ -20,7 +20,7 @@ _PATIENCE = 20.0
 
 
 class TriggerProgress:
-    """Records looks for the task that a trigger belongs to; one that belongs to none, such as a watcher's, has none.
+    """Records looks for the task that a trigger belongs to; one of a watcher belongs to none, and has none.
 
     What is waited for, and since when, its sensor has recorded.
 

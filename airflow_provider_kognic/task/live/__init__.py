@@ -2,6 +2,6 @@
 
 In comes what happens, as events of `core.reporting.events` (`account` counts them), and what is known of the upload
 (`description`); out go values of JSON under the keys of `records`, in Airflow's task state store or as XComs
-(`recorder`); `live` puts these together. The page in `plugins` reads them. It may import what the rest of `task` may. Nothing here may slow down,
-stop or fail the upload itself.
+(`recorder`); `live` puts these together, and `waiting` does the same for sensors. The page in `plugins` reads them.
+It may import what the rest of `task` may. Nothing here may slow down, stop or fail the upload itself.
 """

@@ -1,4 +1,4 @@
-"""Follows an upload or a dry run, for whoever watches it: how far it is, how it went, what went wrong with examples."""
+"""Follows an upload or a dry run, for whoever watches: how far it is, how it went, and what went wrong."""
 
 from __future__ import annotations
 
