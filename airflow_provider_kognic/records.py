@@ -19,8 +19,8 @@ DETAILS = "kognic.details"
 
 # Seconds between two looks at how far a task is.
 EVERY = 1.0
-# Of the time, writing takes no more than one part in so many: a slow store is asked less often.
-SHARE = 100
+# Of the time, a write waits for its answer no more than one part in so many: a slow store is written to less often.
+SHARE = 10
 # Seconds after which a store is asked again at the latest.
 LONGEST = 30.0
 

@@ -2,8 +2,8 @@
 
     begin --thread: every second--> progress, now and then details --end--> both once more, and the thread ends
 
-Nothing waits for it but the end, and that not for long. A store that is slow is written to less often, so that no
-more than a hundredth of the time goes into it; of one that fails the log says so once, and it is asked less often.
+Nothing waits for it but the end, and that not for long. A store that is slow is written to less often, so that one
+is waited for no more than a tenth of the time; of one that fails the log says so once, and it is asked less often.
 
 Two threads may only write at the same time where Airflow lets them, from 3.2 on and not in `dag.test()`: elsewhere
 their answers would be mixed up. There the task's own thread writes, when the upload begins and when it has ended.

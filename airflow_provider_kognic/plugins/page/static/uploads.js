@@ -30,6 +30,10 @@ function takeTheme() {
   } else {
     delete document.documentElement.dataset.theme;
   }
+  const ground = around() && window.parent.getComputedStyle(around().body).backgroundColor;
+  if (ground && !/^rgba\(.*, 0\)$|^transparent$/.test(ground)) {
+    document.documentElement.style.setProperty("--ground", ground);
+  }
 }
 
 function request() {
