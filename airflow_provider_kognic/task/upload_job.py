@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.reporting.conversions import Conversions
 from airflow_provider_kognic.core.reporting.judgement import ALLOW_EMPTY, NO_PREDICTIONS, Failure, judge
+from airflow_provider_kognic.core.reporting.observers import Together
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
 from airflow_provider_kognic.core.stores.asking import Asking
@@ -109,7 +110,7 @@ class UploadJob:
         with TaskReceipts(
             asked.receipts, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
         ) as receipts:
-            report = asyncio.run(self._send([receipts, *observers], deadline))
+            report = asyncio.run(self._send(Together(receipts, *observers), deadline))
             self.questions.flush()
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
@@ -131,7 +132,7 @@ class UploadJob:
             receipts=path,
         )
 
-    async def _send(self, observers: Sequence[Observer], deadline: Deadline) -> Report:
+    async def _send(self, observer: Observer, deadline: Deadline) -> Report:
         group, options = self.arguments.group, self.arguments.options
         # A thread of its own: asyncio.run would wait for one of asyncio's, however long a listing hangs.
         thread = ThreadPoolExecutor(1, "kognic-group")
@@ -151,7 +152,7 @@ class UploadJob:
                     group_exists=self._group_exists(thread),
                     dataset_check=self.dataset_check,
                     scene_checks=scene_checks,
-                    observers=observers,
+                    observers=[observer],
                     stop=deadline.stop,
                     patience=self.patience,
                     switches=self.switches,
@@ -218,7 +219,7 @@ class UploadJob:
                 options=self.arguments.options,
                 dataset_check=self.dataset_check,
                 scene_checks=scene_checks,
-                observers=[report, *observers],
+                observers=[Together(report, *observers)],
                 stop=deadline.stop,
                 patience=self.patience,
                 switches=self.switches,
