@@ -18,6 +18,7 @@ from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.groups.waiting import (
     LEAST_LOOK,
     DatasetScenesQuestion,
+    Look,
     PredictionsGroupQuestion,
     in_vain,
 )
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from airflow_provider_kognic.core.api.client import KognicClient
-    from airflow_provider_kognic.core.groups.waiting import Look
 
 
 class _KognicTrigger(BaseTrigger):
@@ -49,8 +49,12 @@ class _KognicTrigger(BaseTrigger):
         self._look_over = math.inf  # in seconds since the epoch
 
     @abstractmethod
-    def look(self, client: KognicClient) -> Look:
-        """Ask once, in a thread."""
+    def ask(self, client: KognicClient) -> tuple[Any, str]:
+        """Return the answer, or None, and a sentence for the log; runs in a thread."""
+
+    def _ask(self, client: KognicClient) -> Look:
+        """Return the same, and how many are there of how many, where that is known."""
+        return Look(*self.ask(client), None, None)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event."""
@@ -106,7 +110,7 @@ class _KognicTrigger(BaseTrigger):
 
     def _look(self, hook: KognicHook) -> Look:
         with hook.client as client:
-            return self.look(client)
+            return self._ask(client)
 
 
 class PredictionsGroupTrigger(_KognicTrigger):
@@ -134,8 +138,11 @@ class PredictionsGroupTrigger(_KognicTrigger):
         super().__init__(poke_interval=poke_interval, kognic_conn_id=kognic_conn_id, until=until)
         self.question = PredictionsGroupQuestion(dataset, name, predictions_group_uuid)
 
-    def look(self, client: KognicClient) -> Look:
-        """Ask once; the answer is the group's uuid."""
+    def ask(self, client: KognicClient) -> tuple[str | None, str]:
+        """Return the group's uuid or None, and a sentence for the log."""
+        return self.question.ask(client)
+
+    def _ask(self, client: KognicClient) -> Look:
         return self.question.look(client)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -176,8 +183,11 @@ class DatasetScenesTrigger(_KognicTrigger):
         super().__init__(poke_interval=poke_interval, kognic_conn_id=kognic_conn_id, until=until)
         self.question = DatasetScenesQuestion(dataset, scene_uuids, min_count)
 
-    def look(self, client: KognicClient) -> Look:
-        """Ask once; the answer is the number of scenes."""
+    def ask(self, client: KognicClient) -> tuple[int | None, str]:
+        """Return the number of scenes or None, and a sentence for the log."""
+        return self.question.ask(client)
+
+    def _ask(self, client: KognicClient) -> Look:
         return self.question.look(client)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:

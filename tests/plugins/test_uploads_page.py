@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk import task
 
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
@@ -70,6 +69,7 @@ def named(done: Any, task_id: str = "upload", **more: Any) -> dict[str, Any]:
 
 def record(dag: DAG, described: Any, *, task_id: str = "upload", **more: Any) -> Any:
     """A task that leaves what it likes under our keys, as anybody who writes Dags can."""
+    from airflow.sdk import task
 
     @task(task_id=task_id, dag=dag)  # type: ignore[untyped-decorator, unused-ignore]
     def leave(ti: Any = None) -> None:

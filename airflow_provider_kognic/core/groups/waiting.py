@@ -34,14 +34,14 @@ class Look(NamedTuple):
     Attributes:
         answer: What was waited for, or None.
         sentence: The same for people.
-        done: How many are there of what is waited for.
-        total: How many are to be there.
+        done: How many are there of what is waited for; None where that is not known.
+        total: How many are to be there, or None.
     """
 
     answer: Any
     sentence: str
-    done: int
-    total: int
+    done: int | None
+    total: int | None
 
 
 class Question(Protocol):

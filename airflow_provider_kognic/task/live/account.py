@@ -63,6 +63,7 @@ class Account:
         self.phase, self.total = phase, total
         self._started = time.monotonic()
         self._samples = deque([(self._started, self._made(self._counts))])
+        self._history = History()
 
     def notice(self, event: Event) -> None:
         """Take an event."""
