@@ -57,17 +57,23 @@ class Waiting:
         self._try(lambda: self._write("failed" if failed else "done"))
 
     def resumed(self) -> None:
-        """Go on with what was recorded before the task was deferred."""
+        """Go on with what was recorded before the task was deferred, and what its trigger saw last."""
 
         def recall() -> None:
-            told = self._ti.xcom_pull(
-                task_ids=self._ti.task_id, key=UPLOAD, map_indexes=getattr(self._ti, "map_index", -1)
-            )
-            if isinstance(told, dict):
+            if told := self._recorded(UPLOAD):
                 self._since = told.get("began") or self._since
                 self._described = True
+            seen = self._recorded(PROGRESS)
+            self._seen = (seen.get("done"), seen.get("total"))
 
         self._try(recall)
+
+    def _recorded(self, key: str) -> dict[str, Any]:
+        """Return an XCom of this task's own."""
+        told = self._ti.xcom_pull(
+            task_ids=self._ti.task_id, key=key, map_indexes=getattr(self._ti, "map_index", -1)
+        )
+        return told if isinstance(told, dict) else {}
 
     def _write(self, phase: str | None = None) -> None:
         if not self._described:
