@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_kognic.task.arguments import ClassMapping
     from airflow_provider_kognic.task.deadline import Deadline
+    from airflow_provider_kognic.task.live.live import Live
+    from airflow_provider_kognic.task.summary import TaskSummary
 
 
 class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
@@ -375,14 +377,22 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, or find out what an upload would do, and return the summary."""
         from airflow_provider_kognic.task.deadline import Deadline
+        from airflow_provider_kognic.task.live.live import Live
         from airflow_provider_kognic.task.summary import TaskSummary
-        from airflow_provider_kognic.task.upload_job import prepare
 
         # Before anything else, so that no SIGTERM is lost: one that comes while Kognic is asked for the group ends
         # the upload before its first prediction.
         self._deadline = deadline = Deadline(self.execution_timeout, receipts=self.receipts is not None)
         hook = KognicHook(self.kognic_conn_id, stopping=lambda: deadline.stop.reason is not None)
         summary = TaskSummary(self, context)
+        with Live(self, context, summary, hurried=lambda: deadline.is_over) as live:
+            return self._upload(context, hook, deadline, summary, live)
+
+    def _upload(
+        self, context: Context, hook: KognicHook, deadline: Deadline, summary: TaskSummary, live: Live
+    ) -> dict[str, Any]:
+        from airflow_provider_kognic.task.upload_job import prepare
+
         try:
             check_rendered(self, self._templates)
             summary.knows_settings(hook.settings)
@@ -390,7 +400,8 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
             arguments = UploadArguments.of(self, max_connections=hook.settings.max_connections)
             job = prepare(arguments, hook, context, deadline.stop, summary, look=deadline.look)
             KognicPredictionsGroupLink.persist(context, job.page)
-            ended = job.run(deadline)
+            live.begin(job.source.total, dry_run=arguments.dry_run)
+            ended = job.run(deadline, [live.account])
         except KognicError as error:
             told = summary.leave_without_counts(error)
             timed_out = deadline.has_passed
@@ -399,6 +410,7 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
             summary.leave_without_counts(error)
             raise
         told = summary.leave(ended)
+        live.end(ended)
         if ended.failure is None:
             return told
         raise exception_of(self, ended, ended.failure, summary=told) from ended.stopped

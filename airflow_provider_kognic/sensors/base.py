@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -17,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
+    TaskDeferred,
 )
 
 from airflow_provider_kognic.core.errors import KognicError
@@ -29,15 +31,21 @@ from airflow_provider_kognic.task.arguments import check_something
 from airflow_provider_kognic.task.arguments.rendering import HidesSecrets
 
 try:
-    from airflow.sdk.exceptions import TaskDeferralTimeout
+    from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralTimeout
 except ImportError:  # Airflow 3.0
-    from airflow.exceptions import TaskDeferralTimeout  # type: ignore[no-redef]
+    from airflow.exceptions import (  # type: ignore[no-redef]
+        AirflowRescheduleException,
+        TaskDeferralTimeout,
+    )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_kognic.core.groups.waiting import Question
+    from airflow_provider_kognic.task.live.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +67,7 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
         self._over: float | None = None  # the time.monotonic() of the sensor's end, and of the look's
         self._look_over = math.inf
         self._last_look = ""
+        self._waiting: Waiting | None = None
         self._hopeless: AirflowFailException | None = None
 
     @property
@@ -89,8 +98,10 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
             AirflowSkipException: For such an error where `never_fail` is set.
         """
         if self._over is None:
-            self._over = time.monotonic() + self._left(context)
+            left = self._left(context)
+            self._over = time.monotonic() + left
             self._first = not context.get("task_reschedule_count")
+            self._waiting = self._recorded(context, self.timeout - left)
         try:
             return self._look(self.question())
         except KognicError as error:
@@ -101,8 +112,12 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait, on the worker or in the triggerer."""
         self._over = None
+        with self._watched():
+            return self._wait(context)
+
+    def _wait(self, context: Context) -> Any:
         try:
-            answer = self._look_and_defer() if self.deferrable else super().execute(context)
+            answer = self._look_and_defer(context) if self.deferrable else super().execute(context)
         except AirflowSensorTimeout as error:
             raise self._late(str(error)) from error
         except AirflowTaskTimeout as error:
@@ -145,6 +160,12 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
         That skips under `soft_fail` whatever happened, a trigger that crashed included, and on Airflow 3.0 not a
         time-out; and it never says what was waited for.
         """
+        self._waiting = self._recorded(context)
+        self._waiting.resumed()
+        with self._watched():
+            return self._resume(next_method, next_kwargs, context)
+
+    def _resume(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         try:
             return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout as error:  # the triggerer did not come to say so
@@ -179,17 +200,21 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
     def _look(self, question: Question) -> PokeReturnValue:
         self._look_over = self._end_of_look()
         with self.hook.client as client:  # its connections are not worth keeping till the next look
-            answer, self._last_look = question.ask(client)
+            look = question.look(client)
+        self._last_look = look.sentence
         self.log.info("%s", self._last_look)
-        return PokeReturnValue(is_done=answer is not None, xcom_value=answer)
+        if self._waiting is not None:
+            self._waiting.look(look.done, look.total)
+        return PokeReturnValue(is_done=look.answer is not None, xcom_value=look.answer)
 
     def _not_now(self, error: KognicError) -> PokeReturnValue:
         self._last_look, now = in_vain(error)
         self.log.warning("%s", now)
         return PokeReturnValue(is_done=False)
 
-    def _look_and_defer(self) -> Any:
+    def _look_and_defer(self, context: Context) -> Any:
         until = time.time() + self.timeout
+        self._waiting = self._recorded(context)
         self._over = time.monotonic() + self.timeout
         question = None
         try:
@@ -219,6 +244,26 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout),
         )
+
+    def _recorded(self, context: Context, waited: float = 0.0) -> Waiting:
+        """Return what records this run's waiting, for whoever watches."""
+        from airflow_provider_kognic.task.live.waiting import Waiting
+
+        return Waiting(context, self.waited_for, lambda: getattr(self, "dataset", None), waited)
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Record how the waiting ends, unless it goes on elsewhere or later."""
+        failed = True
+        try:
+            yield
+            failed = False
+        except (TaskDeferred, AirflowRescheduleException):
+            self._waiting = None
+            raise
+        finally:
+            if self._waiting is not None:
+                self._waiting.end(failed=failed)
 
     def _end(self, message: str) -> AirflowException:
         """Return what ends the task for what asking again will not mend."""

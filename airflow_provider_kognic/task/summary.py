@@ -88,6 +88,18 @@ class TaskSummary:
         """Learn where it is counted what becomes of a model's rows."""
         self._conversions = conversions
 
+    def what(self) -> dict[str, Any]:
+        """Return what is known of where it goes and what it comes from, for whoever watches the task."""
+        return {
+            "host": readable(None if self._settings is None else self._settings.host, MOST_NAME_BYTES),
+            "dataset": readable(self._dataset, MOST_NAME_BYTES),
+            "dataset_uuid": self._dataset_uuid,
+            "predictions_group": readable(self._group_name, MOST_NAME_BYTES),
+            "predictions_group_uuid": readable(self._group, MOST_NAME_BYTES),
+            "link": self._link(),
+            "source": readable(self._source, MOST_NAME_BYTES),
+        }
+
     def leave(self, ended: Ended) -> dict[str, Any]:
         """Leave the summary of an upload that has ended, and return it."""
         error = None if ended.failure is None else ended.failure.message
@@ -108,28 +120,28 @@ class TaskSummary:
         reasons = list((counts.get("reasons") or {}).items())[:MOST_REASONS]
         summary = {
             **counts,
-            "predictions_group_uuid": _text(counts["predictions_group_uuid"], MOST_NAME_BYTES),
+            "predictions_group_uuid": readable(counts["predictions_group_uuid"], MOST_NAME_BYTES),
             "reasons": {cut(str(reason), MOST_REASON_BYTES): number for reason, number in reasons},
-            "predictions_group": _text(self._group_name, MOST_NAME_BYTES),
+            "predictions_group": readable(self._group_name, MOST_NAME_BYTES),
             "dataset_uuid": self._dataset_uuid,
-            "dataset": _text(self._dataset, MOST_NAME_BYTES),
+            "dataset": readable(self._dataset, MOST_NAME_BYTES),
             "link": self._link(),
-            "source": _text(self._source, MOST_NAME_BYTES),
+            "source": readable(self._source, MOST_NAME_BYTES),
             "counted": counted,
-            "error": _text(error, MOST_ERROR_BYTES),
-            "receipts": _text(receipts, MOST_NAME_BYTES),
+            "error": readable(error, MOST_ERROR_BYTES),
+            "receipts": readable(receipts, MOST_NAME_BYTES),
             "task_id": getattr(ti, "task_id", None),
             "map_index": getattr(ti, "map_index", -1),
             "try_number": getattr(ti, "try_number", None),
         }
         if self._switches:
             summary[SWITCHES] = {
-                name: _text(said, MOST_SWITCH_BYTES) for name, said in self._switches.items()
+                name: readable(said, MOST_SWITCH_BYTES) for name, said in self._switches.items()
             }
         if self._sunsets:
             ends = list(self._sunsets.items())[:MOST_SUNSETS]
             summary[SUNSET] = {
-                _text(what, MOST_SUNSET_BYTES): _text(date, MOST_SUNSET_BYTES) for what, date in ends
+                readable(what, MOST_SUNSET_BYTES): readable(date, MOST_SUNSET_BYTES) for what, date in ends
             }
         if self._conversions:
             summary["conversion"] = self._what_became_of_rows(self._conversions)
@@ -146,9 +158,9 @@ class TaskSummary:
     def _what_became_of_rows(conversions: Conversions) -> dict[str, Any]:
         def short(value: Any) -> Any:
             if isinstance(value, dict):
-                return {_text(cause, MOST_CAUSE_BYTES): count for cause, count in value.items()}
+                return {readable(cause, MOST_CAUSE_BYTES): count for cause, count in value.items()}
             if isinstance(value, list):
-                return [_text(text, MOST_EXAMPLE_BYTES) for text in value]
+                return [readable(text, MOST_EXAMPLE_BYTES) for text in value]
             return value
 
         return {name: short(value) for name, value in conversions.to_dict().items()}
@@ -159,8 +171,13 @@ class TaskSummary:
         return self._settings.predictions_group_page(self._dataset_uuid, self._group)
 
 
-def _text(text: str | None, most: int) -> str | None:
-    """Return a text as XCom may hold it: without secrets, as Airflow does not mask XComs as it does logs."""
+def readable(text: str | None, most: int) -> str | None:
+    """Return a text as XCom may hold it: without secrets, as Airflow does not mask XComs as it does logs.
+
+    Args:
+        text: Any.
+        most: Bytes of JSON.
+    """
     if text is None:
         return None
     return cut(masked(str(redact(text))), most)

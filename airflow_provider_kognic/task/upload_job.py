@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.reporting.conversions import Conversions
 from airflow_provider_kognic.core.reporting.judgement import ALLOW_EMPTY, NO_PREDICTIONS, Failure, judge
+from airflow_provider_kognic.core.reporting.observers import Together
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
 from airflow_provider_kognic.core.stores.asking import Asking
@@ -33,13 +34,14 @@ from airflow_provider_kognic.task.report_files import TaskPlanReport, TaskReceip
 from airflow_provider_kognic.task.scenes import SceneQuestions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_kognic.core.api.dataset_api.records import PredictionsGroup
     from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.journal.facade import Journal
+    from airflow_provider_kognic.core.reporting.events import Observer
     from airflow_provider_kognic.core.reporting.plan import Plan
     from airflow_provider_kognic.core.reporting.report import Report
     from airflow_provider_kognic.core.sources.base import Source
@@ -88,15 +90,19 @@ class UploadJob:
         """The URL of the group's page, or None where it is not known."""
         return self.hook.settings.predictions_group_page(self.dataset_uuid, self.arguments.group)
 
-    def run(self, deadline: Deadline) -> Ended:
+    def run(self, deadline: Deadline, observers: Sequence[Observer] = ()) -> Ended:
         """Upload, or find out what an upload would do.
+
+        Args:
+            deadline: Asks for the end.
+            observers: Are told what happens, beside the receipts or the report.
 
         Raises:
             KognicError: It did not begin, so nothing was sent; or the dry run could not be ended.
         """
-        return self._find_out(deadline) if self.arguments.dry_run else self._upload(deadline)
+        return (self._find_out if self.arguments.dry_run else self._upload)(deadline, observers)
 
-    def _upload(self, deadline: Deadline) -> Ended:
+    def _upload(self, deadline: Deadline, observers: Sequence[Observer]) -> Ended:
         asked = self.arguments
         if (too_many := self.conversions.too_many()) is not None:
             raise KognicInputError(f"Nothing was sent: {too_many}")
@@ -104,7 +110,7 @@ class UploadJob:
         with TaskReceipts(
             asked.receipts, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
         ) as receipts:
-            report = asyncio.run(self._send(receipts, deadline))
+            report = asyncio.run(self._send(Together(receipts, *observers), deadline))
             self.questions.flush()
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
             unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
@@ -127,7 +133,7 @@ class UploadJob:
             receipts=path,
         )
 
-    async def _send(self, receipts: TaskReceipts, deadline: Deadline) -> Report:
+    async def _send(self, observer: Observer, deadline: Deadline) -> Report:
         group, options = self.arguments.group, self.arguments.options
         # A thread of its own: asyncio.run would wait for one of asyncio's, however long a listing hangs.
         thread = ThreadPoolExecutor(1, "kognic-group")
@@ -147,7 +153,7 @@ class UploadJob:
                     group_exists=self._group_exists(thread),
                     dataset_check=self.dataset_check,
                     scene_checks=scene_checks,
-                    observers=[receipts],
+                    observers=[observer],
                     stop=deadline.stop,
                     patience=self.patience,
                     switches=self.switches,
@@ -170,13 +176,13 @@ class UploadJob:
 
         return ask
 
-    def _find_out(self, deadline: Deadline) -> Ended:
+    def _find_out(self, deadline: Deadline, observers: Sequence[Observer]) -> Ended:
         asked = self.arguments
         asking = _asking(asked, deadline)
         with TaskPlanReport(
             asked.report, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
         ) as report:
-            plan = asyncio.run(self._plan(report, deadline))
+            plan = asyncio.run(self._plan(report, observers, deadline))
             report.write(plan, [*self.conversions.page(), *self.questions.page()])
         self.conversions.warn_of_unmet()
         message = plan.failure(asked.options)
@@ -201,7 +207,7 @@ class UploadJob:
             message = message.removesuffix(f" {ALLOW_EMPTY}")
         return replace(failure, message=printable(masked(f"{message} {nothing_in(self.source)}".rstrip())))
 
-    async def _plan(self, report: TaskPlanReport, deadline: Deadline) -> Plan:
+    async def _plan(self, report: TaskPlanReport, observers: Sequence[Observer], deadline: Deadline) -> Plan:
         deadline.set_alarm()
         asked = self.arguments
         given = asked.manifest if asked.predictions is None else asked.predictions
@@ -214,7 +220,7 @@ class UploadJob:
                 options=self.arguments.options,
                 dataset_check=self.dataset_check,
                 scene_checks=scene_checks,
-                observers=[report],
+                observers=[Together(report, *observers)],
                 stop=deadline.stop,
                 patience=self.patience,
                 switches=self.switches,

@@ -18,11 +18,13 @@ from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.groups.waiting import (
     LEAST_LOOK,
     DatasetScenesQuestion,
+    Look,
     PredictionsGroupQuestion,
     in_vain,
 )
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.hooks.kognic import KognicHook
+from airflow_provider_kognic.triggers.progress import TriggerProgress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -50,6 +52,10 @@ class _KognicTrigger(BaseTrigger):
     def ask(self, client: KognicClient) -> tuple[Any, str]:
         """Return the answer, or None, and a sentence for the log; runs in a thread."""
 
+    def _ask(self, client: KognicClient) -> Look:
+        """Return the same, and how many are there of how many, where that is known."""
+        return Look(*self.ask(client), None, None)
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event."""
         try:
@@ -63,6 +69,7 @@ class _KognicTrigger(BaseTrigger):
     async def _look_again_and_again(self) -> AsyncIterator[TriggerEvent]:
         said = seen = ""
         hook = None
+        progress = TriggerProgress(self.task_instance)
         while True:
             if self.until is not None:
                 self._look_over = max(self.until, time.time() + LEAST_LOOK)
@@ -71,7 +78,7 @@ class _KognicTrigger(BaseTrigger):
                     hook = await KognicHook.from_connection_id(
                         self.kognic_conn_id, stopping=self._is_to_stop, first=False
                     )
-                answer, sentence = await asyncio.to_thread(self._ask, hook)
+                look = await asyncio.to_thread(self._look, hook)
             except KognicError as error:
                 if not may_repeat(error, idempotent=True):
                     yield TriggerEvent({"error": str(error)})
@@ -79,12 +86,13 @@ class _KognicTrigger(BaseTrigger):
                 seen, now = in_vain(error)
                 self.log.warning("%s", now)
             else:
-                seen = sentence
-                if sentence != said:
-                    self.log.info("%s", sentence)
-                    said = sentence
-                if answer is not None:
-                    yield TriggerEvent({"answer": answer})
+                seen = look.sentence
+                if seen != said:
+                    self.log.info("%s", seen)
+                    said = seen
+                await progress.look(look.done, look.total)
+                if look.answer is not None:
+                    yield TriggerEvent({"answer": look.answer})
                     return
             left = None if self.until is None else self.until - time.time()
             if left is not None and left <= 0:
@@ -100,9 +108,9 @@ class _KognicTrigger(BaseTrigger):
     def _is_to_stop(self) -> bool:
         return self._gone or time.time() >= self._look_over
 
-    def _ask(self, hook: KognicHook) -> tuple[Any, str]:
+    def _look(self, hook: KognicHook) -> Look:
         with hook.client as client:
-            return self.ask(client)
+            return self._ask(client)
 
 
 class PredictionsGroupTrigger(_KognicTrigger):
@@ -133,6 +141,9 @@ class PredictionsGroupTrigger(_KognicTrigger):
     def ask(self, client: KognicClient) -> tuple[str | None, str]:
         """Return the group's uuid or None, and a sentence for the log."""
         return self.question.ask(client)
+
+    def _ask(self, client: KognicClient) -> Look:
+        return self.question.look(client)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the triggerer makes this trigger from."""
@@ -175,6 +186,9 @@ class DatasetScenesTrigger(_KognicTrigger):
     def ask(self, client: KognicClient) -> tuple[int | None, str]:
         """Return the number of scenes or None, and a sentence for the log."""
         return self.question.ask(client)
+
+    def _ask(self, client: KognicClient) -> Look:
+        return self.question.look(client)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the triggerer makes this trigger from."""

@@ -14,6 +14,7 @@ from unittest import mock
 from airflow_provider_kognic.core import errors
 from airflow_provider_kognic.core.paging import Page
 from airflow_provider_kognic.hooks.kognic import KognicHook
+from airflow_provider_kognic.records import DETAILS, PROGRESS, UPLOAD
 from tests.golden import access
 from tests.golden.world import DATASET, GROUP, HOST, masked, number_of, prediction, scene
 
@@ -156,6 +157,10 @@ def _answered(answer: Any) -> str:
     return answer
 
 
+# What a task records for who watches, with times and rates in it: nothing is read back that they say.
+LIVE = {PROGRESS, UPLOAD, DETAILS}
+
+
 class Store:
     """A task state store: what Airflow 3.3 hands to a task, as far as it is used. Values travel as JSON."""
 
@@ -167,8 +172,9 @@ class Store:
         return json.loads(json.dumps(self.values[key])) if key in self.values else default
 
     def set(self, key: str, value: Any, *, retention: Any = None) -> None:
-        self.values[key] = json.loads(json.dumps(value))
-        self.retentions[key] = repr(retention)
+        if key not in LIVE:
+            self.values[key] = json.loads(json.dumps(value))
+            self.retentions[key] = repr(retention)
 
 
 @dataclass
@@ -183,7 +189,8 @@ class TaskInstance:
     xcoms: dict[str, Any] = field(default_factory=dict)
 
     def xcom_push(self, key: str, value: Any) -> None:
-        self.xcoms[key] = value
+        if key not in LIVE:
+            self.xcoms[key] = value
 
 
 class Lines(logging.Handler):

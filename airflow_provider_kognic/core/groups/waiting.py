@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from airflow_provider_kognic.core.errors import (
     KognicError,
@@ -28,11 +28,27 @@ LEAST_LOOK = 15.0
 _MOST_SCENES = 1_000_000_000
 
 
+class Look(NamedTuple):
+    """What one look has shown.
+
+    Attributes:
+        answer: What was waited for, or None.
+        sentence: The same for people.
+        done: How many are there of what is waited for; None where that is not known.
+        total: How many are to be there, or None.
+    """
+
+    answer: Any
+    sentence: str
+    done: int | None
+    total: int | None
+
+
 class Question(Protocol):
     """What is asked again and again."""
 
-    def ask(self, client: KognicClient) -> tuple[Any, str]:
-        """Ask the API once; returns the answer or None, and a sentence about it; raises KognicError."""
+    def look(self, client: KognicClient) -> Look:
+        """Ask the API once; raises KognicError."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +75,12 @@ class PredictionsGroupQuestion:
             parse_uuid(self.predictions_group_uuid, "predictions group")
 
     def ask(self, client: KognicClient) -> tuple[str | None, str]:
-        """Ask the API once.
+        """Ask the API once; returns the group's uuid or None, and a sentence about it. Raises as `look` does."""
+        found = self.look(client)
+        return found.answer, found.sentence
 
-        Returns:
-            The group's uuid or None, and a sentence about it.
+    def look(self, client: KognicClient) -> Look:
+        """Ask the API once; the answer is the group's uuid.
 
         Raises:
             KognicInputError: The dataset is unknown, or several groups have the name.
@@ -84,8 +102,8 @@ class PredictionsGroupQuestion:
             found = of_uuid(groups, wanted)
             what = f"predictions group {wanted}"
         if found is not None:
-            return found.uuid, f"The {what} is there: {found.uuid}."
-        return None, f"No {what} in dataset {self.dataset} yet; it has {len(groups)} groups."
+            return Look(found.uuid, f"The {what} is there: {found.uuid}.", 1, 1)
+        return Look(None, f"No {what} in dataset {self.dataset} yet; it has {len(groups)} groups.", 0, 1)
 
 
 @dataclass(frozen=True)
@@ -114,10 +132,14 @@ class DatasetScenesQuestion:
             raise KognicInputError(f"min_count is {self.min_count}, but only {len(scenes)} scenes are named.")
 
     def ask(self, client: KognicClient) -> tuple[int | None, str]:
+        """Ask the API once; returns the number of scenes or None, and a sentence. Raises as `look` does."""
+        found = self.look(client)
+        return found.answer, found.sentence
+
+    def look(self, client: KognicClient) -> Look:
         """Ask the API once, going through the annotations until the answer is known.
 
-        Returns:
-            The number of scenes found, or None if they do not suffice, and a sentence that names missing ones.
+        The answer is the number of scenes found, if they suffice; the sentence names missing ones.
 
         Raises:
             KognicInputError: The dataset is unknown.
@@ -131,15 +153,17 @@ class DatasetScenesQuestion:
             if not wanted or annotation.scene_uuid in wanted:
                 found.add(annotation.scene_uuid)
                 if len(found) >= needed:
-                    return len(found), f"{len(found)} scenes of dataset {self.dataset} have annotations."
+                    said = f"{len(found)} scenes of dataset {self.dataset} have annotations."
+                    return Look(len(found), said, len(found), needed)
         missing = [scene for scene in self.scene_uuids if scene not in found]
         shown = ", ".join(missing[:_SHOWN]) + (
             f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         )
-        return None, (
+        said = (
             f"{len(found)} of {needed} scenes of dataset {self.dataset} have annotations"
             f"{'; missing: ' + shown if missing else ''}."
         )
+        return Look(None, said, len(found), needed)
 
 
 def scenes_to_wait_for(source: Source, where: str) -> Sequence[str]:

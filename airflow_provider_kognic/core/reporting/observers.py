@@ -68,11 +68,34 @@ class Observers:
                 delivery.put(events)
 
 
+class Together:
+    """Several observers as one, in one thread: each thread more costs the upload more than what it is told.
+
+    What one of them raises ends it alone, as with threads of their own.
+
+    Args:
+        observers: Are told in this order.
+    """
+
+    def __init__(self, *observers: Observer) -> None:
+        self.name = " and ".join(type(observer).__name__ for observer in observers)
+        self._all = list(observers)
+
+    def notice(self, event: Event) -> None:
+        """Take an event."""
+        for observer in self._all:
+            try:
+                observer.notice(event)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the upload goes on
+                self._all = [one for one in self._all if one is not observer]
+                _say_that_it_failed(type(observer).__name__, error)
+
+
 class _Delivery:
     """One observer's thread, begun with its first events; nobody has to wait for it."""
 
     def __init__(self, observer: Observer) -> None:
-        self.name = type(observer).__name__
+        self.name = str(getattr(observer, "name", type(observer).__name__))
         self._observer = observer
         self._batches: queue.SimpleQueue[list[Event] | None] = queue.SimpleQueue()
         # Each is counted in one thread only.
@@ -114,11 +137,9 @@ class _Delivery:
             try:
                 for event in events:
                     self._observer.notice(event)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the upload goes on
                 self._dropped = True
-                logger.exception(
-                    "%s has failed; the upload goes on without it.", self.name, exc_info=presentable(error)
-                )
+                _say_that_it_failed(self.name, error)
                 break
         with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
             loop.call_soon_threadsafe(self._set_ended)
@@ -126,3 +147,7 @@ class _Delivery:
     def _set_ended(self) -> None:
         if not self._ended.done():
             self._ended.set_result(None)
+
+
+def _say_that_it_failed(name: str, error: Exception) -> None:
+    logger.error("%s has failed; the upload goes on without it.", name, exc_info=presentable(error))

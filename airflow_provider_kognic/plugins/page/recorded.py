@@ -1,0 +1,295 @@
+"""Reads from Airflow's database what tasks recorded: few queries, each along an index, each with a limit.
+
+An upload is found by its XCom `kognic.upload` (XComs have an index on their key; the task state store has none),
+and the rest by the Dag run and the task that it names.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from sqlalchemy import Text, and_, cast, func, select
+
+from airflow_provider_kognic.plugins.page.values import record, text
+from airflow_provider_kognic.records import DETAILS, PROGRESS, UPLOAD
+from airflow_provider_kognic.summaries import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.orm import Session
+
+# Uploads on one page.
+PAGE = 50
+# Rows that a search goes through, newest first: what it looks at is inside the values.
+MOST_SEARCHED = 5_000
+# Tasks, such as shards of mapped uploads, of which a page counts progress.
+MOST_TASKS = 5_000
+# Characters of a value that is looked at. What this package writes is below 60,000.
+_MOST_VALUE = 200_000
+_SEARCHED = ("dataset", "dataset_uuid", "predictions_group", "predictions_group_uuid", "source", "waits_for")
+
+
+def _task_state_store() -> Any:
+    try:
+        return import_module("airflow.models.task_state_store").TaskStateStoreModel
+    except ImportError:  # Airflow < 3.3
+        return None
+
+
+_STORE: Any = _task_state_store()
+
+
+@dataclass(frozen=True)
+class Key:
+    """Names an upload: a task of a Dag run, with all its mapped instances."""
+
+    dag_run_id: int
+    dag_id: str
+    run_id: str
+    task_id: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of uploads.
+
+    Attributes:
+        keys: Them, the newest first.
+        more: Whether there are older ones.
+        cut: Whether a search left out what is older than it goes.
+    """
+
+    keys: list[Key]
+    more: bool
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task instance; one of several where it is mapped."""
+
+    map_index: int
+    state: str | None
+    try_number: int
+    start_date: Any
+    end_date: Any
+
+
+Values = dict[tuple[int, str, int], Any]
+"""By Dag run, task and map index."""
+
+
+def dag_ids(session: Session) -> set[str]:
+    """Return the Dags in which anything was recorded."""
+    return set(session.scalars(select(XComModel.dag_id).where(XComModel.key == UPLOAD).distinct()))
+
+
+def find(session: Session, dags: Iterable[str], *, state: str = "", search: str = "", page: int = 0) -> Found:
+    """Return a page of the uploads of some Dags.
+
+    Args:
+        session: The database.
+        dags: Those to look at.
+        state: That some task of it is in, or nothing for any.
+        search: What its dataset, group or source contains, or nothing.
+        page: Which one, from 0.
+    """
+    key = (XComModel.dag_run_id, XComModel.dag_id, XComModel.run_id, XComModel.task_id)
+    wanted = [XComModel.key == UPLOAD, XComModel.dag_id.in_(sorted(dags))]
+    query: Any = select(*key)
+    if state:
+        query = query.join(
+            TaskInstance,
+            and_(
+                TaskInstance.dag_id == XComModel.dag_id,
+                TaskInstance.task_id == XComModel.task_id,
+                TaskInstance.run_id == XComModel.run_id,
+                TaskInstance.map_index == XComModel.map_index,
+            ),
+        )
+        wanted.append(TaskInstance.state == state)
+    begin = page * PAGE
+    if search:
+        rows = session.execute(
+            query.add_columns(XComModel.value)
+            .where(*wanted, _is_small(XComModel.value))
+            .order_by(XComModel.timestamp.desc(), XComModel.dag_run_id.desc())
+            .limit(MOST_SEARCHED)
+        ).all()
+        all_keys = list(dict.fromkeys(Key(*row[:4]) for row in rows if _contains(row[4], search.lower())))
+        cut = len(rows) == MOST_SEARCHED
+        return Found(all_keys[begin : begin + PAGE], len(all_keys) > begin + PAGE, cut)
+    rows = session.execute(
+        query.where(*wanted)
+        .group_by(*key)
+        .order_by(func.max(XComModel.timestamp).desc(), XComModel.dag_run_id.desc(), XComModel.task_id)
+        .limit(PAGE + 1)
+        .offset(begin)
+    ).all()
+    return Found([Key(*row) for row in rows[:PAGE]], len(rows) > PAGE)
+
+
+def find_one(session: Session, dag_id: str, run_id: str, task_id: str) -> Key | None:
+    """Return the upload of one task; None where it recorded none."""
+    row = session.execute(
+        select(XComModel.dag_run_id)
+        .where(
+            XComModel.dag_id == dag_id,
+            XComModel.task_id == task_id,
+            XComModel.run_id == run_id,
+            XComModel.key == UPLOAD,
+        )
+        .limit(1)
+    ).first()
+    return None if row is None else Key(row[0], dag_id, run_id, task_id)
+
+
+def tasks_of(session: Session, keys: Sequence[Key]) -> dict[Key, list[Task]]:
+    """Return the task instances of uploads, those that have not begun, too."""
+    found: dict[Key, list[Task]] = defaultdict(list)
+    if not keys:
+        return found
+    by_name = {(key.dag_id, key.run_id, key.task_id): key for key in keys}
+    of = TaskInstance
+    rows = session.execute(
+        select(
+            of.dag_id,
+            of.run_id,
+            of.task_id,
+            of.map_index,
+            of.state,
+            of.try_number,
+            of.start_date,
+            of.end_date,
+        )
+        .where(
+            of.dag_id.in_({key.dag_id for key in keys}),
+            of.task_id.in_({key.task_id for key in keys}),
+            of.run_id.in_({key.run_id for key in keys}),
+        )
+        .order_by(of.map_index)
+        .limit(MOST_TASKS)
+    )
+    for dag_id, run_id, task_id, map_index, state, tries, start, end in rows:
+        if (key := by_name.get((dag_id, run_id, task_id))) is not None:
+            shown = None if state is None else str(getattr(state, "value", state))
+            found[key].append(Task(map_index, shown, tries, start, end))
+    return found
+
+
+def progress_of(session: Session, keys: Sequence[Key]) -> tuple[Values, Values]:
+    """Return what is recorded of how far uploads are: in the task state store, and as XComs."""
+    stored = {} if _STORE is None else _values(session, _STORE, PROGRESS, keys)
+    return stored, _values(session, XComModel, PROGRESS, keys)
+
+
+def summaries_of(session: Session, keys: Sequence[Key]) -> Values:
+    """Return the summaries that uploads have left."""
+    return _values(session, XComModel, KEY, keys)
+
+
+def descriptions_of(session: Session, keys: Sequence[Key], map_index: int | None = None) -> Values:
+    """Return what uploads are; of mapped ones what the first shard of each says, or the given one."""
+    if not keys:
+        return {}
+    if map_index is not None:
+        return _values(session, XComModel, UPLOAD, keys, map_index)
+    of = XComModel
+    first = (
+        select(of.dag_run_id, of.task_id, func.min(of.map_index).label("map_index"))
+        .where(of.key == UPLOAD, *_are_of(of, keys))
+        .group_by(of.dag_run_id, of.task_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(of.dag_run_id, of.task_id, of.map_index, of.value)
+        .join(
+            first,
+            and_(
+                of.dag_run_id == first.c.dag_run_id,
+                of.task_id == first.c.task_id,
+                of.map_index == first.c.map_index,
+            ),
+        )
+        .where(of.key == UPLOAD, _is_small(of.value))
+        .limit(MOST_TASKS)
+    )
+    return {(run, task, index): value for run, task, index, value in rows}
+
+
+def details_of(session: Session, key: Key, map_index: int) -> Any:
+    """Return what went wrong with an upload, and how it went over time, or None."""
+    for model in (_STORE, XComModel):
+        if model is not None and (found := _values(session, model, DETAILS, [key], map_index)):
+            return next(iter(found.values()))
+    return None
+
+
+def asset_events_of(session: Session, key: Key, map_index: int, since: Any) -> list[tuple[str, Any]]:
+    """Return the events of assets of Kognic that a task emitted: which asset, and when.
+
+    Args:
+        session: The database.
+        key: The task.
+        map_index: Which of its instances.
+        since: When it began: the table has no index on the task, but one on assets and times.
+    """
+    assets = import_module("airflow.models.asset")
+    event, asset = assets.AssetEvent, assets.AssetModel
+    if since is None:
+        return []
+    rows = session.execute(select(asset.id, asset.uri).where(asset.uri.like("kognic:%")).limit(MOST_TASKS))
+    ours: dict[int, str] = {row[0]: row[1] for row in rows}
+    if not ours:
+        return []
+    events = session.execute(
+        select(event.asset_id, event.timestamp)
+        .where(
+            event.asset_id.in_(ours),
+            event.timestamp >= since,
+            event.source_dag_id == key.dag_id,
+            event.source_run_id == key.run_id,
+            event.source_task_id == key.task_id,
+            event.source_map_index == map_index,
+        )
+        .order_by(event.timestamp)
+        .limit(PAGE)
+    )
+    return [(ours[asset_id], when) for asset_id, when in events]
+
+
+def _values(
+    session: Session, model: Any, name: str, keys: Sequence[Key], map_index: int | None = None
+) -> Values:
+    if not keys:
+        return {}
+    wanted = [model.key == name, *_are_of(model, keys), _is_small(model.value)]
+    if map_index is not None:
+        wanted.append(model.map_index == map_index)
+    rows = session.execute(
+        select(model.dag_run_id, model.task_id, model.map_index, model.value).where(*wanted).limit(MOST_TASKS)
+    )
+    return {(run, task, index): value for run, task, index, value in rows}
+
+
+def _are_of(model: Any, keys: Sequence[Key]) -> list[Any]:
+    """Return the condition that a row is of one of these uploads, or of a task of the same name in their runs."""
+    return [
+        model.dag_run_id.in_({key.dag_run_id for key in keys}),
+        model.task_id.in_({key.task_id for key in keys}),
+    ]
+
+
+def _is_small(column: Any) -> Any:
+    return func.length(cast(column, Text)) <= _MOST_VALUE
+
+
+def _contains(value: Any, search: str) -> bool:
+    found = record(value) or {}
+    return any(search in (text(found.get(name)) or "").lower() for name in _SEARCHED)

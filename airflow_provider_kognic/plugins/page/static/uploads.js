@@ -1,0 +1,106 @@
+// Keeps the page of uploads up to date while anything runs, in Airflow's colours; without it, the page is the same
+// but stands still. It asks for nothing but the page that it is on.
+"use strict";
+
+const EVERY = 3000;
+const TOKEN = "token"; // where the UI of Airflow 3.0, which sets no cookie, keeps what its requests are known by
+const framed = window.parent !== window;
+
+function around() {
+  // Airflow's own document, where the page is shown inside it.
+  try {
+    return framed ? window.parent.document : null;
+  } catch {
+    return null;
+  }
+}
+
+function takeTheme() {
+  const classes = around()?.documentElement.classList;
+  const stored = (() => {
+    try {
+      return window.localStorage.getItem("theme");
+    } catch {
+      return null;
+    }
+  })();
+  const theme = classes?.contains("dark") ? "dark" : classes?.contains("light") ? "light" : stored;
+  if (theme === "dark" || theme === "light") {
+    document.documentElement.dataset.theme = theme;
+  } else {
+    delete document.documentElement.dataset.theme;
+  }
+  const ground = around() && window.parent.getComputedStyle(around().body).backgroundColor;
+  if (ground && !/^rgba\(.*, 0\)$|^transparent$/.test(ground)) {
+    document.documentElement.style.setProperty("--ground", ground);
+  }
+}
+
+function request() {
+  const headers = { Accept: "text/html" };
+  const token = (() => {
+    try {
+      return window.localStorage.getItem(TOKEN);
+    } catch {
+      return null;
+    }
+  })();
+  if (token) {
+    headers.Authorization = `Bearer ${token}`;
+  }
+  return fetch(window.location.href, { headers, credentials: "same-origin" });
+}
+
+async function refresh() {
+  const answer = await request();
+  const found = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+  const shown = document.querySelector("main");
+  if (!found || shown.contains(document.activeElement) && document.activeElement.matches("input, select")) {
+    return; // somebody types
+  }
+  shown.replaceWith(document.adoptNode(found));
+}
+
+function schedule() {
+  window.setTimeout(async () => {
+    if (!document.hidden && document.querySelector("main[data-live]")) {
+      await refresh().catch(() => {}); // the next one may come through
+    }
+    schedule();
+  }, EVERY);
+}
+
+document.addEventListener("click", (event) => {
+  // Airflow's frame lets nothing inside it open a page elsewhere, so its own document is asked to.
+  const link = event.target.closest?.("a.out");
+  const outside = around();
+  if (!link || !outside || event.ctrlKey || event.metaKey || event.shiftKey) {
+    return;
+  }
+  event.preventDefault();
+  const stand = outside.createElement("a");
+  stand.href = link.href;
+  if (link.target === "_blank") {
+    stand.target = "_blank";
+    stand.rel = "noopener noreferrer";
+  }
+  outside.body.append(stand);
+  stand.click();
+  stand.remove();
+});
+
+takeTheme();
+const theirs = around()?.documentElement;
+if (theirs) {
+  new MutationObserver(takeTheme).observe(theirs, { attributes: true, attributeFilter: ["class"] });
+}
+if (document.querySelector("main[data-login]")) {
+  try {
+    if (window.localStorage.getItem(TOKEN)) {
+      refresh().catch(() => {});
+    }
+  } catch {
+    // no storage, no token
+  }
+}
+schedule();
