@@ -30,8 +30,9 @@ _YIELDED: tuple[()] = ()
 class KognicUploadDecoratedOperator(DecoratedOperator, UploadPredictionsOperator):
     """Uploads what a function yields, while it yields; made by `@task.kognic_upload`.
 
-    The function yields `(scene_uuid, document)`. It is called once in each try, in a thread of its own, with the
-    arguments of its call in the Dag and whatever of Airflow's context it names.
+    The function yields `(scene_uuid, document)`. It is called once in each try, with the arguments of its call in
+    the Dag and whatever of Airflow's context it names; in a thread of its own, on Airflow < 3.2 in the task's, before
+    anything is sent.
 
     Args:
         python_callable: The function.
@@ -85,6 +86,7 @@ class KognicUploadDecoratedOperator(DecoratedOperator, UploadPredictionsOperator
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload what the function yields, and return the summary."""
         from airflow_provider_kognic.core.sources.yielded.source import YieldedSource
+        from airflow_provider_kognic.task.live.recorder import may_write_beside
 
         context_merge(context, self.op_kwargs)
         kwargs = determine_kwargs(self.python_callable, self.op_args, context)
@@ -96,6 +98,8 @@ class KognicUploadDecoratedOperator(DecoratedOperator, UploadPredictionsOperator
             key=f"{ti.dag_id}/{ti.task_id}{shard}",
             max_bytes=self.max_document_bytes,
         )
+        if not may_write_beside():  # then the function must not ask Airflow for anything while the task does
+            source.run_here()
         self.predictions = source  # type: ignore[assignment]  # nobody but this gives one
         try:
             # Not Airflow's own in between, which on 3.0 would take the summary apart.

@@ -35,6 +35,7 @@ class YieldedSource:
     """What a function yields: `(scene_uuid, document)`, one after the other.
 
         not begun --first look--> runs, in a thread of its own --returns--> whole
+                  --`run_here`--> runs, in the caller's
                                                                --raises---> broke off: `error` is what it raised
                                                                --`stop`---> broke off, at its next document
 
@@ -94,6 +95,14 @@ class YieldedSource:
             yield self._entry(number)
             number += 1
 
+    def run_here(self) -> None:
+        """Run the function now and to its end, in the thread of whoever calls this: for who can have no other."""
+        with self._news:
+            if self._thread is not None:
+                return
+            self._thread = threading.current_thread()
+        self._run()
+
     def stop(self) -> None:
         """Ask the function to end: nobody takes what it would yield next."""
         with self._news:
@@ -104,7 +113,7 @@ class YieldedSource:
         """Ask the function to end, and wait a moment for that; let the temporary file go."""
         self.stop()
         thread = self._thread
-        if thread is not None:
+        if thread not in {None, threading.current_thread()}:
             thread.join(timeout=1.0)
             if thread.is_alive():  # it has the file; both go with the process
                 logger.warning("%s() has not come to its end yet; nobody waits for it.", self.name)

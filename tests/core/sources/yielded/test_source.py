@@ -113,6 +113,17 @@ def test_a_function_that_yields_nothing_at_all_is_named(yielding: Making, return
     assert "expected a function that yields (scene_uuid, document)" in str(source.error)
 
 
+def test_it_can_be_run_in_the_thread_of_whoever_needs_it(yielding: Making) -> None:
+    def infer() -> Iterator[Any]:
+        assert threading.current_thread() is threading.main_thread()
+        yield from documents(3)
+
+    source = yielding(infer)
+    source.run_here()
+    source.run_here()
+    assert source.total == len(list(source)) == 3
+
+
 def test_what_was_yielded_before_an_error_is_there(yielding: Making) -> None:
     def infer() -> Iterator[Any]:
         yield from documents(3)
