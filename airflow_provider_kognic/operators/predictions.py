@@ -9,7 +9,6 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator
 from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, MOST_MEMORY_BYTES
 from airflow_provider_kognic.hooks.kognic import KognicHook
-from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
 from airflow_provider_kognic.task.arguments import (
     GroupArguments,
@@ -17,6 +16,7 @@ from airflow_provider_kognic.task.arguments import (
     model_results,
     serializable,
 )
+from airflow_provider_kognic.task.arguments.outlets import declare
 from airflow_provider_kognic.task.arguments.rendering import (
     HidesSecrets,
     check_rendered,
@@ -24,6 +24,7 @@ from airflow_provider_kognic.task.arguments.rendering import (
     templates_of,
 )
 from airflow_provider_kognic.task.failures import exception_for, exception_of
+from airflow_provider_kognic.task.links import LINKS, TaskLinks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,7 +98,7 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
         "class_mapping_overrides": "json",
         "classes": "json",
     }
-    operator_extra_links = (KognicPredictionsGroupLink(),)
+    operator_extra_links = LINKS
     ui_color = "#e6e0f8"
 
     @model_results.takes_arguments_of_formats
@@ -132,23 +133,27 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
         self.class_mapping_overrides = serializable(class_mapping_overrides)
         self.if_exists = if_exists
         self.kognic_conn_id = kognic_conn_id
+        self.outlets = declare(self)
         self._templates = templates_of(self)
         if not is_running():
             GroupArguments.check_parsed(self)
 
     def execute(self, context: Context) -> str:
         """Return the uuid of the group."""
+        from airflow_provider_kognic.task.announcing import announce_group
         from airflow_provider_kognic.task.group_job import ensure_group, is_idempotent, memory_of
 
         memory = memory_of(context)
+        hook = KognicHook(self.kognic_conn_id)
         try:
             check_rendered(self, self._templates)
-            uuid, page = ensure_group(GroupArguments.of(self), KognicHook(self.kognic_conn_id), memory)
+            arguments = GroupArguments.of(self)
+            ensured = ensure_group(arguments, hook, memory, TaskLinks(context))
         except KognicError as error:
             again = error.method == "GET" or is_idempotent(self.if_exists, memory)
             raise exception_for(self, error, idempotent=again) from error
-        KognicPredictionsGroupLink.persist(context, page)
-        return uuid
+        announce_group(self, context, hook.settings, ensured)
+        return ensured.uuid
 
 
 class UploadPredictionsOperator(HidesSecrets, BaseOperator):
@@ -280,7 +285,7 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         *model_results.ARGUMENTS,
     )
     template_fields_renderers = {"class_mapping": "json", "classes": "json"}  # noqa: RUF012 - as in BaseOperator
-    operator_extra_links = (KognicPredictionsGroupLink(),)
+    operator_extra_links = LINKS
     ui_color = "#e6e0f8"
 
     @model_results.takes_arguments_of_formats
@@ -368,12 +373,14 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         self.report = report
         self.kognic_conn_id = kognic_conn_id
         self._deadline: Deadline | None = None
+        self.outlets = declare(self)
         self._templates = templates_of(self)
         if not is_running():
             UploadArguments.check_parsed(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, or find out what an upload would do, and return the summary."""
+        from airflow_provider_kognic.task.announcing import announce_upload
         from airflow_provider_kognic.task.deadline import Deadline
         from airflow_provider_kognic.task.summary import TaskSummary
         from airflow_provider_kognic.task.upload_job import prepare
@@ -389,7 +396,6 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
             summary.knows_sunsets(hook.sunsets)
             arguments = UploadArguments.of(self, max_connections=hook.settings.max_connections)
             job = prepare(arguments, hook, context, deadline.stop, summary, look=deadline.look)
-            KognicPredictionsGroupLink.persist(context, job.page)
             ended = job.run(deadline)
         except KognicError as error:
             told = summary.leave_without_counts(error)
@@ -400,6 +406,7 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
             raise
         told = summary.leave(ended)
         if ended.failure is None:
+            announce_upload(self, context, hook.settings, told)
             return told
         raise exception_of(self, ended, ended.failure, summary=told) from ended.stopped
 

@@ -27,6 +27,7 @@ from airflow_provider_kognic.exceptions import KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.task.arguments import check_something
 from airflow_provider_kognic.task.arguments.rendering import HidesSecrets
+from airflow_provider_kognic.task.links import TaskLinks
 
 try:
     from airflow.sdk.exceptions import TaskDeferralTimeout
@@ -50,11 +51,14 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
     always said. A look ends with the sensor's time, however long Kognic is silent or asks to wait.
     """
 
+    dataset: str
+
     def __init__(self, *, kognic_conn_id: str, deferrable: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kognic_conn_id = kognic_conn_id
         self.deferrable = deferrable
         self._hook: KognicHook | None = None
+        self._links: TaskLinks | None = None
         self._first = True  # look of this task's run
         self._over: float | None = None  # the time.monotonic() of the sensor's end, and of the look's
         self._look_over = math.inf
@@ -92,7 +96,7 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
             self._over = time.monotonic() + self._left(context)
             self._first = not context.get("task_reschedule_count")
         try:
-            return self._look(self.question())
+            return self._look(self.question(), context)
         except KognicError as error:
             if may_repeat(error, idempotent=True):
                 return self._not_now(error)
@@ -102,7 +106,7 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
         """Wait, on the worker or in the triggerer."""
         self._over = None
         try:
-            answer = self._look_and_defer() if self.deferrable else super().execute(context)
+            answer = self._look_and_defer(context) if self.deferrable else super().execute(context)
         except AirflowSensorTimeout as error:
             raise self._late(str(error)) from error
         except AirflowTaskTimeout as error:
@@ -176,10 +180,17 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
         """Return when a look ends that begins now, as `time.monotonic()` tells it."""
         return max(self._over or math.inf, time.monotonic() + LEAST_LOOK)
 
-    def _look(self, question: Question) -> PokeReturnValue:
+    def _look(self, question: Question, context: Context) -> PokeReturnValue:
         self._look_over = self._end_of_look()
-        with self.hook.client as client:  # its connections are not worth keeping till the next look
-            answer, self._last_look = question.ask(client)
+        links = self._links = self._links or TaskLinks(context)
+        group = getattr(self, "predictions_group_uuid", None)
+        links.show(self.hook.settings, self.dataset, group)  # before what may fail
+        try:
+            with self.hook.client as client:  # its connections are not worth keeping till the next look
+                answer, self._last_look = question.ask(client)
+        finally:
+            for dataset in question.found_datasets:
+                links.show(self.hook.settings, dataset, group)
         self.log.info("%s", self._last_look)
         return PokeReturnValue(is_done=answer is not None, xcom_value=answer)
 
@@ -188,13 +199,13 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
         self.log.warning("%s", now)
         return PokeReturnValue(is_done=False)
 
-    def _look_and_defer(self) -> Any:
+    def _look_and_defer(self, context: Context) -> Any:
         until = time.time() + self.timeout
         self._over = time.monotonic() + self.timeout
         question = None
         try:
             question = self.question()
-            first = self._look(question)
+            first = self._look(question, context)
         except KognicError as error:
             if not may_repeat(error, idempotent=True):
                 raise self._end(str(error)) from presentable(error)

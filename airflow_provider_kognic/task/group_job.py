@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,11 @@ from airflow_provider_kognic.task.state_store import GROUP, TaskStateStoreMemory
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_kognic.core.api.records import Dataset
     from airflow_provider_kognic.core.groups.intent import GroupMemory
     from airflow_provider_kognic.hooks.kognic import KognicHook
     from airflow_provider_kognic.task.arguments import GroupArguments, Rows
+    from airflow_provider_kognic.task.links import TaskLinks
     from airflow_provider_kognic.task.stored_values import TaskStateStore
 
 logger = logging.getLogger(__name__)
@@ -28,21 +31,37 @@ def memory_of(context: Context) -> GroupMemory | None:
     return None if store is None else TaskStateStoreMemory(store, GROUP)
 
 
+@dataclass(frozen=True)
+class Ensured:
+    """A predictions group that is there.
+
+    Attributes:
+        uuid: The group's uuid.
+        dataset: Its dataset.
+    """
+
+    uuid: str
+    dataset: Dataset
+
+
 def ensure_group(
-    arguments: GroupArguments, hook: KognicHook, memory: GroupMemory | None
-) -> tuple[str, str | None]:
-    """Return the uuid of the group, made where that is asked for, and the URL of its page, as far as it is known.
+    arguments: GroupArguments, hook: KognicHook, memory: GroupMemory | None, links: TaskLinks
+) -> Ensured:
+    """Return the group, made where that is asked for.
 
     Args:
         arguments: Which group.
         hook: The connection.
         memory: Remembers across tries, or None.
+        links: Learns where dataset and group are.
 
     Raises:
         KognicError: As `ensure_predictions_group` does, or there is no such dataset, or no such source.
     """
+    links.show(hook.settings, arguments.dataset, None)
     rows = _class_mapping(arguments)
     dataset = hook.get_dataset(arguments.dataset)
+    links.show(hook.settings, dataset.uuid, None)
     uuid = ensure_predictions_group(
         hook.client,
         dataset.uuid,
@@ -52,7 +71,8 @@ def ensure_group(
         if_exists=arguments.if_exists,
         memory=memory,
     )
-    return uuid, hook.settings.predictions_group_page(dataset.uuid, uuid)
+    links.show(hook.settings, dataset.uuid, uuid)
+    return Ensured(uuid, dataset)
 
 
 def _class_mapping(arguments: GroupArguments) -> Rows | None:

@@ -25,6 +25,7 @@ from airflow_provider_kognic.summaries import (
     cut,
     shortened,
 )
+from airflow_provider_kognic.task.links import TaskLinks
 from airflow_provider_kognic.task.paths import shown
 
 if TYPE_CHECKING:
@@ -60,13 +61,15 @@ class TaskSummary:
         self._dataset_uuid = self._dataset.lower() if is_uuid(self._dataset) and self._dataset else None
         self._source = shown(operator.predictions, operator.manifest)
         self._settings: Settings | None = None
+        self._links = TaskLinks(context)
         self._conversions: Conversions | None = None
         self._sunsets: Mapping[str, str] = {}
         self._switches: Mapping[str, str] = {}
 
     def knows_settings(self, settings: Settings) -> None:
-        """Learn where Kognic is: whether that makes a link is asked at the end."""
+        """Learn where Kognic is; what is known by then is linked to."""
         self._settings = settings
+        self._links.show(settings, self._dataset_uuid, self._group)
 
     def knows_sunsets(self, sunsets: Mapping[str, str]) -> None:
         """Learn where it is noted which endpoints announce their end."""
@@ -79,6 +82,8 @@ class TaskSummary:
     def knows_dataset(self, dataset: Dataset) -> None:
         """Learn which dataset is meant."""
         self._dataset, self._dataset_uuid = dataset.name or self._dataset, dataset.uuid
+        if self._settings is not None:
+            self._links.show(self._settings, self._dataset_uuid, self._group)
 
     def knows_group(self, group: PredictionsGroup) -> None:
         """Learn how the dataset lists the group."""
@@ -157,6 +162,11 @@ class TaskSummary:
         if self._settings is None or not is_uuid(self._group):
             return None
         return self._settings.predictions_group_page(self._dataset_uuid, self._group)
+
+
+def short_name(text: str) -> str | None:
+    """Return a name as others than the task may be told it: of bounded length, without secrets."""
+    return _text(text, MOST_NAME_BYTES)
 
 
 def _text(text: str | None, most: int) -> str | None:

@@ -83,11 +83,6 @@ class UploadJob:
     conversions: Conversions = field(default_factory=Conversions)
     switches: Switches | None = None
 
-    @property
-    def page(self) -> str | None:
-        """The URL of the group's page, or None where it is not known."""
-        return self.hook.settings.predictions_group_page(self.dataset_uuid, self.arguments.group)
-
     def run(self, deadline: Deadline) -> Ended:
         """Upload, or find out what an upload would do.
 

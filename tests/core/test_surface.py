@@ -192,6 +192,7 @@ PUBLIC: dict[str, str] = {
     "journal.memory": "JournalMemory Kept Remembered RememberedLog",
     "journal.parts": "LocalPart PartFile Parts StoredParts begin find read",
     "journal.retention.cleaning": "Ages Cleaned Cleaner What",
+    "asset_uris": "Place normal place_of uri_of",
     "journal.retention.compaction": "Compaction",
     "journal.retention.folders": "clean_all",
     "journal.retention.lease_files": "content_of discard is_held",

@@ -20,10 +20,14 @@ CLASSES = {
     "sensors.predictions": ["PredictionsGroupSensor", "DatasetScenesSensor"],
     "triggers.predictions": ["PredictionsGroupTrigger", "DatasetScenesTrigger"],
     "hooks.kognic": ["KognicHook"],
-    "links.kognic": ["KognicPredictionsGroupLink"],
+    "links.kognic": ["KognicPredictionsGroupLink", "KognicDatasetLink"],
     "emulator.testing": ["Emulator"],
 }
 FUNCTIONS = {
+    "assets.kognic": [
+        *("predictions_alias", "sanitize_uri", "create_asset", "convert_asset_to_openlineage"),
+        *("announce", "announce_sum"),
+    ],
     "core.openlabel": ["check"],
     "emulator.testing": ["running_emulator"],
     "summaries": ["summarise", "summary_of"],
