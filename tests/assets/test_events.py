@@ -188,7 +188,7 @@ def test_each_shard_tells_of_its_own_and_a_task_of_the_sum(
     def total(ti: Any = None, **context: Any) -> None:
         announce_sum({**context, "ti": ti}, summarise(ti, task_ids="upload"), host=host)
 
-    mapped >> total()  # type: ignore[operator]
+    mapped >> total()
 
     run = run_dag(dag, connection=server)
 
