@@ -14,7 +14,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.asset_uris import Place, normal, place_of, uri_of
+from airflow_provider_kognic.core.identity.asset_uris import Place, normal, place_of, uri_of
 from airflow_provider_kognic.core.masking import presentable
 from airflow_provider_kognic.core.models import is_uuid
 

@@ -24,7 +24,7 @@ from airflow_provider_kognic.task.arguments.rendering import (
     templates_of,
 )
 from airflow_provider_kognic.task.failures import exception_for, exception_of
-from airflow_provider_kognic.task.links import LINKS, TaskLinks
+from airflow_provider_kognic.task.telling.links import LINKS, TaskLinks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -140,8 +140,8 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Return the uuid of the group."""
-        from airflow_provider_kognic.task.announcing import announce_group
         from airflow_provider_kognic.task.group_job import ensure_group, is_idempotent, memory_of
+        from airflow_provider_kognic.task.telling.announcing import announce_group
 
         memory = memory_of(context)
         hook = KognicHook(self.kognic_conn_id)
@@ -380,9 +380,9 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, or find out what an upload would do, and return the summary."""
-        from airflow_provider_kognic.task.announcing import announce_upload
         from airflow_provider_kognic.task.deadline import Deadline
         from airflow_provider_kognic.task.summary import TaskSummary
+        from airflow_provider_kognic.task.telling.announcing import announce_upload
         from airflow_provider_kognic.task.upload_job import prepare
 
         # Before anything else, so that no SIGTERM is lost: one that comes while Kognic is asked for the group ends

@@ -27,7 +27,7 @@ from airflow_provider_kognic.exceptions import KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.task.arguments import check_something
 from airflow_provider_kognic.task.arguments.rendering import HidesSecrets
-from airflow_provider_kognic.task.links import TaskLinks
+from airflow_provider_kognic.task.telling.links import TaskLinks
 
 try:
     from airflow.sdk.exceptions import TaskDeferralTimeout

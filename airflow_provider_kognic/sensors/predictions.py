@@ -22,8 +22,8 @@ from airflow_provider_kognic.links.kognic import KognicDatasetLink
 from airflow_provider_kognic.sensors.base import KognicSensor
 from airflow_provider_kognic.task.arguments import check_something, model_results
 from airflow_provider_kognic.task.arguments.rendering import check_rendered, templates_of
-from airflow_provider_kognic.task.links import LINKS, TaskLinks
 from airflow_provider_kognic.task.paths import shown, to_source
+from airflow_provider_kognic.task.telling.links import LINKS, TaskLinks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

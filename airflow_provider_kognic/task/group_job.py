@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.groups.intent import GroupMemory
     from airflow_provider_kognic.hooks.kognic import KognicHook
     from airflow_provider_kognic.task.arguments import GroupArguments, Rows
-    from airflow_provider_kognic.task.links import TaskLinks
     from airflow_provider_kognic.task.stored_values import TaskStateStore
+    from airflow_provider_kognic.task.telling.links import TaskLinks
 
 logger = logging.getLogger(__name__)
 

@@ -25,8 +25,8 @@ from airflow_provider_kognic.summaries import (
     cut,
     shortened,
 )
-from airflow_provider_kognic.task.links import TaskLinks
 from airflow_provider_kognic.task.paths import shown
+from airflow_provider_kognic.task.telling.links import TaskLinks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -66,8 +66,8 @@ for executor, journal, timeout in product(EXECUTORS, JOURNALS, TIMEOUTS):
             retry_delay=timedelta(seconds=1),
         )
 
-# What people do in Kognic starts a Dag, and what that uploads another one. The connection is made by the test, so that
-# nothing is asked of Kognic before.
+# What people do in Kognic starts a Dag, and what that uploads another one. The connection is made by the test, so
+# that nothing is asked of Kognic before.
 ANNOTATED = Asset(
     "annotated",
     watchers=[
@@ -86,7 +86,7 @@ with DAG("on_annotated", schedule=[ANNOTATED], catchup=False, default_args={"ret
     def predict(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
         """One empty prediction for each scene that was annotated."""
         told = [event.extra["payload"] for event in triggering_asset_events[ANNOTATED]]
-        content = {"openlabel": {"metadata": {"schema_version": "1.0.0"}, "streams": {}, "objects": {}}}
+        content: Any = {"openlabel": {"metadata": {"schema_version": "1.0.0"}, "streams": {}, "objects": {}}}
         content["openlabel"]["frames"] = {"0": {"frame_properties": {"timestamp": 0, "streams": {}}}}
         scenes = [scene for payload in told for scene in payload["scene_uuids"]]
         return [{"sceneUuid": scene, "openlabelContent": content} for scene in scenes]

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.asset_uris import uri_of
 from airflow_provider_kognic.core.hosts import is_same_host
+from airflow_provider_kognic.core.identity.asset_uris import uri_of
 from airflow_provider_kognic.core.packed.sketches import MOST_TEXT, BadSketchError, Sketch
 from airflow_provider_kognic.core.packed.tables import HashSet
 from airflow_provider_kognic.core.texts import brief, shortened

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.assets.kognic import READY, UPLOADED, announce, extra_of
-from airflow_provider_kognic.core.asset_uris import uri_of
+from airflow_provider_kognic.core.identity.asset_uris import uri_of
 from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.task.arguments.outlets import declare
 from airflow_provider_kognic.task.summary import short_name

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_kognic.core.asset_uris import Place, place_of, uri_of
+from airflow_provider_kognic.core.identity.asset_uris import Place, place_of, uri_of
 
 DATASET = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 GROUP = "0f6f3b7f-2a10-4e55-8d3e-6c0e2b1a4f0e"
