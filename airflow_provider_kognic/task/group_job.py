@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.groups.ensure import IfExists, ensure_predictions_group
 from airflow_provider_kognic.core.validation.class_mapping import identity_mapping
-from airflow_provider_kognic.task.paths import to_source
+from airflow_provider_kognic.task.paths import shown, to_source
 from airflow_provider_kognic.task.state_store import GROUP, TaskStateStoreMemory
+from airflow_provider_kognic.task.telling.manifests import completed
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -38,14 +39,20 @@ class Ensured:
     Attributes:
         uuid: The group's uuid.
         dataset: Its dataset.
+        run_manifest: Who makes its predictions, as this task says; None where it says nothing.
     """
 
     uuid: str
     dataset: Dataset
+    run_manifest: dict[str, Any] | None
 
 
 def ensure_group(
-    arguments: GroupArguments, hook: KognicHook, memory: GroupMemory | None, links: TaskLinks
+    arguments: GroupArguments,
+    hook: KognicHook,
+    memory: GroupMemory | None,
+    links: TaskLinks,
+    context: Context,
 ) -> Ensured:
     """Return the group, made where that is asked for.
 
@@ -54,6 +61,7 @@ def ensure_group(
         hook: The connection.
         memory: Remembers across tries, or None.
         links: Learns where dataset and group are.
+        context: The task's.
 
     Raises:
         KognicError: As `ensure_predictions_group` does, or there is no such dataset, or no such source.
@@ -62,6 +70,8 @@ def ensure_group(
     rows = _class_mapping(arguments)
     dataset = hook.get_dataset(arguments.dataset)
     links.show(hook.settings, dataset.uuid, None)
+    given = shown(arguments.predictions, arguments.manifest)
+    manifest = completed(arguments.run_manifest, context, source=given, class_mapping=rows)
     uuid = ensure_predictions_group(
         hook.client,
         dataset.uuid,
@@ -69,10 +79,11 @@ def ensure_group(
         description=arguments.description,
         class_mapping=rows,
         if_exists=arguments.if_exists,
+        run_manifest=manifest,
         memory=memory,
     )
     links.show(hook.settings, dataset.uuid, uuid)
-    return Ensured(uuid, dataset)
+    return Ensured(uuid, dataset, manifest)
 
 
 def _class_mapping(arguments: GroupArguments) -> Rows | None:

@@ -11,6 +11,7 @@ from airflow_provider_kognic.core.masking import masked, presentable
 from airflow_provider_kognic.core.models import Summary, is_uuid
 from airflow_provider_kognic.summaries import (
     KEY,
+    MANIFEST,
     MOST_CAUSE_BYTES,
     MOST_ERROR_BYTES,
     MOST_EXAMPLE_BYTES,
@@ -45,7 +46,8 @@ class TaskSummary:
     """The summary of a task that uploads, or finds out what an upload would do.
 
     It begins with what the arguments say, and learns the rest as it is found, so that a task that fails before its
-    upload begins leaves what is known by then. It holds no documents, no secrets, and less than 4 KB.
+    upload begins leaves what is known by then. It holds no documents, no secrets, and less than 4 KB; a run
+    manifest comes on top.
 
     Args:
         operator: Has the arguments as attributes, rendered.
@@ -63,6 +65,7 @@ class TaskSummary:
         self._settings: Settings | None = None
         self._links = TaskLinks(context)
         self._conversions: Conversions | None = None
+        self._manifest: dict[str, Any] | None = None
         self._sunsets: Mapping[str, str] = {}
         self._switches: Mapping[str, str] = {}
 
@@ -93,8 +96,13 @@ class TaskSummary:
         """Learn where it is counted what becomes of a model's rows."""
         self._conversions = conversions
 
+    def knows_manifest(self, manifest: dict[str, Any] | None) -> None:
+        """Learn who made the predictions, if somebody said."""
+        self._manifest = manifest
+
     def leave(self, ended: Ended) -> dict[str, Any]:
         """Leave the summary of an upload that has ended, and return it."""
+        self._manifest = ended.run_manifest or self._manifest
         error = None if ended.failure is None else ended.failure.message
         return self._push(ended.counts, counted=ended.counted, error=error, receipts=ended.receipts)
 
@@ -139,6 +147,8 @@ class TaskSummary:
         if self._conversions:
             summary["conversion"] = self._what_became_of_rows(self._conversions)
         summary = shortened(summary)
+        if self._manifest is not None:  # which is short by itself, and comes on top
+            summary[MANIFEST] = self._manifest
         try:
             ti.xcom_push(key=KEY, value=summary)
         except Exception as lost:  # it must not hide how the upload ended

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.reporting.conversions import Conversions
 from airflow_provider_kognic.core.reporting.judgement import ALLOW_EMPTY, NO_PREDICTIONS, Failure, judge
+from airflow_provider_kognic.core.reporting.source_digest import SourceDigest
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
 from airflow_provider_kognic.core.stores.asking import Asking
@@ -31,6 +32,7 @@ from airflow_provider_kognic.task.journals import choose_journal
 from airflow_provider_kognic.task.paths import shown, source_key, to_shard, to_source
 from airflow_provider_kognic.task.report_files import TaskPlanReport, TaskReceipts
 from airflow_provider_kognic.task.scenes import SceneQuestions
+from airflow_provider_kognic.task.telling.manifests import completed, with_digest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.api.records import PredictionsGroup
     from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.journal.facade import Journal
+    from airflow_provider_kognic.core.reporting.events import Observer
     from airflow_provider_kognic.core.reporting.plan import Plan
     from airflow_provider_kognic.core.reporting.report import Report
     from airflow_provider_kognic.core.sources.base import Source
@@ -70,6 +73,7 @@ class UploadJob:
         questions: What is asked of the input API.
         conversions: What became of the rows of a model's results.
         switches: What of the API that is optional is made use of; None for nothing.
+        manifest: Who made the predictions; None where nobody said.
     """
 
     arguments: UploadArguments
@@ -82,6 +86,7 @@ class UploadJob:
     questions: SceneQuestions
     conversions: Conversions = field(default_factory=Conversions)
     switches: Switches | None = None
+    manifest: dict[str, Any] | None = None
 
     def run(self, deadline: Deadline) -> Ended:
         """Upload, or find out what an upload would do.
@@ -95,14 +100,15 @@ class UploadJob:
         asked = self.arguments
         if (too_many := self.conversions.too_many()) is not None:
             raise KognicInputError(f"Nothing was sent: {too_many}")
-        asking = _asking(asked, deadline)
+        asking, digest = _asking(asked, deadline), SourceDigest()
         with TaskReceipts(
             asked.receipts, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
         ) as receipts:
-            report = asyncio.run(self._send(receipts, deadline))
+            report = asyncio.run(self._send([receipts, digest], deadline))
+            manifest = with_digest(self.manifest, digest.text(report.summary.total))
             self.questions.flush()
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
-            unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
+            unwritten = receipts.write(report.summary.total - max(0, report.uncounted), manifest)
             path, failed = (receipts.path, receipts.failed) if unwritten is None else (None, None)
         failure = judge(report, asked.options, receipts=failed)
         if report.stopped is None and not report.summary.total:
@@ -119,9 +125,10 @@ class UploadJob:
             timed_out=failure is not None and deadline.has_passed,
             counted=not report.uncounted,
             receipts=path,
+            run_manifest=manifest,
         )
 
-    async def _send(self, receipts: TaskReceipts, deadline: Deadline) -> Report:
+    async def _send(self, observers: list[Observer], deadline: Deadline) -> Report:
         group, options = self.arguments.group, self.arguments.options
         # A thread of its own: asyncio.run would wait for one of asyncio's, however long a listing hangs.
         thread = ThreadPoolExecutor(1, "kognic-group")
@@ -141,7 +148,7 @@ class UploadJob:
                     group_exists=self._group_exists(thread),
                     dataset_check=self.dataset_check,
                     scene_checks=scene_checks,
-                    observers=[receipts],
+                    observers=observers,
                     stop=deadline.stop,
                     patience=self.patience,
                     switches=self.switches,
@@ -245,6 +252,9 @@ def prepare(
     summary.knows_switches(switches.to_dict())
     conversions = Conversions(arguments.max_refused_rows)
     summary.knows_conversions(conversions)
+    named = shown(arguments.predictions, arguments.manifest)
+    manifest = completed(arguments.run_manifest, context, source=named, class_mapping=arguments.class_mapping)
+    summary.knows_manifest(manifest)
 
     questions = SceneQuestions(arguments, hook.settings)
     reading = ""
@@ -308,6 +318,7 @@ def prepare(
         questions,
         conversions,
         switches,
+        manifest,
     )
 
 

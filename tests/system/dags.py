@@ -115,10 +115,13 @@ with DAG("on_uploaded", schedule=[Asset("uploaded")], catchup=False):
 
 with DAG("on_the_alias", schedule=[predictions_alias("watched")], catchup=False):
 
-    @task
-    def resolved(triggering_asset_events: Any = None) -> Any:
-        """Return which assets the events were of, and what they told."""
-        events = triggering_asset_events[predictions_alias("watched")]
-        return [[event.asset.uri, event.extra["event"]] for event in events]
+    @task(inlets=[predictions_alias("watched")])
+    def resolved(triggering_asset_events: Any = None, inlet_events: Any = None) -> Any:
+        """Return which assets the events were of: those that started this run, and those of the alias so far."""
+        alias = predictions_alias("watched")
+        return [
+            [event.asset.uri for event in events]
+            for events in (triggering_asset_events.get(alias, []), inlet_events[alias])
+        ]
 
     resolved()

@@ -60,5 +60,8 @@ def test_what_people_annotate_is_predicted_uploaded_and_told_of(
         )
         assert (told["event"], told["asset"], told["uploaded"]) == ("predictions_uploaded", uri, 2)
         assert (told["dag_id"], told["run_id"]) == ("on_annotated", run.rpartition("/")[2])
-        assert {asset for asset, _ in airflow.xcom(run_of(airflow, "on_the_alias"), "resolved")} == {uri}
+        started_by, so_far = airflow.xcom(run_of(airflow, "on_the_alias"), "resolved")
+        assert set(so_far) == {uri}
+        # A run of Airflow 3.0 is not told which events of an alias's new asset have started it.
+        assert set(started_by) == ({uri} if REMEMBERS else set())
         assert len(airflow.get("/api/v2/dags/on_annotated/dagRuns")["dag_runs"]) == 1

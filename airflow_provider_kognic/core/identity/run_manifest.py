@@ -34,6 +34,7 @@ KEY = "run_manifest"
 
 _MOST_DEPTH = 5
 _TITLE = "Run manifest:"
+_HEAD = f'{{"{KEY}": '
 _FIELD = re.compile(r"[^\s:](?:[^:\n\r]{0,62}[^\s:])?")
 _LINE = re.compile(r"  ([^:\n]+): (.*)")
 
@@ -65,7 +66,8 @@ def check_run_manifest(value: Any) -> dict[str, Any] | None:
         largest = max(plain, key=lambda name: len(json.dumps(plain[name])))
         raise KognicInputError(
             f"'{KEY}' has {size:,} bytes as JSON, more than {MOST_BYTES:,}: it goes into the group's description"
-            f" and through Airflow's database. The largest field is {brief(largest)}: give its digest, or where it is."
+            f" and through Airflow's database. The largest field is {brief(largest)}: give its digest, or where it"
+            " is."
         )
     return plain
 
@@ -138,11 +140,20 @@ def common(manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {name: value for name, value in first.items() if all(one.get(name) == value for one in others)}
 
 
-def head_of(row: Any) -> dict[str, Any] | None:
-    """Return the manifest of a row that is the head of receipts; None where it is any other row."""
-    if isinstance(row, Mapping) and list(row) == [KEY] and isinstance(row[KEY], Mapping):
-        return dict(row[KEY])
-    return None
+def head(manifest: Mapping[str, Any] | None) -> bytes:
+    """Return the line that stands before the rows of receipts; nothing where there is no manifest."""
+    return b"" if manifest is None else json.dumps({KEY: manifest}).encode("ascii") + b"\n"
+
+
+def is_head(line: str | bytes) -> bool:
+    """Tell whether a line is one that `head` has made."""
+    return line.startswith(_HEAD) if isinstance(line, str) else line.startswith(_HEAD.encode())
+
+
+def head_of(line: str | bytes) -> dict[str, Any]:
+    """Return the manifest of such a line; raises ValueError where it was cut off."""
+    found: dict[str, Any] = json.loads(line)[KEY]
+    return found
 
 
 def _lines(manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -35,6 +35,7 @@ def announce_group(operator: Any, context: Context, settings: Settings, ensured:
         "dataset_uuid": dataset.uuid,
         "dataset": short_name(dataset.name or str(operator.dataset)),
         "link": settings.predictions_group_page(dataset.uuid, ensured.uuid),
+        "run_manifest": ensured.run_manifest,
     }
     _announce(READY, operator, context, settings, told)
 
