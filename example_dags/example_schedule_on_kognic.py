@@ -1,8 +1,8 @@
 """What people do in Kognic starts a DAG, and what that uploads starts the next one.
 
 The story: people annotate scenes of the dataset `demo` in Kognic's app. `kognic_predict_annotated` starts when
-scenes have annotations that had none, predicts these, and uploads. When its predictions are in Kognic, `kognic_evaluate`
-starts, knows where they are, and would compare them with the annotations.
+scenes have annotations that had none, predicts these, and uploads. When its predictions are in Kognic,
+`kognic_evaluate` starts, knows where they are, and would compare them with the annotations.
 
 No DAG waits meanwhile: a watcher looks from the triggerer. From Airflow 3.3 on it remembers what it has seen across
 restarts; what is annotated when it looks first is known, and starts nothing.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PACKAGE = "airflow_provider_kognic"
 CLASSES = {
     "sensors.predictions": ["PredictionsGroupSensor", "DatasetScenesSensor"],
-    "triggers.predictions": ["PredictionsGroupTrigger", "DatasetScenesTrigger"],
+    "triggers.predictions": ["PredictionsGroupTrigger", "DatasetScenesTrigger", "DatasetEventTrigger"],
     "hooks.kognic": ["KognicHook"],
     "links.kognic": ["KognicPredictionsGroupLink", "KognicDatasetLink"],
     "emulator.testing": ["Emulator"],
@@ -170,7 +170,11 @@ def examples() -> dict[str, BaseException]:
 
 
 def _triggers() -> list[Any]:
-    from airflow_provider_kognic.triggers.predictions import DatasetScenesTrigger, PredictionsGroupTrigger
+    from airflow_provider_kognic.triggers.predictions import (
+        DatasetEventTrigger,
+        DatasetScenesTrigger,
+        PredictionsGroupTrigger,
+    )
 
     made = [
         PredictionsGroupTrigger(dataset=DATASET, name="a group"),
@@ -185,5 +189,6 @@ def _triggers() -> list[Any]:
             poke_interval=5.5,
             kognic_conn_id="another",
         ),
+        DatasetEventTrigger(dataset="a dataset", event="scenes_annotated"),
     ]
     return [one.serialize() for one in made]
