@@ -178,7 +178,7 @@ PUBLIC: dict[str, str] = {
     "groups.watching": "Appears Look Seen look",
     "hosts": "is_address is_loopback is_same_host normal_host normal_url",
     "identity.asset_uris": "Place normal place_of uri_of",
-    "identity.run_manifest": "check_run_manifest common described differing head_of",
+    "identity.run_manifest": "check_run_manifest common described differing head head_of is_head",
     "journal.facade": "Journal record_of",
     "journal.folder": "FolderLog folder_name",
     "journal.format": (
