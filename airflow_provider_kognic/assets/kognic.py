@@ -14,7 +14,6 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.identity.asset_uris import Place, normal, place_of, uri_of
 from airflow_provider_kognic.core.masking import presentable
 from airflow_provider_kognic.core.models import is_uuid
 
@@ -76,6 +75,8 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
     Raises:
         ValueError: It names no dataset and no predictions group of Kognic.
     """
+    from airflow_provider_kognic.core.identity.asset_uris import normal
+
     return normal(uri)
 
 
@@ -99,6 +100,8 @@ def create_asset(
     """
     from airflow.sdk import Asset
 
+    from airflow_provider_kognic.core.identity.asset_uris import uri_of
+
     uri = uri_of(host, dataset_uuid, predictions_group_uuid)
     return Asset(uri, uri, extra=extra)
 
@@ -107,7 +110,9 @@ def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> Any:  # 
     """Return the asset as OpenLineage names it: the host is the namespace, the path is the name."""
     from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset
 
-    place: Place = place_of(asset.uri)
+    from airflow_provider_kognic.core.identity.asset_uris import place_of
+
+    place = place_of(asset.uri)
     return OpenLineageDataset(namespace=f"kognic://{place.host}", name=place.path)
 
 
@@ -153,6 +158,8 @@ def announce_sum(context: Mapping[str, Any], summary: Mapping[str, Any], *, host
             nothing is announced, and the task's outlets have no event.
         host: The dataset API without a scheme, such as `dataset.app.kognic.com`: see `KognicHook.settings.host`.
     """
+    from airflow_provider_kognic.core.identity.asset_uris import uri_of
+
     ti: Any = context["ti"]
     if summary.get("error") or not summary.get("counted", True) or summary.get("dry_run"):
         logger.warning(

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicStoppedError
 from airflow_provider_kognic.core.groups.intent import Forgets, Intent
@@ -108,8 +107,7 @@ def ensure_predictions_group(
     return _create(client, intent, described(description, run_manifest), wanted, sleep)
 
 
-@dataclass(frozen=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     """What a group is to be: that of one that is there is looked at, and never changed."""
 
     name: str

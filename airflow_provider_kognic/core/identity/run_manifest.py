@@ -35,8 +35,9 @@ KEY = "run_manifest"
 _MOST_DEPTH = 5
 _TITLE = "Run manifest:"
 _HEAD = f'{{"{KEY}": '
-_FIELD = re.compile(r"[^\s:](?:[^:\n\r]{0,62}[^\s:])?")
-_LINE = re.compile(r"  ([^:\n]+): (.*)")
+# Compiled when they are needed: DAG files import this all day.
+_FIELD = r"[^\s:](?:[^:\n\r]{0,62}[^\s:])?"
+_LINE = r"  ([^:\n]+): (.*)"
 
 
 def check_run_manifest(value: Any) -> dict[str, Any] | None:
@@ -55,7 +56,7 @@ def check_run_manifest(value: Any) -> dict[str, Any] | None:
             f"'{KEY}' must be a dict, such as {{'model': 'detector', 'version': '7'}}, not {brief(value)}."
         )
     for name in value:
-        if not isinstance(name, str) or _FIELD.fullmatch(name) is None:
+        if not isinstance(name, str) or re.fullmatch(_FIELD, name) is None:
             raise KognicInputError(
                 f"'{KEY}' has a field {brief(name)}: the name of a field is text of 1 to 64 characters, on one line"
                 " and without a colon."
@@ -128,7 +129,7 @@ def differing(manifest: Mapping[str, Any], description: str | None) -> list[str]
     _, found, after = (description or "").replace("\r\n", "\n").rpartition(f"{_TITLE}\n")
     if not found:
         return None
-    there = {one[1]: one[2].rstrip() for line in after.split("\n") if (one := _LINE.fullmatch(line))}
+    there = {one[1]: one[2].rstrip() for line in after.split("\n") if (one := re.fullmatch(_LINE, line))}
     here = {name: text.rstrip() for name, text in _lines(manifest).items()}
     names = [name for name in dict.fromkeys([*here, *there]) if name != AIRFLOW]
     return [name for name in names if here.get(name) != there.get(name)]
