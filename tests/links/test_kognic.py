@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.links.kognic import KognicDatasetLink, KognicPredictionsGroupLink
@@ -39,24 +40,6 @@ DATASET_PAGE = f"https://app.kognic.com/dataset/{demo.DATASET_UUID}"
             "https://app.example/dataset/{dataset}",
         ),
         ("https://app.example/p/{predictions_group_uuid}", None, "https://app.example/p/{group}", ""),
-        (
-            "https://a.example/p/{predictions_group_uuid}/of/{dataset_uuid}",
-            "demo",
-            "https://a.example/p/{group}/of/{dataset}",
-            "",
-        ),
-        (
-            "https://a.example/#/{dataset_uuid}/p/{predictions_group_uuid}",
-            "demo",
-            "https://a.example/#/{dataset}/p/{group}",
-            "https://a.example/#/{dataset}",
-        ),
-        (
-            "https://a.example/{dataset_uuid}",
-            "demo",
-            "https://a.example/{dataset}",
-            "https://a.example/{dataset}",
-        ),
         (None, None, "", ""),
     ],
 )
@@ -87,6 +70,22 @@ def test_where_it_leads_is_the_connections_to_say(
         page = expected.replace("{dataset}", demo.DATASET_UUID).replace("{group}", group)
         assert (run.xcom("upload", key) or "") == page
         assert page in run.output  # where Airflow makes it something to click
+
+
+@pytest.mark.parametrize(
+    ("app_url", "page"),
+    [
+        ("https://a.example/p/{predictions_group_uuid}/of/{dataset_uuid}", None),
+        ("https://a.example/#/{dataset_uuid}/p/{predictions_group_uuid}", "https://a.example/#/D"),
+        ("https://a.example/{dataset_uuid}", "https://a.example/D"),
+        ("https://a.example/p/{predictions_group_uuid}", None),
+        ("a.example/app/", "https://a.example/app/dataset/D"),
+    ],
+)
+def test_a_datasets_page_is_the_template_of_a_groups_up_to_the_dataset(
+    app_url: str, page: str | None
+) -> None:
+    assert Settings(app_url=app_url).dataset_page("D") == page
 
 
 def test_they_are_there_where_a_task_failed_before_it_sent_anything(
@@ -134,13 +133,12 @@ def test_each_mapped_task_has_its_own(
         assert run.xcom("upload", DATASET_LINK, index) == DATASET_PAGE
 
 
-@pytest.mark.parametrize("mode", ["poke", "reschedule"])
 def test_a_sensor_links_to_its_dataset_while_it_waits_and_to_the_group_it_found(
-    run_dag: RunDag, dag: "DAG", server: Emulator, mode: str
+    run_dag: RunDag, dag: "DAG", server: Emulator
 ) -> None:
     group = server.create_group()
-    PredictionsGroupSensor(task_id="found", dag=dag, dataset="demo", predictions_group_uuid=group, mode=mode)
-    given = {"dag": dag, "dataset": "demo", "mode": mode, "timeout": 1, "poke_interval": 0.1}
+    PredictionsGroupSensor(task_id="found", dag=dag, dataset="demo", predictions_group_uuid=group)
+    given = {"dag": dag, "dataset": "demo", "timeout": 1, "poke_interval": 0.1}
     PredictionsGroupSensor(task_id="group", name="nobody makes it", **given)  # type: ignore[arg-type]
     DatasetScenesSensor(task_id="scenes", scene_uuids=[group], **given)  # type: ignore[arg-type]
 
