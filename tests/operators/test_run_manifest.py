@@ -227,7 +227,7 @@ def test_secrets_are_masked_by_their_names_and_in_urls(run_dag: RunDag, dag: DAG
 
     (group,) = groups(server, name)
     assert "model: https://***@registry.example/model" in group["description"]
-    assert "hunter2" not in json.dumps([group, events_of(run), run.output])
+    assert "hunter2" not in json.dumps([group, events_of(run), run.output, run.rendered("create")])
 
 
 @pytest.mark.parametrize(
