@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 _NAME = "Kognic"
-_LINK = "airflow_provider_kognic.links.kognic.KognicPredictionsGroupLink"
+_LINKS = "airflow_provider_kognic.links.kognic"
+_ASSETS = "airflow_provider_kognic.assets.kognic"
 
 HIDDEN_FIELDS = ["schema"]
 RELABELING = {
@@ -155,11 +156,19 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         ],
-        "extra-links": [_LINK],
+        "extra-links": [f"{_LINKS}.KognicPredictionsGroupLink", f"{_LINKS}.KognicDatasetLink"],
         "task-decorators": [
             {
                 "class-name": "airflow_provider_kognic.decorators.upload.kognic_upload_task",
                 "name": "kognic_upload",
+            }
+        ],
+        "asset-uris": [
+            {
+                "schemes": ["kognic"],
+                "handler": f"{_ASSETS}.sanitize_uri",
+                "factory": f"{_ASSETS}.create_asset",
+                "to_openlineage_converter": f"{_ASSETS}.convert_asset_to_openlineage",
             }
         ],
         "config": CONFIG,

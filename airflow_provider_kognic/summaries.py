@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.identity.run_manifest import common
 from airflow_provider_kognic.core.texts import sentence
 
 KEY = "summary"
@@ -26,6 +27,9 @@ SUNSET = "sunset"
 
 SWITCHES = "switches"
 """What of the API that is optional was made use of, and who says so; only where anybody does."""
+
+MANIFEST = "run_manifest"
+"""Who made the predictions; only where the upload was told."""
 
 _WOULD_SEND = "would_send"  # a dry run's alone
 _NAMES = ("predictions_group", "dataset", "source")
@@ -278,8 +282,10 @@ def _sum(shards: list[_Shard]) -> dict[str, Any]:
         },
         "shards": len(shards),
     }
+    manifests = [one[MANIFEST] for one in told if one.get(MANIFEST)]
     return {
         **shortened(total),
+        **({MANIFEST: common(manifests)} if manifests else {}),
         "failed_shards": [shard.name for shard in failed],
         "unknown_shards": [shard.name for shard in unknown],
         "skipped_shards": [shard.name for shard in shards if shard.skipped],

@@ -315,6 +315,26 @@ def test_every_key_of_a_summary_is_documented() -> None:
     assert keys("<!-- table of a sum -->") == set(summarise(left)) - (set(left) - of_a_task)
 
 
+def test_every_key_of_an_event_is_documented() -> None:
+    """The page on assets has each key that the extra of an event may have."""
+    from airflow_provider_kognic.assets import kognic
+
+    said = {**dict.fromkeys(kognic._TOLD, 1), "run_manifest": {}}
+    rows = _rows("assets.md", "<!-- table of an event -->")
+    named = [key.strip(" `") for row in rows for key in row[0].split(",")]
+    assert sorted(named) == sorted(kognic.extra_of(kognic.UPLOADED, "kognic://…", said, None))
+
+
+def test_every_argument_of_a_watcher_is_documented() -> None:
+    """The page on assets has each argument of the trigger, and each event."""
+    from airflow_provider_kognic.core.groups.watching import Appears
+    from airflow_provider_kognic.triggers.predictions import DatasetEventTrigger
+
+    rows = {row[0].strip("`"): row[1] for row in _rows("assets.md", "## Watchers")}
+    assert set(rows) == set(inspect.signature(DatasetEventTrigger.__init__).parameters) - {"self"}
+    assert all(f'`"{event.value}"`' in rows["event"] for event in Appears)
+
+
 def test_every_extra_of_the_connection_is_documented() -> None:
     """The page on the connection has a row for each field of the form."""
     from airflow_provider_kognic.get_provider_info import CONN_FIELDS

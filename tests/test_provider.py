@@ -45,6 +45,11 @@ def test_every_declared_path_can_be_imported() -> None:
     for path in (*classes, *info["extra-links"]):
         module, _, name = path.rpartition(".")
         assert isinstance(getattr(import_module(module), name), type)
+    (assets,) = info["asset-uris"]
+    assert assets["schemes"] == ["kognic"]
+    for path in (assets["handler"], assets["factory"], assets["to_openlineage_converter"]):
+        module, _, name = path.rpartition(".")
+        assert callable(getattr(import_module(module), name))
     for path in info["cli"]:
         module, _, name = path.rpartition(".")
         assert [command.name for command in getattr(import_module(module), name)()] == ["kognic"]

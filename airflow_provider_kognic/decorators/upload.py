@@ -31,8 +31,8 @@ class KognicUploadDecoratedOperator(DecoratedOperator, UploadPredictionsOperator
     """Uploads what a function yields, while it yields; made by `@task.kognic_upload`.
 
     The function yields `(scene_uuid, document)`. It is called once in each try, with the arguments of its call in
-    the Dag and whatever of Airflow's context it names; in a thread of its own, on Airflow < 3.2 in the task's, before
-    anything is sent.
+    the Dag and whatever of Airflow's context it names; in a thread of its own, on Airflow < 3.2 in the task's,
+    before anything is sent.
 
     Args:
         python_callable: The function.

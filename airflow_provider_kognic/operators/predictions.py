@@ -9,7 +9,6 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator
 from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, MOST_MEMORY_BYTES
 from airflow_provider_kognic.hooks.kognic import KognicHook
-from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
 from airflow_provider_kognic.task.arguments import (
     GroupArguments,
@@ -17,6 +16,7 @@ from airflow_provider_kognic.task.arguments import (
     model_results,
     serializable,
 )
+from airflow_provider_kognic.task.arguments.outlets import declare
 from airflow_provider_kognic.task.arguments.rendering import (
     HidesSecrets,
     check_rendered,
@@ -24,6 +24,7 @@ from airflow_provider_kognic.task.arguments.rendering import (
     templates_of,
 )
 from airflow_provider_kognic.task.failures import exception_for, exception_of
+from airflow_provider_kognic.task.telling.links import LINKS, TaskLinks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,6 +69,10 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
             `{"pole": None}` (templated).
         if_exists: What to do about groups of that name: `reuse` the one there is (fails if there are several),
             `fail`, or `create` another (templated).
+        run_manifest: Who makes the predictions: a dict of JSON values, such as model, version, code revision and
+            thresholds, of at most 2,048 bytes. The class mapping's digest, this provider's version and Airflow's
+            run are added. It goes into the group's description, below `description`; a group that is reused keeps
+            its own, and the log names what differs (templated).
         kognic_conn_id: The connection (templated).
         retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (in
             older Airflows, such as 3.0, `partial()` does not read this: mapped tasks have Airflow's own default).
@@ -91,15 +96,17 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
         "manifest",
         "class_mapping_overrides",
         "if_exists",
+        "run_manifest",
         "kognic_conn_id",
         *model_results.ARGUMENTS,
     )
     template_fields_renderers = {  # noqa: RUF012 - as in BaseOperator
         "class_mapping": "json",
         "class_mapping_overrides": "json",
+        "run_manifest": "json",
         "classes": "json",
     }
-    operator_extra_links = (KognicPredictionsGroupLink(),)
+    operator_extra_links = LINKS
     ui_color = "#e6e0f8"
 
     @model_results.takes_arguments_of_formats
@@ -115,6 +122,7 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
         manifest: str | ObjectStoragePath | None = None,
         class_mapping_overrides: ClassMapping | None = None,
         if_exists: str = "reuse",
+        run_manifest: Mapping[str, Any] | None = None,
         kognic_conn_id: str = KognicHook.default_conn_name,
         retries: int | None = 2,
         retry_policy: RetryPolicy | None = RETRY_POLICY,
@@ -133,7 +141,9 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
             setattr(self, argument, value)
         self.class_mapping_overrides = serializable(class_mapping_overrides)
         self.if_exists = if_exists
+        self.run_manifest = run_manifest
         self.kognic_conn_id = kognic_conn_id
+        self.outlets = declare(self)
         self._templates = templates_of(self)
         if not is_running():
             GroupArguments.check_parsed(self)
@@ -141,16 +151,19 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
     def execute(self, context: Context) -> str:
         """Return the uuid of the group."""
         from airflow_provider_kognic.task.group_job import ensure_group, is_idempotent, memory_of
+        from airflow_provider_kognic.task.telling.announcing import announce_group
 
         memory = memory_of(context)
+        hook = KognicHook(self.kognic_conn_id)
         try:
             check_rendered(self, self._templates)
-            uuid, page = ensure_group(GroupArguments.of(self), KognicHook(self.kognic_conn_id), memory)
+            arguments = GroupArguments.of(self)
+            ensured = ensure_group(arguments, hook, memory, TaskLinks(context), context)
         except KognicError as error:
             again = error.method == "GET" or is_idempotent(self.if_exists, memory)
             raise exception_for(self, error, idempotent=again) from error
-        KognicPredictionsGroupLink.persist(context, page)
-        return uuid
+        announce_group(self, context, hook.settings, ensured)
+        return ensured.uuid
 
 
 class UploadPredictionsOperator(HidesSecrets, BaseOperator):
@@ -234,6 +247,9 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
             return its counts (templated).
         report: A `.jsonl` file that a dry run writes: a row for every prediction with what would become of it.
             Beside `r.jsonl`, `r.md` is the same for people (templated).
+        run_manifest: Who made the predictions: a dict of JSON values, as for `CreatePredictionsGroupOperator`. The
+            source with its digest, the class mapping's digest, this provider's version and Airflow's run are added.
+            It is the head of receipts, and stands in the summary and the asset event (templated).
         kognic_conn_id: The connection (templated).
         retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (in
             older Airflows, such as 3.0, `partial()` does not read this: mapped tasks have Airflow's own default).
@@ -247,7 +263,8 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
     Returns a summary, never documents, and leaves it in the XCom `summary` as well, also where it fails: the counts
     `uploaded`, `skipped`, `refused`, `in_doubt`, `unsent` and `total`, `duration_s`, `rate_per_s` and `reasons`;
     `predictions_group_uuid`, `predictions_group`, `dataset_uuid`, `dataset`, `link` and `source`; `counted`,
-    `error` and `receipts`; `task_id`, `map_index` and `try_number`. Of a dry run also `dry_run` (true) and
+    `error` and `receipts`; `task_id`, `map_index` and `try_number`; `run_manifest` where one was given. Of a dry
+    run also `dry_run` (true) and
     `would_send`; of a model's results, or where something is left out of documents, `conversion`; where documents
     are held against their scenes, `scene_check`. See
     `airflow_provider_kognic.summaries`, which adds up those of mapped tasks.
@@ -273,6 +290,7 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         "class_mapping",
         "dry_run",
         "report",
+        "run_manifest",
         "max_refused_rows",
         "scene_check",
         "max_range_m",
@@ -281,8 +299,12 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         "kognic_conn_id",
         *model_results.ARGUMENTS,
     )
-    template_fields_renderers = {"class_mapping": "json", "classes": "json"}  # noqa: RUF012 - as in BaseOperator
-    operator_extra_links = (KognicPredictionsGroupLink(),)
+    template_fields_renderers = {  # noqa: RUF012 - as in BaseOperator
+        "class_mapping": "json",
+        "classes": "json",
+        "run_manifest": "json",
+    }
+    operator_extra_links = LINKS
     ui_color = "#e6e0f8"
 
     @model_results.takes_arguments_of_formats
@@ -324,6 +346,7 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         class_mapping: ClassMapping | None = None,
         dry_run: bool | str = False,
         report: str | ObjectStoragePath | None = None,
+        run_manifest: Mapping[str, Any] | None = None,
         kognic_conn_id: str = KognicHook.default_conn_name,
         retries: int | None = 2,
         retry_policy: RetryPolicy | None = RETRY_POLICY,
@@ -368,8 +391,10 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         self.class_mapping = serializable(class_mapping)
         self.dry_run = dry_run  # type: ignore[method-assign, assignment]  # Airflow's own one only lists templates
         self.report = report
+        self.run_manifest = run_manifest
         self.kognic_conn_id = kognic_conn_id
         self._deadline: Deadline | None = None
+        self.outlets = declare(self)
         self._templates = templates_of(self)
         if not is_running():
             UploadArguments.check_parsed(self)
@@ -391,6 +416,7 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
     def _upload(
         self, context: Context, hook: KognicHook, deadline: Deadline, summary: TaskSummary, live: Live
     ) -> dict[str, Any]:
+        from airflow_provider_kognic.task.telling.announcing import announce_upload
         from airflow_provider_kognic.task.upload_job import prepare
 
         try:
@@ -399,7 +425,6 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
             summary.knows_sunsets(hook.sunsets)
             arguments = UploadArguments.of(self, max_connections=hook.settings.max_connections)
             job = prepare(arguments, hook, context, deadline.stop, summary, look=deadline.look)
-            KognicPredictionsGroupLink.persist(context, job.page)
             live.begin(job.source.total, dry_run=arguments.dry_run)
             ended = job.run(deadline, [live.account])
         except KognicError as error:
@@ -412,6 +437,7 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
         told = summary.leave(ended)
         live.end(ended)
         if ended.failure is None:
+            announce_upload(self, context, hook.settings, told)
             return told
         raise exception_of(self, ended, ended.failure, summary=told) from ended.stopped
 

@@ -29,6 +29,7 @@ from airflow_provider_kognic.exceptions import KognicTransientError
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.task.arguments import check_something
 from airflow_provider_kognic.task.arguments.rendering import HidesSecrets
+from airflow_provider_kognic.task.telling.links import TaskLinks
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralTimeout
@@ -58,11 +59,14 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
     always said. A look ends with the sensor's time, however long Kognic is silent or asks to wait.
     """
 
+    dataset: str
+
     def __init__(self, *, kognic_conn_id: str, deferrable: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kognic_conn_id = kognic_conn_id
         self.deferrable = deferrable
         self._hook: KognicHook | None = None
+        self._links: TaskLinks | None = None
         self._first = True  # look of this task's run
         self._over: float | None = None  # the time.monotonic() of the sensor's end, and of the look's
         self._look_over = math.inf
@@ -103,7 +107,7 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
             self._first = not context.get("task_reschedule_count")
             self._waiting = self._recorded(context, self.timeout - left)
         try:
-            return self._look(self.question())
+            return self._look(self.question(), context)
         except KognicError as error:
             if may_repeat(error, idempotent=True):
                 return self._not_now(error)
@@ -197,11 +201,18 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
         """Return when a look ends that begins now, as `time.monotonic()` tells it."""
         return max(self._over or math.inf, time.monotonic() + LEAST_LOOK)
 
-    def _look(self, question: Question) -> PokeReturnValue:
+    def _look(self, question: Question, context: Context) -> PokeReturnValue:
         self._look_over = self._end_of_look()
-        with self.hook.client as client:  # its connections are not worth keeping till the next look
-            look = question.look(client)
-        self._last_look = look.sentence
+        links = self._links = self._links or TaskLinks(context)
+        group = getattr(self, "predictions_group_uuid", None)
+        links.show(self.hook.settings, self.dataset, group)  # before what may fail
+        try:
+            with self.hook.client as client:  # its connections are not worth keeping till the next look
+                look = question.look(client)
+            self._last_look = look.sentence
+        finally:
+            for dataset in question.found_datasets:
+                links.show(self.hook.settings, dataset, group)
         self.log.info("%s", self._last_look)
         if self._waiting is not None:
             self._waiting.look(look.done, look.total)
@@ -219,7 +230,7 @@ class KognicSensor(HidesSecrets, BaseSensorOperator):
         question = None
         try:
             question = self.question()
-            first = self._look(question)
+            first = self._look(question, context)
         except KognicError as error:
             if not may_repeat(error, idempotent=True):
                 raise self._end(str(error)) from presentable(error)

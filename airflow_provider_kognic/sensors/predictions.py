@@ -18,11 +18,12 @@ from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.stores.limited import heard
 from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.hooks.kognic import KognicHook
-from airflow_provider_kognic.links.kognic import KognicPredictionsGroupLink
+from airflow_provider_kognic.links.kognic import KognicDatasetLink
 from airflow_provider_kognic.sensors.base import KognicSensor
 from airflow_provider_kognic.task.arguments import check_something, model_results
 from airflow_provider_kognic.task.arguments.rendering import check_rendered, templates_of
 from airflow_provider_kognic.task.paths import shown, to_source
+from airflow_provider_kognic.task.telling.links import LINKS, TaskLinks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ class PredictionsGroupSensor(KognicSensor):
     """
 
     template_fields: Sequence[str] = ("dataset", "name", "predictions_group_uuid", "kognic_conn_id")
-    operator_extra_links = (KognicPredictionsGroupLink(),)
+    operator_extra_links = LINKS
     ui_color = "#f3eeff"
 
     def __init__(
@@ -103,8 +104,7 @@ class PredictionsGroupSensor(KognicSensor):
         except KognicError as error:
             self.log.warning("No link to the group: %s", error)
         else:
-            page = hook.settings.predictions_group_page(dataset, answer)
-            KognicPredictionsGroupLink.persist(context, page)
+            (self._links or TaskLinks(context)).show(hook.settings, dataset, answer)
         return answer
 
 
@@ -133,6 +133,7 @@ class DatasetScenesSensor(KognicSensor):
         *("dataset", "scene_uuids", "predictions", "min_count", "kognic_conn_id"),
         *model_results.ARGUMENTS,
     )
+    operator_extra_links = (KognicDatasetLink(),)
     ui_color = "#f3eeff"
 
     @model_results.takes_arguments_of_formats

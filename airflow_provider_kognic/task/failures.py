@@ -34,6 +34,7 @@ class Ended:
         timed_out: Whether it fails as its `execution_timeout` was nearly over.
         counted: Whether the counts are of all of the source: it could be gone through to its end.
         receipts: Where the receipts are; None where none were written.
+        run_manifest: Who made the predictions, with the source's digest if that is known; None where nobody said.
     """
 
     counts: dict[str, Any]
@@ -42,6 +43,7 @@ class Ended:
     timed_out: bool = False
     counted: bool = True
     receipts: str | None = None
+    run_manifest: dict[str, Any] | None = None
 
 
 def exception_for(

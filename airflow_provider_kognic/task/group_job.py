@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.groups.ensure import IfExists, ensure_predictions_group
 from airflow_provider_kognic.core.validation.class_mapping import identity_mapping
-from airflow_provider_kognic.task.paths import to_source
+from airflow_provider_kognic.task.paths import shown, to_source
 from airflow_provider_kognic.task.state_store import GROUP, TaskStateStoreMemory
+from airflow_provider_kognic.task.telling.manifests import completed
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_kognic.core.api.dataset_api.records import Dataset
     from airflow_provider_kognic.core.groups.intent import GroupMemory
     from airflow_provider_kognic.hooks.kognic import KognicHook
     from airflow_provider_kognic.task.arguments import GroupArguments, Rows
     from airflow_provider_kognic.task.stored_values import TaskStateStore
+    from airflow_provider_kognic.task.telling.links import TaskLinks
 
 logger = logging.getLogger(__name__)
 
@@ -28,21 +32,46 @@ def memory_of(context: Context) -> GroupMemory | None:
     return None if store is None else TaskStateStoreMemory(store, GROUP)
 
 
+@dataclass(frozen=True)
+class Ensured:
+    """A predictions group that is there.
+
+    Attributes:
+        uuid: The group's uuid.
+        dataset: Its dataset.
+        run_manifest: Who makes its predictions, as this task says; None where it says nothing.
+    """
+
+    uuid: str
+    dataset: Dataset
+    run_manifest: dict[str, Any] | None
+
+
 def ensure_group(
-    arguments: GroupArguments, hook: KognicHook, memory: GroupMemory | None
-) -> tuple[str, str | None]:
-    """Return the uuid of the group, made where that is asked for, and the URL of its page, as far as it is known.
+    arguments: GroupArguments,
+    hook: KognicHook,
+    memory: GroupMemory | None,
+    links: TaskLinks,
+    context: Context,
+) -> Ensured:
+    """Return the group, made where that is asked for.
 
     Args:
         arguments: Which group.
         hook: The connection.
         memory: Remembers across tries, or None.
+        links: Learns where dataset and group are.
+        context: The task's.
 
     Raises:
         KognicError: As `ensure_predictions_group` does, or there is no such dataset, or no such source.
     """
+    links.show(hook.settings, arguments.dataset, None)
     rows = _class_mapping(arguments)
     dataset = hook.get_dataset(arguments.dataset)
+    links.show(hook.settings, dataset.uuid, None)
+    given = shown(arguments.predictions, arguments.manifest)
+    manifest = completed(arguments.run_manifest, context, source=given, class_mapping=rows)
     uuid = ensure_predictions_group(
         hook.client,
         dataset.uuid,
@@ -50,9 +79,11 @@ def ensure_group(
         description=arguments.description,
         class_mapping=rows,
         if_exists=arguments.if_exists,
+        run_manifest=manifest,
         memory=memory,
     )
-    return uuid, hook.settings.predictions_group_page(dataset.uuid, uuid)
+    links.show(hook.settings, dataset.uuid, uuid)
+    return Ensured(uuid, dataset, manifest)
 
 
 def _class_mapping(arguments: GroupArguments) -> Rows | None:

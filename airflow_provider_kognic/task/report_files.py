@@ -18,7 +18,7 @@ from airflow_provider_kognic.core.reporting.rows_file import beside
 from airflow_provider_kognic.task.paths import to_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
@@ -132,11 +132,12 @@ class TaskReceipts(_TaskFile[Receipts]):
         """Whether they could not be written for what no other try will mend: an object store that says no."""
         return isinstance(self._problem, KognicInputError) and not self._local
 
-    def write(self, expected: int) -> str | None:
+    def write(self, expected: int, manifest: Mapping[str, Any] | None = None) -> str | None:
         """Write them.
 
         Args:
             expected: How many predictions have a result, and so should have a row.
+            manifest: The run manifest that stands in their head; None for no head.
 
         Returns:
             What they are lacking, or why they could not be written; None where all is well.
@@ -145,7 +146,7 @@ class TaskReceipts(_TaskFile[Receipts]):
             return None
         if self._problem is None:
             try:
-                return self._incomplete(self._file.write(), expected)
+                return self._incomplete(self._file.write(manifest), expected)
             except Exception as error:
                 logger.exception("The receipts could not be written.", exc_info=presentable(error))
                 self._problem = error

@@ -11,6 +11,7 @@ from airflow_provider_kognic.core.masking import masked, presentable
 from airflow_provider_kognic.core.models import Summary, is_uuid
 from airflow_provider_kognic.summaries import (
     KEY,
+    MANIFEST,
     MOST_CAUSE_BYTES,
     MOST_ERROR_BYTES,
     MOST_EXAMPLE_BYTES,
@@ -26,6 +27,7 @@ from airflow_provider_kognic.summaries import (
     shortened,
 )
 from airflow_provider_kognic.task.paths import shown
+from airflow_provider_kognic.task.telling.links import TaskLinks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +46,8 @@ class TaskSummary:
     """The summary of a task that uploads, or finds out what an upload would do.
 
     It begins with what the arguments say, and learns the rest as it is found, so that a task that fails before its
-    upload begins leaves what is known by then. It holds no documents, no secrets, and less than 4 KB.
+    upload begins leaves what is known by then. It holds no documents, no secrets, and less than 4 KB; a run
+    manifest comes on top.
 
     Args:
         operator: Has the arguments as attributes, rendered.
@@ -60,13 +63,16 @@ class TaskSummary:
         self._dataset_uuid = self._dataset.lower() if is_uuid(self._dataset) and self._dataset else None
         self._source = shown(operator.predictions, operator.manifest)
         self._settings: Settings | None = None
+        self._links = TaskLinks(context)
         self._conversions: Conversions | None = None
+        self._manifest: dict[str, Any] | None = None
         self._sunsets: Mapping[str, str] = {}
         self._switches: Mapping[str, str] = {}
 
     def knows_settings(self, settings: Settings) -> None:
-        """Learn where Kognic is: whether that makes a link is asked at the end."""
+        """Learn where Kognic is; what is known by then is linked to."""
         self._settings = settings
+        self._links.show(settings, self._dataset_uuid, self._group)
 
     def knows_sunsets(self, sunsets: Mapping[str, str]) -> None:
         """Learn where it is noted which endpoints announce their end."""
@@ -79,6 +85,8 @@ class TaskSummary:
     def knows_dataset(self, dataset: Dataset) -> None:
         """Learn which dataset is meant."""
         self._dataset, self._dataset_uuid = dataset.name or self._dataset, dataset.uuid
+        if self._settings is not None:
+            self._links.show(self._settings, self._dataset_uuid, self._group)
 
     def knows_group(self, group: PredictionsGroup) -> None:
         """Learn how the dataset lists the group."""
@@ -100,8 +108,13 @@ class TaskSummary:
             "source": readable(self._source, MOST_NAME_BYTES),
         }
 
+    def knows_manifest(self, manifest: dict[str, Any] | None) -> None:
+        """Learn who made the predictions, if somebody said."""
+        self._manifest = manifest
+
     def leave(self, ended: Ended) -> dict[str, Any]:
         """Leave the summary of an upload that has ended, and return it."""
+        self._manifest = ended.run_manifest or self._manifest
         error = None if ended.failure is None else ended.failure.message
         return self._push(ended.counts, counted=ended.counted, error=error, receipts=ended.receipts)
 
@@ -146,6 +159,8 @@ class TaskSummary:
         if self._conversions:
             summary["conversion"] = self._what_became_of_rows(self._conversions)
         summary = shortened(summary)
+        if self._manifest is not None:  # which is short by itself, and comes on top
+            summary[MANIFEST] = self._manifest
         try:
             ti.xcom_push(key=KEY, value=summary)
         except Exception as lost:  # it must not hide how the upload ended
@@ -169,6 +184,11 @@ class TaskSummary:
         if self._settings is None or not is_uuid(self._group):
             return None
         return self._settings.predictions_group_page(self._dataset_uuid, self._group)
+
+
+def short_name(text: str) -> str | None:
+    """Return a name as others than the task may be told it: of bounded length, without secrets."""
+    return readable(text, MOST_NAME_BYTES)
 
 
 def readable(text: str | None, most: int) -> str | None:

@@ -16,6 +16,7 @@ from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.reporting.conversions import Conversions
 from airflow_provider_kognic.core.reporting.judgement import ALLOW_EMPTY, NO_PREDICTIONS, Failure, judge
 from airflow_provider_kognic.core.reporting.observers import Together
+from airflow_provider_kognic.core.reporting.source_digest import SourceDigest
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
 from airflow_provider_kognic.core.stores.asking import Asking
@@ -32,6 +33,7 @@ from airflow_provider_kognic.task.journals import choose_journal
 from airflow_provider_kognic.task.paths import is_yielded, shown, source_key, to_shard, to_source
 from airflow_provider_kognic.task.report_files import TaskPlanReport, TaskReceipts
 from airflow_provider_kognic.task.scenes import SceneQuestions
+from airflow_provider_kognic.task.telling.manifests import completed, with_digest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -72,6 +74,7 @@ class UploadJob:
         questions: What is asked of the input API.
         conversions: What became of the rows of a model's results.
         switches: What of the API that is optional is made use of; None for nothing.
+        manifest: Who made the predictions; None where nobody said.
     """
 
     arguments: UploadArguments
@@ -84,11 +87,7 @@ class UploadJob:
     questions: SceneQuestions
     conversions: Conversions = field(default_factory=Conversions)
     switches: Switches | None = None
-
-    @property
-    def page(self) -> str | None:
-        """The URL of the group's page, or None where it is not known."""
-        return self.hook.settings.predictions_group_page(self.dataset_uuid, self.arguments.group)
+    manifest: dict[str, Any] | None = None
 
     def run(self, deadline: Deadline, observers: Sequence[Observer] = ()) -> Ended:
         """Upload, or find out what an upload would do.
@@ -106,14 +105,15 @@ class UploadJob:
         asked = self.arguments
         if (too_many := self.conversions.too_many()) is not None:
             raise KognicInputError(f"Nothing was sent: {too_many}")
-        asking = _asking(asked, deadline)
+        asking, digest = _asking(asked, deadline), SourceDigest()
         with TaskReceipts(
             asked.receipts, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
         ) as receipts:
-            report = asyncio.run(self._send(Together(receipts, *observers), deadline))
+            report = asyncio.run(self._send(Together(receipts, digest, *observers), deadline))
+            manifest = with_digest(self.manifest, digest.text(report.summary.total))
             self.questions.flush()
             # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
-            unwritten = receipts.write(report.summary.total - max(0, report.uncounted))
+            unwritten = receipts.write(report.summary.total - max(0, report.uncounted), manifest)
             path, failed = (receipts.path, receipts.failed) if unwritten is None else (None, None)
         failure = judge(report, asked.options, receipts=failed)
         if report.stopped is None and not report.summary.total:
@@ -131,6 +131,7 @@ class UploadJob:
             timed_out=failure is not None and deadline.has_passed,
             counted=not (report.uncounted or getattr(asked.predictions, "broke_off", False)),
             receipts=path,
+            run_manifest=manifest,
         )
 
     async def _send(self, observer: Observer, deadline: Deadline) -> Report:
@@ -257,6 +258,9 @@ def prepare(
     summary.knows_switches(switches.to_dict())
     conversions = Conversions(arguments.max_refused_rows)
     summary.knows_conversions(conversions)
+    named = shown(arguments.predictions, arguments.manifest)
+    manifest = completed(arguments.run_manifest, context, source=named, class_mapping=arguments.class_mapping)
+    summary.knows_manifest(manifest)
 
     questions = SceneQuestions(arguments, hook.settings)
     reading = ""
@@ -320,6 +324,7 @@ def prepare(
         questions,
         conversions,
         switches,
+        manifest,
     )
 
 

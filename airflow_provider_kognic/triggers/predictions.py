@@ -1,4 +1,4 @@
-"""Triggers that wait for predictions groups and for annotated scenes.
+"""Triggers that wait for predictions groups and for annotated scenes, or watch a dataset for them.
 
 They only ever read from the dataset API: a trigger may run twice, after a restart of the triggerer, and no harm
 comes of it.
@@ -7,14 +7,17 @@ comes of it.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
+import logging
 import math
 import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
-from airflow_provider_kognic.core.errors import KognicError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.groups.waiting import (
     LEAST_LOOK,
     DatasetScenesQuestion,
@@ -22,14 +25,23 @@ from airflow_provider_kognic.core.groups.waiting import (
     PredictionsGroupQuestion,
     in_vain,
 )
+from airflow_provider_kognic.core.groups.watching import Appears, look
+from airflow_provider_kognic.core.masking import masked
+from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.retries import may_repeat
+from airflow_provider_kognic.core.texts import brief
+from airflow_provider_kognic.core.values import check_choice, check_seconds
 from airflow_provider_kognic.hooks.kognic import KognicHook
+from airflow_provider_kognic.triggers.memory import Memory
 from airflow_provider_kognic.triggers.progress import TriggerProgress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from airflow_provider_kognic.core.api.client import KognicClient
+    from airflow_provider_kognic.core.groups.watching import News, Seen
+
+logger = logging.getLogger(__name__)
 
 
 class _KognicTrigger(BaseTrigger):
@@ -201,3 +213,144 @@ class DatasetScenesTrigger(_KognicTrigger):
                 **self._when(),
             },
         )
+
+
+class DatasetEventTrigger(BaseEventTrigger):
+    """Watches a dataset for an `AssetWatcher`: an event for what people and other systems do in Kognic.
+
+    The first look fires nothing: what is there already is known. What appears from then on is told of at least
+    once; an event that comes twice, as may be after a crash or with two triggerers for a moment, has the same `id`
+    in its payload. From Airflow 3.3 on it remembers across restarts what it has seen; before, a restart begins with
+    a first look, and what appeared meanwhile is not told of. It goes on whatever happens: what is wrong stands in
+    the triggerer's log, once as long as it stays the same.
+
+    Args:
+        dataset: The dataset's uuid or exact name. It is no template: a watcher has no run.
+        event: `predictions_group_created`: a predictions group, whoever made it; an event for each. Or
+            `scenes_annotated`: scenes that have annotations and had none; an event for all that a look finds.
+        kognic_conn_id: The connection.
+        poke_interval: Seconds between two looks. Each lists the groups, or all annotations, of the dataset.
+
+    Raises:
+        KognicInputError: An argument is wrong; where the Dag file is parsed.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: str,
+        event: str,
+        kognic_conn_id: str = KognicHook.default_conn_name,
+        poke_interval: float = 300.0,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow gives no types here
+        for name, value in (("dataset", dataset), ("kognic_conn_id", kognic_conn_id)):
+            if not isinstance(value, str) or not value.strip() or "{{" in value:
+                raise KognicInputError(
+                    f"{name!r} of a watcher must be text that is no template, as it has no run; not {brief(value)}."
+                )
+        self.dataset = dataset
+        self.event = check_choice(event, "event", Appears).value
+        self.kognic_conn_id = kognic_conn_id
+        self.poke_interval = check_seconds(poke_interval, "poke_interval")
+        self._hook: KognicHook | None = None
+        self._gone = False
+        self._said = ""
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the triggerer makes this trigger from; equal watchers of several assets are one trigger."""
+        return (
+            "airflow_provider_kognic.triggers.predictions.DatasetEventTrigger",
+            {
+                "dataset": self.dataset,
+                "event": self.event,
+                "kognic_conn_id": self.kognic_conn_id,
+                "poke_interval": self.poke_interval,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield an event for each thing that appears, until the watcher is gone."""
+        try:
+            async for event in self._watch():
+                yield event
+        finally:
+            self._gone = True  # a look that is under way ends, too
+
+    async def _watch(self) -> AsyncIterator[TriggerEvent]:
+        memory = Memory(self, self._key)
+        if not memory.lasts:
+            logger.info(
+                "This Airflow keeps nothing for watchers: after a restart what is there then is known."
+            )
+        while True:
+            found = await self._find(memory)
+            if found is not None:
+                for payload in found.told:
+                    yield TriggerEvent(payload)
+                if found.changed:
+                    await self._remember(memory, found)
+            await asyncio.sleep(self.poke_interval)
+
+    async def _find(self, memory: Memory) -> News | None:
+        """Look once; None where that is not possible now."""
+        try:
+            earlier = await memory.load()  # first, as a look that cannot be remembered is of no use
+            if self._hook is None:  # one for many looks, so that they share a token
+                self._hook = await KognicHook.from_connection_id(
+                    self.kognic_conn_id, stopping=lambda: self._gone, first=False
+                )
+            seen = await asyncio.to_thread(self._look, self._hook)
+            found = seen.against(earlier)
+            if found.told:  # another triggerer may have told it while this one listed
+                found = seen.against(await memory.load())
+        except KognicError as error:
+            if not may_repeat(error, idempotent=True):
+                self._hook = None  # its connection may be mended meanwhile
+            self._trouble(in_vain(error)[1])
+            return None
+        except Exception as error:  # noqa: BLE001 - a watcher that ends would be blind, and nobody told
+            self._trouble(f"It cannot be looked what has appeared now: {type(error).__name__}: {error}")
+            return None
+        self._say(found)
+        return found
+
+    async def _remember(self, memory: Memory, found: News) -> None:
+        if found.told:
+            # Until then Airflow has stored the events: who dies before tells of them again, rather than never.
+            await asyncio.sleep(_STORED_AFTER)
+        try:
+            await memory.save(found.memory)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._trouble(
+                "It cannot be remembered what has been told, so that it will be told again:"
+                f" {type(error).__name__}: {error}"
+            )
+
+    def _look(self, hook: KognicHook) -> Seen:
+        with hook.client as client:
+            return look(client, self.dataset, Appears(self.event))
+
+    def _say(self, found: News) -> None:
+        if found.sentence != self._said:
+            logger.info("Watching: %s", found.sentence)
+            self._said = found.sentence
+
+    def _trouble(self, text: str) -> None:
+        """Say what is wrong, once as long as it stays the same."""
+        said = masked(text)
+        if said != self._said:
+            logger.warning("%s", said)
+            self._said = said
+
+    @property
+    def _key(self) -> str:
+        """The key of the memory: an asset may have several watchers."""
+        dataset = self.dataset.strip()
+        named = dataset.lower() if is_uuid(dataset) else dataset
+        about = json.dumps([self.event, named, self.kognic_conn_id]).encode()
+        return f"kognic.watch.{hashlib.sha256(about).hexdigest()[:24]}"
+
+
+# Seconds after which events that were yielded are in Airflow's database: the triggerer hands them over each second.
+_STORED_AFTER = 5.0

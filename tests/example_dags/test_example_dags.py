@@ -16,6 +16,7 @@ import pytest
 
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator, running_emulator
+from tests.conftest import write_dag
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 FILES = sorted(EXAMPLES.glob("*.py"))
@@ -371,16 +372,57 @@ def assert_bitmap_matches_its_ontology(document: dict[str, Any]) -> None:
     assert levels == set(openlabel["ontologies"]["0"]["classifications"])
 
 
-def events_in(*folders: str) -> Any:
-    """The events that started a run, as a task sees them."""
+def test_what_is_uploaded_is_evaluated_with_what_its_event_says(
+    run_dag: RunDag, kognic: Emulator, folder: Path
+) -> None:
+    """By hand, as `dag.test()` runs a Dag: the scenes from a param, the evaluation from the newest event."""
+    dags = dags_of("example_schedule_on_kognic.py")
+    write_dag(dags["kognic_evaluate"])  # only events of what somebody is scheduled on are kept by its alias
+    scenes = [demo.scene_uuid(number) for number in range(3)]
+
+    uploaded = run_dag(dags["kognic_predict_annotated"], connection=kognic, conf={"scenes": scenes})
+    evaluated = run_dag(dags["kognic_evaluate"], connection=kognic)
+
+    assert (uploaded.state, evaluated.state) == ("success", "success"), uploaded.output + evaluated.output
+    group = uploaded.xcom("create_group")
+    assert_once_a_scene(kognic, group, 3)
+    assert evaluated.xcom("evaluate", map_index=0) == group
+    assert "3 of stand-in predictions: https://app.kognic.com/dataset/" in evaluated.output
+
+
+def test_the_scenes_are_those_that_events_name_or_all_where_they_name_not_all(
+    airflow_database: Path,
+    kognic: Emulator,
+    connection_to: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_KOGNIC_DEFAULT", json.dumps(connection_to(kognic)))
+    scenes = dags_of("example_schedule_on_kognic.py")["kognic_predict_annotated"].get_task("scenes")
+    made = kognic.create_dataset("many", count=3, annotated=2)
+
+    def told(*named: str, all_of_them: bool) -> Any:
+        payload = {"dataset_uuid": made["uuid"], "scene_uuids": list(named), "named_all": all_of_them}
+        return events_of("kognic_demo_annotated", {"payload": payload})
+
+    assert scenes.python_callable(triggering_asset_events=told("b", "a", all_of_them=True)) == ["a", "b"]
+    annotated = sorted(made["scenes"][:2])
+    assert scenes.python_callable(triggering_asset_events=told("a", all_of_them=False)) == annotated
+    with pytest.raises(ValueError, match="param 'scenes'"):
+        scenes.python_callable(params={"scenes": []}, triggering_asset_events=events_in())
+
+
+def events_of(asset: str, *extras: dict[str, Any]) -> Any:
+    """The events of an asset that started a run, as a task sees them."""
     from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
 
-    asset = SimpleNamespace(name="kognic_predictions", uri="kognic_predictions")
-    events: Any = [
-        SimpleNamespace(asset=asset, source_aliases=[], extra={"dataset": "demo", "folder": folder})
-        for folder in folders
-    ]
+    named = SimpleNamespace(name=asset, uri=asset)
+    events: Any = [SimpleNamespace(asset=named, source_aliases=[], extra=extra) for extra in extras]
     return TriggeringAssetEventsAccessor.build(events)
+
+
+def events_in(*folders: str) -> Any:
+    """The events that started a run, as a task sees them."""
+    return events_of("kognic_predictions", *({"dataset": "demo", "folder": folder} for folder in folders))
 
 
 def make_pool(name: str, slots: int) -> None:

@@ -15,6 +15,7 @@ _GIVEN: dict[str, dict[str, Any]] = {
     "UploadPredictionsOperator": {"predictions": "/data", "predictions_group_uuid": GROUP},
 }
 _MAPPINGS: list[Any] = ["text", 3, [3], [{}], [{"a": "b"}], {"a": 3}, {None: None}, {"": "a"}, [], {}]
+_MANIFESTS: list[Any] = ["text", [], {"": 1}, {"a": float("nan")}, {"a": {"b": {1}}}, {"a": "x" * 3000}]
 _NEITHER = {"predictions": None, "manifest": None}
 ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "CreatePredictionsGroupOperator": [
@@ -25,6 +26,7 @@ ARGUMENTS: dict[str, list[dict[str, Any]]] = {
         {"class_mapping_overrides": {"a": "b"}},
         {"class_mapping": "from_predictions"},
         {"class_mapping": "from_predictions", "predictions": "/data", "manifest": "/data/m.csv"},
+        *({"run_manifest": value} for value in _MANIFESTS),
     ],
     "UploadPredictionsOperator": [
         _NEITHER,
@@ -43,6 +45,7 @@ ARGUMENTS: dict[str, list[dict[str, Any]]] = {
         *({"dry_run": value} for value in ("perhaps", 2, None)),
         *({"max_document_bytes": value} for value in (0, "1", True, 1 << 40)),
         *({"class_mapping": mapping} for mapping in _MAPPINGS),
+        *({"run_manifest": value} for value in _MANIFESTS),
     ],
 }
 # What only shows when the task runs.

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 PACKAGE = "airflow_provider_kognic"
 CLASSES = {
     "sensors.predictions": ["PredictionsGroupSensor", "DatasetScenesSensor"],
-    "triggers.predictions": ["PredictionsGroupTrigger", "DatasetScenesTrigger"],
+    "triggers.predictions": ["PredictionsGroupTrigger", "DatasetScenesTrigger", "DatasetEventTrigger"],
     "hooks.kognic": ["KognicHook"],
-    "links.kognic": ["KognicPredictionsGroupLink"],
+    "links.kognic": ["KognicPredictionsGroupLink", "KognicDatasetLink"],
     "emulator.testing": ["Emulator"],
 }
 FUNCTIONS = {
+    "assets.kognic": [
+        *("predictions_alias", "sanitize_uri", "create_asset", "convert_asset_to_openlineage"),
+        *("announce", "announce_sum"),
+    ],
     "core.openlabel": ["check"],
     "emulator.testing": ["running_emulator"],
     "summaries": ["summarise", "summary_of"],
@@ -166,7 +170,11 @@ def examples() -> dict[str, BaseException]:
 
 
 def _triggers() -> list[Any]:
-    from airflow_provider_kognic.triggers.predictions import DatasetScenesTrigger, PredictionsGroupTrigger
+    from airflow_provider_kognic.triggers.predictions import (
+        DatasetEventTrigger,
+        DatasetScenesTrigger,
+        PredictionsGroupTrigger,
+    )
 
     made = [
         PredictionsGroupTrigger(dataset=DATASET, name="a group"),
@@ -181,5 +189,6 @@ def _triggers() -> list[Any]:
             poke_interval=5.5,
             kognic_conn_id="another",
         ),
+        DatasetEventTrigger(dataset="a dataset", event="scenes_annotated"),
     ]
     return [one.serialize() for one in made]

@@ -656,7 +656,9 @@ def test_the_serialized_dag_names_the_link_and_keeps_the_templates(dag: "DAG") -
     (task,) = data["dag"]["tasks"]
     assert task["__var"]["predictions"] == "{{ ds }}"
     assert task["__var"]["_operator_extra_links"] == {
-        "Kognic predictions group": "kognic_predictions_group_link"
+        "Kognic predictions group": "kognic_predictions_group_link",
+        "Kognic dataset": "kognic_dataset_link",
     }
     back = serializer.from_dict(data)
-    assert list(back.task_dict["upload"].operator_extra_link_dict) == ["Kognic predictions group"]
+    links = back.task_dict["upload"].operator_extra_link_dict
+    assert set(links) == {"Kognic predictions group", "Kognic dataset"}

@@ -5,13 +5,15 @@ from datetime import timedelta
 from itertools import product
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset, AssetWatcher, task
 
+from airflow_provider_kognic.assets.kognic import predictions_alias
 from airflow_provider_kognic.operators.predictions import (
     CreatePredictionsGroupOperator,
     UploadPredictionsOperator,
 )
 from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor
+from airflow_provider_kognic.triggers.predictions import DatasetEventTrigger
 
 with DAG("wait_create_upload", schedule=None, default_args={"retries": 0}):
     group: Any = CreatePredictionsGroupOperator(
@@ -63,3 +65,63 @@ for executor, journal, timeout in product(EXECUTORS, JOURNALS, TIMEOUTS):
             retries=5,
             retry_delay=timedelta(seconds=1),
         )
+
+# What people do in Kognic starts a Dag, and what that uploads another one. The connection is made by the test, so
+# that nothing is asked of Kognic before.
+ANNOTATED = Asset(
+    "annotated",
+    watchers=[
+        AssetWatcher(
+            name="people",
+            trigger=DatasetEventTrigger(
+                dataset="watched", event="scenes_annotated", kognic_conn_id="watched", poke_interval=1
+            ),
+        )
+    ],
+)
+
+with DAG("on_annotated", schedule=[ANNOTATED], catchup=False, default_args={"retries": 0}):
+
+    @task
+    def predict(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
+        """One empty prediction for each scene that was annotated."""
+        told = [event.extra["payload"] for event in triggering_asset_events[ANNOTATED]]
+        content: Any = {"openlabel": {"metadata": {"schema_version": "1.0.0"}, "streams": {}, "objects": {}}}
+        content["openlabel"]["frames"] = {"0": {"frame_properties": {"timestamp": 0, "streams": {}}}}
+        scenes = [scene for payload in told for scene in payload["scene_uuids"]]
+        return [{"sceneUuid": scene, "openlabelContent": content} for scene in scenes]
+
+    rows: Any = predict()
+    made: Any = CreatePredictionsGroupOperator(
+        task_id="create", dataset="watched", name="{{ run_id }}", kognic_conn_id="watched"
+    )
+    made >> UploadPredictionsOperator(
+        task_id="upload",
+        dataset="watched",
+        predictions=rows,
+        predictions_group_uuid=made.output,
+        kognic_conn_id="watched",
+        outlets=[Asset("uploaded")],
+    )
+
+with DAG("on_uploaded", schedule=[Asset("uploaded")], catchup=False):
+
+    @task
+    def seen(triggering_asset_events: Any = None) -> Any:
+        """Return what the events told."""
+        return [event.extra for event in triggering_asset_events[Asset("uploaded")]]
+
+    seen()
+
+with DAG("on_the_alias", schedule=[predictions_alias("watched")], catchup=False):
+
+    @task(inlets=[predictions_alias("watched")])
+    def resolved(triggering_asset_events: Any = None, inlet_events: Any = None) -> Any:
+        """Return which assets the events were of: those that started this run, and those of the alias so far."""
+        alias = predictions_alias("watched")
+        return [
+            [event.asset.uri for event in events]
+            for events in (triggering_asset_events.get(alias, []), inlet_events[alias])
+        ]
+
+    resolved()

@@ -44,7 +44,10 @@ def test_sensor_group_and_upload_run_and_the_wait_survives_a_new_triggerer(
     page = f"https://app.kognic.com/dataset/{dataset['uuid']}/predictions/{group}"
     for task in ("create", "upload"):
         links = airflow.get(f"{run}/taskInstances/{task}/links")["extra_links"]
-        assert links == {"Kognic predictions group": page}
+        dataset_page = page.partition("/predictions/")[0]
+        assert links == {"Kognic predictions group": page, "Kognic dataset": dataset_page}
+    links = airflow.get(f"{run}/taskInstances/wait/links")["extra_links"]
+    assert links == {"Kognic dataset": page.partition("/predictions/")[0]}
 
 
 @pytest.mark.parametrize("way", ["marked failed", "SIGTERM"])

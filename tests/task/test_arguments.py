@@ -60,6 +60,7 @@ def test_the_record_of_the_defaults() -> None:
         report=None,
         scene_names=SceneNames.UUID,
         scene_cache=None,
+        run_manifest=None,
     )
 
 

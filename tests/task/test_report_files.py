@@ -97,7 +97,7 @@ def test_the_first_thing_that_goes_wrong_is_logged_once_and_said_in_the_end(
 def test_receipts_that_cannot_be_written_say_why_and_raise_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
-    def write(_: Receipts) -> int:
+    def write(*_: object) -> int:
         raise error
 
     monkeypatch.setattr(Receipts, "write", write)

@@ -24,6 +24,7 @@ DEFAULT_AUTH_HOST = "https://auth.app.kognic.com"
 DEFAULT_APP_URL = "https://app.kognic.com"
 DEFAULT_TIMEOUT = 60.0
 
+_DATASET, _GROUP = "{dataset_uuid}", "{predictions_group_uuid}"
 _PLACEHOLDER = re.compile(r"\{(?:dataset_uuid|predictions_group_uuid)\}")
 
 Credentials = tuple[str, str] | Mapping[str, Any] | str | None
@@ -197,14 +198,23 @@ class Settings:
         Kognic's documentation says that the uuid of a dataset follows `dataset/` in the app's URL and that of a
         predictions group `predictions/`; the whole path is an assumption, which a template in `app_url` replaces.
         """
-        template = self.app_url
-        if "{" not in template:
-            template += "/dataset/{dataset_uuid}/predictions/{predictions_group_uuid}"
-        if dataset_uuid is None and "{dataset_uuid}" in template:
-            return None
-        return template.replace("{dataset_uuid}", dataset_uuid or "").replace(
-            "{predictions_group_uuid}", predictions_group_uuid
+        template = (
+            self.app_url if "{" in self.app_url else f"{self.app_url}/dataset/{_DATASET}/predictions/{_GROUP}"
         )
+        if dataset_uuid is None and _DATASET in template:
+            return None
+        return template.replace(_DATASET, dataset_uuid or "").replace(_GROUP, predictions_group_uuid)
+
+    def dataset_page(self, dataset_uuid: str) -> str | None:
+        """Return the URL of a dataset in the web app, or None where the connection's template does not tell it.
+
+        It is the page of a predictions group up to the dataset's uuid, see `predictions_group_page`: of a template
+        in which the group stands before the dataset, or no dataset, that is none.
+        """
+        if "{" not in self.app_url:
+            return f"{self.app_url}/dataset/{dataset_uuid}"
+        before, found, _ = self.app_url.partition(_DATASET)
+        return f"{before}{dataset_uuid}" if found and _GROUP not in before else None
 
 
 def _host_of(base_url: str) -> str:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import time
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicStoppedError
 from airflow_provider_kognic.core.groups.intent import Forgets, Intent
 from airflow_provider_kognic.core.groups.lookup import find_group, uuids_of
+from airflow_provider_kognic.core.identity.run_manifest import described, differing
 from airflow_provider_kognic.core.retries import Verdict, verdict
-from airflow_provider_kognic.core.texts import brief
+from airflow_provider_kognic.core.texts import brief, printable
 from airflow_provider_kognic.core.values import check_choice
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def ensure_predictions_group(
     description: str | None = None,
     class_mapping: Sequence[Mapping[str, str]] | None = None,
     if_exists: IfExists | str = IfExists.REUSE,
+    run_manifest: Mapping[str, Any] | None = None,
     memory: GroupMemory | None = None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> str:
@@ -78,6 +80,8 @@ def ensure_predictions_group(
         description: Text for people, where the group is created.
         class_mapping: The API's rows, where the group is created.
         if_exists: What to do about groups of that name: `reuse` the one there is, `fail`, or `create` another.
+        run_manifest: Who makes the predictions, see `identity.run_manifest`: it goes below the description, and is
+            held against that of a group that is there. None for nothing of it.
         memory: Remembers across attempts; None for no memory.
         sleep: Waits that many seconds; a test may shorten it.
 
@@ -90,29 +94,38 @@ def ensure_predictions_group(
     if not name.strip():
         raise KognicInputError("the name of the predictions group is empty.")
     intent = Intent(memory or Forgets(), client.settings.host, dataset_uuid, name)
-    if (made := _made_earlier(client, intent, class_mapping, sleep)) is not None:
+    wanted = _Wanted(name, class_mapping, run_manifest)
+    if (made := _made_earlier(client, intent, wanted, sleep)) is not None:
         return made
     if not intent.open:
         before = client.find_predictions_groups(dataset_uuid, name)
         if before and policy.fails:
             raise KognicInputError(f"there already is a predictions group {brief(name)}: {uuids_of(before)}.")
         if before and policy.takes_what_is_there:
-            return _the_only(before, name, class_mapping)
+            return _the_only(before, wanted)
         intent.begin(group.uuid for group in before)
-    return _create(client, intent, description, class_mapping, sleep)
+    return _create(client, intent, described(description, run_manifest), wanted, sleep)
+
+
+class _Wanted(NamedTuple):
+    """What a group is to be: that of one that is there is looked at, and never changed."""
+
+    name: str
+    class_mapping: Sequence[Mapping[str, str]] | None
+    run_manifest: Mapping[str, Any] | None
 
 
 def _made_earlier(
     client: KognicClient,
     intent: Intent,
-    class_mapping: Sequence[Mapping[str, str]] | None,
+    wanted: _Wanted,
     sleep: Callable[[float], object],
 ) -> str | None:
     """Return the group that an earlier attempt created, or None where it created none or it is gone."""
     if intent.created is not None:
         if (kept := find_group(client, intent.dataset_uuid, intent.created)) is not None:
             logger.info("An earlier attempt of this task created the predictions group.")
-            return _the_only([kept], intent.name, class_mapping)
+            return _the_only([kept], wanted)
         logger.warning(
             "The predictions group %s, which an earlier attempt of this task created, is gone: somebody deleted it."
             " Starting anew.",
@@ -128,7 +141,7 @@ def _made_earlier(
             lambda: client.find_predictions_groups(intent.dataset_uuid, intent.name), intent.before, sleep
         )
         if new:
-            return intent.succeed(_the_only(new, intent.name, class_mapping))
+            return intent.succeed(_the_only(new, wanted))
     return None
 
 
@@ -136,14 +149,14 @@ def _create(
     client: KognicClient,
     intent: Intent,
     description: str | None,
-    class_mapping: Sequence[Mapping[str, str]] | None,
+    wanted: _Wanted,
     sleep: Callable[[float], object],
 ) -> str:
     """Create a group whose intent is noted, and return its uuid."""
     dataset_uuid, name = intent.dataset_uuid, intent.name
     for post in range(1, _POSTS + 1):
         try:
-            uuid = client.create_predictions_group(dataset_uuid, name, description, class_mapping)
+            uuid = client.create_predictions_group(dataset_uuid, name, description, wanted.class_mapping)
         except KognicError as error:
             decided = verdict(error)
             if not decided.doubts:
@@ -154,7 +167,7 @@ def _create(
             logger.warning("Whether the group %r was created is unknown (%s); looking for it.", name, error)
             new, listed = _appeared(lambda: _look(client, dataset_uuid, name), intent.before, sleep)
             if new:
-                return intent.succeed(_the_only(new, name, class_mapping))
+                return intent.succeed(_the_only(new, wanted))
             if post == _POSTS or not listed or decided is Verdict.STOP_IN_DOUBT:
                 raise
         else:
@@ -193,9 +206,8 @@ def _look(client: KognicClient, dataset_uuid: str, name: str) -> list[Prediction
         return None
 
 
-def _the_only(
-    groups: Sequence[PredictionsGroup], name: str, mapping: Sequence[Mapping[str, str]] | None
-) -> str:
+def _the_only(groups: Sequence[PredictionsGroup], wanted: _Wanted) -> str:
+    name, mapping = wanted.name, wanted.class_mapping
     if len(groups) > 1:
         raise KognicInputError(
             f"{len(groups)} predictions groups are named {brief(name)}: {uuids_of(groups)}. Name the one you mean"
@@ -209,5 +221,21 @@ def _the_only(
             group.uuid,
             shown,
         )
+    if wanted.run_manifest is not None:
+        _hold_against(wanted.run_manifest, group)
     logger.info("Using predictions group %r: %s", name, group.uuid)
     return group.uuid
+
+
+def _hold_against(manifest: Mapping[str, Any], group: PredictionsGroup) -> None:
+    """Say in which fields a manifest is another than that in the description of a group."""
+    names = differing(manifest, group.description)
+    if names is None:
+        logger.info("Predictions group %s shows no run manifest in its description.", group.uuid)
+    elif names:
+        logger.warning(
+            "Predictions group %s was made with another run manifest, which it keeps. What differs: %s. Predictions"
+            " of two runs in one group cannot be told apart in Kognic.",
+            group.uuid,
+            ", ".join(map(printable, names)),
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from airflow_provider_kognic.core.errors import (
@@ -47,6 +47,10 @@ class Look(NamedTuple):
 class Question(Protocol):
     """What is asked again and again."""
 
+    @property
+    def found_datasets(self) -> list[str]:
+        """The uuid of the dataset that the last look found, for a link to it."""
+
     def look(self, client: KognicClient) -> Look:
         """Ask the API once; raises KognicError."""
 
@@ -60,6 +64,9 @@ class PredictionsGroupQuestion:
         name: The group's name, or None.
         predictions_group_uuid: The group's uuid, or None; exactly one of the two.
 
+    Attributes:
+        found_datasets: See `Question`.
+
     Raises:
         KognicInputError: Not exactly one of the two is given, or the uuid is none.
     """
@@ -67,6 +74,7 @@ class PredictionsGroupQuestion:
     dataset: str
     name: str | None = None
     predictions_group_uuid: str | None = None
+    found_datasets: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if (self.name is None) == (self.predictions_group_uuid is None):
@@ -87,6 +95,7 @@ class PredictionsGroupQuestion:
             KognicError: The API cannot be reached or refuses.
         """
         dataset = client.get_dataset(self.dataset)
+        self.found_datasets[:] = [dataset.uuid]
         groups = client.list_predictions_groups(dataset.uuid)
         if self.name is not None:
             named = of_name(groups, self.name)
@@ -115,6 +124,9 @@ class DatasetScenesQuestion:
         scene_uuids: The scenes that are waited for; empty for any.
         min_count: How many of them (of all scenes, if none are named) suffice; None for all of them, or one.
 
+    Attributes:
+        found_datasets: See `Question`.
+
     Raises:
         KognicInputError: A scene is no uuid, or `min_count` is out of range.
     """
@@ -122,6 +134,7 @@ class DatasetScenesQuestion:
     dataset: str
     scene_uuids: Sequence[str] = ()
     min_count: int | None = None
+    found_datasets: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         scenes = tuple(dict.fromkeys(parse_uuid(scene, "scene") for scene in self.scene_uuids))
@@ -146,6 +159,7 @@ class DatasetScenesQuestion:
             KognicError: The API cannot be reached or refuses.
         """
         dataset = client.get_dataset(self.dataset)
+        self.found_datasets[:] = [dataset.uuid]
         wanted = set(self.scene_uuids)
         needed = self.min_count or len(wanted) or 1
         found: set[str] = set()

@@ -1,7 +1,7 @@
 """Receipts: a row about each prediction of a source, what an upload did about it; and the rows of what failed.
 
 `r.jsonl` has all, `r.failed.jsonl` beside it what is neither created nor skipped. The latter is a manifest: each
-row says by its `source` where its document is.
+row says by its `source` where its document is. Where there is a run manifest, it is the first line of both.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.identity.run_manifest import common, head, head_of, is_head
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.reporting.events import Settled
 from airflow_provider_kognic.core.reporting.rows_file import RowsFile, beside, check_place
@@ -18,7 +19,7 @@ from airflow_provider_kognic.core.stores.asking import Asking
 from airflow_provider_kognic.core.stores.patience import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -77,8 +78,11 @@ class Receipts:
             if event.result.outcome not in _FINE:
                 self._failed.add(row)
 
-    def write(self) -> int:
+    def write(self, manifest: Mapping[str, Any] | None = None) -> int:
         """Write both files; one without rows, too, as it may replace one of an earlier attempt.
+
+        Args:
+            manifest: The run manifest that stands in their head; None for no head.
 
         Returns:
             How many predictions have a row.
@@ -87,8 +91,8 @@ class Receipts:
             KognicInputError: They cannot be written.
             KognicStoreError: The store did not answer, or its credentials have expired.
         """
-        count = self._all.write()
-        self._failed.write()
+        count = self._all.write(head(manifest))
+        self._failed.write(head(manifest))
         return count
 
     def _row(self, result: Result) -> dict[str, Any]:
@@ -109,6 +113,8 @@ class Receipts:
 def join(parts: Sequence[StoredPath], path: StoredPath, *, outage_timeout: float = 0.0) -> int:
     """Write the receipts of several uploads into one file, and beside it the rows of what failed in any.
 
+    What their run manifests agree on, where all have one, is the run manifest of all.
+
     Args:
         parts: The files of receipts, in the order in which their rows are to stand.
         path: Where to, `....jsonl`.
@@ -124,25 +130,32 @@ def join(parts: Sequence[StoredPath], path: StoredPath, *, outage_timeout: float
     asking, patience = Asking(outage_timeout), Patience(outage_timeout)
     whole = RowsFile(path, "receipts", asking)
     failed = RowsFile(beside(path, "failed.jsonl", argument="receipts"), "receipts", asking)
+    manifests: list[dict[str, Any]] = []
     try:
         for part in parts:
-            for row in _rows_of(part, patience):
+            for row in _rows_of(part, patience, manifests.append):
                 whole.add(row)
                 if row["outcome"] not in _FINE_TEXTS:
                     failed.add(row)
-        count = whole.write()
-        failed.write()
+        line = head(common(manifests)) if len(manifests) == len(parts) > 0 else b""
+        count = whole.write(line)
+        failed.write(line)
     finally:
         whole.close()
         failed.close()
     return count
 
 
-def _rows_of(part: StoredPath, patience: Patience) -> Iterator[dict[str, Any]]:
+def _rows_of(
+    part: StoredPath, patience: Patience, with_manifest: Callable[[dict[str, Any]], None]
+) -> Iterator[dict[str, Any]]:
     readable: Any = part
     with Pinned(readable, patience).opened() as file:
         for number, line in enumerate(file, start=1):
             try:
+                if number == 1 and is_head(line):
+                    with_manifest(head_of(line))
+                    continue
                 row = json.loads(line)
                 _ = row["outcome"]
             except (ValueError, TypeError, KeyError, RecursionError) as error:

@@ -59,8 +59,11 @@ class RowsFile:
             self._rows.write(line)
             self._count += 1
 
-    def write(self) -> int:
+    def write(self, head: bytes = b"") -> int:
         """Write all rows so far, and return how many; none, too, as the file may be one of an earlier attempt.
+
+        Args:
+            head: What stands before them: whole lines.
 
         Raises:
             KognicInputError: They cannot be written.
@@ -69,14 +72,14 @@ class RowsFile:
 
         def replace() -> None:
             # Each try reads for itself: one that hangs may go on.
-            with io.BufferedReader(_FirstBytes(rows, size)) as content:
+            with io.BufferedReader(_FirstBytes(rows, size, head)) as content:
                 stores.replace(self.path, content)
 
         with refused_writes(self._what, self.path):
             with self._lock:
                 count, size, rows = self._count, self._rows.tell(), self._rows
                 rows.flush()
-            put(self.path, replace, self._asking, size=size)
+            put(self.path, replace, self._asking, size=len(head) + size)
             return count
 
     def close(self) -> None:
@@ -86,10 +89,11 @@ class RowsFile:
 
 
 class _FirstBytes(io.RawIOBase):
-    """Reads so many first bytes of a file of this machine, with a place and a descriptor of its own."""
+    """Reads a head, and so many first bytes of a file of this machine, with a place and a descriptor of its own."""
 
-    def __init__(self, file: IO[bytes], size: int) -> None:
+    def __init__(self, file: IO[bytes], size: int, head: bytes = b"") -> None:
         super().__init__()
+        self._head = head
         self._size = size
         self._descriptor = os.dup(file.fileno())
         self._at = 0
@@ -98,6 +102,10 @@ class _FirstBytes(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if self._head:
+            first, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+            buffer[: len(first)] = first
+            return len(first)
         data = os.pread(self._descriptor, min(len(buffer), self._size - self._at), self._at)
         buffer[: len(data)] = data
         self._at += len(data)

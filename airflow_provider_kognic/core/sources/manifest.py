@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core.errors import KognicInputError, KognicStoreError
 from airflow_provider_kognic.core.files import told_size
 from airflow_provider_kognic.core.hosts import is_same_host
+from airflow_provider_kognic.core.identity.run_manifest import is_head
 from airflow_provider_kognic.core.masking import is_masked, masked_as
 from airflow_provider_kognic.core.models import Prediction, Refused, Result
 from airflow_provider_kognic.core.reasons import Reason
@@ -264,7 +265,8 @@ def _rows_of(path: PathLike, pinned: Pinned) -> Iterator[tuple[int, Any]]:
     with pinned.opened() as file:
         text = _lines_of(path, io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
         try:
-            blank, start = next(((n, line) for n, line in enumerate(text) if line.strip()), (0, ""))
+            first = ((n, line) for n, line in enumerate(text) if line.strip() and not is_head(line))
+            blank, start = next(first, (0, ""))
             lines = itertools.chain([start], text)
             if not start and is_json_lines(path):
                 return  # JSON lines have no header: these are the receipts of an upload in which nothing failed

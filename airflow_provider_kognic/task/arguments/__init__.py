@@ -20,7 +20,7 @@ from airflow_provider_kognic.core.options import MaxFailures, UploadOptions
 from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.validation.class_mapping import class_mapping_rows
 from airflow_provider_kognic.core.values import check_choice, check_flag
-from airflow_provider_kognic.task.arguments import model_results
+from airflow_provider_kognic.task.arguments import model_results, run_manifest
 from airflow_provider_kognic.task.arguments.classes import (
     FROM_PREDICTIONS,
     check_class_mapping_goes_with,
@@ -73,6 +73,7 @@ class UploadArguments:
         report: The path of a dry run's report, or None.
         scene_names: What the predictions are named by.
         scene_cache: A folder that keeps what is known of scenes, None for one beside the journal, False for none.
+        run_manifest: Who made the predictions, as it was given; None for nothing of it.
     """
 
     group: str
@@ -91,6 +92,7 @@ class UploadArguments:
     report: Any
     scene_names: SceneNames
     scene_cache: Any
+    run_manifest: dict[str, Any] | None
 
     @staticmethod
     def check_parsed(operator: Any) -> None:
@@ -106,6 +108,7 @@ class UploadArguments:
         for name, check in _CHECKS.items():
             if is_known(operator, name):
                 check(getattr(operator, name))
+        run_manifest.check_parsed(operator)
         model_results.check_parsed(operator, partial(is_known, operator))
         if (operator.predictions is None) == (operator.manifest is None):
             given = "neither is" if operator.predictions is None else "both are"
@@ -148,6 +151,7 @@ class UploadArguments:
             report=checked("report", used=dry_run),
             scene_names=checked("scene_names"),
             scene_cache=checked("scene_cache"),
+            run_manifest=run_manifest.manifest_of(operator),
         )
 
 
@@ -169,6 +173,7 @@ class GroupArguments:
         formats: What the predictions are, and how they are read.
         overrides: Rows that replace some of the mapping that is made, or None.
         if_exists: What to do about groups of that name.
+        run_manifest: Who makes the predictions, as it was given; None for nothing of it.
     """
 
     dataset: str
@@ -183,6 +188,7 @@ class GroupArguments:
     formats: FormatOptions
     overrides: Rows | None
     if_exists: IfExists
+    run_manifest: dict[str, Any] | None
 
     @staticmethod
     def check_parsed(operator: Any) -> None:
@@ -191,6 +197,7 @@ class GroupArguments:
             check_choice(operator.if_exists, "if_exists", IfExists)
         if is_known(operator, "class_mapping_agreed"):
             Agreed.parse(operator.class_mapping_agreed, "class_mapping_agreed")
+        run_manifest.check_parsed(operator)
         model_results.check_parsed(operator, partial(is_known, operator))
         if is_known(operator, "class_mapping"):
             check_class_mapping_goes_with(operator)
@@ -221,6 +228,7 @@ class GroupArguments:
             formats=model_results.options_of(operator),
             overrides=check_class_mapping(operator.class_mapping_overrides or None),
             if_exists=check_choice(operator.if_exists, "if_exists", IfExists),
+            run_manifest=run_manifest.manifest_of(operator),
         )
 
 

@@ -1,6 +1,5 @@
 from airflow_provider_kognic.core.models import Outcome, Result, Summary
-from airflow_provider_kognic.core.reporting.report import Report
-from airflow_provider_kognic.core.reporting.table import failure_table
+from airflow_provider_kognic.core.reporting.report import Report, failure_table
 
 GROUP = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
 SCENE = "0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1a01"
