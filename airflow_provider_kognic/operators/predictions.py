@@ -24,6 +24,7 @@ from airflow_provider_kognic.task.arguments.rendering import (
     templates_of,
 )
 from airflow_provider_kognic.task.failures import exception_for, exception_of
+from airflow_provider_kognic.task.observing.lineage import TellsLineage
 from airflow_provider_kognic.task.telling.links import LINKS, TaskLinks
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.task.summary import TaskSummary
 
 
-class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
+class CreatePredictionsGroupOperator(HidesSecrets, TellsLineage, BaseOperator):
     """Makes sure of a predictions group in a dataset and returns its uuid.
 
     A create whose answer was lost is settled by listing the groups by name, before anything is sent again. On
@@ -163,10 +164,12 @@ class CreatePredictionsGroupOperator(HidesSecrets, BaseOperator):
             again = error.method == "GET" or is_idempotent(self.if_exists, memory)
             raise exception_for(self, error, idempotent=again) from error
         announce_group(self, context, hook.settings, ensured)
+        made = {"predictions_group_uuid": ensured.uuid, "dataset_uuid": ensured.dataset.uuid}
+        self.lineage_is(hook.settings.host, {**made, "predictions_group": arguments.name})
         return ensured.uuid
 
 
-class UploadPredictionsOperator(HidesSecrets, BaseOperator):
+class UploadPredictionsOperator(HidesSecrets, TellsLineage, BaseOperator):
     """Uploads predictions, one OpenLABEL document a scene, into a predictions group.
 
     Each prediction is sent once, unless it was certainly not executed, and each gets one outcome: `created`,
@@ -416,8 +419,9 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
     def _upload(
         self, context: Context, hook: KognicHook, deadline: Deadline, summary: TaskSummary, live: Live
     ) -> dict[str, Any]:
+        from airflow_provider_kognic.task.observing.metrics import counted
         from airflow_provider_kognic.task.telling.announcing import announce_upload
-        from airflow_provider_kognic.task.upload_job import prepare
+        from airflow_provider_kognic.task.uploading.preparing import prepare
 
         try:
             check_rendered(self, self._templates)
@@ -426,7 +430,8 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
             arguments = UploadArguments.of(self, max_connections=hook.settings.max_connections)
             job = prepare(arguments, hook, context, deadline.stop, summary, look=deadline.look)
             live.begin(job.source.total, dry_run=arguments.dry_run)
-            ended = job.run(deadline, [live.account])
+            with counted(context) as metrics:
+                ended = job.run(deadline, [live.account, metrics])
         except KognicError as error:
             told = summary.leave_without_counts(error)
             timed_out = deadline.has_passed
@@ -436,6 +441,7 @@ class UploadPredictionsOperator(HidesSecrets, BaseOperator):
             raise
         told = summary.leave(ended)
         live.end(ended)
+        self.lineage_is(hook.settings.host, told, [self.predictions, self.manifest])
         if ended.failure is None:
             announce_upload(self, context, hook.settings, told)
             return told

@@ -1,6 +1,6 @@
 """What needs Airflow while a task runs: what happens between an operator's arguments and what its task ends with.
 
-An operator's arguments come in (`arguments`: what they may be, templates and all) and become an `upload_job` or a
+An operator's arguments come in (`arguments`: what they may be, templates and all) and become an `uploading` or a
 `group_job`: text becomes paths and sources (`paths`), a journal is chosen (`journals`; `state_store` keeps one in
 Airflow), a contract says what of the API is optional (`contracts`), what is asked of the input API is put together
 (`scenes`), receipts and a dry run's report become files (`report_files`), `deadline` asks for an end in time. What

@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_kognic.core.stores import asking, limited
 from airflow_provider_kognic.core.upload.stop import DRAIN
 from airflow_provider_kognic.emulator.testing import Emulator
-from airflow_provider_kognic.task import upload_job
+from airflow_provider_kognic.task.uploading import job
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags" / "example_kubernetes.py"
 MIB = 1 << 20
@@ -110,7 +110,7 @@ def test_the_grace_period_is_longer_than_an_upload_takes_to_end(airflow_database
 
     granted = made_pod(override)["spec"]["terminationGracePeriodSeconds"]
 
-    hanging = JOURNAL_CALLS * max(asking._GRACE, limited._GRACE) + RECEIPT_FILES * upload_job._LAST_WRITE
+    hanging = JOURNAL_CALLS * max(asking._GRACE, limited._GRACE) + RECEIPT_FILES * job._LAST_WRITE
     assert 2 * (DRAIN + hanging) <= granted == example()["GRACE_SECONDS"]
 
 

@@ -15,7 +15,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
-from airflow_provider_kognic.task import upload_job
+from airflow_provider_kognic.task.uploading import preparing
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -364,13 +364,13 @@ def test_a_dry_run_that_is_killed_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """SIGTERM comes while the group is looked for: nothing was sent, and a retry may do it again."""
-    prepare = upload_job.prepare
+    prepare = preparing.prepare
 
     def killed(*args: Any, **given: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
         return prepare(*args, **given)
 
-    monkeypatch.setattr(upload_job, "prepare", killed)
+    monkeypatch.setattr(preparing, "prepare", killed)
     upload(dag, group, predictions=str(write_predictions(50)), dry_run=True, retries=0)
 
     previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -174,7 +174,7 @@ def test_a_task_that_is_stopped_while_its_source_is_listed_says_that_it_was_stop
     from airflow_provider_kognic.core.upload.stop import Stop
     from airflow_provider_kognic.task.arguments import UploadArguments
     from airflow_provider_kognic.task.summary import TaskSummary
-    from airflow_provider_kognic.task.upload_job import prepare
+    from airflow_provider_kognic.task.uploading.preparing import prepare
 
     put(s3, f"day/{SCENES[0]}.json")
     monkeypatch.setenv("AIRFLOW_CONN_KOGNIC_DEFAULT", connection_json(server))

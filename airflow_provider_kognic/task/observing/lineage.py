@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from airflow_provider_kognic.core.masking import masked
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.providers.openlineage.extractors import OperatorLineage
 
 KOGNIC = "kognic"
@@ -21,70 +23,52 @@ KOGNIC = "kognic"
 class TellsLineage:
     """Gives an operator what the OpenLineage provider asks for; its `execute` says what it has found."""
 
-    _found: dict[str, Any] | None = None
+    _lineage: tuple[str, dict[str, Any], Sequence[Any]] | None = None
 
-    def lineage_is(
-        self, host: str | None, summary: dict[str, Any], *, sent: bool, sources: tuple[Any, ...] = ()
-    ) -> None:
+    def lineage_is(self, host: str, told: dict[str, Any], sources: Sequence[Any] = ()) -> None:
         """Note what became of the task.
 
         Args:
-            host: The API's host; None where it is not known.
-            summary: What the task left.
-            sent: Whether anything may have been sent; a dry run has inputs only.
-            sources: Where the predictions came from.
+            host: The API's host.
+            told: The group and its dataset, and as in a summary what was uploaded; that of a dry run has no output.
+            sources: Where predictions came from: paths and URLs, or whatever was given in their place.
         """
-        self._found = {"host": host, "summary": summary, "sent": sent, "sources": sources}
+        self._lineage = (host, told, sources)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:  # noqa: ARG002
         """Return the source as the input, and the predictions group as the output."""
-        if self._found is None:
+        if self._lineage is None:
             return None
-        return lineage_of(**self._found)
+        from airflow.providers.common.compat.openlineage.facet import Dataset
+        from airflow.providers.openlineage.extractors import OperatorLineage
+
+        host, told, sources = self._lineage
+        names = filter(None, map(source_name, sources))
+        inputs = [Dataset(namespace=namespace, name=name) for namespace, name in names]
+        return OperatorLineage(inputs=inputs, outputs=_outputs(host, told))
 
     def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage | None:
         """Return the same of a task that failed: some may be there all the same."""
         return self.get_openlineage_facets_on_complete(task_instance)
 
 
-def lineage_of(
-    host: str | None, summary: dict[str, Any], *, sent: bool, sources: tuple[Any, ...]
-) -> OperatorLineage:
-    """Return what a task read and where it put it.
-
-    Args:
-        host: The API's host.
-        summary: What the task left.
-        sent: Whether anything may have been sent.
-        sources: Paths and URLs, or whatever was given in their place.
-    """
+def _outputs(host: str, told: dict[str, Any]) -> list[Any]:
     from airflow.providers.common.compat.openlineage.facet import (
-        Dataset,
         DocumentationDatasetFacet,
         OutputDataset,
         OutputStatisticsOutputDatasetFacet,
     )
-    from airflow.providers.openlineage.extractors import OperatorLineage
 
-    inputs = [Dataset(namespace, name) for namespace, name in filter(None, map(source_name, sources))]
-    outputs = []
-    group = summary.get("predictions_group_uuid")
-    if sent and host and group:
-        namespace, name = group_name(host, summary.get("dataset_uuid"), group)
-        about = summary.get("predictions_group")
-        outputs.append(
-            OutputDataset(
-                namespace,
-                name,
-                facets={"documentation": DocumentationDatasetFacet(description=about)} if about else {},
-                outputFacets={
-                    "outputStatistics": OutputStatisticsOutputDatasetFacet(
-                        rowCount=summary.get("uploaded", 0)
-                    )
-                },
-            )
-        )
-    return OperatorLineage(inputs=inputs, outputs=outputs)
+    group = told.get("predictions_group_uuid")
+    if told.get("dry_run") or not group:
+        return []
+    namespace, name = group_name(host, told.get("dataset_uuid"), group)
+    about, created = told.get("predictions_group"), told.get("uploaded")
+    facets = {"documentation": DocumentationDatasetFacet(description=about)} if about else {}
+    counts = (
+        {} if created is None else {"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=created)}
+    )
+    return [OutputDataset(namespace=namespace, name=name, facets=facets, outputFacets=counts)]
 
 
 def group_name(host: str, dataset_uuid: str | None, group: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from airflow_provider_kognic.core.errors import KognicRateLimitError
 from airflow_provider_kognic.core.reporting.events import Answered, Held, Retried, Sent, Settled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_kognic.core.reporting.events import Event
@@ -43,6 +46,20 @@ TIMINGS = {
     "request.duration": "from sending a prediction to its answer: the mean of each second",
     "upload.duration": "a whole upload, from the journal's opening to its end",
 }
+
+
+@contextmanager
+def counted(context: Context) -> Iterator[Metrics]:
+    """Count an upload: what is yielded is an observer; in the end, what is left is reported.
+
+    Args:
+        context: The task's.
+    """
+    metrics = Metrics(context)
+    try:
+        yield metrics
+    finally:
+        metrics.close()
 
 
 class Metrics:

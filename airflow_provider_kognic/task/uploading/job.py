@@ -8,50 +8,40 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout
-
-from airflow_provider_kognic.core.errors import KognicInputError, KognicStoppedError, KognicStoreError
+from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.reporting.conversions import Conversions
 from airflow_provider_kognic.core.reporting.judgement import ALLOW_EMPTY, NO_PREDICTIONS, Failure, judge
 from airflow_provider_kognic.core.reporting.observers import Together
+from airflow_provider_kognic.core.reporting.report import failure_table
 from airflow_provider_kognic.core.reporting.source_digest import SourceDigest
 from airflow_provider_kognic.core.sources.base import nothing_in
-from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
 from airflow_provider_kognic.core.stores.asking import Asking
-from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.texts import printable, sentence
 from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.core.upload.dry_run import make_plan
-from airflow_provider_kognic.core.validation.class_coverage import class_coverage
-from airflow_provider_kognic.core.validation.dataset import DatasetCheck
-from airflow_provider_kognic.core.validation.scenes import AnnotatedScenes
-from airflow_provider_kognic.task.contracts import switched
 from airflow_provider_kognic.task.failures import Ended
-from airflow_provider_kognic.task.journals import choose_journal
-from airflow_provider_kognic.task.paths import is_yielded, shown, source_key, to_shard, to_source
+from airflow_provider_kognic.task.observing.phases import phase
+from airflow_provider_kognic.task.paths import is_yielded, shown, to_shard
 from airflow_provider_kognic.task.report_files import TaskPlanReport, TaskReceipts
-from airflow_provider_kognic.task.scenes import SceneQuestions
-from airflow_provider_kognic.task.telling.manifests import completed, with_digest
+from airflow_provider_kognic.task.telling.manifests import with_digest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_kognic.core.api.dataset_api.records import PredictionsGroup
     from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.journal.facade import Journal
     from airflow_provider_kognic.core.reporting.events import Observer
     from airflow_provider_kognic.core.reporting.plan import Plan
     from airflow_provider_kognic.core.reporting.report import Report
     from airflow_provider_kognic.core.sources.base import Source
-    from airflow_provider_kognic.core.upload.stop import Stop
+    from airflow_provider_kognic.core.stores.patience import Patience
+    from airflow_provider_kognic.core.validation.dataset import DatasetCheck
     from airflow_provider_kognic.hooks.kognic import KognicHook
     from airflow_provider_kognic.task.arguments import UploadArguments
     from airflow_provider_kognic.task.deadline import Deadline
-    from airflow_provider_kognic.task.summary import TaskSummary
+    from airflow_provider_kognic.task.scenes import SceneQuestions
 
 logger = logging.getLogger(__name__)
 
@@ -109,12 +99,16 @@ class UploadJob:
         with TaskReceipts(
             asked.receipts, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
         ) as receipts:
-            report = asyncio.run(self._send(Together(receipts, digest, *observers), deadline))
-            manifest = with_digest(self.manifest, digest.text(report.summary.total))
-            self.questions.flush()
-            # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
-            unwritten = receipts.write(report.summary.total - max(0, report.uncounted), manifest)
-            path, failed = (receipts.path, receipts.failed) if unwritten is None else (None, None)
+            with phase("upload", "Upload") as span:
+                report = asyncio.run(self._send(Together(receipts, digest, *observers), deadline))
+                span.knows(**report.summary.to_dict())
+            with phase("summary", "Summary"):
+                manifest = with_digest(self.manifest, digest.text(report.summary.total))
+                self.questions.flush()
+                # Also when it failed, but not when it did not begin: then those of an earlier try are still true.
+                unwritten = receipts.write(report.summary.total - max(0, report.uncounted), manifest)
+                path, failed = (receipts.path, receipts.failed) if unwritten is None else (None, None)
+                _say(report, failed)
         failure = judge(report, asked.options, receipts=failed)
         if report.stopped is None and not report.summary.total:
             failure = self._with_what_is_there(failure)
@@ -183,7 +177,8 @@ class UploadJob:
         with TaskPlanReport(
             asked.report, self.hook.settings.host, asked.group, asking, to_shard(asked.predictions)
         ) as report:
-            plan = asyncio.run(self._plan(report, observers, deadline))
+            with phase("plan", "Dry run"):
+                plan = asyncio.run(self._plan(report, observers, deadline))
             report.write(plan, [*self.conversions.page(), *self.questions.page()])
         self.conversions.warn_of_unmet()
         message = plan.failure(asked.options)
@@ -228,147 +223,26 @@ class UploadJob:
             )
 
 
-def prepare(
-    arguments: UploadArguments,
-    hook: KognicHook,
-    context: Context,
-    stop: Stop,
-    summary: TaskSummary,
-    *,
-    look: Callable[[], None] = lambda: None,
-) -> UploadJob:
-    """Find everything that the arguments name: the source, the journal, and the group if its dataset is given.
-
-    Args:
-        arguments: What is to be done.
-        hook: The connection.
-        context: The task's.
-        stop: Tells whether the task is to end, so that the dataset's annotations are not listed any further; and
-            where the hook listens to it, too, Kognic is not waited for.
-        summary: Learns what the dataset and the group are called, and what became of a model's rows.
-        look: Called now and then while a model's results are read: it may ask to stop.
-
-    Raises:
-        KognicError: Something is not there, or Kognic cannot be asked for it; nothing was sent.
-        KognicStoppedError: Asked to stop while the source was looked for or read.
-    """
-    group, host, options = arguments.group, hook.settings.host, arguments.options
-    patience = Patience(options.outage_timeout, options.backoff, ended=lambda: stop.reason is not None)
-    switches = _switches(hook, patience, stop)
-    summary.knows_switches(switches.to_dict())
-    conversions = Conversions(arguments.max_refused_rows)
-    summary.knows_conversions(conversions)
-    named = shown(arguments.predictions, arguments.manifest)
-    manifest = completed(arguments.run_manifest, context, source=named, class_mapping=arguments.class_mapping)
-    summary.knows_manifest(manifest)
-
-    questions = SceneQuestions(arguments, hook.settings)
-    reading = ""
-
-    def go_on(rows: int, file: str) -> None:
-        nonlocal reading
-        reading = f"while {masked(file)} was read, {rows:,} detections until then: nothing was sent"
-        look()
-        if stop.reason is not None:
-            raise KognicStoppedError(f"{stop.reason}, {reading}.")
-
-    try:
-        source = to_source(
-            arguments.predictions,
-            arguments.manifest,
-            host=host,
-            predictions_group_uuid=group,
-            formats=arguments.formats,
-            max_document_bytes=options.max_document_bytes,
-            patience=patience,
-            progress=go_on,
-            converted=conversions.add,
-            named=questions.source,
-        )
-    except KognicStoreError as error:
-        if stop.reason is None:
-            raise
-        raise KognicStoppedError(
-            f"{stop.reason}, while the source was looked for: nothing was sent."
-        ) from error
-    except AirflowTaskTimeout:  # a read that hangs is not asked to end
-        logger.error("The task's execution_timeout is over%s.", f", {reading}" if reading else "")  # noqa: TRY400
-        raise
-    if isinstance(source, FilteredSource):
-        conversions.filters(source)
-    if source.total == 0 and (nothing := nothing_in(source)):
-        logger.info("%s", printable(masked(nothing)))
-    journal = choose_journal(
-        arguments,
-        context,
-        hook.settings,
-        source_key(arguments.predictions, arguments.manifest, source, arguments.formats.scenes),
-        ended=lambda: stop.reason is not None,
+def _say(report: Report, receipts: str | None) -> None:
+    """Say how many there are of which outcome, and what failed."""
+    summary = report.summary
+    logger.info(
+        "%s created, %s skipped, %s refused, %s in doubt, %s unsent: %s predictions.",
+        *(
+            f"{number:,}"
+            for number in (
+                summary.uploaded,
+                summary.skipped,
+                summary.refused,
+                summary.in_doubt,
+                summary.unsent,
+                summary.total,
+            )
+        ),
     )
-    try:
-        dataset_uuid, listed = _find_in_dataset(arguments, hook, summary)
-    except KognicStoppedError:
-        if stop.reason is None:
-            raise
-        # The upload ends in order before its first prediction, which needs no dataset.
-        dataset_uuid, listed = None, None
-    dataset_check = _dataset_check(arguments, hook, dataset_uuid, listed, stop)
-    return UploadJob(
-        arguments,
-        hook,
-        source,
-        journal,
-        dataset_uuid,
-        dataset_check,
-        patience,
-        questions,
-        conversions,
-        switches,
-        manifest,
-    )
-
-
-def _switches(hook: KognicHook, patience: Patience, stop: Stop) -> Switches:
-    try:
-        return switched(hook.assumed, hook.settings.host, patience)
-    except KognicStoreError as error:
-        if stop.reason is None:
-            raise
-        raise KognicStoppedError(f"{stop.reason}, while the contract was read: nothing was sent.") from error
-
-
-def _find_in_dataset(
-    arguments: UploadArguments, hook: KognicHook, summary: TaskSummary
-) -> tuple[str | None, PredictionsGroup | None]:
-    """Return the dataset's uuid and the group as it lists it, if a dataset is given."""
-    if arguments.dataset is None:
-        return None, None
-    dataset = hook.get_dataset(arguments.dataset)
-    summary.knows_dataset(dataset)
-    if (listed := find_group(hook, dataset.uuid, arguments.group)) is None:
-        raise KognicInputError(
-            f"the dataset {arguments.dataset} has no predictions group {arguments.group}: it is gone, or of"
-            " another dataset."
-        )
-    summary.knows_group(listed)
-    return dataset.uuid, listed
-
-
-def _dataset_check(
-    arguments: UploadArguments,
-    hook: KognicHook,
-    dataset_uuid: str | None,
-    listed: PredictionsGroup | None,
-    stop: Stop,
-) -> DatasetCheck | None:
-    """Return the checks against the dataset and the class mapping, as far as these are known."""
-    if not arguments.options.validation.checks_rules:
-        return None
-    coverage = class_coverage(listed, arguments.class_mapping)
-    scenes = None
-    if dataset_uuid is not None:
-        scenes = AnnotatedScenes(lambda: hook.iter_annotations(dataset_uuid), lambda: stop.reason is not None)
-    return DatasetCheck(scenes, coverage)
+    lines = failure_table(report, receipts)
+    if lines:
+        logger.warning("Not created:\n%s", "\n".join(f"  {line}" for line in lines))
 
 
 def _asking(arguments: UploadArguments, deadline: Deadline) -> Asking:
