@@ -15,6 +15,17 @@ function around() {
   }
 }
 
+function groundAround() {
+  // The colour behind Airflow's frame, of whichever element has one.
+  for (let element = around() && window.frameElement; element; element = element.parentElement) {
+    const colour = window.parent.getComputedStyle(element).backgroundColor;
+    if (colour && colour !== "transparent" && !/[,/] *0\)$/.test(colour)) {
+      return colour;
+    }
+  }
+  return null;
+}
+
 function takeTheme() {
   const classes = around()?.documentElement.classList;
   const stored = (() => {
@@ -30,8 +41,8 @@ function takeTheme() {
   } else {
     delete document.documentElement.dataset.theme;
   }
-  const ground = around() && window.parent.getComputedStyle(around().body).backgroundColor;
-  if (ground && !/^rgba\(.*, 0\)$|^transparent$/.test(ground)) {
+  const ground = groundAround();
+  if (ground) {
     document.documentElement.style.setProperty("--ground", ground);
   }
 }
