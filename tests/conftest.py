@@ -316,8 +316,9 @@ def shared_emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def emulator(shared_emulator: Emulator) -> Iterator[Emulator]:
-    """The emulator that all tests share, with no faults and fresh counters."""
+    """The emulator that all tests share, with no faults, fresh counters, and no group of an earlier test."""
     shared_emulator.clear_faults()
+    shared_emulator.delete_groups()
     shared_emulator.reset_stats()
     yield shared_emulator
     shared_emulator.clear_faults()

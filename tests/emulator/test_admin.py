@@ -82,6 +82,20 @@ def test_predictions_are_filtered_and_counted(emulator: Emulator, post: Post, gr
     assert post().status_code == 404
 
 
+def test_all_groups_of_all_datasets_are_removed_at_once(emulator: Emulator, post: Post, group: str) -> None:
+    other = emulator.create_dataset("other", count=1)
+    posted = post(demo.scene_uuid(0))
+    assert posted.status_code == 200
+    emulator.add_prediction(emulator.create_group(other["uuid"]), other["scenes"][0])
+    assert emulator.count_predictions() == 2
+    assert emulator.request("DELETE", "/__admin/predictions-groups").json() == {"removed": 2}
+    assert emulator.count_predictions() == 0
+    assert post().status_code == 404
+    emulator.add_prediction(emulator.create_group())
+    emulator.delete_groups()
+    assert emulator.count_predictions() == 0
+
+
 def test_a_person_adds_and_removes_predictions(emulator: Emulator, post: Post, group: str) -> None:
     other = emulator.create_group()
     mine = [post(demo.scene_uuid(index)).json()["data"] for index in range(3)]

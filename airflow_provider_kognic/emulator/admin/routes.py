@@ -142,6 +142,12 @@ async def delete_group(request: Request, group_uuid: str) -> Response:
     )
 
 
+@router.delete("/predictions-groups")
+async def delete_groups(request: Request) -> Response:
+    """Remove all predictions groups with their predictions."""
+    return _json({"removed": await state_of(request).database.write(predictions_groups.remove_groups)})
+
+
 # --- datasets ---
 
 

@@ -76,3 +76,11 @@ def remove_group(db: sqlite3.Connection, group_uuid: str) -> int:
     db.execute("DELETE FROM idempotency_keys WHERE group_uuid = ?", (group_uuid,))
     db.execute("DELETE FROM predictions_groups WHERE uuid = ?", (group_uuid,))
     return removed
+
+
+def remove_groups(db: sqlite3.Connection) -> int:
+    """Remove all groups of all datasets with their predictions; returns how many groups those were."""
+    db.execute("DELETE FROM documents")
+    db.execute("DELETE FROM predictions")
+    db.execute("DELETE FROM idempotency_keys")
+    return db.execute("DELETE FROM predictions_groups").rowcount

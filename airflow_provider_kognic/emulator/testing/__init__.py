@@ -261,6 +261,10 @@ class Emulator:
         """Remove a predictions group with its predictions."""
         self.request("DELETE", f"/__admin/predictions-groups/{group}")
 
+    def delete_groups(self) -> None:
+        """Remove all predictions groups, of all datasets, with their predictions."""
+        self.request("DELETE", "/__admin/predictions-groups")
+
     # --- clients and tokens ---
 
     def token(self, scope: str | None = None) -> str:
