@@ -98,10 +98,12 @@ class KognicUploadDecoratedOperator(DecoratedOperator, UploadPredictionsOperator
             key=f"{ti.dag_id}/{ti.task_id}{shard}",
             max_bytes=self.max_document_bytes,
         )
-        if not may_write_beside():  # then the function must not ask Airflow for anything while the task does
-            source.run_here()
         self.predictions = source  # type: ignore[assignment]  # nobody but this gives one
         try:
+            if (
+                not may_write_beside()
+            ):  # then the function must not ask Airflow for anything while the task does
+                source.run_here()
             # Not Airflow's own in between, which on 3.0 would take the summary apart.
             told = UploadPredictionsOperator.execute(self, context)
         except Exception as error:

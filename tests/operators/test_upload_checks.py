@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
+from airflow_provider_kognic.records import DETAILS, PROGRESS
 from airflow_provider_kognic.task.uploading import preparing
 
 if TYPE_CHECKING:
@@ -303,7 +304,8 @@ def test_a_dry_run_only_reads_the_state_store(
         ti = context["ti"]
         with create_session() as session:
             found = session.scalars(select(Model).where(Model.dag_id == ti.dag_id, Model.run_id == ti.run_id))
-            return {row.key: row.value for row in found}
+            # How far it is, a dry run records as well: no journal is that.
+            return {row.key: row.value for row in found if row.key not in {PROGRESS, DETAILS}}
 
     with dag:
 

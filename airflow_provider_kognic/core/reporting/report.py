@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 # Of the table of what failed: most rows, and characters of what stands in the last column.
 _ROWS = 10
-_LONGEST_PLACE, _LONGEST_MESSAGE = 90, 100
-_HEAD = ("count", "outcome", "reason", "the first of them")
+_LONGEST_PLACE, _LONGEST_MESSAGE = 90, 150
+# A shorter name may stand in a path by chance.
+_UUID = 36
+_HEAD = ("count", "outcome", "reason", "such as")
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,11 @@ def failure_table(report: Report, receipts: str | None) -> list[str]:
     if not report.reasons:
         return []
     firsts: dict[str, Result] = {}
-    for one in (*report.in_doubt[:1], *report.first):
+    # Not in the order in which they came, which is another each time.
+    for one in sorted((*report.in_doubt, *report.first), key=lambda one: (one.source, one.scene_uuid)):
         firsts.setdefault(str(one.reason or one.outcome.value), one)
     rows = [_HEAD]
-    for reason, count in list(report.reasons.items())[:_ROWS]:
+    for reason, count in sorted(report.reasons.items(), key=lambda one: (-one[1], one[0]))[:_ROWS]:
         rows.append((f"{count:,}", *_about(reason, firsts.get(reason))))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = [f"{row[0]:>{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]}" for row in rows]
@@ -78,6 +81,7 @@ def _about(reason: str, first: Result | None) -> tuple[str, str, str]:
         return outcome, reason, ""
     place = shortened(printable(masked(first.source)), _LONGEST_PLACE)
     scene = first.scene_uuid
-    where = place if not scene or scene in place else f"scene {scene} in {place}"
+    named = not scene or (len(scene) >= _UUID and scene in place)
+    where = place if named else f"scene {scene} in {place}"
     message = shortened(printable(" ".join((first.message or "").split())), _LONGEST_MESSAGE)
     return first.outcome.value, reason, f"{where}: {message}" if message else where

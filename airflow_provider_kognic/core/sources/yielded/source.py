@@ -96,12 +96,18 @@ class YieldedSource:
             number += 1
 
     def run_here(self) -> None:
-        """Run the function now and to its end, in the thread of whoever calls this: for who can have no other."""
+        """Run the function now and to its end, in the thread of whoever calls this: for who can have no other.
+
+        Raises:
+            BaseException: What is no Exception, such as a time-out of the caller's own, which ends the caller, too.
+        """
         with self._news:
             if self._thread is not None:
                 return
             self._thread = threading.current_thread()
         self._run()
+        if self.error is not None and not isinstance(self.error, Exception):
+            raise self.error
 
     def stop(self) -> None:
         """Ask the function to end: nobody takes what it would yield next."""

@@ -124,6 +124,20 @@ def test_it_can_be_run_in_the_thread_of_whoever_needs_it(yielding: Making) -> No
     assert source.total == len(list(source)) == 3
 
 
+def test_a_time_out_of_the_caller_ends_the_caller(yielding: Making) -> None:
+    """Airflow's is no `Exception`; what the function raises by itself waits until its documents are sent."""
+
+    class TimeOut(BaseException):
+        pass
+
+    def infer() -> Iterator[Any]:
+        yield from documents(2)
+        raise TimeOut
+
+    with pytest.raises(TimeOut):
+        yielding(infer).run_here()
+
+
 def test_what_was_yielded_before_an_error_is_there(yielding: Making) -> None:
     def infer() -> Iterator[Any]:
         yield from documents(3)
