@@ -156,7 +156,11 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         ],
-        "extra-links": [f"{_LINKS}.KognicPredictionsGroupLink", f"{_LINKS}.KognicDatasetLink"],
+        "extra-links": [
+            f"{_LINKS}.KognicPredictionsGroupLink",
+            f"{_LINKS}.KognicDatasetLink",
+            f"{_LINKS}.KognicUploadsLink",
+        ],
         "task-decorators": [
             {
                 "class-name": "airflow_provider_kognic.decorators.upload.kognic_upload_task",

@@ -159,7 +159,7 @@ class CreatePredictionsGroupOperator(HidesSecrets, TellsLineage, BaseOperator):
         try:
             check_rendered(self, self._templates)
             arguments = GroupArguments.of(self)
-            ensured = ensure_group(arguments, hook, memory, TaskLinks(context), context)
+            ensured = ensure_group(arguments, hook, memory, TaskLinks(context, recorded=False), context)
         except KognicError as error:
             again = error.method == "GET" or is_idempotent(self.if_exists, memory)
             raise exception_for(self, error, idempotent=again) from error

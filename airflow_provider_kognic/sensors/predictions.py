@@ -18,7 +18,7 @@ from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.stores.limited import heard
 from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.hooks.kognic import KognicHook
-from airflow_provider_kognic.links.kognic import KognicDatasetLink
+from airflow_provider_kognic.links.kognic import KognicDatasetLink, KognicUploadsLink
 from airflow_provider_kognic.sensors.base import KognicSensor
 from airflow_provider_kognic.task.arguments import check_something, model_results
 from airflow_provider_kognic.task.arguments.rendering import check_rendered, templates_of
@@ -133,7 +133,7 @@ class DatasetScenesSensor(KognicSensor):
         *("dataset", "scene_uuids", "predictions", "min_count", "kognic_conn_id"),
         *model_results.ARGUMENTS,
     )
-    operator_extra_links = (KognicDatasetLink(),)
+    operator_extra_links = (KognicDatasetLink(), KognicUploadsLink())
     ui_color = "#f3eeff"
 
     @model_results.takes_arguments_of_formats

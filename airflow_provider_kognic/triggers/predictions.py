@@ -34,6 +34,7 @@ from airflow_provider_kognic.core.values import check_choice, check_seconds
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.triggers.memory import Memory
 from airflow_provider_kognic.triggers.progress import TriggerProgress
+from airflow_provider_kognic.triggers.saying import Said
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -79,7 +80,8 @@ class _KognicTrigger(BaseTrigger):
             )
 
     async def _look_again_and_again(self) -> AsyncIterator[TriggerEvent]:
-        said = seen = ""
+        seen = ""
+        said = Said(self.until)
         hook = None
         progress = TriggerProgress(self.task_instance)
         while True:
@@ -96,12 +98,13 @@ class _KognicTrigger(BaseTrigger):
                     yield TriggerEvent({"error": str(error)})
                     return
                 seen, now = in_vain(error)
+                said.asked()
                 self.log.warning("%s", now)
             else:
                 seen = look.sentence
-                if seen != said:
-                    self.log.info("%s", seen)
-                    said = seen
+                said.asked()
+                if (line := said.line(seen)) is not None:
+                    self.log.info("%s", line)
                 await progress.look(look.done, look.total)
                 if look.answer is not None:
                     yield TriggerEvent({"answer": look.answer})

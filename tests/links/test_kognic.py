@@ -3,13 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
 from airflow_provider_kognic.core.api.settings import Settings
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
-from airflow_provider_kognic.links.kognic import KognicDatasetLink, KognicPredictionsGroupLink
+from airflow_provider_kognic.links.kognic import (
+    KognicDatasetLink,
+    KognicPredictionsGroupLink,
+    KognicUploadsLink,
+)
 from airflow_provider_kognic.operators.predictions import (
     CreatePredictionsGroupOperator,
     UploadPredictionsOperator,
@@ -175,3 +180,25 @@ def test_it_is_there_while_the_task_runs_and_after_it_failed(
 
     assert run.task_state("upload") == "failed"
     assert seen == [f"https://app.kognic.com/dataset/{demo.DATASET_UUID}/predictions/{group}"]
+
+
+def test_the_page_of_uploads_is_linked_as_soon_as_the_task_begins(
+    run_dag: RunDag, dag: "DAG", server: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it fails at its first look at the source, on mapped tasks, and of a group's task to the list."""
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/team/")
+    group = server.create_group()
+    CreatePredictionsGroupOperator(task_id="group", dag=dag, dataset="demo", name="linked")
+    UploadPredictionsOperator.partial(
+        task_id="upload", dag=dag, predictions_group_uuid=group, dataset="demo", retries=0
+    ).expand(predictions=["/nowhere/at/all"])
+    PredictionsGroupSensor(task_id="sensor", dag=dag, dataset="demo", predictions_group_uuid=group)
+
+    run = run_dag(dag, connection=server)
+
+    key = KognicUploadsLink().xcom_key
+    at = f"https://airflow.example/team/kognic/upload?dag_id={dag.dag_id}&run_id={quote(run.run_id, safe='')}"
+    assert run.task_state("upload", 0) == "failed"
+    assert run.xcom("upload", key, 0) == f"{at}&task_id=upload&map_index=0"
+    assert run.xcom("sensor", key) == f"{at}&task_id=sensor"
+    assert run.xcom("group", key) == "https://airflow.example/team/kognic/uploads"

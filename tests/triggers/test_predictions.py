@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -14,7 +15,9 @@ import pytest
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
+from airflow_provider_kognic.triggers import saying
 from airflow_provider_kognic.triggers.predictions import DatasetScenesTrigger, PredictionsGroupTrigger
+from tests.patience import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -235,3 +238,36 @@ def test_a_look_ends_with_the_time_for_all(
     event = asyncio.run(first_event(made_again(trigger), seconds=60))
 
     assert event["timed_out"].startswith("Kognic had not answered when the time was over.")
+
+
+def test_a_wait_without_change_is_said_now_and_then(
+    server: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its first look, and then each time that the log has stood still for too long; in between, nothing."""
+    made = server.create_dataset(str(uuid.uuid4()), count=3, annotated=1)
+    given = {"dataset": made["uuid"], "scene_uuids": made["scenes"], "poke_interval": 0.02}
+    # Airflow's own goes past `caplog` from 3.1 on.
+    monkeypatch.setattr(DatasetScenesTrigger, "log", logging.getLogger(__name__))
+
+    async def wait(trigger: DatasetScenesTrigger, looks: int) -> None:
+        server.reset_stats()
+        waiting = asyncio.create_task(first_event(trigger))
+        await asyncio.to_thread(wait_for, lambda: sum(map(sum, all_gets(server))) >= 2 * looks)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(wait(DatasetScenesTrigger(**given), 4))
+        still = [text for text in caplog.messages if "scenes" in text]
+        assert len(still) == 1
+        monkeypatch.setattr(saying, "_EVERY", 0.0)
+        caplog.clear()
+        asyncio.run(wait(DatasetScenesTrigger(until=time.time() + 3600, **given), 4))
+    first, second, *_ = [text for text in caplog.messages if "scenes" in text]
+    assert second.startswith(f"{first} Asked 2 times; times out at 20")
+
+
+def all_gets(server: Emulator) -> list[list[int]]:
+    """How often each route was asked with a GET."""
+    found = server.stats()["requests"]
+    return [list(answers.values()) for route, answers in found.items() if route.startswith("GET")]

@@ -1,4 +1,4 @@
-"""The links of a task to Kognic's web app: stored as soon as they are known, before work that may fail."""
+"""The links of a task to Kognic's web app and to the page of uploads: stored before work that may fail."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.masking import presentable
 from airflow_provider_kognic.core.models import is_uuid
-from airflow_provider_kognic.links.kognic import KognicDatasetLink, KognicPredictionsGroupLink
+from airflow_provider_kognic.links.kognic import (
+    KognicDatasetLink,
+    KognicPredictionsGroupLink,
+    KognicUploadsLink,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LINKS = (KognicPredictionsGroupLink(), KognicDatasetLink())
+LINKS = (KognicPredictionsGroupLink(), KognicDatasetLink(), KognicUploadsLink())
 """What stands on the tasks of operators and sensors."""
 
 
@@ -25,11 +29,15 @@ class TaskLinks:
 
     Args:
         context: The task's.
+        recorded: Whether the task records how far it is, so that the page of uploads has one of it.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, recorded: bool = True) -> None:
         self._context = context
         self._shown: dict[type[Any], str] = {}
+        ti = context.get("ti")
+        if ti is not None:
+            self._store(KognicUploadsLink, "Kognic uploads", KognicUploadsLink.page_of(ti, recorded=recorded))
 
     def show(self, settings: Settings, dataset: str | None, group: str | None) -> None:
         """Store what is known by now. What cannot be stored is logged: no upload fails of a link.
