@@ -265,7 +265,7 @@ def _about_earlier(written: Written, folder: Path) -> list[str]:
 
 def lines_about(source: Source) -> list[str]:
     """Return what became of the rows of an input, for people; nothing of what is Kognic's own already."""
-    from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
+    from airflow_provider_kognic.core.sources.filtering.documents import FilteredSource
 
     counts = getattr(source, "counts", None)
     lines = [] if counts is None else list(counts.lines())

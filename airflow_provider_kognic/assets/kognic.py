@@ -15,7 +15,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.masking import presentable
-from airflow_provider_kognic.core.models import is_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,6 +58,8 @@ def alias_name(dataset: str) -> str:
     Raises:
         ValueError: The dataset is empty, or longer than Airflow takes.
     """
+    from airflow_provider_kognic.core.models import is_uuid
+
     named = dataset.strip()
     if not named:
         raise ValueError("the dataset whose predictions are announced is empty.")

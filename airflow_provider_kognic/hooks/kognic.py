@@ -22,8 +22,6 @@ from airflow_provider_kognic.core.errors import (
 from airflow_provider_kognic.core.texts import brief, printable
 from airflow_provider_kognic.core.values import check_connections
 from airflow_provider_kognic.get_provider_info import CONN_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
-from airflow_provider_kognic.hooks.connections import Assumed, assumed_of, settings_of, unknown_keys
-from airflow_provider_kognic.hooks.input_api import said_of_input_api
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.api.dataset_api.records import Annotation, Dataset, PredictionsGroup
     from airflow_provider_kognic.core.api.settings import Settings
     from airflow_provider_kognic.core.api.switches import Switches
+    from airflow_provider_kognic.hooks.connections import Assumed
 
 
 logger = logging.getLogger(__name__)
@@ -122,6 +121,8 @@ class KognicHook(BaseHook):
 
     @cached_property
     def _read(self) -> tuple[Settings, Assumed]:
+        from airflow_provider_kognic.hooks.connections import assumed_of
+
         with _unknown_said(self.kognic_conn_id):
             connection = self.get_connection(self.kognic_conn_id)
         return _settings_and_warning(connection, self._level), assumed_of(connection)
@@ -230,6 +231,8 @@ class KognicHook(BaseHook):
             True, how many datasets are visible, and where an input API is named whether it answers; or False,
             which part failed, and what to check. Both with the keys of the extra that mean nothing.
         """
+        from airflow_provider_kognic.hooks.connections import unknown_keys
+
         done, message = self._outcome()
         try:
             unknown = unknown_keys(self.get_connection(self.kognic_conn_id))
@@ -249,6 +252,7 @@ class KognicHook(BaseHook):
     def _try_out(self) -> str:
         from airflow_provider_kognic.core.api.client import KognicClient
         from airflow_provider_kognic.core.retries import Backoff
+        from airflow_provider_kognic.hooks.input_api import said_of_input_api
 
         # Someone waits in front of the form: no long time-outs, one more try.
         settings = replace(self.settings, timeout=min(self.settings.timeout, 10.0))
@@ -317,6 +321,8 @@ def _scopes_said(held: Sequence[str] | None, asked: Sequence[str]) -> str:
 
 
 def _settings_and_warning(connection: Any, level: int) -> Settings:
+    from airflow_provider_kognic.hooks.connections import settings_of, unknown_keys
+
     unknown = unknown_keys(connection)
     if unknown is not None:
         logger.log(level, "%s", unknown)

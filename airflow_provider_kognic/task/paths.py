@@ -16,8 +16,8 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import PathLike, Source
-    from airflow_provider_kognic.core.sources.converting.filters import Filters
     from airflow_provider_kognic.core.sources.converting.summary import Conversion
+    from airflow_provider_kognic.core.sources.filtering.filters import Filters
     from airflow_provider_kognic.core.sources.formats.options import FormatOptions
     from airflow_provider_kognic.core.sources.ranges.shard import Shard
     from airflow_provider_kognic.core.stores.patience import Patience
@@ -238,7 +238,7 @@ def to_source(
             of another host or group, or a shard is none, or to be of a model's own files.
         KognicStoreError: A store does not answer, or its credentials have expired.
     """
-    from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
+    from airflow_provider_kognic.core.sources.filtering.documents import FilteredSource
     from airflow_provider_kognic.core.sources.formats.opening import open_model_source
     from airflow_provider_kognic.core.sources.formats.options import FormatOptions
     from airflow_provider_kognic.core.sources.manifest import Expected
@@ -277,7 +277,7 @@ def to_source(
 
 
 def _filtered(source: Source, filters: Filters) -> Source:
-    from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
+    from airflow_provider_kognic.core.sources.filtering.documents import FilteredSource
 
     return source if filters.are_none else FilteredSource(source, filters)
 

@@ -275,7 +275,6 @@ PUBLIC: dict[str, str] = {
     "sources.converting.classes": (
         "Classes ClassesFile Resolved UnknownClass is_text name_categories name_listed whole_id"
     ),
-    "sources.converting.filters": "FilteredDocument FilteredSource Filters filter_document",
     "sources.converting.index": "DetectionIndex KeyedValues Stored Tracks pack_mask track_twice",
     "sources.converting.ingest": "Ingest check_box check_inside",
     "sources.converting.inputs": (
@@ -292,6 +291,8 @@ PUBLIC: dict[str, str] = {
     "sources.converting.tables": "TableRow WrongRow needed rows_of scene_row unknown_columns",
     "sources.converting.writer": "Writing mover write_document",
     "sources.feather": "names_all",
+    "sources.filtering.documents": "FilteredDocument FilteredSource filter_document",
+    "sources.filtering.filters": "Filters",
     "sources.folder": "FilesSource files_in open_glob scene_in",
     "sources.formats.mot": "sequence_of",
     "sources.formats.opening": "open_model_source recognise",

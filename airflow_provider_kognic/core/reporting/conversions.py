@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_kognic.core.options import MaxFailures
-    from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
     from airflow_provider_kognic.core.sources.converting.summary import Conversion
+    from airflow_provider_kognic.core.sources.filtering.documents import FilteredSource
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.reporting.conversions import Conversions
 from airflow_provider_kognic.core.sources.base import nothing_in
-from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
+from airflow_provider_kognic.core.sources.filtering.documents import FilteredSource
 from airflow_provider_kognic.core.stores.patience import Patience
 from airflow_provider_kognic.core.texts import printable
 from airflow_provider_kognic.core.validation.class_coverage import class_coverage

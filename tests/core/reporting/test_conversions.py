@@ -8,8 +8,9 @@ import pytest
 
 from airflow_provider_kognic.core.options import MaxFailures
 from airflow_provider_kognic.core.reporting.conversions import Conversions
-from airflow_provider_kognic.core.sources.converting.filters import FilteredDocument, FilteredSource, Filters
 from airflow_provider_kognic.core.sources.converting.summary import Conversion
+from airflow_provider_kognic.core.sources.filtering.documents import FilteredDocument, FilteredSource
+from airflow_provider_kognic.core.sources.filtering.filters import Filters
 from airflow_provider_kognic.core.sources.opening import open_source
 
 

@@ -9,11 +9,11 @@ In come a `ModelFormat`, its files and the table of scenes; out goes a `ModelSou
     scenes       the table of scenes on disk
     tables       rows of CSV, JSON lines, parquet
     classes      a model's classes and Kognic's
-    filters      what is left out; of OpenLABEL documents, too
     summary      counts, and the first of each kind that was refused
     inputs       files, unpacked; what a reader is given
     json_stream  JSON of any size, value by value
     rows         what a format's reader yields, and what a format says of itself
 
-Which formats there are is none of its business: `sources/formats` has a file for each.
+What is left out `sources/filtering` says. Which formats there are is none of its business: `sources/formats` has a
+file for each.
 """

@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from airflow_provider_kognic.core.sources.converting.classes import Classes
-    from airflow_provider_kognic.core.sources.converting.filters import Filters
     from airflow_provider_kognic.core.sources.converting.index import DetectionIndex
     from airflow_provider_kognic.core.sources.converting.inputs import InputFiles, Reading
     from airflow_provider_kognic.core.sources.converting.rows import ModelFormat, Row
     from airflow_provider_kognic.core.sources.converting.scenes import Scenes
     from airflow_provider_kognic.core.sources.converting.summary import Conversion
+    from airflow_provider_kognic.core.sources.filtering.filters import Filters
 
 # What of a scene is known when all is read.
 FOUND, REFUSED, SEEN = 1, 2, 4

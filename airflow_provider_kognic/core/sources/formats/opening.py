@@ -19,7 +19,6 @@ from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import Format, Given
 from airflow_provider_kognic.core.sources.converting.classes import Classes, ClassesFile
-from airflow_provider_kognic.core.sources.converting.filters import FilteredSource
 from airflow_provider_kognic.core.sources.converting.index import DetectionIndex
 from airflow_provider_kognic.core.sources.converting.ingest import Ingest
 from airflow_provider_kognic.core.sources.converting.inputs import (
@@ -35,6 +34,7 @@ from airflow_provider_kognic.core.sources.converting.source import ModelSource, 
 from airflow_provider_kognic.core.sources.converting.summary import Conversion
 from airflow_provider_kognic.core.sources.converting.tables import TABLE, rows_of, unknown_columns
 from airflow_provider_kognic.core.sources.converting.writer import Writing
+from airflow_provider_kognic.core.sources.filtering.documents import FilteredSource
 from airflow_provider_kognic.core.sources.formats.options import EmptyScenes, FormatOptions
 from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
 from airflow_provider_kognic.core.sources.opening import open_source

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.sources.converting.classes import ClassesFile, UnknownClass
-from airflow_provider_kognic.core.sources.converting.filters import Filters
+from airflow_provider_kognic.core.sources.filtering.filters import Filters
 from airflow_provider_kognic.core.sources.formats.registry import BY_NAME
 from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.values import check_choice

@@ -12,8 +12,9 @@ import pytest
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Result
 from airflow_provider_kognic.core.sources.base import nothing_in
-from airflow_provider_kognic.core.sources.converting.filters import FilteredSource, Filters
 from airflow_provider_kognic.core.sources.converting.source import ModelSource
+from airflow_provider_kognic.core.sources.filtering.documents import FilteredSource
+from airflow_provider_kognic.core.sources.filtering.filters import Filters
 from airflow_provider_kognic.core.sources.formats import registry
 from airflow_provider_kognic.core.sources.formats.opening import open_model_source
 from airflow_provider_kognic.core.sources.formats.options import FormatOptions

@@ -9,7 +9,8 @@ import pytest
 
 from airflow_provider_kognic.core.models import Prediction
 from airflow_provider_kognic.core.openlabel import check
-from airflow_provider_kognic.core.sources.converting.filters import FilteredSource, Filters, filter_document
+from airflow_provider_kognic.core.sources.filtering.documents import FilteredSource, filter_document
+from airflow_provider_kognic.core.sources.filtering.filters import Filters
 from airflow_provider_kognic.core.sources.formats.opening import open_model_source
 from airflow_provider_kognic.core.sources.formats.options import FormatOptions
 from tests.core.documents import boxes, encode

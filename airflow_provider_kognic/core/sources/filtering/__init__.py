@@ -1,0 +1,1 @@
+"""Leaving out what is not wanted: of a model's rows, and of OpenLABEL documents."""
