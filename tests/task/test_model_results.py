@@ -121,6 +121,7 @@ print(json.dumps(sorted(sys.modules)))
         f"{sources}.formats.registry",
     }
     assert not {f"{sources}.converting.{name}" for name in ("inputs", "ingest", "scenes", "tables")} & loaded
+    assert not {f"{sources}.base", f"{sources}.listing", f"{sources}.filtering.documents"} & loaded
     assert (
         not {"sqlite3", "PIL", "pyarrow", "numpy", "tempfile", "airflow_provider_kognic.core.geometry"}
         & loaded
