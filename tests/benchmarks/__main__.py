@@ -28,6 +28,7 @@ from .parts.imports import run_imports
 from .parts.large import run_large, run_manifest
 from .parts.memory import run_memory, run_resume
 from .parts.object_stores import run_journal_writes, run_object_store
+from .parts.progress import run_progress
 from .parts.scenes import run_scenes
 from .parts.sharing import run_sharing
 from .parts.validation import run_validation
@@ -51,6 +52,7 @@ PARTS: dict[str, Callable[[Bench], list[Bar]]] = {
     "manifest": run_manifest,
     "bare": run_bare,
     "imports": run_imports,
+    "progress": run_progress,
     "validation": run_validation,
     "scenes": run_scenes,
     "sharing": run_sharing,

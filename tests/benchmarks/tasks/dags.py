@@ -9,11 +9,13 @@ from airflow.sdk import DAG, get_current_context, task
 
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
 from tests.benchmarks.tasks.measuring import begin, finish
+from tests.benchmarks.tasks.unwatched import begin_unwatched
 
 # What else an upload is given, by the name of its Dag.
 UPLOADS: dict[str, dict[str, Any]] = {
     "folder": {"journal": "{{ dag_run.conf.journal }}"},
     "store": {},
+    "unwatched": {"pre_execute": begin_unwatched},
 }
 
 for name, more in UPLOADS.items():
@@ -23,9 +25,8 @@ for name, more in UPLOADS.items():
             predictions="{{ dag_run.conf.predictions }}",
             predictions_group_uuid="{{ dag_run.conf.group }}",
             retries=0,
-            pre_execute=begin,
             post_execute=finish,
-            **more,
+            **{"pre_execute": begin, **more},
         )
 
 # What the upload is compared with, as anyone would write it into a task.
