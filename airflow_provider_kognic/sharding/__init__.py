@@ -103,8 +103,8 @@ def sum_up_shards(
         given: See `summaries.summarise`: the task instance that runs now, usually.
         task_ids: See there: the upload's task.
         receipts: Where the receipts of all shards go, `....jsonl`, and beside it those of what failed; nowhere if
-            None, and where Airflow skipped all shards. It may be the path that the uploads were given, as they write
-            theirs beside it.
+            None, and where Airflow skipped all shards. It may be the path that the uploads were given, as they
+            write theirs beside it.
         outage_timeout: Seconds for which a store that does not answer is asked again.
 
     Returns:
