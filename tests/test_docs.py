@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "airflow_provider_kognic"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -418,6 +419,68 @@ def test_the_table_of_conventions_has_every_format_and_its_source() -> None:
         )
         assert bool(boxes) == (Kind.BOX in known.kinds)
         assert bool(masks) == (Kind.MASK in known.kinds)
+
+
+def test_every_key_that_a_task_leaves_is_on_the_page_of_what_is_observed() -> None:
+    """XComs, and values of the state stores."""
+    page = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    texts = {
+        str(node.value)
+        for folder in ("task", "operators", "triggers", "links")
+        for path in [*(PACKAGE / folder).rglob("*.py"), PACKAGE / "records.py"]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+    }
+    keys = {text for text in texts if re.fullmatch(r"kognic\.[a-z_.]+|kognic_\w+_link", text)}
+    assert {"kognic.group", "kognic.watch.", "kognic_uploads_link", "kognic.progress"} <= keys
+    # Names of spans begin with kognic. alone, and are put together where they begin.
+    assert [key for key in sorted(keys - {"kognic."}) if f"`{key}" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_the_docs_import_is_public(page: Path) -> None:
+    """It stands in the reference, or on the pages of coordinates and masks."""
+    if page.name == "CONTRIBUTING.md":
+        return
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    public = [
+        *re.findall(r":: (airflow_provider_kognic\S+)", reference),
+        "airflow_provider_kognic.core.geometry",
+    ]
+    for _, block in _python(page):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("airflow_provider_kognic"):
+                for name in node.names:
+                    full = f"{node.module}.{name.name}"
+                    assert [one for one in public if f"{full}.".startswith(f"{one}.")], f"{page.name}: {full}"
+
+
+def test_the_reference_has_all_that_airflow_is_told_of() -> None:
+    """Every operator, sensor, trigger, decorator, hook and exception, and how-tos lead to each but exceptions."""
+    from airflow_provider_kognic import get_provider_info
+
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = get_provider_info()
+    modules = [
+        module
+        for kind in ("operators", "sensors", "triggers", "hooks")
+        for row in told[kind]
+        for module in row["python-modules"]
+    ]
+    for module in modules:
+        for name, value in vars(importlib.import_module(module)).items():
+            if isinstance(value, type) and value.__module__ == module and not name.startswith("_"):
+                assert f":: {module}.{name}\n" in reference, f"{module}.{name}"
+                if name not in INSIDE:
+                    assert f"`{name}`](docs/" in readme, name
+    for row in told["task-decorators"]:
+        assert f":: {row['class-name']}\n" in reference
+        assert f"`@task.{row['name']}`](docs/" in readme
+
+
+# Triggers that sensors start: their page is the sensors'.
+INSIDE = {"PredictionsGroupTrigger", "DatasetScenesTrigger"}
 
 
 def test_every_command_in_the_docs_is_one_that_there_is() -> None:
