@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import json
 import re
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "airflow_provider_kognic"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -419,6 +421,68 @@ def test_the_table_of_conventions_has_every_format_and_its_source() -> None:
         assert bool(masks) == (Kind.MASK in known.kinds)
 
 
+def test_every_key_that_a_task_leaves_is_on_the_page_of_what_is_observed() -> None:
+    """XComs, and values of the state stores."""
+    page = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    texts = {
+        str(node.value)
+        for folder in ("task", "operators", "triggers", "links")
+        for path in [*(PACKAGE / folder).rglob("*.py"), PACKAGE / "records.py"]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+    }
+    keys = {text for text in texts if re.fullmatch(r"kognic\.[a-z_.]+|kognic_\w+_link", text)}
+    assert {"kognic.group", "kognic.watch.", "kognic_uploads_link", "kognic.progress"} <= keys
+    # Names of spans begin with kognic. alone, and are put together where they begin.
+    assert [key for key in sorted(keys - {"kognic."}) if f"`{key}" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_the_docs_import_is_public(page: Path) -> None:
+    """It stands in the reference, or on the pages of coordinates and masks."""
+    if page.name == "CONTRIBUTING.md":
+        return
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    public = [
+        *re.findall(r":: (airflow_provider_kognic\S+)", reference),
+        "airflow_provider_kognic.core.geometry",
+    ]
+    for _, block in _python(page):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("airflow_provider_kognic"):
+                for name in node.names:
+                    full = f"{node.module}.{name.name}"
+                    assert [one for one in public if f"{full}.".startswith(f"{one}.")], f"{page.name}: {full}"
+
+
+def test_the_reference_has_all_that_airflow_is_told_of() -> None:
+    """Every operator, sensor, trigger, decorator, hook and exception, and how-tos lead to each but exceptions."""
+    from airflow_provider_kognic import get_provider_info
+
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = get_provider_info()
+    modules = [
+        module
+        for kind in ("operators", "sensors", "triggers", "hooks")
+        for row in told[kind]
+        for module in row["python-modules"]
+    ]
+    for module in modules:
+        for name, value in vars(importlib.import_module(module)).items():
+            if isinstance(value, type) and value.__module__ == module and not name.startswith("_"):
+                assert f":: {module}.{name}\n" in reference, f"{module}.{name}"
+                if name not in INSIDE:
+                    assert f"`{name}`](docs/" in readme, name
+    for row in told["task-decorators"]:
+        assert f":: {row['class-name']}\n" in reference
+        assert f"`@task.{row['name']}`](docs/" in readme
+
+
+# Triggers that sensors start: their page is the sensors'.
+INSIDE = {"PredictionsGroupTrigger", "DatasetScenesTrigger"}
+
+
 def test_every_command_in_the_docs_is_one_that_there_is() -> None:
     """The parser takes each line of a shell that calls the command; its files need not be there."""
     from airflow_provider_kognic.cli import _parser
@@ -454,6 +518,16 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in slugs, f"{page.name}: {target}"
 
 
+def test_the_document_in_the_docs_is_one_that_goes_up() -> None:
+    """Without an error, and without a warning either."""
+    from airflow_provider_kognic.core.openlabel import check
+
+    page = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")
+    block = page.partition("<!-- a document -->\n```json\n")[2].partition("```")[0]
+    found = check(block.encode())
+    assert (found.valid, list(found.issues), set(found.classes)) == (True, [], {"Car"})
+
+
 def test_json_in_the_docs_is_json() -> None:
     """Every block marked as JSON is a document, or a row a line; what is cut short says so with an ellipsis."""
     found = 0
@@ -476,9 +550,82 @@ JSON_BLOCKS = 15
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_in_the_docs_is_python(page: Path) -> None:
     """Every block marked as Python parses, and what it imports from this package is there."""
-    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+    for _, block in _python(page):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("airflow_provider_kognic"):
                 module = __import__(str(node.module), fromlist=["_"])
                 for name in node.names:
                     assert hasattr(module, name.name), f"{page.name}: {node.module}.{name.name}"
+
+
+def _python(page: Path) -> list[tuple[bool, str]]:
+    """The blocks of Python on a page, each with whether it goes on in the Dag of the one before."""
+    found = re.findall(
+        r"(<!-- goes on.*-->\n)?```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
+    )
+    return [(bool(marked), block) for marked, block in found]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_in_the_docs_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every block is run as a Dag file would be: operators take the arguments that it gives them.
+
+    A fragment knows what the page or the reader has: operators, a group, a survey, a function of one's own.
+    """
+    from airflow.sdk import DAG
+
+    from airflow_provider_kognic.operators.classes import SurveyClassesOperator
+    from airflow_provider_kognic.operators.predictions import CreatePredictionsGroupOperator
+
+    blocks = _python(page)
+    if not blocks or page.name == "CONTRIBUTING.md":
+        return
+    monkeypatch.chdir(tmp_path)
+    here = {"", PEOPLE} if _people_can_be_asked() else {""}
+    known, dag = _known(), DAG("none", schedule=None)
+    for number, (goes_on, block) in enumerate(blocks):
+        if NOT_RUN.get((page.name, number), "") in here:
+            if not goes_on:
+                dag = DAG(f"{page.stem}-{number}", schedule=None)
+                known["group"] = CreatePredictionsGroupOperator(task_id="a_group", dataset="d", name="n")
+                known["survey"] = SurveyClassesOperator(task_id="a_survey", predictions="p")
+            with dag:
+                exec(compile(block, f"{page.name}, block {number}", "exec"), known)
+
+
+HITL = "airflow.providers.standard.operators.hitl"
+PEOPLE = "people who are asked"
+# Blocks of Python, by their number on the page, that ask for or need what is not here.
+NOT_RUN = {
+    ("connection.md", 0): "Kognic",
+    ("contract.md", 0): "a file",
+    ("emulator.md", 0): "an upload",
+    ("kubernetes.md", 0): "the client of Kubernetes; tests/example_dags/test_kubernetes.py has it",
+    ("summaries.md", 2): "the provider for Slack",
+    ("validation.md", 0): "a file",
+    **dict.fromkeys((("approval.md", 0), ("approval.md", 1), ("class-mapping.md", 1)), PEOPLE),
+}
+
+
+def _people_can_be_asked() -> bool:
+    from airflow.providers.common.compat.sdk import AirflowException
+
+    try:
+        importlib.import_module(HITL)
+    except (ImportError, AirflowException):  # before Airflow 3.1
+        return False
+    return True
+
+
+def _known() -> dict[str, Any]:
+    modules = ("operators.predictions", "operators.sharding", "operators.classes", "sensors.predictions")
+    known = {
+        name: value
+        for module in modules
+        for name, value in vars(importlib.import_module(f"airflow_provider_kognic.{module}")).items()
+        if name.endswith(("Operator", "Sensor"))
+    }
+    if _people_can_be_asked():
+        known["ApprovalOperator"] = importlib.import_module(HITL).ApprovalOperator
+    return {**known, "tell": lambda context: None}

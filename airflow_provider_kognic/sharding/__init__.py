@@ -103,7 +103,8 @@ def sum_up_shards(
         given: See `summaries.summarise`: the task instance that runs now, usually.
         task_ids: See there: the upload's task.
         receipts: Where the receipts of all shards go, `....jsonl`, and beside it those of what failed; nowhere if
-            None. It may be the path that the uploads were given, as they write theirs beside it.
+            None, and where Airflow skipped all shards. It may be the path that the uploads were given, as they
+            write theirs beside it.
         outage_timeout: Seconds for which a store that does not answer is asked again.
 
     Returns:
@@ -116,6 +117,8 @@ def sum_up_shards(
     total = summarise(given, task_ids)
     if receipts is None:
         return total
+    if len(total["skipped_shards"]) == total["shards"]:  # what an earlier run wrote there stays
+        return {**total, "receipts": None}
     from airflow_provider_kognic.core.reporting.receipts import join
     from airflow_provider_kognic.task.arguments import check_rows_path
 

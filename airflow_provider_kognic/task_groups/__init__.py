@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskGroup
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskGroup
 
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.operators.predictions import (
@@ -15,9 +15,14 @@ from airflow_provider_kognic.operators.sharding import ShardPredictionsOperator
 from airflow_provider_kognic.task.arguments.classes import FROM_PREDICTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_kognic.task.arguments import ClassMapping
+
+    # A function of Airflow's context, a notifier, or several.
+    Callbacks = Callable[[Any], None] | Sequence[Callable[[Any], None]] | None
 
 __all__ = ["kognic_predictions"]
 
@@ -43,6 +48,9 @@ def kognic_predictions(
     retries: int = 2,
     kognic_conn_id: str = KognicHook.default_conn_name,
     group_arguments: dict[str, Any] | None = None,
+    on_success_callback: Callbacks = None,
+    on_failure_callback: Callbacks = None,
+    on_skipped_callback: Callbacks = None,
     **upload: Any,
 ) -> TaskGroup:
     """Make a task group that ensures a predictions group, shards a source, uploads it, and sums up.
@@ -51,7 +59,7 @@ def kognic_predictions(
 
     It needs the pool (`airflow-provider-kognic pool create`), and a journal in a folder: `journal`, or the
     installation's. `summary` runs however the uploads end, returns the sum of their summaries, and fails if any of
-    them failed: else the run would be green.
+    them failed: else the run would be green. Where all of them were skipped, as somebody said no, it is skipped.
 
     Args:
         group_id: The task group's id.
@@ -71,6 +79,9 @@ def kognic_predictions(
         retries: How often Airflow tries each of the tasks again, but `summary`.
         kognic_conn_id: The connection (templated).
         group_arguments: Further arguments of the task group, such as `tooltip` or `dag`.
+        on_success_callback: Called by `summary`, once for all shards: all of them are through.
+        on_failure_callback: Called by `summary`, once for all shards: any of them failed, or did not begin.
+        on_skipped_callback: Called by `summary`: nothing was uploaded, as all was skipped.
         upload: Further arguments of `UploadPredictionsOperator`, such as `journal`, `max_failures`, `validation`.
 
     Returns:
@@ -83,6 +94,13 @@ def kognic_predictions(
         shards = _SHARDS
     is_made_of_them = class_mapping == FROM_PREDICTIONS
     common: dict[str, Any] = {"kognic_conn_id": kognic_conn_id, "retries": retries}
+    asked = {
+        "on_success_callback": on_success_callback,
+        "on_failure_callback": on_failure_callback,
+        "on_skipped_callback": on_skipped_callback,
+    }
+    # None would take the place of what the Dag's default_args say.
+    callbacks: dict[str, Any] = {name: called for name, called in asked.items() if called is not None}
     task_group = TaskGroup(group_id, **(group_arguments or {}))
     with task_group:
         group = CreatePredictionsGroupOperator(
@@ -118,7 +136,9 @@ def kognic_predictions(
             **upload,
         ).expand(predictions=cut.output)
         # One XCom for all of it: Airflow 3.0 cannot store a key by itself whose value is None.
-        add_up = task(task_id="summary", trigger_rule="all_done", retries=0, multiple_outputs=False)(summary)
+        add_up = task(
+            task_id="summary", trigger_rule="all_done", retries=0, multiple_outputs=False, **callbacks
+        )(summary)
         uploads >> add_up(uploads.task_id, receipts)
     return task_group
 
@@ -136,6 +156,7 @@ def summary(upload: str, receipts: str | ObjectStoragePath | None, ti: Any = Non
 
     Raises:
         AirflowFailException: An upload failed, or left nothing.
+        AirflowSkipException: All uploads were skipped: what comes next should not take it for uploaded.
     """
     from airflow_provider_kognic.sharding import sum_up_shards
 
@@ -143,4 +164,6 @@ def summary(upload: str, receipts: str | ObjectStoragePath | None, ti: Any = Non
     ti.xcom_push(key="summary", value=total)
     if total["error"]:
         raise AirflowFailException(total["error"])
+    if len(total["skipped_shards"]) == total["shards"]:
+        raise AirflowSkipException("Nothing was uploaded: Airflow skipped all of the uploads.")
     return total

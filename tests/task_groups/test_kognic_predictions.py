@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.summaries import summary_of
 from airflow_provider_kognic.task_groups import kognic_predictions
 
 if TYPE_CHECKING:
@@ -29,8 +30,30 @@ def pool(airflow_database: Path) -> None:
     Pool.create_or_update_pool("kognic", slots=10, description="", include_deferred=False)
 
 
+@pytest.fixture
+def told(tmp_path: Path) -> Path:
+    """What `tell` wrote, a line a call."""
+    return tmp_path / "told.txt"
+
+
+@pytest.fixture
+def tell(told: Path) -> Callable[[Any], None]:
+    def tell(context: Any) -> None:
+        summary: Any = summary_of(context)
+        with told.open("a") as file:
+            file.write(f"{context['ti'].task_id}: {summary['uploaded']} of {summary['total']}\n")
+
+    return tell
+
+
 def test_the_whole_way(
-    run_dag: RunDag, dag: DAG, server: Emulator, write_predictions: Write, tmp_path: Path
+    run_dag: RunDag,
+    dag: DAG,
+    server: Emulator,
+    write_predictions: Write,
+    tmp_path: Path,
+    tell: Callable[[Any], None],
+    told: Path,
 ) -> None:
     with dag:
         made = kognic_predictions(
@@ -42,6 +65,8 @@ def test_the_whole_way(
             receipts=str(tmp_path / "r.jsonl"),
             max_failures="2%",
             retries=0,
+            on_success_callback=tell,
+            on_failure_callback=tell,
         )
     assert sorted(made.children) == [
         f"kognic_predictions.{name}" for name in ("group", "shards", "summary", "upload")
@@ -55,10 +80,17 @@ def test_the_whole_way(
         demo.scene_uuid(number) for number in range(30)
     )
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 30
+    assert told.read_text() == "kognic_predictions.summary: 30 of 30\n"  # once, not for each shard
 
 
 def test_a_failed_shard_fails_the_group_and_is_in_the_sum(
-    run_dag: RunDag, dag: DAG, server: Emulator, write_predictions: Write, tmp_path: Path
+    run_dag: RunDag,
+    dag: DAG,
+    server: Emulator,
+    write_predictions: Write,
+    tmp_path: Path,
+    tell: Callable[[Any], None],
+    told: Path,
 ) -> None:
     server.set_faults(rules=[{"kind": "status", "status": 422, "match": {"scene": demo.scene_uuid(4)}}])
     with dag:
@@ -70,12 +102,15 @@ def test_a_failed_shard_fails_the_group_and_is_in_the_sum(
             max_items=6,
             journal=str(tmp_path / "journal"),
             retries=0,
+            on_success_callback=tell,
+            on_failure_callback=tell,
         )
     run = run_dag(dag, connection=server)
     assert run.state == "failed"
     assert made.get_child_by_label("summary").node_id == "night.summary"
     total = run.xcom("night.summary", "summary")
     assert (total["uploaded"], total["refused"], len(total["failed_shards"])) == (11, 1, 1)
+    assert told.read_text() == "night.summary: 11 of 12\n"
 
 
 def test_uploads_share_a_pool_and_take_as_many_slots_as_connections(dag: DAG) -> None:
@@ -86,3 +121,54 @@ def test_uploads_share_a_pool_and_take_as_many_slots_as_connections(dag: DAG) ->
     assert (given["pool"], given["pool_slots"], given["max_connections"]) == ("kognic", 3, 3)
     shards: Any = made.get_child_by_label("shards")
     assert (shards.shards, shards.pool) == (4, "default_pool")
+
+
+def test_what_nobody_approved_is_skipped_to_its_end(
+    run_dag: RunDag,
+    dag: DAG,
+    server: Emulator,
+    write_predictions: Write,
+    tmp_path: Path,
+    tell: Callable[[Any], None],
+    told: Path,
+) -> None:
+    """What comes after it does not take it for uploaded, and the receipts of an earlier run stay."""
+    from airflow.sdk import task
+
+    receipts = tmp_path / "r.jsonl"
+    receipts.write_text("of an earlier run")
+
+    with dag:
+
+        @task.short_circuit(ignore_downstream_trigger_rules=False)
+        def approve() -> bool:
+            return False
+
+        @task
+        def evaluate() -> None: ...
+
+        done = kognic_predictions(
+            dataset="demo",
+            name="detector v9",
+            predictions=str(write_predictions(3)),
+            receipts=str(receipts),
+            on_skipped_callback=tell,
+        )
+        approve() >> done >> evaluate()
+    run = run_dag(dag, connection=server)
+    names = ("group", "shards", "upload", "summary")
+    assert [run.task_state(f"kognic_predictions.{name}") for name in names] == ["skipped"] * 4, run.output
+    assert run.task_state("evaluate") == "skipped"
+    assert receipts.read_text() == "of an earlier run"
+    assert told.read_text() == "kognic_predictions.summary: 0 of 0\n"
+
+
+def test_callbacks_of_the_dag_stay_where_none_are_given() -> None:
+    from airflow.sdk import DAG
+
+    def tell(context: Any) -> None: ...
+
+    with DAG("told", schedule=None, default_args={"on_failure_callback": tell}):
+        made = kognic_predictions(dataset="demo", name="x", predictions="/data/")
+    summary: Any = made.get_child_by_label("summary")
+    assert list(summary.on_failure_callback) == [tell]
