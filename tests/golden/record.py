@@ -2,8 +2,8 @@
 
 Only to be run to add to it: what is there was written by the code before, and that is what it is for.
 
-`python -m tests.golden.record --release VERSION` keeps a copy of what the code as it is writes in `data/released/`: later
-versions have to read it, and it is never made again.
+`python -m tests.golden.record --release VERSION` keeps a copy of what the code as it is writes in `data/released/`:
+later versions have to read it, and it is never made again.
 """
 
 from __future__ import annotations
