@@ -1,6 +1,7 @@
 """What users get from PyPI: the wheel has the package and nothing else, the sdist what it takes to test it."""
 
 import importlib
+import re
 import subprocess
 import sys
 import tarfile
@@ -59,6 +60,7 @@ def test_the_wheel_is_the_package(wheel: zipfile.ZipFile) -> None:
 def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     metadata = Parser().parsestr(wheel.read(f"{NAME}.dist-info/METADATA").decode())
     assert (metadata["Name"], metadata["Version"]) == ("airflow-provider-kognic", __version__)
+    assert metadata["Metadata-Version"] == "2.4"
     assert metadata["Requires-Python"] == ">=3.10"
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata.get_all("Project-URL")
@@ -83,6 +85,15 @@ def test_the_sdist_has_what_it_takes_to_test_it(sdist: set[str]) -> None:
 def test_the_workflows_are_what_github_takes(name: str) -> None:
     checks = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
     subprocess.run([*checks, str(WORKFLOWS / name)], check=True, timeout=300)
+
+
+@pytest.mark.parametrize("name", ["ci.yml", "release.yml"])
+def test_actions_are_named_by_their_commits(name: str) -> None:
+    """Each with its version behind it, for people and for what proposes newer ones."""
+    text = (WORKFLOWS / name).read_text(encoding="utf-8")
+    used = re.findall(r"uses: (.*)", text)
+    assert used
+    assert [one for one in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)] == []
 
 
 def test_only_what_was_tested_is_published_and_without_a_stored_secret() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import importlib
 import inspect
 import json
 import re
 import shlex
+import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +23,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "airflow_provider_kognic"
@@ -435,6 +438,13 @@ def test_every_key_that_a_task_leaves_is_on_the_page_of_what_is_observed() -> No
     assert {"kognic.group", "kognic.watch.", "kognic_uploads_link", "kognic.progress"} <= keys
     # Names of spans begin with kognic. alone, and are put together where they begin.
     assert [key for key in sorted(keys - {"kognic."}) if f"`{key}" not in page] == []
+    spans = {
+        name
+        for path in (PACKAGE / "task").rglob("*.py")
+        for name in re.findall(r'\bphase\("(\w+)"', path.read_text(encoding="utf-8"))
+    }
+    assert {"setup", "upload", "plan"} <= spans
+    assert [name for name in sorted(spans) if f"`kognic.{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -501,6 +511,34 @@ def test_every_command_in_the_docs_is_one_that_there_is() -> None:
 
 # So many commands at least are found, so that the search for them works.
 COMMANDS = 10
+
+
+# What a block may be in, and who looks at it. `text` is what a program prints.
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "sh": lambda block: subprocess.run(["bash", "-n"], input=block.encode(), check=True, capture_output=True),
+    "csv": lambda block: _one_length([line.split(",") for line in block.splitlines()]),
+    "ini": lambda block: configparser.ConfigParser().read_string(block),
+}
+ELSEWHERE = {"python", "json", "pyi", "text", "{eval-rst}", "{toctree}", "{include}", "{literalinclude}"}
+
+
+def _one_length(rows: list[list[str]]) -> None:
+    assert len({len(row) for row in rows}) == 1
+
+
+def test_no_block_escapes() -> None:
+    """Each names its language, and is looked at as what it is; the site's own directives by its build."""
+    found = Counter[str]()
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for named, block in re.findall(r"^ *```(\S*).*\n((?:.*\n)*?) *```$", text, re.MULTILINE):
+            language = "sh" if named == "bash" else named
+            assert language in PARSERS or language in ELSEWHERE, (
+                f"{page.name}: {language or 'none'}: {block[:80]}"
+            )
+            PARSERS.get(language, str)(block)
+            found[language] += 1
+    assert set(found) == {*PARSERS, *ELSEWHERE}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

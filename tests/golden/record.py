@@ -1,6 +1,9 @@
 """Write all data anew: `python -m tests.golden.record [KIND...]`.
 
 Only to be run to add to it: what is there was written by the code before, and that is what it is for.
+
+`python -m tests.golden.record --release VERSION` keeps a copy of what the code as it is writes in `data/released/`:
+later versions have to read it, and it is never made again.
 """
 
 from __future__ import annotations
@@ -37,6 +40,19 @@ KINDS: dict[str, Callable[[], Files]] = {
 }
 
 
+# What one version writes and a later one reads.
+READ_LATER = (
+    *("journals", "meanings", "state_store", "state_store_meanings"),
+    *("groups", "receipts", "dags", "surface", "pickles"),
+)
+
+
+def release(version: str) -> None:
+    """Keep what this version writes; raises FileExistsError where that was done."""
+    for kind in READ_LATER:
+        shutil.copytree(DATA / kind, DATA / "released" / version / kind)
+
+
 def kept(kind: str) -> Files:
     """Return the files of a kind."""
     folder = DATA / kind
@@ -56,4 +72,7 @@ def main(kinds: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:2] == ["--release"]:
+        release(sys.argv[2])
+    else:
+        main(sys.argv[1:])
