@@ -105,7 +105,7 @@ class _KognicTrigger(BaseTrigger):
                 said.asked()
                 if (line := said.line(seen)) is not None:
                     self.log.info("%s", line)
-                await progress.look(look.done, look.total)
+                await progress.look(look.done, look.total, last=look.answer is not None)
                 if look.answer is not None:
                     yield TriggerEvent({"answer": look.answer})
                     return

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.masking import masked
-from airflow_provider_kognic.records import EVERY, PROGRESS, UPLOAD, stamp, waiting
+from airflow_provider_kognic.records import EVERY, LONGEST, PROGRESS, SHARE, UPLOAD, stamp, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds after which Airflow is not waited for any more.
 _PATIENCE = 20.0
+# And where somebody waits for what the trigger tells.
+_LAST = 5.0
 
 
 class TriggerProgress:
@@ -31,22 +34,29 @@ class TriggerProgress:
     def __init__(self, ti: Any) -> None:
         self._ti = ti
         self._told: dict[str, Any] | None = None
-        self._last = -EVERY
+        self._due = -math.inf
+        self._failures = 0
         self._failed = False
 
-    async def look(self, done: int | None, total: int | None) -> None:
+    async def look(self, done: int | None, total: int | None, *, last: bool = False) -> None:
         """Record a look; what goes wrong with that is said once.
+
+        A trigger waits for it, and so do others, as one thread of the triggerer asks for all of them: where an
+        answer takes long or fails, it is asked less often.
 
         Args:
             done: How many are there; None where that is not known.
             total: How many are to be there, or None.
+            last: Whether there is no other look: this one is recorded soon or not at all.
         """
-        if self._ti is None or time.monotonic() - self._last < EVERY:
+        began = time.monotonic()
+        if self._ti is None or (began < self._due and not (last and self._failures == 0)):
             return
-        self._last = time.monotonic()
         try:
-            await asyncio.wait_for(self._write(done, total), _PATIENCE)
+            await asyncio.wait_for(self._write(done, total), _LAST if last else _PATIENCE)
+            self._failures = 0
         except Exception as error:  # noqa: BLE001 - whatever it is, the trigger goes on
+            self._failures += 1
             if not self._failed:
                 self._failed = True
                 logger.warning(
@@ -54,6 +64,9 @@ class TriggerProgress:
                     type(error).__name__,
                     masked(str(error)),
                 )
+        took = time.monotonic() - began
+        rest = min(LONGEST, EVERY * 2 ** min(self._failures, 10))
+        self._due = began + took + max(rest - took, min(LONGEST, SHARE * took))
 
     async def _write(self, done: int | None, total: int | None) -> None:
         from airflow.providers.common.compat.sdk import XCom

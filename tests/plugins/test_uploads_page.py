@@ -261,21 +261,6 @@ def test_only_dags_that_the_user_may_read_are_there(
     assert hidden.html.partition("as of")[0] == absent.html.partition("as of")[0]
 
 
-def test_who_may_read_no_xcoms_may_not_read_the_page(
-    api_server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
-
-    def is_authorized_dag(self: Any, *, access_entity: Any = None, **asked: Any) -> bool:
-        return access_entity is not DagAccessEntity.XCOM
-
-    monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", is_authorized_dag)
-    refused = api_server.get("/kognic/uploads")
-    assert refused.status == 403
-    assert "XComs" in refused.text
-
-
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 
 

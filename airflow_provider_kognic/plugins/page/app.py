@@ -58,7 +58,7 @@ def _uploads(
 ) -> Response:
     number = _page(page)
     with create_session(scoped=False) as session:
-        dags = sorted(recorded.dag_ids(session) & who.dag_ids)
+        dags = who.of(recorded.dag_ids(session))
         asked = [one for one in dags if one == dag] if dag else dags
         wanted = state if state in _STATES else ""
         search = search.strip()[:200]
@@ -91,7 +91,7 @@ def _upload(
     number = _page(page)
     index = int(map_index) if map_index.isascii() and map_index.isdecimal() and len(map_index) < 8 else -1  # noqa: PLR2004
     found = None
-    if dag_id in who.dag_ids:
+    if who.of([dag_id]):
         with create_session(scoped=False) as session:
             key = recorded.find_one(session, dag_id, run_id, task_id)
             if key is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import Text, and_, cast, func, select
+from sqlalchemy import Text, and_, cast, func, or_, select
 
 from airflow_provider_kognic.plugins.page.values import record, text
 from airflow_provider_kognic.records import DETAILS, PROGRESS, UPLOAD
@@ -28,10 +28,15 @@ if TYPE_CHECKING:
 PAGE = 50
 # Rows that a search goes through, newest first: what it looks at is inside the values.
 MOST_SEARCHED = 5_000
-# Tasks, such as shards of mapped uploads, of which a page counts progress.
-MOST_TASKS = 5_000
-# Characters of a value that is looked at. What this package writes is below 60,000.
+# Tasks, such as shards of mapped uploads, of which a page counts progress; of more, it says that it does not.
+MOST_TASKS = 10_000
+# Other rows of one answer.
+_MOST_ROWS = 5_000
+# Characters of a value that is looked at; what this package writes is far below, each character escaped or not.
 _MOST_VALUE = 200_000
+_MOST_DESCRIPTION = 32_000
+# States of Airflow's, of tasks that work or wait for something just now.
+WORKING = ("running", "deferred", "restarting")
 _SEARCHED = ("dataset", "dataset_uuid", "predictions_group", "predictions_group_uuid", "source", "waits_for")
 
 
@@ -76,9 +81,30 @@ class Task:
 
     map_index: int
     state: str | None
-    try_number: int
     start_date: Any
     end_date: Any
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """All task instances of an upload together.
+
+    Attributes:
+        states: How many are in which state; None is a state, too.
+        mapped: Whether they are shards.
+        began: When the first one began.
+        ended: When the last one did; None while one has not.
+    """
+
+    states: dict[str | None, int]
+    mapped: bool
+    began: Any
+    ended: Any
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(self.states.values())
 
 
 Values = dict[tuple[int, str, int], Any]
@@ -117,8 +143,8 @@ def find(session: Session, dags: Iterable[str], *, state: str = "", search: str 
     begin = page * PAGE
     if search:
         rows = session.execute(
-            query.add_columns(XComModel.value)
-            .where(*wanted, _is_small(XComModel.value))
+            query.add_columns(_said(XComModel))
+            .where(*wanted, _is_small(XComModel, UPLOAD))
             .order_by(XComModel.timestamp.desc(), XComModel.dag_run_id.desc())
             .limit(MOST_SEARCHED)
         ).all()
@@ -150,11 +176,11 @@ def find_one(session: Session, dag_id: str, run_id: str, task_id: str) -> Key | 
     return None if row is None else Key(row[0], dag_id, run_id, task_id)
 
 
-def tasks_of(session: Session, keys: Sequence[Key]) -> dict[Key, list[Task]]:
-    """Return the task instances of uploads, those that have not begun, too."""
-    found: dict[Key, list[Task]] = defaultdict(list)
+def tasks_of(session: Session, keys: Sequence[Key]) -> dict[Key, Tasks]:
+    """Return the task instances of uploads, counted by the database: those that have not begun, too."""
+    found: dict[Key, list[Any]] = defaultdict(list)
     if not keys:
-        return found
+        return {}
     by_name = {(key.dag_id, key.run_id, key.task_id): key for key in keys}
     of = TaskInstance
     rows = session.execute(
@@ -162,36 +188,104 @@ def tasks_of(session: Session, keys: Sequence[Key]) -> dict[Key, list[Task]]:
             of.dag_id,
             of.run_id,
             of.task_id,
-            of.map_index,
             of.state,
-            of.try_number,
-            of.start_date,
-            of.end_date,
+            func.count(),
+            func.max(of.map_index),
+            func.min(of.start_date),
+            func.count(of.end_date),
+            func.max(of.end_date),
         )
-        .where(
-            of.dag_id.in_({key.dag_id for key in keys}),
-            of.task_id.in_({key.task_id for key in keys}),
-            of.run_id.in_({key.run_id for key in keys}),
-        )
-        .order_by(of.map_index)
+        .where(_are_instances_of(keys))
+        .group_by(of.dag_id, of.run_id, of.task_id, of.state)
+    )
+    for row in rows:
+        found[by_name[row[0], row[1], row[2]]].append(row[3:])
+    return {key: _tasks(several) for key, several in found.items()}
+
+
+def _tasks(rows: list[Any]) -> Tasks:
+    begins = [row[3] for row in rows if row[3] is not None]
+    ends = [row[5] for row in rows if row[5] is not None]
+    return Tasks(
+        states={_state(row[0]): row[1] for row in rows},
+        mapped=max(row[2] for row in rows) >= 0,
+        began=min(begins, default=None),
+        ended=max(ends) if all(row[1] == row[4] for row in rows) else None,
+    )
+
+
+def some_of(session: Session, key: Key, *, first: int = 0, most: int = PAGE) -> list[Task]:
+    """Return some shards of a mapped upload, in order."""
+    of = TaskInstance
+    return _instances(session, [key], of.map_index >= 0, order=of.map_index, first=first, most=most)
+
+
+def one_of(session: Session, key: Key, map_index: int) -> Task | None:
+    """Return a task instance of an upload; None where there is no such one."""
+    found = _instances(session, [key], TaskInstance.map_index == map_index)
+    return found[0] if found else None
+
+
+def running_of(session: Session, keys: Sequence[Key]) -> set[tuple[int, str, int]]:
+    """Return those task instances that work just now, by Dag run, task and map index."""
+    if not keys:
+        return set()
+    by_name = {(key.dag_id, key.run_id, key.task_id): key.dag_run_id for key in keys}
+    of = TaskInstance
+    rows = session.execute(
+        select(of.dag_id, of.run_id, of.task_id, of.map_index)
+        .where(_are_instances_of(keys), of.state.in_(WORKING))
         .limit(MOST_TASKS)
     )
-    for dag_id, run_id, task_id, map_index, state, tries, start, end in rows:
-        if (key := by_name.get((dag_id, run_id, task_id))) is not None:
-            shown = None if state is None else str(getattr(state, "value", state))
-            found[key].append(Task(map_index, shown, tries, start, end))
-    return found
+    return {(by_name[dag, run, task], task, index) for dag, run, task, index in rows}
 
 
-def progress_of(session: Session, keys: Sequence[Key]) -> tuple[Values, Values]:
-    """Return what is recorded of how far uploads are: in the task state store, and as XComs."""
-    stored = {} if _STORE is None else _values(session, _STORE, PROGRESS, keys)
-    return stored, _values(session, XComModel, PROGRESS, keys)
+def _instances(
+    session: Session, keys: Sequence[Key], *where: Any, order: Any = None, first: int = 0, most: int = 1
+) -> list[Task]:
+    of = TaskInstance
+    rows = session.execute(
+        select(of.map_index, of.state, of.start_date, of.end_date)
+        .where(_are_instances_of(keys), *where)
+        .order_by(order)
+        .limit(most)
+        .offset(first)
+    )
+    return [Task(index, _state(state), start, end) for index, state, start, end in rows]
 
 
-def summaries_of(session: Session, keys: Sequence[Key]) -> Values:
-    """Return the summaries that uploads have left."""
-    return _values(session, XComModel, KEY, keys)
+def _state(state: Any) -> str | None:
+    return None if state is None else str(getattr(state, "value", state))
+
+
+def _are_instances_of(keys: Sequence[Key]) -> Any:
+    """Return the condition that a task instance is of one of these uploads."""
+    runs: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for key in keys:
+        runs[key.dag_id, key.task_id].append(key.run_id)
+    of = TaskInstance
+    return or_(
+        *(and_(of.dag_id == dag, of.task_id == task, of.run_id.in_(ids)) for (dag, task), ids in runs.items())
+    )
+
+
+def progress_of(
+    session: Session, keys: Sequence[Key], indexes: Sequence[int] | None = None
+) -> tuple[Values, Values]:
+    """Return what is recorded of how far uploads are: in the task state store, and as XComs.
+
+    Args:
+        session: The database.
+        keys: The uploads.
+        indexes: Of which of their instances; None for all.
+    """
+    stored = {} if _STORE is None else _values(session, _STORE, PROGRESS, keys, indexes)
+    return stored, _values(session, XComModel, PROGRESS, keys, indexes)
+
+
+def summaries_of(session: Session, keys: Sequence[Key], indexes: Sequence[int] | None = None) -> Values:
+    """Return the summaries that uploads have left, of all their instances or of some."""
+    return _values(session, XComModel, KEY, keys, indexes)
 
 
 def descriptions_of(session: Session, keys: Sequence[Key], map_index: int | None = None) -> Values:
@@ -199,16 +293,16 @@ def descriptions_of(session: Session, keys: Sequence[Key], map_index: int | None
     if not keys:
         return {}
     if map_index is not None:
-        return _values(session, XComModel, UPLOAD, keys, map_index)
+        return _values(session, XComModel, UPLOAD, keys, [map_index])
     of = XComModel
     first = (
         select(of.dag_run_id, of.task_id, func.min(of.map_index).label("map_index"))
-        .where(of.key == UPLOAD, *_are_of(of, keys))
+        .where(of.key == UPLOAD, _are_of(of, keys))
         .group_by(of.dag_run_id, of.task_id)
         .subquery()
     )
     rows = session.execute(
-        select(of.dag_run_id, of.task_id, of.map_index, of.value)
+        select(of.dag_run_id, of.task_id, of.map_index, _said(of))
         .join(
             first,
             and_(
@@ -217,8 +311,8 @@ def descriptions_of(session: Session, keys: Sequence[Key], map_index: int | None
                 of.map_index == first.c.map_index,
             ),
         )
-        .where(of.key == UPLOAD, _is_small(of.value))
-        .limit(MOST_TASKS)
+        .where(of.key == UPLOAD, _is_small(of, UPLOAD))
+        .limit(_MOST_ROWS)
     )
     return {(run, task, index): value for run, task, index, value in rows}
 
@@ -226,7 +320,7 @@ def descriptions_of(session: Session, keys: Sequence[Key], map_index: int | None
 def details_of(session: Session, key: Key, map_index: int) -> Any:
     """Return what went wrong with an upload, and how it went over time, or None."""
     for model in (_STORE, XComModel):
-        if model is not None and (found := _values(session, model, DETAILS, [key], map_index)):
+        if model is not None and (found := _values(session, model, DETAILS, [key], [map_index])):
             return next(iter(found.values()))
     return None
 
@@ -244,7 +338,7 @@ def asset_events_of(session: Session, key: Key, map_index: int, since: Any) -> l
     event, asset = assets.AssetEvent, assets.AssetModel
     if since is None:
         return []
-    rows = session.execute(select(asset.id, asset.uri).where(asset.uri.like("kognic:%")).limit(MOST_TASKS))
+    rows = session.execute(select(asset.id, asset.uri).where(asset.uri.like("kognic:%")).limit(_MOST_ROWS))
     ours: dict[int, str] = {row[0]: row[1] for row in rows}
     if not ours:
         return []
@@ -265,29 +359,37 @@ def asset_events_of(session: Session, key: Key, map_index: int, since: Any) -> l
 
 
 def _values(
-    session: Session, model: Any, name: str, keys: Sequence[Key], map_index: int | None = None
+    session: Session, model: Any, name: str, keys: Sequence[Key], indexes: Sequence[int] | None = None
 ) -> Values:
     if not keys:
         return {}
-    wanted = [model.key == name, *_are_of(model, keys), _is_small(model.value)]
-    if map_index is not None:
-        wanted.append(model.map_index == map_index)
+    wanted = [model.key == name, _are_of(model, keys), _is_small(model, name)]
+    if indexes is not None:
+        wanted.append(model.map_index.in_(indexes))
     rows = session.execute(
-        select(model.dag_run_id, model.task_id, model.map_index, model.value).where(*wanted).limit(MOST_TASKS)
+        select(model.dag_run_id, model.task_id, model.map_index, _said(model))
+        .where(*wanted)
+        .limit(2 * MOST_TASKS)  # an earlier run of the task may have had more shards than it has now
     )
     return {(run, task, index): value for run, task, index, value in rows}
 
 
-def _are_of(model: Any, keys: Sequence[Key]) -> list[Any]:
-    """Return the condition that a row is of one of these uploads, or of a task of the same name in their runs."""
-    return [
-        model.dag_run_id.in_({key.dag_run_id for key in keys}),
-        model.task_id.in_({key.task_id for key in keys}),
-    ]
+def _are_of(model: Any, keys: Sequence[Key]) -> Any:
+    """Return the condition that a row is of one of these uploads."""
+    runs: dict[str, list[int]] = defaultdict(list)
+    for key in keys:
+        runs[key.task_id].append(key.dag_run_id)
+    return or_(*(and_(model.task_id == task, model.dag_run_id.in_(ids)) for task, ids in runs.items()))
 
 
-def _is_small(column: Any) -> Any:
-    return func.length(cast(column, Text)) <= _MOST_VALUE
+def _said(model: Any) -> Any:
+    """Return a value as its text: what is no JSON to Python would end the whole query, for whoever asks."""
+    return cast(model.value, Text)
+
+
+def _is_small(model: Any, name: str) -> Any:
+    most = _MOST_DESCRIPTION if name in {UPLOAD, PROGRESS} else _MOST_VALUE
+    return func.length(_said(model)) <= most
 
 
 def _contains(value: Any, search: str) -> bool:

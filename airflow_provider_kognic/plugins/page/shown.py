@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.plugins.page import recorded
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from airflow_provider_kognic.plugins.page.recorded import Key, Task, Values
+    from airflow_provider_kognic.plugins.page.recorded import Key, Task, Tasks, Values
 
 # States of Airflow's, of tasks that may still do something, and of several tasks the one that is shown.
-LIVE = ("running", "deferred", "restarting", "queued", "scheduled", "up_for_reschedule", "up_for_retry")
+LIVE = (*recorded.WORKING, "queued", "scheduled", "up_for_reschedule", "up_for_retry")
 _FIRST = (*LIVE, "failed", "upstream_failed", "removed", "skipped", "success")
+_NO_STATUS = "no status"
+_NOTHING = "\u2013"
 _KINDS = {"upload": "upload", "dry_run": "dry run", "wait": "wait"}
 # Shards on one page.
 SHARDS = 100
@@ -95,6 +97,7 @@ class Row:
         states: How many tasks are in which state.
         description: What it is.
         progress: How far it is; the sum where it is mapped.
+        summed: Whether it is the sum of all shards: of very many, nothing is summed.
         began: When its first task began.
         ended: When its last one did, or None.
     """
@@ -107,11 +110,20 @@ class Row:
     progress: Progress | None
     began: Any
     ended: Any
+    summed: bool = True
 
     @property
     def is_live(self) -> bool:
-        """Whether anything may still come."""
-        return any(state in LIVE for state in self.states)
+        """Whether anything may still come: shards that Airflow has not scheduled yet have no status."""
+        return any(state in LIVE or state == _NO_STATUS for state in self.states)
+
+    @property
+    def phase(self) -> str | None:
+        """What it does; where its task was killed, what it did then."""
+        phase = None if self.progress is None else self.progress.phase
+        if phase is None or self.is_live or self.progress is None or self.progress.is_over:
+            return phase
+        return f"{phase}, when its task ended"
 
     @property
     def shards(self) -> int:
@@ -146,8 +158,10 @@ class Details:
         found = record(value) or {}
         reasons = found.get("reasons")
         rows = [
-            (outcome, reason, number)
-            for outcome, several in (reasons.items() if isinstance(reasons, dict) else ())
+            (text(outcome) or _NOTHING, reason, number)
+            for outcome, several in (
+                list(reasons.items())[:_MOST_REASONS] if isinstance(reasons, dict) else ()
+            )
             for reason, number in _counts(several)
         ]
         return cls(
@@ -174,9 +188,17 @@ def rows_of(session: Session, keys: Sequence[Key]) -> list[Row]:
     """Return the rows of a list."""
     tasks = recorded.tasks_of(session, keys)
     descriptions = _first(recorded.descriptions_of(session, keys))
-    known = _progress(session, keys)
+    left = recorded.MOST_TASKS
+    counted = []
+    for key in keys:
+        many = tasks[key].count if key in tasks else 0
+        if many <= left:
+            counted.append(key)
+            left -= many
+    known = _Known.of(session, counted, tasks)
     return [
-        _row(key, tasks.get(key, []), descriptions.get((key.dag_run_id, key.task_id)), known) for key in keys
+        _all(key, tasks.get(key), descriptions.get((key.dag_run_id, key.task_id)), known, key in counted)
+        for key in keys
     ]
 
 
@@ -190,18 +212,20 @@ def one(session: Session, key: Key, map_index: int, page: int, *, assets: bool) 
         page: Which of the pages of shards, from 0.
         assets: Whether events of assets may be shown.
     """
-    tasks = recorded.tasks_of(session, [key]).get(key, [])
-    known = _progress(session, [key])
-    mapped = [task for task in tasks if task.map_index >= 0]
-    if map_index < 0 and mapped:
+    tasks = recorded.tasks_of(session, [key]) if map_index < 0 else {}
+    mapped = tasks.get(key)
+    if mapped is not None and mapped.mapped:
         description = _first(recorded.descriptions_of(session, [key])).get((key.dag_run_id, key.task_id))
-        row = _row(key, mapped, description, known)
-        shown = mapped[page * SHARDS : (page + 1) * SHARDS]
-        shards = [_row(key, [task], description, known, task.map_index) for task in shown]
-        return One(row, Details(), shards, -(-len(mapped) // SHARDS), [])
-    alone = [task for task in tasks if task.map_index == map_index]
+        summed = mapped.count <= recorded.MOST_TASKS
+        shown = recorded.some_of(session, key, first=page * SHARDS, most=SHARDS)
+        known = _Known.of(session, [key], tasks, None if summed else [task.map_index for task in shown])
+        row = _all(key, mapped, description, known, summed)
+        each = [_single(key, task, description, known, task.map_index) for task in shown]
+        return One(row, Details(), each, -(-mapped.count // SHARDS), [])
+    task = recorded.one_of(session, key, map_index)
     said = recorded.descriptions_of(session, [key], map_index)
-    row = _row(key, alone, said.get((key.dag_run_id, key.task_id, map_index)), known, map_index)
+    known = _Known.of(session, [key], {}, [map_index])
+    row = _single(key, task, said.get((key.dag_run_id, key.task_id, map_index)), known, map_index)
     total = None if row.progress is None else row.progress.total
     details = Details.read(recorded.details_of(session, key, map_index), total)
     events = recorded.asset_events_of(session, key, map_index, row.began) if assets else []
@@ -211,43 +235,88 @@ def one(session: Session, key: Key, map_index: int, page: int, *, assets: bool) 
 class _Known:
     """How far tasks are, by what they recorded wherever they did."""
 
-    def __init__(self, stored: Values, xcoms: Values, summaries: Values) -> None:
-        self._stored, self._xcoms, self._summaries = stored, xcoms, summaries
+    def __init__(
+        self, stored: Values, xcoms: Values, summaries: Values, running: set[tuple[int, str, int]]
+    ) -> None:
+        self._stored, self._xcoms, self._summaries, self._running = stored, xcoms, summaries, running
+        self._indexes: dict[tuple[int, str], set[int]] = defaultdict(set)
+        for run, task, index in (*stored, *xcoms, *summaries):
+            self._indexes[run, task].add(index)
 
-    def of(self, key: Key, map_index: int) -> Progress | None:
+    @classmethod
+    def of(
+        cls,
+        session: Session,
+        keys: Sequence[Key],
+        tasks: dict[Key, Tasks],
+        indexes: Sequence[int] | None = None,
+    ) -> _Known:
+        """Return what is known of some uploads, or of some of their shards."""
+        stored, xcoms = recorded.progress_of(session, keys, indexes)
+        there = Counter((run, task) for run, task, _ in {*stored, *xcoms})
+        # The store may be told to forget what succeeded, and then the summary is what there is.
+        bare = [
+            key
+            for key in keys
+            if there[key.dag_run_id, key.task_id] < (tasks[key].count if key in tasks else 1)
+        ]
+        summaries = recorded.summaries_of(session, bare, indexes)
+        return cls(stored, xcoms, summaries, recorded.running_of(session, keys))
+
+    def one(self, key: Key, map_index: int) -> Progress | None:
+        """Return how far a task is; without a rate where it ended without saying one."""
         where = (key.dag_run_id, key.task_id, map_index)
         found = newest(Progress.read(self._stored.get(where)), Progress.read(self._xcoms.get(where)))
-        return found or Progress.of_summary(self._summaries.get(where))
+        found = found or Progress.of_summary(self._summaries.get(where))
+        if found is None or found.is_over or where in self._running:
+            return found
+        return replace(found, rate_per_s=None)
+
+    def all(self, key: Key) -> list[Progress | None]:
+        """Return how far the shards of an upload are that have recorded something."""
+        return [
+            self.one(key, index) for index in sorted(self._indexes[key.dag_run_id, key.task_id]) if index >= 0
+        ]
 
 
-def _progress(session: Session, keys: Sequence[Key]) -> _Known:
-    stored, xcoms = recorded.progress_of(session, keys)
-    # The store may be told to forget what succeeded, and then the summary is what there is.
-    bare = [
-        key
-        for key in keys
-        if not any((run, task) == (key.dag_run_id, key.task_id) for run, task, _ in (*stored, *xcoms))
-    ]
-    return _Known(stored, xcoms, recorded.summaries_of(session, bare))
-
-
-def _row(
-    key: Key, tasks: Sequence[Task], description: Any, known: _Known, map_index: int | None = None
-) -> Row:
-    states = Counter(task.state or "no status" for task in tasks)
-    state = next((one for one in _FIRST if states[one]), next(iter(states), None))
-    progress = [known.of(key, task.map_index) for task in tasks]
-    begins = [task.start_date for task in tasks if task.start_date is not None]
-    ends = [task.end_date for task in tasks]
+def _all(key: Key, tasks: Tasks | None, description: Any, known: _Known, summed: bool) -> Row:  # noqa: FBT001 - internal
+    """Return the row of an upload with all its shards."""
+    if tasks is None:
+        return _single(key, None, description, known)
+    states = {state or _NO_STATUS: number for state, number in tasks.states.items()}
+    if not tasks.mapped:
+        progress = known.one(key, -1)
+    elif not summed:
+        progress = None
+    else:
+        shards = known.all(key)
+        alone = tasks.count == 1 and len(shards) == 1
+        progress = shards[0] if alone else together(shards, tasks.count)
     return Row(
         key=key,
-        map_index=-1 if map_index is None else map_index,
-        state=state,
-        states=dict(states),
+        map_index=-1,
+        state=next((one for one in _FIRST if one in states), next(iter(states), None)),
+        states=states,
         description=Description.read(description),
-        progress=progress[0] if len(progress) == 1 else together(progress, len(tasks)),
-        began=min(begins, default=None),
-        ended=max(ends) if ends and all(ends) else None,
+        progress=progress,
+        began=tasks.began,
+        ended=tasks.ended,
+        summed=summed,
+    )
+
+
+def _single(key: Key, task: Task | None, description: Any, known: _Known, map_index: int = -1) -> Row:
+    """Return the row of a task instance."""
+    state = None if task is None else task.state or _NO_STATUS
+    return Row(
+        key=key,
+        map_index=map_index,
+        state=state,
+        states={} if state is None else {state: 1},
+        description=Description.read(description),
+        progress=known.one(key, map_index),
+        began=None if task is None else task.start_date,
+        ended=None if task is None else task.end_date,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -12,28 +11,39 @@ from urllib.parse import urlsplit
 
 _MOST_TEXT = 4_000
 _MOST_NUMBER = 10**15
+# Phases in which nothing more comes.
+_OVER = frozenset({"done", "failed"})
+# A backend may store the text of JSON where JSON is stored.
+_MOST_WRAPPED = 2
 
 
 def record(value: Any) -> dict[str, Any] | None:
-    """Return a value as a dict, or None: a backend of the installation may keep it elsewhere."""
-    if isinstance(value, (str, bytes)):
+    """Return the text of a value as a dict, or None: a backend of the installation may keep it elsewhere."""
+    for _ in range(_MOST_WRAPPED):
+        if not isinstance(value, (str, bytes)):
+            break
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):  # no JSON, an integer of too many digits, or nested too deeply
             return None
     return value if isinstance(value, dict) else None
 
 
 def text(value: Any) -> str | None:
     """Return what is shown of a value as text, or None."""
-    return str(value)[:_MOST_TEXT] if isinstance(value, (str, int, float)) and value != "" else None
+    if not isinstance(value, (str, int, float)) or value == "":
+        return None
+    # Half of a surrogate pair is text to JSON, but nothing that a page can hold.
+    return str(value)[:_MOST_TEXT].encode(errors="replace").decode()
 
 
 def number(value: Any) -> float | None:
     """Return a number that can be shown, or None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return value if math.isfinite(value) and 0 <= value <= _MOST_NUMBER else None
+    return (
+        value if 0 <= value <= _MOST_NUMBER else None
+    )  # compared as it is: a float has no room for any integer
 
 
 def count(value: Any) -> int | None:
@@ -46,9 +56,9 @@ def moment(value: Any) -> datetime | None:
     """Return a time as the records have it, or None."""
     try:
         found = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        return found.astimezone(timezone.utc) if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    except (TypeError, ValueError, OverflowError):  # the last one where it is no time in UTC any more
         return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def web_page(value: Any) -> str | None:
@@ -119,6 +129,11 @@ class Progress:
         )
 
     @property
+    def is_over(self) -> bool:
+        """Whether the task has recorded its end."""
+        return self.phase in _OVER
+
+    @property
     def share(self) -> int | None:
         """Percent that are done; None where that is not known."""
         if not self.total or self.done is None:
@@ -142,7 +157,7 @@ def together(parts: list[Progress | None], tasks: int) -> Progress:
     """
     there = [one for one in parts if one is not None]
     totals = [one.total for one in there if one.total is not None]
-    rates = [one.rate_per_s for one in there if one.rate_per_s and one.phase not in {"done", "failed"}]
+    rates = [one.rate_per_s for one in there if one.rate_per_s and not one.is_over]
     return Progress(
         phase=None,
         done=sum(one.done or 0 for one in there),

@@ -14,6 +14,7 @@ from airflow_provider_kognic.records import (
     MOST_POINTS,
     MOST_REASON_BYTES,
     MOST_REASONS,
+    MOST_SCENE_BYTES,
     MOST_SOURCE_BYTES,
     stamp,
 )
@@ -163,7 +164,7 @@ class Account:
         if kept is None or (len(kept) >= MOST_EXAMPLES and not new):
             return
         example = {
-            "scene": one.scene_uuid or None,
+            "scene": self._shown(one.scene_uuid or None, MOST_SCENE_BYTES),  # a source may name anything so
             "reason": reason,
             "message": self._shown(one.message, MOST_MESSAGE_BYTES),
             "source": self._shown(one.source, MOST_SOURCE_BYTES),

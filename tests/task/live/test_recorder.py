@@ -142,6 +142,18 @@ def test_examples_show_each_reason() -> None:
     assert reasons.count("no_annotations") == 1
 
 
+def test_what_a_source_calls_a_scene_may_be_anything() -> None:
+    account = Account(readable)
+    for number in range(MOST_EXAMPLES):
+        scene = f"https://me:secret@host/{number}/" + "s" * 10_000
+        account.notice(
+            Settled(Result(scene_uuid=scene, source="x", outcome=Outcome.REFUSED, reason="invalid"))
+        )
+    details = json.dumps(account.details())
+    assert len(details) < 60_000
+    assert "secret" not in details
+
+
 def test_secrets_in_messages_are_hidden() -> None:
     account = Account(readable)
     account.notice(settled(Outcome.REFUSED, "invalid", "see https://me:secret@host/x?sig=secret"))
