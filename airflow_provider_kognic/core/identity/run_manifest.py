@@ -89,18 +89,19 @@ def _plain(value: Any, where: str, depth: int) -> Any:
             raise KognicInputError(f"'{KEY}' holds {brief(value)} at {where}, which JSON has no number for.")
         return value
     if isinstance(value, Mapping):
-        for name in value:
-            if not isinstance(name, str):
-                raise KognicInputError(
-                    f"'{KEY}' has the key {brief(name)} at {where}: keys are text in JSON."
-                )
-        return {_text(name, where): _plain(one, f"{where}.{name}", depth + 1) for name, one in value.items()}
+        return {_key(name, where): _plain(one, f"{where}.{name}", depth + 1) for name, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return [_plain(one, f"{where}[{number}]", depth + 1) for number, one in enumerate(value)]
     raise KognicInputError(
         f"'{KEY}' holds {brief(value)} at {where}, a {type(value).__name__}: expected text, a number, true, false,"
         " None, or lists and dicts of these."
     )
+
+
+def _key(name: Any, where: str) -> str:
+    if not isinstance(name, str):
+        raise KognicInputError(f"'{KEY}' has the key {brief(name)} at {where}: keys are text in JSON.")
+    return _text(name, where)
 
 
 def _text(value: str, where: str) -> str:
