@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +14,7 @@ from airflow.providers.common.compat.sdk import (
     task_decorator_factory,
 )
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.operators.predictions import UploadPredictionsOperator
 
 if TYPE_CHECKING:
@@ -20,11 +22,19 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
 
+    from airflow_provider_kognic.core.sources.yielded.source import YieldedSource
+
+logger = logging.getLogger(__name__)
+
 NAME = "kognic_upload"
 # The function stands in for these, and what it yields is Kognic's own format.
 _NOT_TAKEN = ("predictions", "manifest", "predictions_format", "scenes", "classes")
 # Stands in for the predictions until the task runs.
 _YIELDED: tuple[()] = ()
+# Seconds that a function gets to come to its end where the upload ended before it did; and where the task is to end
+# now, of which "mark failed" in Airflow leaves 5 for everything.
+_PATIENCE = 10.0
+_LAST = 1.0
 
 
 class KognicUploadDecoratedOperator(DecoratedOperator, UploadPredictionsOperator):
@@ -75,6 +85,11 @@ class KognicUploadDecoratedOperator(DecoratedOperator, UploadPredictionsOperator
                 f"@task.{NAME} takes no {given[0]!r}: it uploads what its function yields, documents in Kognic's"
                 " format. UploadPredictionsOperator takes files."
             )
+        if inspect.iscoroutinefunction(python_callable) or inspect.isasyncgenfunction(python_callable):
+            raise KognicInputError(
+                f"@task.{NAME} takes no async function, which {python_callable.__name__}() is: write it without"
+                " 'async'; within it, asyncio.run() awaits what has to be awaited."
+            )
         super().__init__(
             python_callable=python_callable,
             op_args=op_args,
@@ -82,10 +97,12 @@ class KognicUploadDecoratedOperator(DecoratedOperator, UploadPredictionsOperator
             predictions=_YIELDED,
             **kwargs,
         )
+        self._source: YieldedSource | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload what the function yields, and return the summary."""
         from airflow_provider_kognic.core.sources.yielded.source import YieldedSource
+        from airflow_provider_kognic.task.failures import hide_secrets_of
         from airflow_provider_kognic.task.live.recorder import may_write_beside
 
         context_merge(context, self.op_kwargs)
@@ -99,23 +116,34 @@ class KognicUploadDecoratedOperator(DecoratedOperator, UploadPredictionsOperator
             max_bytes=self.max_document_bytes,
         )
         self.predictions = source  # type: ignore[assignment]  # nobody but this gives one
+        self._source = source
+        ended: Exception | None = None
+        deadline = self._begin()  # the function's time is the task's
         try:
-            if (
-                not may_write_beside()
-            ):  # then the function must not ask Airflow for anything while the task does
-                source.run_here()
+            if not may_write_beside():
+                source.run_here()  # the function must not ask Airflow for anything while the task does
             # Not Airflow's own in between, which on 3.0 would take the summary apart.
-            told = UploadPredictionsOperator.execute(self, context)
+            told = self._run(context, deadline)
         except Exception as error:
             if source.error is None:
                 raise
-            # What went wrong first; how the upload ended, it carries as its context.
-            raise source.error from error
+            ended = error
         finally:
-            source.close()
-        if source.error is not None:
-            raise source.error
-        return told
+            source.close(_LAST if deadline.is_over else _PATIENCE)
+        if source.error is None:
+            return told
+        hide_secrets_of(source.error)
+        if ended is not None and isinstance(source.error, KognicError):
+            raise ended from source.error  # it tells Airflow whether another try may help
+        if ended is not None:
+            logger.info("What came of the documents: %s", ended)
+        raise source.error  # outside of any `except`, so that what caused it is shown with it
+
+    def on_kill(self) -> None:
+        """End the upload in order, and the function at its next document."""
+        super().on_kill()
+        if self._source is not None:
+            self._source.stop()
 
 
 def kognic_upload_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

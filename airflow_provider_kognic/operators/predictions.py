@@ -404,13 +404,23 @@ class UploadPredictionsOperator(HidesSecrets, TellsLineage, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, or find out what an upload would do, and return the summary."""
+        return self._run(context, self._begin())
+
+    def _begin(self) -> Deadline:
+        """Note when the task began, before anything else.
+
+        So no SIGTERM is lost: one that comes while Kognic is asked for the group ends the upload before its first
+        prediction.
+        """
         from airflow_provider_kognic.task.deadline import Deadline
+
+        self._deadline = Deadline(self.execution_timeout, receipts=self.receipts is not None)
+        return self._deadline
+
+    def _run(self, context: Context, deadline: Deadline) -> dict[str, Any]:
         from airflow_provider_kognic.task.live.live import Live
         from airflow_provider_kognic.task.summary import TaskSummary
 
-        # Before anything else, so that no SIGTERM is lost: one that comes while Kognic is asked for the group ends
-        # the upload before its first prediction.
-        self._deadline = deadline = Deadline(self.execution_timeout, receipts=self.receipts is not None)
         hook = KognicHook(self.kognic_conn_id, stopping=lambda: deadline.stop.reason is not None)
         summary = TaskSummary(self, context)
         with Live(self, context, summary, hurried=lambda: deadline.is_over) as live:

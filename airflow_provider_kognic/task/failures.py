@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.masking import presentable
+from airflow.providers.common.compat.sdk import mask_secret
+
+from airflow_provider_kognic.core.masking import presentable, secrets_of
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.exceptions import (
     KognicFailError,
@@ -81,6 +84,21 @@ def exception_of(
         presentable(ended.stopped)
     asked = None if ended.stopped is None else ended.stopped.retry_after
     return _with(summary, _exception(task, failure.message, retry=failure.retry, retry_after=asked))
+
+
+def hide_secrets_of(error: BaseException) -> None:
+    """Have Airflow's log mask the passwords and signatures of URLs in an error of a user's own code.
+
+    That error stays as it is: Airflow looks at its type, and people at its causes.
+    """
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        with contextlib.suppress(Exception):  # its text is made by code of the user's
+            for secret in secrets_of(str(one)):
+                mask_secret(secret)
+        one = one.__cause__ or one.__context__
 
 
 def _exception(task: BaseOperator, message: str, *, retry: bool, retry_after: float | None) -> TaskError:

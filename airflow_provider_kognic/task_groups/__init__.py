@@ -15,7 +15,7 @@ from airflow_provider_kognic.operators.sharding import ShardPredictionsOperator
 from airflow_provider_kognic.task.arguments.classes import FROM_PREDICTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -42,6 +42,7 @@ def kognic_predictions(
     description: str | None = None,
     class_mapping: ClassMapping | str | None = None,
     if_exists: str = "reuse",
+    run_manifest: Mapping[str, Any] | None = None,
     receipts: str | ObjectStoragePath | None = None,
     max_connections: int = 5,
     pool: str = "kognic",
@@ -73,6 +74,8 @@ def kognic_predictions(
         description: The predictions group's description (templated).
         class_mapping: The predictions group's class mapping (templated), or `from_predictions`.
         if_exists: What to do about predictions groups of that name, as for `CreatePredictionsGroupOperator`.
+        run_manifest: Who makes the predictions, as for `CreatePredictionsGroupOperator`: it goes into the predictions
+            group's description, and to the uploads (templated).
         receipts: Where the receipts of all shards go, a `.jsonl` file (templated); each writes its own beside.
         max_connections: Requests in flight of one upload, and the slots of the pool that it takes.
         pool: The Airflow pool that bounds the connections of all uploads together.
@@ -112,6 +115,7 @@ def kognic_predictions(
             predictions=predictions if is_made_of_them else None,
             manifest=manifest if is_made_of_them else None,
             if_exists=if_exists,
+            run_manifest=run_manifest,
             **common,
         )
         cut = ShardPredictionsOperator(
@@ -128,6 +132,7 @@ def kognic_predictions(
             predictions_group_uuid=group.output,
             dataset=dataset,
             receipts=receipts,
+            run_manifest=run_manifest,
             class_mapping=None if is_made_of_them else class_mapping,
             max_connections=max_connections,
             pool=pool,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.decorators.upload import kognic_upload_task
 from airflow_provider_kognic.emulator import demo
+from airflow_provider_kognic.task import deadline
 from tests.core.support import content
 
 if TYPE_CHECKING:
@@ -146,3 +148,102 @@ def test_airflow_finds_it_by_its_name() -> None:
     from airflow.sdk import task
 
     assert task.kognic_upload is not None
+
+
+async def _awaits() -> None:
+    pass
+
+
+async def _yields() -> Any:
+    yield demo.scene_uuid(0), content(0)
+
+
+@pytest.mark.parametrize("function", [_awaits, _yields])
+def test_an_async_function_is_refused_where_the_dag_is_parsed(
+    dag: DAG, group: str, function: Callable[..., Any]
+) -> None:
+    with pytest.raises(KognicInputError, match=f"no async function, which {function.__name__}"):
+        add(dag, function, group)
+
+
+def test_what_caused_its_error_is_in_the_log(run_dag: RunDag, dag: DAG, server: Emulator, group: str) -> None:
+    def chained() -> Iterator[Any]:
+        yield demo.scene_uuid(0), content(0)
+        raise RuntimeError("no model") from ValueError("CUDA driver 12 is too old")
+
+    add(dag, chained, group)
+    run = run_dag(dag, connection=server)
+    assert run.state == "failed"
+    assert "ValueError: CUDA driver 12 is too old" in run.output
+    assert "What came of the documents: chained() raised RuntimeError: no model." in run.output
+
+
+def test_an_error_without_a_text_does_not_hide_what_was_sent(
+    run_dag: RunDag, dag: DAG, server: Emulator, group: str
+) -> None:
+    class Mute(Exception):  # noqa: N818
+        def __str__(self) -> str:
+            raise TypeError("not all arguments converted")
+
+    def infer() -> Iterator[Any]:
+        yield demo.scene_uuid(0), content(0)
+        raise Mute
+
+    add(dag, infer, group)
+    summary = run_dag(dag, connection=server).xcom("infer", "summary")
+    assert summary["uploaded"] == 1
+    assert summary["error"].startswith("infer() raised Mute: (its text cannot be had.)")
+
+
+def test_what_no_other_try_mends_is_not_tried_again(
+    run_dag: RunDag, dag: DAG, server: Emulator, group: str
+) -> None:
+    """Also without a retry policy, as on Airflow < 3.3."""
+
+    def infer() -> None:
+        """It forgot to yield."""
+
+    add(dag, infer, group, retries=1, retry_policy=None)
+    run = run_dag(dag, connection=server)
+    assert (run.state, run.tries("infer")) == ("failed", 1)
+    assert "infer() returned None; expected a function that yields" in run.xcom("infer", "summary")["error"]
+
+
+def test_its_time_is_the_tasks(
+    run_dag: RunDag, dag: DAG, server: Emulator, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it runs before anything is sent, what is left is too little for an upload: it ends in order."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(deadline, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    def infer() -> Iterator[Any]:
+        yield demo.scene_uuid(0), content(0)
+        clock.now += 3599.0
+
+    add(dag, infer, group, execution_timeout=timedelta(hours=1))
+    run = run_dag(dag, connection=server)
+    assert run.state == "failed"
+    assert "execution_timeout is nearly over" in run.xcom("infer", "summary")["error"]
+    assert server.stats()["prediction_posts"] == 0
+
+
+def test_a_task_that_is_killed_asks_it_to_end(
+    run_dag: RunDag, dag: DAG, server: Emulator, group: str
+) -> None:
+    ended = []
+
+    def infer(ti: Any = None) -> Iterator[Any]:
+        try:
+            for number in range(12):
+                if number == 3:
+                    ti.task.on_kill()
+                yield demo.scene_uuid(number), content(number)
+        finally:
+            ended.append(number)
+
+    add(dag, infer, group)
+    run = run_dag(dag, connection=server)
+    assert run.state == "failed"
+    assert ended == [3]
+    assert "the task was asked to end" in run.xcom("infer", "summary")["error"]
+    assert server.stats()["prediction_posts"] == 0

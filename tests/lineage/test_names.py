@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_kognic.core.sources.yielded.source import YieldedSource
 from airflow_provider_kognic.task.observing.lineage import group_name, source_name
 
 GROUP = "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10"
@@ -23,6 +24,7 @@ DATASET = "0d6d1a2e-5f0c-4c52-9a53-8f2f6d0e1a01"
         ({"kognic_shard": 1, "predictions": "s3://b/x/", "first": None}, ("s3://b", "x")),
         ({"kognic_shard": 1, "manifest": "/data/m.csv"}, ("file", "/data/m.csv")),
         ([{"sceneUuid": "x"}], None),
+        (YieldedSource(lambda: (), name="infer", key="dag/infer"), None),
         (None, None),
     ],
 )

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, redact
 
 from airflow_provider_kognic.core.errors import (
     KognicAmbiguousError,
@@ -20,7 +20,7 @@ from airflow_provider_kognic.exceptions import (
     KognicTimeoutError,
     KognicTransientError,
 )
-from airflow_provider_kognic.task.failures import Ended, exception_for, exception_of
+from airflow_provider_kognic.task.failures import Ended, exception_for, exception_of, hide_secrets_of
 
 WITH_POLICY: Any = SimpleNamespace(retry_policy=object())
 WITHOUT_POLICY: Any = SimpleNamespace(retry_policy=None)
@@ -102,3 +102,16 @@ def test_every_exception_carries_the_summary_also_when_pickled(
         again = pickle.loads(pickle.dumps(raised))
         assert (type(again), str(again), vars(again)) == (type(raised), str(raised), vars(raised))
     assert exception_of(task, ended, Failure("so it is", retry=retry)).summary is None
+
+
+def test_airflow_masks_what_urls_hide_in_errors_of_others() -> None:
+    """Libraries quote signed URLs; an error of a user's function stays what it is, with its causes."""
+    cause = ValueError("403 for https://store.example/model?X-Amz-Signature=5f1cb00b1e55ed")
+    error = RuntimeError("no model at https://reader:pa55w0rd-of-ours@models.example/7")
+    error.__cause__ = cause
+    cause.__context__ = error  # a circle ends
+    hide_secrets_of(error)
+    shown = str(redact(f"{error} {cause}"))
+    assert "5f1cb00b1e55ed" not in shown
+    assert "pa55w0rd-of-ours" not in shown
+    assert "models.example/7" in shown

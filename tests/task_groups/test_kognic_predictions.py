@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.summaries import summary_of
 from airflow_provider_kognic.task_groups import kognic_predictions
+from tests.operators.test_create_predictions_group import groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +65,7 @@ def test_the_whole_way(
             shards=3,
             journal=str(tmp_path / "journal"),
             receipts=str(tmp_path / "r.jsonl"),
+            run_manifest={"model": "detector"},
             max_failures="2%",
             retries=0,
             on_success_callback=tell,
@@ -79,7 +82,11 @@ def test_the_whole_way(
     assert Counter(row["scene_uuid"] for row in server.predictions(group)) == Counter(
         demo.scene_uuid(number) for number in range(30)
     )
-    assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 30
+    head, *rows = (tmp_path / "r.jsonl").read_text().splitlines()
+    assert len(rows) == 30
+    assert json.loads(head)["run_manifest"]["model"] == total["run_manifest"]["model"] == "detector"
+    (made_there,) = groups(server, "detector v7")
+    assert "Run manifest:\n  model: detector\n" in made_there["description"]
     assert told.read_text() == "kognic_predictions.summary: 30 of 30\n"  # once, not for each shard
 
 

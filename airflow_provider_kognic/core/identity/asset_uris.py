@@ -103,11 +103,12 @@ def _place(parts: SplitResult) -> Place:
         raise ValueError(f"{shown} has a port that is no number from 0 to 65535.") from None
     if any(one.isspace() for one in netloc):
         raise ValueError(f"{shown} has a blank in its host.")
-    steps = [unquote(step) for step in parts.path.split("/") if step]
+    typed = [step for step in parts.path.split("/") if step]
+    steps = [unquote(step) for step in typed]
     if _DATASETS not in steps:
         raise ValueError(f"{shown} names no dataset: expected {_FORM}.")
     at = len(steps) - 1 - steps[::-1].index(_DATASETS)
-    before, of_dataset = steps[:at], steps[at + 1 :]
+    before, of_dataset = typed[:at], steps[at + 1 :]  # the path stays quoted: a %3F is no query
     if not of_dataset:
         raise ValueError(f"{shown} ends before the dataset's uuid: expected {_FORM}.")
     dataset = _canonical(of_dataset[0], "dataset", shown)

@@ -76,7 +76,9 @@ def check_run_manifest(value: Any) -> dict[str, Any] | None:
 def _plain(value: Any, where: str, depth: int) -> Any:
     if depth > _MOST_DEPTH:
         raise KognicInputError(f"'{KEY}' is nested more than {_MOST_DEPTH} deep, at {where}.")
-    if value is None or isinstance(value, (bool, str)):
+    if isinstance(value, str):
+        return _text(value, where)
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):
         try:
@@ -87,18 +89,31 @@ def _plain(value: Any, where: str, depth: int) -> Any:
             raise KognicInputError(f"'{KEY}' holds {brief(value)} at {where}, which JSON has no number for.")
         return value
     if isinstance(value, Mapping):
-        for name in value:
-            if not isinstance(name, str):
-                raise KognicInputError(
-                    f"'{KEY}' has the key {brief(name)} at {where}: keys are text in JSON."
-                )
-        return {name: _plain(one, f"{where}.{name}", depth + 1) for name, one in value.items()}
+        return {_key(name, where): _plain(one, f"{where}.{name}", depth + 1) for name, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return [_plain(one, f"{where}[{number}]", depth + 1) for number, one in enumerate(value)]
     raise KognicInputError(
         f"'{KEY}' holds {brief(value)} at {where}, a {type(value).__name__}: expected text, a number, true, false,"
         " None, or lists and dicts of these."
     )
+
+
+def _key(name: Any, where: str) -> str:
+    if not isinstance(name, str):
+        raise KognicInputError(f"'{KEY}' has the key {brief(name)} at {where}: keys are text in JSON.")
+    return _text(name, where)
+
+
+def _text(value: str, where: str) -> str:
+    """Return a text that can be written as UTF-8; that of a file's name may hold bytes that are none."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise KognicInputError(
+            f"'{KEY}' holds {brief(value)} at {where}, which is no Unicode text, so that no request can"
+            " carry it."
+        ) from None
+    return value
 
 
 def described(description: str | None, manifest: Mapping[str, Any] | None) -> str | None:

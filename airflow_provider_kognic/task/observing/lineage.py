@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core.masking import masked
+from airflow_provider_kognic.task.paths import is_yielded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,14 +79,14 @@ def group_name(host: str, dataset_uuid: str | None, group: str) -> tuple[str, st
 
 
 def source_name(given: Any) -> tuple[str, str] | None:
-    """Return namespace and name of where predictions come from; None for rows in memory.
+    """Return namespace and name of where predictions come from; None for what is nowhere: rows, a function.
 
     Args:
         given: A path, a URL with or without an Airflow connection before the `@`, or a shard of one.
     """
     if isinstance(given, dict):
         given = given.get("predictions") or given.get("manifest")
-    if given is None or isinstance(given, (list, tuple)):
+    if given is None or isinstance(given, (list, tuple)) or is_yielded(given):
         return None
     text = masked(str(given))
     if "://" not in text:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import Stats
 
 from airflow_provider_kognic.core.errors import KognicRateLimitError
+from airflow_provider_kognic.core.masking import presentable
 from airflow_provider_kognic.core.reporting.events import Answered, Held, Retried, Sent, Settled
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ def counted(context: Context) -> Iterator[Metrics]:
     try:
         yield metrics
     finally:
-        metrics.close()
+        try:
+            metrics.close()
+        except Exception as lost:  # all is sent by now: who would try again might send it twice
+            logger.exception("The last metrics of the upload cannot be reported.", exc_info=presentable(lost))
 
 
 class Metrics:

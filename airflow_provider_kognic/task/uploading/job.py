@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.groups.lookup import find_group
 from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.reporting.conversions import Conversions
@@ -16,9 +16,10 @@ from airflow_provider_kognic.core.reporting.judgement import ALLOW_EMPTY, NO_PRE
 from airflow_provider_kognic.core.reporting.observers import Together
 from airflow_provider_kognic.core.reporting.report import failure_table
 from airflow_provider_kognic.core.reporting.source_digest import SourceDigest
+from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.stores.asking import Asking
-from airflow_provider_kognic.core.texts import printable, sentence
+from airflow_provider_kognic.core.texts import printable
 from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.core.upload.dry_run import make_plan
 from airflow_provider_kognic.task.failures import Ended
@@ -113,7 +114,7 @@ class UploadJob:
         if report.stopped is None and not report.summary.total:
             failure = self._with_what_is_there(failure)
         failure = _and_also(failure, self.conversions.incomplete())
-        failure = _and_also(failure, _what_it_raised(asked.predictions), retry=True)
+        failure = _and_also(failure, _what_it_raised(asked.predictions), retry=_mends(asked.predictions))
         if report.stopped is None:
             self.conversions.warn_of_unmet()
         return Ended(
@@ -252,11 +253,16 @@ def _asking(arguments: UploadArguments, deadline: Deadline) -> Asking:
 
 def _what_it_raised(predictions: Any) -> str | None:
     """Say what a function raised that yields the predictions."""
-    if not is_yielded(predictions) or predictions.error is None:
+    said: str | None = predictions.what_it_raised() if is_yielded(predictions) else None
+    if said is None:
         return None
-    error = predictions.error
-    said = f"{predictions.name}() raised {type(error).__name__}: {sentence(error)}"
     return f"{said} What it had yielded by then was uploaded, as far as the counts say."
+
+
+def _mends(predictions: Any) -> bool:
+    """Tell whether another try may mend what such a function raised: of errors of ours that is known."""
+    error = getattr(predictions, "error", None)
+    return not isinstance(error, KognicError) or may_repeat(error, idempotent=True)
 
 
 def _and_also(failure: Failure | None, wrong: str | None, *, retry: bool = False) -> Failure | None:

@@ -35,6 +35,7 @@ def test_a_group_has_one_uri_however_it_is_written(written: str) -> None:
         ("gateway.example.com/kognic", "gateway.example.com/kognic"),
         ("gateway.example.com/datasets", "gateway.example.com/datasets"),
         ("bücher.example", "xn--bcher-kva.example"),
+        ("gateway.example.com/a%3fb%23c%20d%25", "gateway.example.com/a%3fb%23c%20d%25"),
     ],
 )
 def test_a_host_is_that_of_the_connection(host: str, shown: str) -> None:

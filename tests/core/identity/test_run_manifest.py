@@ -81,6 +81,8 @@ def test_fields_that_differ_are_named_and_airflows_run_is_not_one() -> None:
         ({"a": 10**400}, "at $.a"),
         ({"a": {1: 2}}, "the key 1 at $.a"),
         ({"a": {"b": object}}, "a type: expected text"),
+        ({"a": ["/data/\udcff.pt"]}, "'/data/\\udcff.pt' at $.a[0], which is no Unicode text"),
+        ({"a": {"\ud800": 1}}, "at $.a, which is no Unicode text"),
         ({"a": b"x"}, "a bytes: expected text"),
         ({"a": [[[[[[1]]]]]]}, "nested more than 5 deep"),
         ({"a": "x" * MOST_BYTES, "b": 1}, "The largest field is 'a'"),

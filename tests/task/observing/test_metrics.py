@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
 from airflow_provider_kognic.task.observing import metrics
-from airflow_provider_kognic.task.observing.metrics import COUNTERS, GAUGES, TIMINGS, Metrics
+from airflow_provider_kognic.task.observing.metrics import COUNTERS, GAUGES, TIMINGS, Metrics, counted
 from tests.core.support import rows, settings_for, upload_all
 
 TAGS = {"dag_id": "nightly", "task_id": "upload"}
@@ -109,3 +109,24 @@ def test_the_page_has_each_of_them() -> None:
     for kind, named in (("counter", COUNTERS), ("gauge", GAUGES), ("timing", TIMINGS)):
         for name, says in named.items():
             assert f"| `kognic.{name}` | {kind} | {says} |" in page
+
+
+def test_a_backend_that_fails_fails_no_upload(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would be tried again, and without a journal all would be sent twice."""
+    password = "hunter22"
+
+    class Broken(Backend):
+        def incr(self, name: str, count: int, *, tags: dict[str, str]) -> None:
+            raise OSError(f"no route to statsd://reader:{password}@metrics")
+
+        gauge = timing = incr  # type: ignore[assignment]
+
+    monkeypatch.setattr(metrics, "Stats", Broken())
+    group = emulator.create_group()
+    with counted(CONTEXT) as observer:
+        upload_all(rows(3), settings_for(emulator), group, observers=[observer])
+    assert emulator.count_predictions(group) == 3
+    assert "The last metrics of the upload cannot be reported." in caplog.text
+    assert password not in caplog.text

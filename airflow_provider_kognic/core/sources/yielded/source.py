@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.masking import presentable
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.sources.base import Named, as_scenes, refusal
 from airflow_provider_kognic.core.sources.bounded import check_size
 from airflow_provider_kognic.core.sources.yielded.spool import Spool
-from airflow_provider_kognic.core.texts import brief
+from airflow_provider_kognic.core.texts import brief, sentence
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class YieldedSource:
         max_bytes: Larger documents are refused.
 
     Attributes:
-        error: What the function raised, or None.
+        error: What the function raised, or None; what it raises when it is asked to end is logged, and not here.
     """
 
     def __init__(
@@ -115,16 +116,35 @@ class YieldedSource:
             self._stopped = True
             self._news.notify_all()
 
-    def close(self) -> None:
-        """Ask the function to end, and wait a moment for that; let the temporary file go."""
+    def close(self, patience: float = 1.0) -> None:
+        """Ask the function to end, and wait a while for that; let the temporary file go.
+
+        Args:
+            patience: Seconds that a generator gets to come to its next `yield`, and through its `finally`.
+        """
         self.stop()
         thread = self._thread
         if thread not in {None, threading.current_thread()}:
-            thread.join(timeout=1.0)
+            thread.join(timeout=patience)
             if thread.is_alive():  # it has the file; both go with the process
-                logger.warning("%s() has not come to its end yet; nobody waits for it.", self.name)
+                logger.warning(
+                    "%s() has not come to its end in %g s; nobody waits for it any longer, so what it would do at"
+                    " its end may not be done.",
+                    self.name,
+                    patience,
+                )
                 return
         self._spool.close()
+
+    def what_it_raised(self) -> str | None:
+        """Say what the function raised, as a sentence; None where it raised nothing."""
+        if self.error is None:
+            return None
+        try:
+            text = sentence(self.error)
+        except Exception:  # noqa: BLE001 - a text is made by the function's own code, too
+            text = "(its text cannot be had.)"
+        return f"{self.name}() raised {type(self.error).__name__}: {text}"
 
     def _begin(self) -> None:
         with self._news:
@@ -146,8 +166,13 @@ class YieldedSource:
     def _run(self) -> None:
         try:
             self._take_all()
-        except BaseException as error:  # noqa: BLE001 - whoever uploads says what it was, and raises it
-            self.error = error
+        except BaseException as error:
+            if self._stopped:  # what ended the upload came first
+                logger.warning(
+                    "%s() failed when it was asked to end.", self.name, exc_info=presentable(error)
+                )
+            else:  # whoever uploads says what it was, and raises it
+                self.error = error
         finally:
             with self._news:
                 self._over = self.error is not None or not self._stopped

@@ -206,3 +206,52 @@ def test_memory_does_not_grow_with_documents(yielding: Making) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 2_000_000
+
+
+def test_what_it_raises_when_it_is_asked_to_end_is_not_what_went_wrong(
+    yielding: Making, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever ended the upload did: a task that failed must not be skipped, or tried again, for this."""
+
+    def infer() -> Iterator[Any]:
+        try:
+            yield from documents(1)
+            asked.wait()
+            yield from documents(2)
+        finally:
+            raise ConnectionError("the GPU's node is gone")
+
+    asked = threading.Event()
+    source = yielding(infer)
+    iter(source).__next__()
+    source.stop()
+    asked.set()
+    source.close(patience=60)
+    assert source.error is None
+    assert source.broke_off
+    assert "infer() failed when it was asked to end." in caplog.text
+    assert "the GPU's node is gone" in caplog.text
+
+
+def test_it_gets_the_time_that_there_is_to_come_to_its_end(
+    yielding: Making, caplog: pytest.LogCaptureFixture
+) -> None:
+    works, go_on, ended = threading.Event(), threading.Event(), []
+
+    def infer() -> Iterator[Any]:
+        try:
+            yield from documents(1)
+            works.set()
+            go_on.wait()
+            yield from documents(1)
+        finally:
+            ended.append(True)
+
+    source = yielding(infer)
+    next(iter(source))
+    works.wait()
+    source.close(patience=0.01)
+    assert "infer() has not come to its end in 0.01 s; nobody waits for it any longer" in caplog.text
+    go_on.set()
+    source.close(patience=60)
+    assert ended
