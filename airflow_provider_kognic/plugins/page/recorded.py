@@ -269,11 +269,13 @@ def _values(
 ) -> Values:
     if not keys:
         return {}
+    # The task state store of Airflow 3.4 has another name for it.
+    index_of = model.map_index if hasattr(model, "map_index") else model.region_index
     wanted = [model.key == name, *_are_of(model, keys), _is_small(model.value)]
     if map_index is not None:
-        wanted.append(model.map_index == map_index)
+        wanted.append(index_of == map_index)
     rows = session.execute(
-        select(model.dag_run_id, model.task_id, model.map_index, model.value).where(*wanted).limit(MOST_TASKS)
+        select(model.dag_run_id, model.task_id, index_of, model.value).where(*wanted).limit(MOST_TASKS)
     )
     return {(run, task, index): value for run, task, index, value in rows}
 
