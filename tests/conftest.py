@@ -204,7 +204,11 @@ def write_dag(dag: "DAG") -> None:
     from airflow.models.serialized_dag import SerializedDagModel
     from airflow.serialization import serialized_objects
 
-    writer = _first_of("airflow.serialization.definitions.dag:SerializedDAG", "airflow.models.dag:DAG")
+    # Airflow 3.0 and 3.1 have it where it is read, too.
+    writer = _first_of(
+        "airflow.serialization.definitions.dag:SerializedDAG",
+        "airflow.serialization.serialized_objects:SerializedDAG",
+    )
     if dag.relative_fileloc is None:
         dag.relative_fileloc = "defined_in_a_test.py"
     lazy: Any = serialized_objects.LazyDeserializedDAG

@@ -75,8 +75,8 @@ class CreatePredictionsGroupOperator(HidesSecrets, TellsLineage, BaseOperator):
             run are added. It goes into the group's description, below `description`; a group that is reused keeps
             its own, and the log names what differs (templated).
         kognic_conn_id: The connection (templated).
-        retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (in
-            older Airflows, such as 3.0, `partial()` does not read this: mapped tasks have Airflow's own default).
+        retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (before
+            Airflow 3.3 `partial()` does not read this: mapped tasks have Airflow's own default, which is 0).
         retry_policy: As for every operator of Airflow >= 3.3, but a `KognicRetryPolicy` where neither the task nor
             `default_args` say otherwise. Yours is asked about every failure of the task, see
             `airflow_provider_kognic.exceptions`; with None, what no retry can mend fails at once.
@@ -254,8 +254,8 @@ class UploadPredictionsOperator(HidesSecrets, TellsLineage, BaseOperator):
             source with its digest, the class mapping's digest, this provider's version and Airflow's run are added.
             It is the head of receipts, and stands in the summary and the asset event (templated).
         kognic_conn_id: The connection (templated).
-        retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (in
-            older Airflows, such as 3.0, `partial()` does not read this: mapped tasks have Airflow's own default).
+        retries: As for every operator, but 2 where neither the task nor `default_args` say otherwise (before
+            Airflow 3.3 `partial()` does not read this: mapped tasks have Airflow's own default, which is 0).
         retry_policy: As for every operator of Airflow >= 3.3, but a `KognicRetryPolicy` where neither the task nor
             `default_args` say otherwise. Yours is asked about every failure of the task, see
             `airflow_provider_kognic.exceptions`; with None, what no retry can mend fails at once.

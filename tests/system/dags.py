@@ -1,8 +1,11 @@
 """The Dags of the system tests, which Airflow reads from its own folder."""
 
 import os
+import time
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetWatcher, task
@@ -13,7 +16,18 @@ from airflow_provider_kognic.operators.predictions import (
     UploadPredictionsOperator,
 )
 from airflow_provider_kognic.sensors.predictions import DatasetScenesSensor
+from airflow_provider_kognic.task_groups import kognic_predictions
 from airflow_provider_kognic.triggers.predictions import DatasetEventTrigger
+
+# A prediction of nothing.
+EMPTY: dict[str, Any] = {
+    "openlabel": {
+        "metadata": {"schema_version": "1.0.0"},
+        "streams": {},
+        "objects": {},
+        "frames": {"0": {"frame_properties": {"timestamp": 0, "streams": {}}}},
+    }
+}
 
 with DAG("wait_create_upload", schedule=None, default_args={"retries": 0}):
     group: Any = CreatePredictionsGroupOperator(
@@ -41,6 +55,40 @@ with DAG("upload", schedule=None, default_args={"retries": 0}):
         dataset="{{ dag_run.conf.dataset }}",
         predictions="{{ dag_run.conf.folder }}",
         predictions_group_uuid="{{ dag_run.conf.group }}",
+        max_connections=2,
+    )
+
+with DAG("yield", schedule=None, default_args={"retries": 0}):
+
+    @task
+    def batches(params: Any = None) -> Any:
+        """The scenes of each batch."""
+        return params["batches"]
+
+    @task.kognic_upload(
+        dataset="demo",
+        predictions_group_uuid="{{ dag_run.conf.group }}",
+        max_connections=2,
+        journal="{{ dag_run.conf.journal }}",
+    )
+    def infer(scenes: list[str], ti: Any = None, params: Any = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the second half of a batch when there is a file, and ask Airflow for something all the while."""
+        for number, scene in enumerate(scenes):
+            while number == len(scenes) // 2 and not Path(params["go_on"]).exists():
+                time.sleep(0.2)
+            assert ti.xcom_pull(task_ids="batches")[ti.map_index] == scenes
+            yield scene, EMPTY
+
+    infer.expand(scenes=batches())
+
+with DAG("way", schedule=None, default_args={"retries": 0}):
+    kognic_predictions(
+        dataset="demo",
+        name="{{ run_id }}",
+        predictions="{{ dag_run.conf.folder }}",
+        shards=3,
+        journal="{{ dag_run.conf.journal }}",
+        receipts="{{ dag_run.conf.receipts }}",
         max_connections=2,
     )
 
@@ -86,10 +134,8 @@ with DAG("on_annotated", schedule=[ANNOTATED], catchup=False, default_args={"ret
     def predict(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
         """One empty prediction for each scene that was annotated."""
         told = [event.extra["payload"] for event in triggering_asset_events[ANNOTATED]]
-        content: Any = {"openlabel": {"metadata": {"schema_version": "1.0.0"}, "streams": {}, "objects": {}}}
-        content["openlabel"]["frames"] = {"0": {"frame_properties": {"timestamp": 0, "streams": {}}}}
         scenes = [scene for payload in told for scene in payload["scene_uuids"]]
-        return [{"sceneUuid": scene, "openlabelContent": content} for scene in scenes]
+        return [{"sceneUuid": scene, "openlabelContent": EMPTY} for scene in scenes]
 
     rows: Any = predict()
     made: Any = CreatePredictionsGroupOperator(

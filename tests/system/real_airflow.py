@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Airflow:
         home: Its AIRFLOW_HOME, an empty folder.
         dags: A file of Dags.
         environment: More of its environment.
+        more_dags: More files of Dags.
         postgres: Keep the database in a PostgreSQL: SQLite takes only one task at a time or so.
         celery: Run Celery workers and a Redis beside the LocalExecutor, for tasks that ask for `CeleryExecutor`.
         workers: How many of them.
@@ -46,6 +47,7 @@ class Airflow:
         dags: Path,
         *,
         environment: dict[str, str],
+        more_dags: Sequence[Path] = (),
         postgres: bool = False,
         celery: bool = False,
         workers: int = CELERY_WORKERS,
@@ -87,7 +89,7 @@ class Airflow:
             "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "3600",
             **environment,
         }
-        self._dags = dags
+        self._dags = [dags, *more_dags]
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
 
@@ -96,7 +98,8 @@ class Airflow:
     def start(self) -> None:
         """Start everything; returns when the Dags are there."""
         (self.home / "dags").mkdir()
-        shutil.copy(self._dags, self.home / "dags")
+        for file in self._dags:
+            shutil.copy(file, self.home / "dags")
         if self.postgres:
             self._start_postgres()
         if self.celery:
@@ -252,7 +255,8 @@ class Airflow:
         self.http.post("/api/v2/connections", json=body).raise_for_status()
 
     def run(self, dag: str, *, logical_date: str | None = None, **conf: Any) -> str:
-        """Begin a run of a Dag, with that configuration; returns its path in the API."""
+        """Begin a run of a Dag, as soon as that is there, with that configuration; returns its path in the API."""
+        self.until(lambda: self.http.get(f"/api/v2/dags/{dag}").is_success, 300)
         body = {"logical_date": logical_date, "conf": conf}
         answer = self.http.post(f"/api/v2/dags/{dag}/dagRuns", json=body)
         answer.raise_for_status()
@@ -268,6 +272,12 @@ class Airflow:
     def until_task_is(self, run: str, task: str, *states: str, seconds: float = 60) -> dict[str, Any]:
         self.until(lambda: self.task(run, task)["state"] in states, seconds)
         return self.task(run, task)
+
+    def has_heard_of_the_end(self, run: str, task: str) -> bool:
+        """Whether the scheduler has heard of its executor that the process of a task has ended."""
+        task_of_run = f"task_id='{task}', run_id='{run.rpartition('/')[2]}'"
+        lines = (self.home / "scheduler.log").read_text(errors="replace").splitlines()
+        return any("Received executor event" in line and task_of_run in line for line in lines)
 
     def mark_failed(self, run: str, task: str) -> None:
         self.http.patch(f"{run}/taskInstances/{task}", json={"new_state": "failed"}).raise_for_status()
@@ -292,12 +302,21 @@ def running_airflow(
     dags: Path,
     *,
     environment: dict[str, str],
+    more_dags: Sequence[Path] = (),
     postgres: bool = False,
     celery: bool = False,
     workers: int = CELERY_WORKERS,
 ) -> Iterator[Airflow]:
     """Run an Airflow for the time of a `with` block; see `Airflow`."""
-    airflow = Airflow(home, dags, environment=environment, postgres=postgres, celery=celery, workers=workers)
+    airflow = Airflow(
+        home,
+        dags,
+        environment=environment,
+        more_dags=more_dags,
+        postgres=postgres,
+        celery=celery,
+        workers=workers,
+    )
     try:
         airflow.start()
         yield airflow

@@ -4,18 +4,23 @@ import json
 import os
 import signal
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow import __version__
 
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
+from airflow_provider_kognic.get_provider_info import CONN_FIELDS
 
 from .processes import is_alive
 from .real_airflow import Airflow
 
 pytestmark = pytest.mark.system
+
+AIRFLOW_3_0 = __version__.startswith("3.0.")
 
 
 def test_sensor_group_and_upload_run_and_the_wait_survives_a_new_triggerer(
@@ -83,6 +88,16 @@ def test_an_upload_that_is_told_to_end_ends_in_order(
         summary = airflow.xcom(run, "upload", "summary")
         assert (summary["uploaded"], summary["total"]) == (len(scenes), 300)
         assert summary["in_doubt"] == 0
+
+
+def test_the_form_has_its_own_fields(airflow: Airflow) -> None:
+    """On Airflow 3.0 only where wtforms is installed."""
+    forms = airflow.get("/ui/connections/hook_meta")
+    (form,) = [form for form in forms if form["connection_type"] == "kognic"]
+    if AIRFLOW_3_0 and find_spec("wtforms") is None:
+        pytest.skip("Airflow 3.0 shows no provider's own fields without wtforms")
+    assert form["standard_fields"]["login"]["title"] == "Client id"
+    assert list(form["extra_fields"]) == list(CONN_FIELDS)
 
 
 def test_the_forms_test_button_works(airflow: Airflow, kognic: Emulator) -> None:

@@ -363,11 +363,13 @@ def _values(
 ) -> Values:
     if not keys:
         return {}
+    # The task state store of Airflow 3.4 has another name for it.
+    index_of = model.map_index if hasattr(model, "map_index") else model.region_index
     wanted = [model.key == name, _are_of(model, keys), _is_small(model, name)]
     if indexes is not None:
-        wanted.append(model.map_index.in_(indexes))
+        wanted.append(index_of.in_(indexes))
     rows = session.execute(
-        select(model.dag_run_id, model.task_id, model.map_index, _said(model))
+        select(model.dag_run_id, model.task_id, index_of, _said(model))
         .where(*wanted)
         .limit(2 * MOST_TASKS)  # an earlier run of the task may have had more shards than it has now
     )
