@@ -47,12 +47,12 @@ def set_states(done: Any, states: dict[int, str | None]) -> None:
 def test_a_page_sums_all_shards_of_an_upload_or_says_that_it_does_not(
     api_server: Server, run_dag: RunDag, dag: DAG, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_kognic.plugins.page import recorded, shown
+    from airflow_provider_kognic.plugins.page import instances, shown
 
     for task_id in ("first", "second", "third"):
         mapped(dag, task_id, 4)
     done = run_dag(dag)
-    monkeypatch.setattr(recorded, "MOST_TASKS", 9)
+    monkeypatch.setattr(instances, "MOST_TASKS", 9)
 
     rows = api_server.get("/kognic/uploads", dag=done.dag_id).rows("uploads")
     assert len(rows) == 3
@@ -60,7 +60,7 @@ def test_a_page_sums_all_shards_of_an_upload_or_says_that_it_does_not(
     assert sum("10 of 10 (100 %)" in row for row in rows) == 2
     assert sum("too many shards to be summed here" in row for row in rows) == 1
 
-    monkeypatch.setattr(recorded, "MOST_TASKS", 3)
+    monkeypatch.setattr(instances, "MOST_TASKS", 3)
     monkeypatch.setattr(shown, "SHARDS", 3)
     pages = [api_server.get("/kognic/upload", **named(done, "second", page=page)) for page in (0, 1)]
     assert [len(page.rows("shards")) for page in pages] == [3, 1]
@@ -117,3 +117,25 @@ def test_what_the_store_forgot_of_some_shards_is_in_the_sum(
 
     (row,) = api_server.get("/kognic/uploads", dag=done.dag_id).rows("uploads")
     assert "7 of 9" in row
+
+
+def test_the_page_of_a_task_that_is_to_begin_goes_on_by_itself(
+    api_server: Server, run_dag: RunDag, dag: DAG, may_read: Callable[..., None]
+) -> None:
+    """Airflow removes what a try recorded when the next one begins."""
+    from airflow.sdk import task
+
+    @task(task_id="upload", dag=dag)  # type: ignore[untyped-decorator, unused-ignore]
+    def nothing() -> None: ...
+
+    nothing()
+    done = run_dag(dag)
+    for state, goes_on in (("queued", True), (None, True), ("running", True), ("success", False)):
+        set_states(done, {-1: state})
+        page = api_server.get("/kognic/upload", **named(done))
+        assert page.status == 404
+        assert ("data-live" in page.html) == goes_on, state
+
+    set_states(done, {-1: "running"})
+    may_read("another")
+    assert "data-live" not in api_server.get("/kognic/upload", **named(done)).html

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from airflow.utils.session import create_session
-from fastapi import Depends, FastAPI, HTTPException, Request, status
+from fastapi import Depends, FastAPI, Request, status
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-from airflow_provider_kognic.plugins.page import recorded
+from airflow_provider_kognic.plugins.page import instances, recorded
 from airflow_provider_kognic.plugins.page.access import Reader, login_page, reader
 from airflow_provider_kognic.plugins.page.links import Links
 from airflow_provider_kognic.plugins.page.plot import duration
@@ -90,17 +90,18 @@ def _upload(
 ) -> Response:
     number = _page(page)
     index = int(map_index) if map_index.isascii() and map_index.isdecimal() and len(map_index) < 8 else -1  # noqa: PLR2004
-    found = None
+    found, to_come = None, False
     if who.of([dag_id]):
         with create_session(scoped=False) as session:
             key = recorded.find_one(session, dag_id, run_id, task_id)
             if key is not None:
                 found = one(session, key, index, number, assets=who.reads_assets)
+            else:
+                to_come = instances.may_record(session, dag_id, run_id, task_id, LIVE)
     if found is None:
-        raise HTTPException(
-            status.HTTP_404_NOT_FOUND,
-            "This task has recorded no upload to Kognic: it uploads nothing, has not begun yet, or is not there.",
-        )
+        says = "This task has recorded no upload to Kognic: it uploads nothing, has not begun yet, or is not there."
+        code = status.HTTP_404_NOT_FOUND
+        return _html(request, "refused.html", code=code, says=says, login=None, live=to_come)
     return _html(request, "upload.html", one=found, page=number, live=found.row.is_live)
 
 

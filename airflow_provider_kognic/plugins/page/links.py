@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 if TYPE_CHECKING:
     from fastapi import Request
 
-    from airflow_provider_kognic.plugins.page.recorded import Key
+    from airflow_provider_kognic.plugins.page.instances import Key
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import Text, and_, cast, func, or_, select
 
+from airflow_provider_kognic.plugins.page import instances
+from airflow_provider_kognic.plugins.page.instances import Key
 from airflow_provider_kognic.plugins.page.values import record, text
 from airflow_provider_kognic.records import DETAILS, PROGRESS, UPLOAD
 from airflow_provider_kognic.summaries import KEY
@@ -28,15 +30,11 @@ if TYPE_CHECKING:
 PAGE = 50
 # Rows that a search goes through, newest first: what it looks at is inside the values.
 MOST_SEARCHED = 5_000
-# Tasks, such as shards of mapped uploads, of which a page counts progress; of more, it says that it does not.
-MOST_TASKS = 10_000
 # Other rows of one answer.
 _MOST_ROWS = 5_000
 # Characters of a value that is looked at; what this package writes is far below, each character escaped or not.
 _MOST_VALUE = 200_000
 _MOST_DESCRIPTION = 32_000
-# States of Airflow's, of tasks that work or wait for something just now.
-WORKING = ("running", "deferred", "restarting")
 _SEARCHED = ("dataset", "dataset_uuid", "predictions_group", "predictions_group_uuid", "source", "waits_for")
 
 
@@ -48,16 +46,6 @@ def _task_state_store() -> Any:
 
 
 _STORE: Any = _task_state_store()
-
-
-@dataclass(frozen=True)
-class Key:
-    """Names an upload: a task of a Dag run, with all its mapped instances."""
-
-    dag_run_id: int
-    dag_id: str
-    run_id: str
-    task_id: str
 
 
 @dataclass(frozen=True)
@@ -73,38 +61,6 @@ class Found:
     keys: list[Key]
     more: bool
     cut: bool = False
-
-
-@dataclass(frozen=True)
-class Task:
-    """A task instance; one of several where it is mapped."""
-
-    map_index: int
-    state: str | None
-    start_date: Any
-    end_date: Any
-
-
-@dataclass(frozen=True)
-class Tasks:
-    """All task instances of an upload together.
-
-    Attributes:
-        states: How many are in which state; None is a state, too.
-        mapped: Whether they are shards.
-        began: When the first one began.
-        ended: When the last one did; None while one has not.
-    """
-
-    states: dict[str | None, int]
-    mapped: bool
-    began: Any
-    ended: Any
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return sum(self.states.values())
 
 
 Values = dict[tuple[int, str, int], Any]
@@ -174,99 +130,6 @@ def find_one(session: Session, dag_id: str, run_id: str, task_id: str) -> Key | 
         .limit(1)
     ).first()
     return None if row is None else Key(row[0], dag_id, run_id, task_id)
-
-
-def tasks_of(session: Session, keys: Sequence[Key]) -> dict[Key, Tasks]:
-    """Return the task instances of uploads, counted by the database: those that have not begun, too."""
-    found: dict[Key, list[Any]] = defaultdict(list)
-    if not keys:
-        return {}
-    by_name = {(key.dag_id, key.run_id, key.task_id): key for key in keys}
-    of = TaskInstance
-    rows = session.execute(
-        select(
-            of.dag_id,
-            of.run_id,
-            of.task_id,
-            of.state,
-            func.count(),
-            func.max(of.map_index),
-            func.min(of.start_date),
-            func.count(of.end_date),
-            func.max(of.end_date),
-        )
-        .where(_are_instances_of(keys))
-        .group_by(of.dag_id, of.run_id, of.task_id, of.state)
-    )
-    for row in rows:
-        found[by_name[row[0], row[1], row[2]]].append(row[3:])
-    return {key: _tasks(several) for key, several in found.items()}
-
-
-def _tasks(rows: list[Any]) -> Tasks:
-    begins = [row[3] for row in rows if row[3] is not None]
-    ends = [row[5] for row in rows if row[5] is not None]
-    return Tasks(
-        states={_state(row[0]): row[1] for row in rows},
-        mapped=max(row[2] for row in rows) >= 0,
-        began=min(begins, default=None),
-        ended=max(ends) if all(row[1] == row[4] for row in rows) else None,
-    )
-
-
-def some_of(session: Session, key: Key, *, first: int = 0, most: int = PAGE) -> list[Task]:
-    """Return some shards of a mapped upload, in order."""
-    of = TaskInstance
-    return _instances(session, [key], of.map_index >= 0, order=of.map_index, first=first, most=most)
-
-
-def one_of(session: Session, key: Key, map_index: int) -> Task | None:
-    """Return a task instance of an upload; None where there is no such one."""
-    found = _instances(session, [key], TaskInstance.map_index == map_index)
-    return found[0] if found else None
-
-
-def running_of(session: Session, keys: Sequence[Key]) -> set[tuple[int, str, int]]:
-    """Return those task instances that work just now, by Dag run, task and map index."""
-    if not keys:
-        return set()
-    by_name = {(key.dag_id, key.run_id, key.task_id): key.dag_run_id for key in keys}
-    of = TaskInstance
-    rows = session.execute(
-        select(of.dag_id, of.run_id, of.task_id, of.map_index)
-        .where(_are_instances_of(keys), of.state.in_(WORKING))
-        .limit(MOST_TASKS)
-    )
-    return {(by_name[dag, run, task], task, index) for dag, run, task, index in rows}
-
-
-def _instances(
-    session: Session, keys: Sequence[Key], *where: Any, order: Any = None, first: int = 0, most: int = 1
-) -> list[Task]:
-    of = TaskInstance
-    rows = session.execute(
-        select(of.map_index, of.state, of.start_date, of.end_date)
-        .where(_are_instances_of(keys), *where)
-        .order_by(order)
-        .limit(most)
-        .offset(first)
-    )
-    return [Task(index, _state(state), start, end) for index, state, start, end in rows]
-
-
-def _state(state: Any) -> str | None:
-    return None if state is None else str(getattr(state, "value", state))
-
-
-def _are_instances_of(keys: Sequence[Key]) -> Any:
-    """Return the condition that a task instance is of one of these uploads."""
-    runs: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for key in keys:
-        runs[key.dag_id, key.task_id].append(key.run_id)
-    of = TaskInstance
-    return or_(
-        *(and_(of.dag_id == dag, of.task_id == task, of.run_id.in_(ids)) for (dag, task), ids in runs.items())
-    )
 
 
 def progress_of(
@@ -371,7 +234,9 @@ def _values(
     rows = session.execute(
         select(model.dag_run_id, model.task_id, index_of, _said(model))
         .where(*wanted)
-        .limit(2 * MOST_TASKS)  # an earlier run of the task may have had more shards than it has now
+        .limit(
+            2 * instances.MOST_TASKS
+        )  # an earlier run of the task may have had more shards than it has now
     )
     return {(run, task, index): value for run, task, index, value in rows}
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.plugins.page import recorded
+from airflow_provider_kognic.plugins.page import instances, recorded
 from airflow_provider_kognic.plugins.page.plot import Plot
 from airflow_provider_kognic.plugins.page.values import (
     Progress,
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from airflow_provider_kognic.plugins.page.recorded import Key, Task, Tasks, Values
+    from airflow_provider_kognic.plugins.page.instances import Key, Task, Tasks
+    from airflow_provider_kognic.plugins.page.recorded import Values
 
 # States of Airflow's, of tasks that may still do something, and of several tasks the one that is shown.
-LIVE = (*recorded.WORKING, "queued", "scheduled", "up_for_reschedule", "up_for_retry")
+LIVE = (*instances.WORKING, "queued", "scheduled", "up_for_reschedule", "up_for_retry")
 _FIRST = (*LIVE, "failed", "upstream_failed", "removed", "skipped", "success")
 _NO_STATUS = "no status"
 _NOTHING = "\u2013"
@@ -186,9 +187,9 @@ class One:
 
 def rows_of(session: Session, keys: Sequence[Key]) -> list[Row]:
     """Return the rows of a list."""
-    tasks = recorded.tasks_of(session, keys)
+    tasks = instances.tasks_of(session, keys)
     descriptions = _first(recorded.descriptions_of(session, keys))
-    left = recorded.MOST_TASKS
+    left = instances.MOST_TASKS
     counted = []
     for key in keys:
         many = tasks[key].count if key in tasks else 0
@@ -212,17 +213,17 @@ def one(session: Session, key: Key, map_index: int, page: int, *, assets: bool) 
         page: Which of the pages of shards, from 0.
         assets: Whether events of assets may be shown.
     """
-    tasks = recorded.tasks_of(session, [key]) if map_index < 0 else {}
+    tasks = instances.tasks_of(session, [key]) if map_index < 0 else {}
     mapped = tasks.get(key)
     if mapped is not None and mapped.mapped:
         description = _first(recorded.descriptions_of(session, [key])).get((key.dag_run_id, key.task_id))
-        summed = mapped.count <= recorded.MOST_TASKS
-        shown = recorded.some_of(session, key, first=page * SHARDS, most=SHARDS)
+        summed = mapped.count <= instances.MOST_TASKS
+        shown = instances.some_of(session, key, first=page * SHARDS, most=SHARDS)
         known = _Known.of(session, [key], tasks, None if summed else [task.map_index for task in shown])
         row = _all(key, mapped, description, known, summed)
         each = [_single(key, task, description, known, task.map_index) for task in shown]
         return One(row, Details(), each, -(-mapped.count // SHARDS), [])
-    task = recorded.one_of(session, key, map_index)
+    task = instances.one_of(session, key, map_index)
     said = recorded.descriptions_of(session, [key], map_index)
     known = _Known.of(session, [key], {}, [map_index])
     row = _single(key, task, said.get((key.dag_run_id, key.task_id, map_index)), known, map_index)
@@ -261,7 +262,7 @@ class _Known:
             if there[key.dag_run_id, key.task_id] < (tasks[key].count if key in tasks else 1)
         ]
         summaries = recorded.summaries_of(session, bare, indexes)
-        return cls(stored, xcoms, summaries, recorded.running_of(session, keys))
+        return cls(stored, xcoms, summaries, instances.running_of(session, keys))
 
     def one(self, key: Key, map_index: int) -> Progress | None:
         """Return how far a task is; without a rate where it ended without saying one."""

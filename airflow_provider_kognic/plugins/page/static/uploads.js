@@ -64,6 +64,9 @@ function request() {
 
 async function refresh() {
   const answer = await request();
+  if (answer.status >= 404 && document.querySelector("main[data-live]")) {
+    return; // a restart of Airflow, or a next try that has recorded nothing yet; it is asked again
+  }
   const found = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
   const shown = document.querySelector("main");
   if (!found || shown.contains(document.activeElement) && document.activeElement.matches("input, select")) {
