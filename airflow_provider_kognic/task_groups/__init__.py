@@ -68,8 +68,8 @@ def kognic_predictions(
         description: The predictions group's description (templated).
         class_mapping: The predictions group's class mapping (templated), or `from_predictions`.
         if_exists: What to do about predictions groups of that name, as for `CreatePredictionsGroupOperator`.
-        run_manifest: Who makes the predictions, as for `CreatePredictionsGroupOperator`: it goes into the predictions
-            group's description, and to the uploads (templated).
+        run_manifest: Who makes the predictions, as for `CreatePredictionsGroupOperator`, whose description has it,
+            and for the uploads (templated).
         receipts: Where the receipts of all shards go, a `.jsonl` file (templated); each writes its own beside.
         max_connections: Requests in flight of one upload, and the slots of the pool that it takes.
         pool: The Airflow pool that bounds the connections of all uploads together.
