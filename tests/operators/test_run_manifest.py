@@ -230,6 +230,18 @@ def test_secrets_are_masked_by_their_names_and_in_urls(run_dag: RunDag, dag: DAG
     assert "hunter2" not in json.dumps([group, events_of(run), run.output, run.rendered("create")])
 
 
+def test_a_secret_is_masked_wherever_it_stands(run_dag: RunDag, dag: DAG, server: Emulator) -> None:
+    """Also as the name of a field, into which a dict was turned inside out."""
+    name, secret = f"group {uuid4()}", server.client_secret
+    create(dag, name, run_manifest={"by": [secret], "of": {secret: 1}, secret: 2})
+
+    run_dag(dag, connection=server)
+
+    (group,) = groups(server, name)
+    assert group["description"].count("***") == 3
+    assert secret not in group["description"]
+
+
 @pytest.mark.parametrize(
     ("given", "wrong"),
     [("text", "must be a dict"), ({"a": {1}}, "a set: expected"), ({"a": "x" * 3000}, "more than 2,048")],

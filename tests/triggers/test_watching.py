@@ -404,3 +404,29 @@ def test_an_asset_takes_it_as_a_watcher() -> None:
     trigger = DatasetEventTrigger(dataset="demo", event=SCENES)
     asset = Asset("annotated", watchers=[AssetWatcher(name="people", trigger=trigger)])
     assert asset.watchers[0].trigger.serialize()[1]["dataset"] == "demo"
+
+
+def test_an_asset_that_is_added_or_removed_loses_nothing_for_the_others(
+    server: Emulator, dataset: dict[str, Any]
+) -> None:
+    """Airflow runs equal watchers of several assets as one trigger, in which each has a store of its own."""
+    night, added = Store(), Store()
+
+    class Stores:
+        def __init__(self, **stores: Store) -> None:
+            self._by_name = stores
+
+    async def told_by(stores: Any, name: str) -> list[str]:
+        create_group(server, dataset, name)
+        async with Watch(dataset["uuid"], GROUPS, stores) as watching:
+            await watching.until(lambda: watching.told)
+            await watching.looks(server)
+            return [told["predictions_group"] for told in watching.told]
+
+    async def watch() -> None:
+        async with Watch(dataset["uuid"], GROUPS, night) as before:
+            await before.until(lambda: night.values)
+        assert await told_by(Stores(night=night, added=added), "a") == ["a"]
+        assert await told_by(added, "b") == ["b"]
+
+    run(watch())

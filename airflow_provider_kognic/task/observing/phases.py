@@ -6,6 +6,8 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic.core.masking import masked
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,8 +30,9 @@ class Span:
     def knows(self, **values: str | float) -> None:
         """Set attributes, each with `kognic.` before its name."""
         if self._span is not None:
-            for name, value in values.items():
-                self._span.set_attribute(f"kognic.{name}", value)
+            with _harmless():
+                for name, value in values.items():
+                    self._span.set_attribute(f"kognic.{name}", value)
 
 
 @contextmanager
@@ -55,13 +58,37 @@ def phase(name: str, title: str) -> Iterator[Span]:
 def _span(name: str) -> Iterator[Span]:
     try:
         from opentelemetry import trace
-    except ImportError:  # whoever builds an Airflow without it
+
+        begun = trace.get_tracer(__name__).start_as_current_span(
+            name, record_exception=False, set_status_on_exception=False
+        )
+        span = begun.__enter__()
+    except Exception as lost:  # noqa: BLE001 - whoever builds an Airflow without it, or traces with something that fails
+        _say_that_it_fails(lost)
         yield Span()
         return
-    tracer = trace.get_tracer(__name__)
-    with tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
-        try:
-            yield Span(span)
-        except BaseException as error:
+    try:
+        yield Span(span)
+    except BaseException as error:
+        with _harmless():
             span.set_status(trace.Status(trace.StatusCode.ERROR, type(error).__name__))
-            raise
+        raise
+    finally:
+        with _harmless():
+            begun.__exit__(None, None, None)
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """Let tracing that fails fail nothing else: a task whose predictions are sent would be tried again."""
+    try:
+        yield
+    except Exception as lost:  # noqa: BLE001 - whatever it is
+        _say_that_it_fails(lost)
+
+
+def _say_that_it_fails(lost: Exception) -> None:
+    if not isinstance(lost, ImportError):
+        logger.warning(
+            "This part of the task cannot be traced: %s: %s", type(lost).__name__, masked(str(lost))
+        )

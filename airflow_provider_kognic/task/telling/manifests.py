@@ -69,14 +69,18 @@ def with_digest(manifest: dict[str, Any] | None, digest: str | None) -> dict[str
 def _without_secrets(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return a manifest in which what Airflow masks is masked, by its name and by its value, and what URLs hide."""
     shown: Any = redact(manifest)
-    return {name: _masked(value) for name, value in shown.items()}
+    return {_masked_name(name): _masked(value) for name, value in shown.items()}
+
+
+def _masked_name(name: str) -> str:
+    return masked(str(redact(name)))
 
 
 def _masked(value: Any) -> Any:
     if isinstance(value, str):
         return masked(value)
     if isinstance(value, dict):
-        return {name: _masked(one) for name, one in value.items()}
+        return {_masked_name(name): _masked(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_masked(one) for one in value]
     return value

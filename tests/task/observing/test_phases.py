@@ -4,7 +4,7 @@ import logging
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -54,3 +54,29 @@ def test_parts_are_children_of_the_span_around_them(spans: InMemorySpanExporter)
     assert inner.parent is not None
     assert outer.context is not None
     assert inner.parent.span_id == outer.context.span_id
+
+
+@pytest.mark.parametrize("fails", ["on_start", "on_end"])
+def test_tracing_that_fails_fails_no_task(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fails: str
+) -> None:
+    """An upload that has sent everything would be tried again."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no collector at https://collector.example?token=1f2e3d4c")
+
+    processor = SpanProcessor()
+    monkeypatch.setattr(processor, fails, fail)
+    provider = TracerProvider()
+    provider.add_span_processor(processor)
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    with caplog.at_level(logging.INFO):
+        with phase("upload", "Upload") as span:
+            span.knows(created=3)
+        with pytest.raises(ValueError, match="of the upload"), phase("upload", "Upload"):
+            raise ValueError("of the upload")
+    warned = (
+        "This part of the task cannot be traced: OSError: no collector at https://collector.example?token=***"
+    )
+    part = ["::group::Upload", warned, "::endgroup::"]
+    assert caplog.messages == part * 2
