@@ -15,7 +15,7 @@ from airflow_provider_kognic.core.preview.beside_report import PlanPreview
 from airflow_provider_kognic.core.reporting.plan_report import PlanReport
 from airflow_provider_kognic.core.reporting.receipts import Receipts
 from airflow_provider_kognic.core.reporting.rows_file import beside
-from airflow_provider_kognic.task.paths import to_path
+from airflow_provider_kognic.task.paths import to_path, to_shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -213,6 +213,22 @@ def _of_shard(path: Any, shard: Shard | None, argument: str) -> Any:
     Raises:
         KognicInputError: The path does not end in `.jsonl`.
     """
-    if shard is None:
+    return path if shard is None else beside(path, _suffix(shard), argument=argument)
+
+
+def own_rows(path: str, predictions: object) -> str:
+    """Return as text where an upload's own rows go: beside the path that all shards were given.
+
+    Args:
+        path: That path, for people.
+        predictions: What the operator was given as these.
+    """
+    try:
+        shard = to_shard(predictions)
+    except KognicInputError:  # the upload itself says so
         return path
-    return beside(path, f"shard-{shard.index:04d}-of-{shard.of:04d}.jsonl", argument=argument)
+    return path if shard is None else f"{path.removesuffix('.jsonl')}.{_suffix(shard)}"
+
+
+def _suffix(shard: Shard) -> str:
+    return f"shard-{shard.index:04d}-of-{shard.of:04d}.jsonl"

@@ -82,6 +82,10 @@ def test_the_whole_way(
     assert Counter(row["scene_uuid"] for row in server.predictions(group)) == Counter(
         demo.scene_uuid(number) for number in range(30)
     )
+    for shard in range(3):
+        left = run.xcoms("kognic_predictions.upload", shard)
+        own = left["kognic.upload"]["receipts"]  # what the page of the shard shows
+        assert own == left["summary"]["receipts"] == str(tmp_path / f"r.shard-000{shard}-of-0003.jsonl")
     head, *rows = (tmp_path / "r.jsonl").read_text().splitlines()
     assert len(rows) == 30
     assert json.loads(head)["run_manifest"]["model"] == total["run_manifest"]["model"] == "detector"

@@ -51,7 +51,11 @@ class Description:
 
     def _path(self, argument: str) -> str | None:
         path = getattr(self._operator, argument, None)
-        return None if path is None else readable(str(path), MOST_NAME_BYTES)
+        if path is None:
+            return None
+        from airflow_provider_kognic.task.report_files import own_rows
+
+        return readable(own_rows(str(path), getattr(self._operator, "predictions", None)), MOST_NAME_BYTES)
 
 
 def shown_run(run: Mapping[str, Any] | None) -> dict[str, str] | None:
