@@ -292,6 +292,14 @@ class Airflow:
         value = self.get(f"{run}/taskInstances/{task}/xcomEntries/{key}")["value"]
         return json.loads(value) if isinstance(value, str) and value[:1] in "{[" else value
 
+    def links(self, run: str, task: str) -> dict[str, str]:
+        """The links of a task to Kognic, by name; fails where the one to its page of uploads leads nowhere."""
+        links: dict[str, str] = self.get(f"{run}/taskInstances/{task}/links")["extra_links"]
+        page = links.pop("Kognic uploads")
+        assert page.startswith(f"{self.url}/kognic/upload"), page
+        self.http.get(page).raise_for_status()
+        return links
+
     def log(self, run: str, task: str, attempt: int = 1) -> str:
         return json.dumps(self.get(f"{run}/taskInstances/{task}/logs/{attempt}?full_content=true"))
 

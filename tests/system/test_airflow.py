@@ -47,12 +47,10 @@ def test_sensor_group_and_upload_run_and_the_wait_survives_a_new_triggerer(
     assert (summary["predictions_group_uuid"], summary["uploaded"], summary["total"]) == (group, 50, 50)
     assert kognic.count_predictions(group) == 50
     page = f"https://app.kognic.com/dataset/{dataset['uuid']}/predictions/{group}"
+    of_dataset = {"Kognic dataset": page.partition("/predictions/")[0]}
     for task in ("create", "upload"):
-        links = airflow.get(f"{run}/taskInstances/{task}/links")["extra_links"]
-        dataset_page = page.partition("/predictions/")[0]
-        assert links == {"Kognic predictions group": page, "Kognic dataset": dataset_page}
-    links = airflow.get(f"{run}/taskInstances/wait/links")["extra_links"]
-    assert links == {"Kognic dataset": page.partition("/predictions/")[0]}
+        assert airflow.links(run, task) == {"Kognic predictions group": page, **of_dataset}
+    assert airflow.links(run, "wait") == of_dataset
 
 
 @pytest.mark.parametrize("way", ["marked failed", "SIGTERM"])
@@ -68,7 +66,7 @@ def test_an_upload_that_is_told_to_end_ends_in_order(
     run = airflow.run("upload", dataset="demo", folder=str(tmp_path), group=group)
     airflow.until(lambda: kognic.stats()["prediction_posts"] >= 4)
     task = airflow.task(run, "upload")
-    assert airflow.get(f"{run}/taskInstances/upload/links")["extra_links"]  # there while it runs
+    assert "Kognic predictions group" in airflow.links(run, "upload")  # there while it runs
     if way == "SIGTERM":
         os.kill(int(task["pid"]), signal.SIGTERM)
     else:
