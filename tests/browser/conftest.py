@@ -1,6 +1,7 @@
 """One Airflow, one emulator and one browser for all tests here; what is seen when one fails is kept."""
 
 import shutil
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,15 +39,16 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PeopledAirflow
         new.mkdir()
     for name in EXAMPLES:
         shutil.copy(ROOT / "example_dags" / f"{name}.py", dags)
-    found = PeopledAirflow(
-        home, dags, may_read=THEIRS, predictions=folder / "predictions", postgres=why_no_postgres() is None
-    )
-    try:
-        found.start()
-        found.until(lambda: found.get("/api/v2/dags")["total_entries"] == 3, found.patience)
-        yield found
-    finally:
-        found.stop()
+    # The docs' pictures show where it is.
+    with tempfile.TemporaryDirectory(prefix="predictions-") as predictions:
+        postgres = why_no_postgres() is None
+        found = PeopledAirflow(home, dags, may_read=THEIRS, predictions=Path(predictions), postgres=postgres)
+        try:
+            found.start()
+            found.until(lambda: found.get("/api/v2/dags")["total_entries"] == 3, found.patience)
+            yield found
+        finally:
+            found.stop()
 
 
 @pytest.fixture(scope="package")

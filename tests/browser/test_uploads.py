@@ -161,9 +161,9 @@ def test_the_progress_moves_while_the_upload_runs(
     second = until(lambda: (found := done(ours)) > first and found)
     assert ours.locator(".state").inner_text() == "running"
     assert frame.locator("html[data-untouched]").count() == 1
+    slow_down(kognic, BRAKED)
     until(lambda: "success" in row(frame, THEIRS, "infer").inner_text())
     admin.keep("uploads")
-    slow_down(kognic, BRAKED)
 
     stored = airflow.get(
         f"/api/v2/dags/{OURS}/dagRuns/{quote(run_id)}/taskInstances/upload/state-store/kognic.progress"
@@ -205,6 +205,7 @@ def test_whoever_is_on_call_reads_what_went_wrong(admin: Person, airflow: People
 
     admin.page.goto(address(ended))
     assert admin.page.locator("h1").inner_text().startswith("demo")
+    admin.page.get_by_role("heading", name="Reasons").evaluate("heading => heading.scrollIntoView()")
     admin.keep("upload")
 
 
