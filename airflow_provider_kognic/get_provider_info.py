@@ -18,6 +18,7 @@ PLACEHOLDERS = {
     "host": "https://dataset.app.kognic.com",
     "login": "empty if the password is a credentials JSON",
     "password": "or a credentials JSON; empty for kognic-auth's own search (environment, keyring)",
+    "port": "443",
 }
 
 # The form's own fields; every one is a key of the connection's extra. Airflow >= 3.2 reads them from here, 3.0
@@ -91,9 +92,10 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "assumptions": {
         "label": "Assumptions",
-        "description": "auto for what the contract says; or by name, as in predictions_listing=off,"
-        " compression=on, body_limit=50000000.",
-        "schema": {"type": ["string", "null"], "default": "auto"},
+        "description": "By name, as in predictions_listing=off, compression=on, body_limit=50000000; auto, which is"
+        " what the contract says, if empty.",
+        # Not "auto": of text as short as that in an extra, Airflow's masker warns in every task's log.
+        "schema": {"type": ["string", "null"]},
     },
 }
 

@@ -23,6 +23,7 @@ PYTHONS = {
     "newest": NEWEST_PYTHONS,
     "demo": NEWEST_PYTHONS,
     "lineage": NEWEST_PYTHONS,
+    "browser": NEWEST_PYTHONS,
     "airflow31": ("3.10", "3.11", "3.12", "3.13"),
     "airflow32": NEWEST_PYTHONS,
     "oldest": ("3.10", "3.11", "3.12"),

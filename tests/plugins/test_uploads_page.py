@@ -258,7 +258,7 @@ def test_only_dags_that_the_user_may_read_are_there(
     absent = api_server.get("/kognic/upload", dag_id="no_such_dag", run_id="r", task_id="t")
     assert (hidden.status, absent.status) == (404, 404)
     # But for the time they are one.
-    assert hidden.html.partition("as of")[0] == absent.html.partition("as of")[0]
+    assert hidden.html.partition("As of")[0] == absent.html.partition("As of")[0]
 
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"

@@ -31,15 +31,20 @@ CELERY_WORKERS = 3
 class Airflow:
     """The processes of an Airflow and its API.
 
+    Attributes:
+        patience: How long each thing that happens at its start may take (s).
+
     Args:
         home: Its AIRFLOW_HOME, an empty folder.
-        dags: A file of Dags.
+        dags: A file of Dags, or a folder of such files.
         environment: More of its environment.
         more_dags: More files of Dags.
         postgres: Keep the database in a PostgreSQL: SQLite takes only one task at a time or so.
         celery: Run Celery workers and a Redis beside the LocalExecutor, for tasks that ask for `CeleryExecutor`.
         workers: How many of them.
     """
+
+    patience = 300.0
 
     def __init__(
         self,
@@ -98,22 +103,33 @@ class Airflow:
     def start(self) -> None:
         """Start everything; returns when the Dags are there."""
         (self.home / "dags").mkdir()
-        for file in self._dags:
-            shutil.copy(file, self.home / "dags")
+        for dags in self._dags:
+            if dags.is_dir():
+                shutil.copytree(dags, self.home / "dags", dirs_exist_ok=True)
+            else:
+                shutil.copy(dags, self.home / "dags")
         if self.postgres:
             self._start_postgres()
         if self.celery:
             self._start_redis()
-        assert self.command("db", "migrate").wait(300) == 0, self.tails()
+        assert self.command("db", "migrate").wait(self.patience) == 0, self.tails()
+        self.prepare()
         for part in PARTS:
             self.start_part(part)
-        self.until(lambda: self.http.get("/auth/token").status_code in {200, 201}, 300)
-        token = self.http.get("/auth/token").json()["access_token"]
+        token = self.until(self.token, self.patience)
         self.http.headers["Authorization"] = f"Bearer {token}"
         if self.celery:
             for _ in range(self._workers):
                 self.start_worker()
-        self.until(lambda: self.get("/api/v2/dags")["total_entries"], 300)
+        self.until(lambda: self.get("/api/v2/dags")["total_entries"], self.patience)
+
+    def prepare(self) -> None:
+        """Do what is to be done between the database's making and the start of the parts: nothing."""
+
+    def token(self) -> str | None:
+        """What whoever asks the API is known by; None as long as it does not answer."""
+        answer = self.http.get("/auth/token")
+        return str(answer.json()["access_token"]) if answer.is_success else None
 
     def _start_postgres(self) -> None:
         program = postgres_server()
