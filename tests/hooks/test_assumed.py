@@ -35,8 +35,12 @@ def test_by_default_nothing_is_said(hook: Any) -> None:
 def test_the_fields_are_of_the_form() -> None:
     assert {"contract", "assumptions"} <= set(CONN_FIELDS)
     # A default that is as short as "auto" has Airflow warn in each log that it masks no secret.
-    short = {name for name, field in CONN_FIELDS.items() if 0 < len(str(field["schema"].get("default", ""))) < 5}
-    assert short == {"verify", "max_connections", "timeout"}, "of the text true, and of numbers, it does not warn"
+    short = {
+        name for name, field in CONN_FIELDS.items() if 0 < len(str(field["schema"].get("default", ""))) < 5
+    }
+    assert short == {"verify", "max_connections", "timeout"}, (
+        "of the text true, and of numbers, it does not warn"
+    )
 
 
 def test_what_is_said_is_read_and_shown_by_the_test_button(hook: Any) -> None:
