@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+import pytest
+
 from airflow_provider_kognic.records import DETAILS, PROGRESS, UPLOAD
 from tests.plugins.test_uploads_page import named, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from airflow.sdk import DAG
 
     from .conftest import Server
@@ -113,3 +114,19 @@ def test_what_is_named_with_odd_characters_is_found_again(
     (task,) = [one for one in page.links() if one.endswith("/tasks/upload")]
     assert len(task.split("/")) == 7
     assert not set(task) & set("'\"<>#? {}")
+
+
+@pytest.mark.parametrize("name", ["dag_id", "run_id", "task_id"])
+def test_a_name_with_a_nul_is_not_found(
+    api_server: Server, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    from airflow_provider_kognic.plugins.page import access, recorded
+
+    def as_psycopg2_does(session: Any, *names: str) -> None:
+        if "\0" in "".join(names):
+            raise ValueError("A string literal cannot contain NUL (0x00) characters.")
+
+    monkeypatch.setattr(recorded, "find_one", as_psycopg2_does)
+    monkeypatch.setattr(access.Reader, "of", lambda self, dag_ids: list(dag_ids))
+    asked = {"dag_id": "d", "run_id": "r", "task_id": "t", name: "a\0b"}
+    assert api_server.get("/kognic/upload", **asked).status == 404

@@ -91,7 +91,8 @@ def _upload(
     number = _page(page)
     index = int(map_index) if map_index.isascii() and map_index.isdecimal() and len(map_index) < 8 else -1  # noqa: PLR2004
     found, to_come = None, False
-    if who.of([dag_id]):
+    # No name has a NUL, and PostgreSQL's driver takes no text that has one.
+    if "\0" not in f"{dag_id}{run_id}{task_id}" and who.of([dag_id]):
         with create_session(scoped=False) as session:
             key = recorded.find_one(session, dag_id, run_id, task_id)
             if key is not None:
