@@ -39,7 +39,6 @@ def test_what_a_function_yields_is_sent_while_it_runs(
     airflow: Airflow, kognic: Emulator, tmp_path: Path
 ) -> None:
     """Two batches at a time, each of which asks Airflow for something while its upload notes what it sends."""
-    group = kognic.create_group()
     go_on = tmp_path / "go on"
     batches = [[demo.scene_uuid(number) for number in range(first, first + 10)] for first in (0, 10)]
     journal = str(tmp_path / "journal")
@@ -48,7 +47,9 @@ def test_what_a_function_yields_is_sent_while_it_runs(
     ):  # the function runs to its end first: two threads may not ask at the same time
         go_on.touch()
 
-    run = airflow.run("yield", group=group, batches=batches, go_on=str(go_on), journal=journal)
+    run = airflow.run("yield", batches=batches, go_on=str(go_on), journal=journal)
+    airflow.until_task_is(run, "group", "success", "failed")
+    group = airflow.xcom(run, "group")
     if not go_on.exists():
         halves = once(*range(5), *range(10, 15))
         airflow.until(lambda: scenes_in(kognic, group) == halves)
