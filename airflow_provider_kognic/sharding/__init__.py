@@ -117,12 +117,12 @@ def sum_up_shards(
     total = summarise(given, task_ids)
     if receipts is None:
         return total
-    if len(total["skipped_shards"]) == total["shards"]:  # what an earlier run wrote there stays
-        return {**total, "receipts": None}
     from airflow_provider_kognic.core.reporting.receipts import join
     from airflow_provider_kognic.task.arguments import check_rows_path
 
     target = to_path(check_rows_path(receipts, "receipts"), "'receipts'")
+    if len(total["skipped_shards"]) == total["shards"]:  # what an earlier run wrote there stays
+        return {**total, "receipts": None}
     found: Mapping[str, str] = total["receipts"]
     there = {name: path for name, path in found.items() if not path.endswith(_CUT)}
     lacking = total["shards"] - len(total["skipped_shards"]) - len(there)
