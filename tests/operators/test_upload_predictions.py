@@ -658,7 +658,8 @@ def test_the_serialized_dag_names_the_link_and_keeps_the_templates(dag: "DAG") -
     assert task["__var"]["_operator_extra_links"] == {
         "Kognic predictions group": "kognic_predictions_group_link",
         "Kognic dataset": "kognic_dataset_link",
+        "Kognic uploads": "kognic_uploads_link",
     }
     back = serializer.from_dict(data)
     links = back.task_dict["upload"].operator_extra_link_dict
-    assert set(links) == {"Kognic predictions group", "Kognic dataset"}
+    assert set(links) == {"Kognic predictions group", "Kognic dataset", "Kognic uploads"}
