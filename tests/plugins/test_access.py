@@ -47,7 +47,7 @@ def test_a_dag_of_which_the_shown_parts_may_not_be_read_is_not_there(
     hidden = api_server.get("/kognic/upload", **named(theirs))
     absent = api_server.get("/kognic/upload", dag_id="no_such_dag", run_id="r", task_id="t")
     assert (hidden.status, absent.status) == (404, 404)
-    assert hidden.html.partition("as of")[0] == absent.html.partition("as of")[0]
+    assert hidden.html.partition("As of")[0] == absent.html.partition("As of")[0]
 
 
 @pytest.mark.parametrize(("kept_back", "named_as"), [("XCOM", "XComs"), ("TASK_INSTANCE", "task instances")])
