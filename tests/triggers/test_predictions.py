@@ -252,7 +252,7 @@ def test_a_wait_without_change_is_said_now_and_then(
     async def wait(trigger: DatasetScenesTrigger, looks: int) -> None:
         server.reset_stats()
         waiting = asyncio.create_task(first_event(trigger))
-        await asyncio.to_thread(wait_for, lambda: sum(map(sum, all_gets(server))) >= 2 * looks)
+        await asyncio.to_thread(wait_for, lambda: looked(server) >= looks)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
 
@@ -267,7 +267,6 @@ def test_a_wait_without_change_is_said_now_and_then(
     assert second.startswith(f"{first} Asked 2 times; times out at 20")
 
 
-def all_gets(server: Emulator) -> list[list[int]]:
-    """How often each route was asked with a GET."""
-    found = server.stats()["requests"]
-    return [list(answers.values()) for route, answers in found.items() if route.startswith("GET")]
+def looked(server: Emulator) -> int:
+    """How often annotations were asked for: once in each look, however many datasets other tests have left."""
+    return int(server.stats()["requests"].get("GET /v1/datasets/{uuid}/annotations", {}).get("200", 0))
