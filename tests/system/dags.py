@@ -65,11 +65,11 @@ with DAG("yield", schedule=None, default_args={"retries": 0}):
         """The scenes of each batch."""
         return params["batches"]
 
-    made: Any = CreatePredictionsGroupOperator(task_id="group", dataset="demo", name="from {{ run_id }}")
+    own_group: Any = CreatePredictionsGroupOperator(task_id="group", dataset="demo", name="from {{ run_id }}")
 
     @task.kognic_upload(
         dataset="demo",
-        predictions_group_uuid=made.output,
+        predictions_group_uuid=own_group.output,
         max_connections=2,
         journal="{{ dag_run.conf.journal }}",
     )
