@@ -645,9 +645,8 @@ def test_the_operator_can_be_copied_and_pickled(dag: "DAG") -> None:
         copied.on_kill()
 
 
-@pytest.mark.usefixtures(
-    "airflow_database"
-)  # Airflow 3.0 warns of itself where its models are imported first
+# Airflow 3.0 warns of itself where its models are imported first: with the database, that is no test's matter.
+@pytest.mark.usefixtures("airflow_database")
 def test_the_serialized_dag_names_the_link_and_keeps_the_templates(dag: "DAG") -> None:
     from airflow.serialization import serialized_objects
 
