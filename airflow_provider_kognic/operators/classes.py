@@ -11,7 +11,7 @@ from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
 from airflow_provider_kognic.task.arguments import model_results
-from airflow_provider_kognic.task.arguments.classes import SurveyArguments
+from airflow_provider_kognic.task.arguments.classes import check_survey_parsed
 from airflow_provider_kognic.task.arguments.rendering import (
     HidesSecrets,
     check_rendered,
@@ -108,11 +108,12 @@ class SurveyClassesOperator(HidesSecrets, BaseOperator):
         self._stop: threading.Event | None = None
         self._templates = templates_of(self)
         if not is_running():
-            SurveyArguments.check_parsed(self)
+            check_survey_parsed(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Survey, and return the proposal."""
         from airflow_provider_kognic.core.classes.proposal_text import text_of
+        from airflow_provider_kognic.task.arguments.records import SurveyArguments
         from airflow_provider_kognic.task.classes_job import handed_on, survey_classes
 
         self._stop = stop = threading.Event()

@@ -11,8 +11,8 @@ from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, MOST_MEMORY
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
 from airflow_provider_kognic.task.arguments import (
-    GroupArguments,
-    UploadArguments,
+    check_group_parsed,
+    check_upload_parsed,
     model_results,
     serializable,
 )
@@ -147,10 +147,11 @@ class CreatePredictionsGroupOperator(HidesSecrets, TellsLineage, BaseOperator):
         self.outlets = declare(self)
         self._templates = templates_of(self)
         if not is_running():
-            GroupArguments.check_parsed(self)
+            check_group_parsed(self)
 
     def execute(self, context: Context) -> str:
         """Return the uuid of the group."""
+        from airflow_provider_kognic.task.arguments.records import GroupArguments
         from airflow_provider_kognic.task.group_job import ensure_group, is_idempotent, memory_of
         from airflow_provider_kognic.task.telling.announcing import announce_group
 
@@ -400,7 +401,7 @@ class UploadPredictionsOperator(HidesSecrets, TellsLineage, BaseOperator):
         self.outlets = declare(self)
         self._templates = templates_of(self)
         if not is_running():
-            UploadArguments.check_parsed(self)
+            check_upload_parsed(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, or find out what an upload would do, and return the summary."""
@@ -429,6 +430,7 @@ class UploadPredictionsOperator(HidesSecrets, TellsLineage, BaseOperator):
     def _upload(
         self, context: Context, hook: KognicHook, deadline: Deadline, summary: TaskSummary, live: Live
     ) -> dict[str, Any]:
+        from airflow_provider_kognic.task.arguments.records import UploadArguments
         from airflow_provider_kognic.task.observing.metrics import counted
         from airflow_provider_kognic.task.telling.announcing import announce_upload
         from airflow_provider_kognic.task.uploading.preparing import prepare

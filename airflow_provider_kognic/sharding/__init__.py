@@ -14,7 +14,8 @@ from airflow_provider_kognic.core.files import is_local
 from airflow_provider_kognic.core.masking import masked, secrets_of
 from airflow_provider_kognic.core.values import check_seconds
 from airflow_provider_kognic.summaries import summarise
-from airflow_provider_kognic.task.paths import is_path, to_path, to_source
+from airflow_provider_kognic.task.arguments.kinds import is_path
+from airflow_provider_kognic.task.paths import to_path, to_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

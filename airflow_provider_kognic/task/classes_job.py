@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.classes.proposal import Proposal
     from airflow_provider_kognic.core.retries import Backoff
     from airflow_provider_kognic.hooks.kognic import KognicHook
-    from airflow_provider_kognic.task.arguments.classes import SurveyArguments
+    from airflow_provider_kognic.task.arguments.records import SurveyArguments
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.core.groups.ensure import IfExists, ensure_predictions_group
+from airflow_provider_kognic.core.groups.ensure import ensure_predictions_group
+from airflow_provider_kognic.core.groups.if_exists import IfExists
 from airflow_provider_kognic.core.validation.class_mapping import identity_mapping
 from airflow_provider_kognic.task.paths import shown, to_source
 from airflow_provider_kognic.task.state_store import GROUP, TaskStateStoreMemory
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.api.dataset_api.records import Dataset
     from airflow_provider_kognic.core.groups.intent import GroupMemory
     from airflow_provider_kognic.hooks.kognic import KognicHook
-    from airflow_provider_kognic.task.arguments import GroupArguments, Rows
+    from airflow_provider_kognic.task.arguments import Rows
+    from airflow_provider_kognic.task.arguments.records import GroupArguments
     from airflow_provider_kognic.task.stored_values import TaskStateStore
     from airflow_provider_kognic.task.telling.links import TaskLinks
 

@@ -13,6 +13,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.masking import masked_as
 from airflow_provider_kognic.core.texts import brief, sentence
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
+from airflow_provider_kognic.task.arguments.kinds import is_path, is_yielded
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.sources.base import PathLike, Source
@@ -33,16 +34,6 @@ _STORED = re.compile(
 _READ_AS_URL = re.compile(r"[?#\s]|::|(?<=/)\.{1,2}(?=/)|^\.")
 # With a connection or without: another machine's name in its place is no path of this one.
 _LOCAL = re.compile(r"(?:file|local):(?://(?:[^/@]*@)?(?:localhost)?(?=/)|(?=/(?!/)))", re.IGNORECASE)
-
-
-def is_path(value: object) -> bool:
-    """Tell whether a value can be a path: text, or an object that is one."""
-    return isinstance(value, str) or hasattr(value, "read_bytes")
-
-
-def is_yielded(value: object) -> bool:
-    """Tell whether a value is a `YieldedSource`, without importing what that needs."""
-    return hasattr(value, "named") and hasattr(value, "key")
 
 
 def to_path(value: Any, what: str = "a path") -> PathLike:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.stores.patience import Patience
     from airflow_provider_kognic.core.validation.scene_check import SceneChecks
     from airflow_provider_kognic.hooks.kognic import KognicHook
-    from airflow_provider_kognic.task.arguments import UploadArguments
+    from airflow_provider_kognic.task.arguments.records import UploadArguments
 
 logger = logging.getLogger(__name__)
 

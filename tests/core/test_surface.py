@@ -173,7 +173,8 @@ PUBLIC: dict[str, str] = {
     "geometry.transforms": (
         "Rigid half_turn matrix_of multiplied quaternion_of rotation_in scalar_last unit_quaternion"
     ),
-    "groups.ensure": "IfExists ensure_predictions_group",
+    "groups.ensure": "ensure_predictions_group",
+    "groups.if_exists": "IfExists",
     "groups.intent": "Forgets GroupMemory Intent",
     "groups.lookup": "ListsGroups find_group of_name of_uuid uuids_of",
     "groups.waiting": "DatasetScenesQuestion Look PredictionsGroupQuestion Question in_vain scenes_to_wait_for",

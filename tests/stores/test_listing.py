@@ -172,7 +172,7 @@ def test_a_task_that_is_stopped_while_its_source_is_listed_says_that_it_was_stop
 ) -> None:
     """And not that its store does not answer."""
     from airflow_provider_kognic.core.upload.stop import Stop
-    from airflow_provider_kognic.task.arguments import UploadArguments
+    from airflow_provider_kognic.task.arguments.records import UploadArguments
     from airflow_provider_kognic.task.summary import TaskSummary
     from airflow_provider_kognic.task.uploading.preparing import prepare
 

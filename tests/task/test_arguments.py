@@ -13,15 +13,14 @@ from airflow_provider_kognic.operators.predictions import (
     UploadPredictionsOperator,
 )
 from airflow_provider_kognic.task.arguments import (
-    GroupArguments,
     OnLostJournal,
-    UploadArguments,
     check_journal,
     check_rows_path,
     check_something,
     check_text,
     serializable,
 )
+from airflow_provider_kognic.task.arguments.records import GroupArguments, UploadArguments
 from airflow_provider_kognic.task.arguments.rendering import is_template
 from airflow_provider_kognic.task.arguments.scenes import SceneNames
 

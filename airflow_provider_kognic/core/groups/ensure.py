@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
-from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError, KognicStoppedError
+from airflow_provider_kognic.core.groups.if_exists import IfExists
 from airflow_provider_kognic.core.groups.intent import Forgets, Intent
 from airflow_provider_kognic.core.groups.lookup import find_group, uuids_of
 from airflow_provider_kognic.core.identity.run_manifest import described, differing
@@ -32,27 +32,6 @@ logger = logging.getLogger(__name__)
 # After an answer was lost, the group is looked for after these pauses (s): a slow server may still make it.
 _LOOK_AFTER = (0.0, 1.0, 2.0, 5.0, 10.0)
 _POSTS = 3
-
-
-class IfExists(str, Enum):
-    """What to do where groups of the name are there already.
-
-    `reuse` the one there is, which fails if there are several; `fail`; or `create` another.
-    """
-
-    REUSE = "reuse"
-    FAIL = "fail"
-    CREATE = "create"
-
-    @property
-    def takes_what_is_there(self) -> bool:
-        """Whether the group of the name is returned: also one whose creation nobody remembers."""
-        return self is IfExists.REUSE
-
-    @property
-    def fails(self) -> bool:
-        """Whether a group of the name is an error."""
-        return self is IfExists.FAIL
 
 
 def ensure_predictions_group(

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.texts import brief
-from airflow_provider_kognic.task.paths import is_path
+from airflow_provider_kognic.task.arguments.kinds import is_path
 
 
 class SceneNames(Enum):

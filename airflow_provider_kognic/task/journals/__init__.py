@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.journal.folder import FolderLog
     from airflow_provider_kognic.core.journal.format import Header
     from airflow_provider_kognic.core.models import Span
-    from airflow_provider_kognic.task.arguments import UploadArguments
+    from airflow_provider_kognic.task.arguments.records import UploadArguments
     from airflow_provider_kognic.task.journals.chosen import ChosenLog
     from airflow_provider_kognic.task.journals.setting import Asked
     from airflow_provider_kognic.task.state_store import TaskStateStoreLog, TaskStateStoreMemory

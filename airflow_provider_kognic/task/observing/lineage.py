@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_kognic.core.masking import masked
-from airflow_provider_kognic.task.paths import is_yielded
+from airflow_provider_kognic.task.arguments.kinds import is_yielded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.masking import presentable
-from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.links.kognic import (
     KognicDatasetLink,
     KognicPredictionsGroupLink,
@@ -47,6 +46,8 @@ class TaskLinks:
             dataset: The dataset's uuid; anything else is taken for not known yet.
             group: The group's uuid, likewise.
         """
+        from airflow_provider_kognic.core.models import is_uuid
+
         dataset_uuid = dataset.lower() if is_uuid(dataset) and dataset else None
         if is_uuid(group) and group:
             page = settings.predictions_group_page(dataset_uuid, group.lower())

@@ -22,9 +22,10 @@ from airflow_provider_kognic.core.stores.asking import Asking
 from airflow_provider_kognic.core.texts import printable
 from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.core.upload.dry_run import make_plan
+from airflow_provider_kognic.task.arguments.kinds import is_yielded
 from airflow_provider_kognic.task.failures import Ended
 from airflow_provider_kognic.task.observing.phases import phase
-from airflow_provider_kognic.task.paths import is_yielded, shown, to_shard
+from airflow_provider_kognic.task.paths import shown, to_shard
 from airflow_provider_kognic.task.report_files import TaskPlanReport, TaskReceipts
 from airflow_provider_kognic.task.telling.manifests import with_digest
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.stores.patience import Patience
     from airflow_provider_kognic.core.validation.dataset import DatasetCheck
     from airflow_provider_kognic.hooks.kognic import KognicHook
-    from airflow_provider_kognic.task.arguments import UploadArguments
+    from airflow_provider_kognic.task.arguments.records import UploadArguments
     from airflow_provider_kognic.task.deadline import Deadline
     from airflow_provider_kognic.task.scenes import SceneQuestions
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_kognic.core.api.switches import Switches
     from airflow_provider_kognic.core.upload.stop import Stop
     from airflow_provider_kognic.hooks.kognic import KognicHook
-    from airflow_provider_kognic.task.arguments import UploadArguments
+    from airflow_provider_kognic.task.arguments.records import UploadArguments
     from airflow_provider_kognic.task.summary import TaskSummary
 
 logger = logging.getLogger(__name__)

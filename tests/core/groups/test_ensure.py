@@ -28,7 +28,8 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.groups import ensure as groups_module
 from airflow_provider_kognic.core.groups import intent, lookup
-from airflow_provider_kognic.core.groups.ensure import IfExists, ensure_predictions_group
+from airflow_provider_kognic.core.groups.ensure import ensure_predictions_group
+from airflow_provider_kognic.core.groups.if_exists import IfExists
 from airflow_provider_kognic.core.retries import Backoff
 from airflow_provider_kognic.emulator import demo
 from airflow_provider_kognic.emulator.testing import Emulator
