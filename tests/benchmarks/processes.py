@@ -38,17 +38,27 @@ def environment() -> dict[str, str]:
 
 
 def child(
-    module: str, *arguments: str, journal: Path | None = None, scenes: Path | None = None
+    module: str,
+    *arguments: str,
+    journal: Path | None = None,
+    scenes: Path | None = None,
+    bytecode: Path | None = None,
 ) -> tuple[dict[str, Any], float, float]:
     """Run a module of `children`; return what it printed, its wall time and its CPU time, in seconds."""
-    more = {} if journal is None else {"BENCHMARK_JOURNAL": str(journal)}
-    more |= {} if scenes is None else {"BENCHMARK_SCENES": str(scenes)}
+    given = environment()
+    if journal is not None:
+        given["BENCHMARK_JOURNAL"] = str(journal)
+    if scenes is not None:
+        given["BENCHMARK_SCENES"] = str(scenes)
+    if bytecode is not None:  # is kept there, as an installed package has it, whatever this environment says
+        given.pop("PYTHONDONTWRITEBYTECODE", None)
+        given["PYTHONPYCACHEPREFIX"] = str(bytecode)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", f"{__package__}.children.{module}", *arguments],
         cwd=ROOT,
-        env=environment() | more,
+        env=given,
         capture_output=True,  # authlib warns about httpx whatever the filters say
         text=True,
         check=False,
