@@ -16,6 +16,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kognic import __version__
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="airflow-provider-kognic", description="Tools of the Airflow provider for Kognic."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     define_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
     return parser
 

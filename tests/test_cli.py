@@ -82,6 +82,12 @@ def test_valid_documents_exit_with_0(folder: Path) -> None:
     assert done.stdout == "2 documents: 2 valid, 0 invalid; 0 errors, 0 warnings.\n"
 
 
+def test_it_says_its_version() -> None:
+    done = run("--version", command=COMMAND[:-1])
+    said = f"airflow-provider-kognic {airflow_provider_kognic.__version__}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
+
+
 def test_an_invalid_document_exits_with_1_and_is_explained(folder: Path) -> None:
     done = run(folder)
     assert (done.returncode, done.stderr) == (1, "")
