@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime, timezone
 
 # Seconds after which a log that has stood still goes on.
 _EVERY = 300.0
+# And at most, as trouble that lasts is said less and less often.
+_LONGEST = 3600.0
+# What is new in a trouble is said at once so often; a text with something new in it each time would never end.
+_MOST_AT_ONCE = 5
+# Numbers that change are no news.
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 class Said:
@@ -42,4 +49,56 @@ class Said:
     def _end(self) -> str:
         if self._until is None:
             return "it is waited for without end"
-        return f"times out at {datetime.fromtimestamp(self._until, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+        return f"times out at {_at(self._until)}"
+
+
+class Trouble:
+    """Knows what the log of a trigger has said of what goes wrong again and again.
+
+    Args:
+        again: What is said when it works again.
+
+    Attributes:
+        times: How often it went wrong, one time after the other.
+    """
+
+    def __init__(self, again: str = "Kognic can be asked again") -> None:
+        self.times = 0
+        self._again = again
+        self._began = ""
+        self._known: set[str] = set()
+        self._said = 0.0
+        self._rest = _EVERY
+
+    def line(self, text: str) -> str | None:
+        """Return what the log is to say when something went wrong, or None if it has said that.
+
+        Args:
+            text: What is wrong.
+        """
+        now = time.monotonic()
+        if not self.times:
+            self._began, self._rest = _at(time.time()), _EVERY
+            self._known.clear()
+        self.times += 1
+        plain = _NUMBER.sub("0", text)
+        if plain not in self._known and len(self._known) < _MOST_AT_ONCE:
+            self._known.add(plain)
+            self._said = now
+            return text
+        if now - self._said < self._rest:
+            return None
+        self._said, self._rest = now, min(2 * self._rest, _LONGEST)
+        return f"{text} So it has been {self.times:,} times since {self._began}."
+
+    def over(self) -> str | None:
+        """Note that nothing is wrong; return what the log is to say, or None if nothing was wrong before."""
+        times, self.times = self.times, 0
+        if not times:
+            return None
+        often = "one time in vain" if times == 1 else f"{times:,} times in vain since {self._began}"
+        return f"{self._again}, after {often}."
+
+
+def _at(when: float) -> str:
+    return f"{datetime.fromtimestamp(when, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
