@@ -11,6 +11,7 @@ The store may fail, or say that there is nothing where there is something: it do
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.values import is_number
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Seconds after which Airflow is not waited for any more.
 _PATIENCE = 60.0
+_STEPS = 5
 
 
 class Memory:
@@ -97,6 +99,21 @@ class Memory:
         if failures:
             raise failures[0]
         self.owed = False
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until Airflow has stored the events: who dies before tells of them again, rather than never.
+
+        In steps, so that a loop that stood still takes its time as well; and past an answer of Airflow, which comes
+        only after what it was told before.
+
+        Args:
+            seconds: In all.
+        """
+        for step in range(_STEPS):
+            await asyncio.sleep(seconds / _STEPS)
+            if step == _STEPS - 2:
+                with suppress(Exception):  # that it cannot be asked is said when it is written
+                    await self.load()
 
     async def _get(self, store: Any) -> Any:
         if hasattr(store, "aget"):

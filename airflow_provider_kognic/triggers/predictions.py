@@ -13,7 +13,6 @@ import logging
 import math
 import time
 from abc import abstractmethod
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
@@ -272,6 +271,7 @@ class DatasetEventTrigger(BaseEventTrigger):
         self._gone = False
         self._said = ""
         self._exact: Exact | None = None
+        self._going = False
         self._looking = Trouble()
         self._keeping = Trouble("What has been seen is written again")
         self._asked_for: float | None = None  # seconds until the next look, by the server
@@ -336,11 +336,14 @@ class DatasetEventTrigger(BaseEventTrigger):
         return found
 
     async def _remember(self, memory: Memory, found: News) -> None:
-        self._exact = found.exact
-        if found.changed:
-            memory.keep(found.memory)
+        only_gone = found.changed and not found.told and not found.first
+        self._going = only_gone and not self._going
+        if not self._going:  # gone for two looks, as one may just have been shown too little
+            self._exact = found.exact
+            if found.changed:
+                memory.keep(found.memory)
         if found.told and memory.owed:
-            await _until_stored(memory)
+            await memory.settle(_STORED_AFTER)
         try:
             await memory.write()
         except Exception as error:  # noqa: BLE001 - as above
@@ -379,22 +382,8 @@ class DatasetEventTrigger(BaseEventTrigger):
 _LEAST_INTERVAL = 1.0
 # Seconds after which events that were yielded are in Airflow's database: the triggerer hands them over each second.
 _STORED_AFTER = 5.0
-_STEPS = 5
 
 
 def _log(line: str | None, level: int = logging.INFO) -> None:
     if line is not None:
         logger.log(level, "%s", line)
-
-
-async def _until_stored(memory: Memory) -> None:
-    """Wait until Airflow has stored the events: who dies before tells of them again, rather than never.
-
-    In steps, so that a loop that stood still takes its time as well; and past an answer of Airflow, which comes
-    only after what it was told before.
-    """
-    for step in range(_STEPS):
-        await asyncio.sleep(_STORED_AFTER / _STEPS)
-        if step == _STEPS - 2:
-            with suppress(Exception):  # that it cannot be asked is said when it is written
-                await memory.load()

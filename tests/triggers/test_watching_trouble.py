@@ -126,6 +126,31 @@ def test_an_asset_that_is_not_active_yet_is_not_begun_anew(server: Emulator, dat
     run(watch())
 
 
+def test_what_is_gone_for_one_look_only_is_no_news_when_it_is_back(
+    server: Emulator, dataset: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A listing may be shown empty for a moment; who is gone for longer is forgotten."""
+    empty = {"kind": "garbage", "body": '{"data": []}', "match": {"path": "predictions-groups$"}}
+    create_group(server, dataset, "old")
+    store = Store()
+
+    async def watch() -> None:
+        async with Watch(dataset["uuid"], GROUPS, store) as watching:
+            await watching.until(lambda: store.values)
+            server.set_faults(script=[empty])
+            await watching.until(lambda: "gone: 1" in caplog.text)
+            await watching.looks(server)
+            assert watching.told == []
+            server.set_faults(rules=[empty])
+            await watching.looks(server, 4)
+            server.clear_faults()
+            await watching.until(lambda: watching.told)
+            assert names(watching) == ["old"]
+
+    with caplog.at_level(logging.INFO):
+        run(watch())
+
+
 def test_an_outage_is_said_once_and_then_now_and_then_and_its_end(
     server: Emulator,
     dataset: dict[str, Any],
