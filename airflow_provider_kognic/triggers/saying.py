@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from datetime import datetime, timezone
@@ -55,6 +56,8 @@ class Said:
 class Trouble:
     """Knows what the log of a trigger has said of what goes wrong again and again.
 
+    Trouble that is over and back within minutes is the same: it is not said anew, nor its end.
+
     Args:
         again: What is said when it works again.
 
@@ -67,7 +70,8 @@ class Trouble:
         self._again = again
         self._began = ""
         self._known: set[str] = set()
-        self._said = 0.0
+        self._told = False
+        self._said = self._over = -math.inf
         self._rest = _EVERY
 
     def line(self, text: str) -> str | None:
@@ -78,23 +82,29 @@ class Trouble:
         """
         now = time.monotonic()
         if not self.times:
-            self._began, self._rest = _at(time.time()), _EVERY
-            self._known.clear()
+            self._began, self._told = _at(time.time()), False
+            if now - self._over >= _EVERY:
+                self._known.clear()
+                self._rest = _EVERY
         self.times += 1
         plain = _NUMBER.sub("0", text)
-        if plain not in self._known and len(self._known) < _MOST_AT_ONCE:
-            self._known.add(plain)
-            self._said = now
-            return text
-        if now - self._said < self._rest:
+        new = plain not in self._known and len(self._known) < _MOST_AT_ONCE
+        if not new and now - self._said < self._rest:
             return None
-        self._said, self._rest = now, min(2 * self._rest, _LONGEST)
-        return f"{text} So it has been {self.times:,} times since {self._began}."
+        if new:
+            self._known.add(plain)
+        else:
+            self._rest = min(2 * self._rest, _LONGEST)
+        self._said, self._told = now, True
+        return text if self.times == 1 else f"{text} So it has been {self.times:,} times since {self._began}."
 
     def over(self) -> str | None:
-        """Note that nothing is wrong; return what the log is to say, or None if nothing was wrong before."""
+        """Note that nothing is wrong; return what the log is to say, or None if it had said nothing of this."""
         times, self.times = self.times, 0
         if not times:
+            return None
+        self._over = time.monotonic()
+        if not self._told:
             return None
         often = "one time in vain" if times == 1 else f"{times:,} times in vain since {self._began}"
         return f"{self._again}, after {often}."
