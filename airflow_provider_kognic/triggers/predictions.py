@@ -227,10 +227,10 @@ class DatasetEventTrigger(BaseEventTrigger):
     """Watches a dataset for an `AssetWatcher`: an event for what people and other systems do in Kognic.
 
     The first look fires nothing: what is there already is known. What appears from then on is told of at least
-    once; an event that comes twice, as may be after a crash or with two triggerers for a moment, has the same `id`
-    in its payload. From Airflow 3.3 on it remembers across restarts what it has seen; before, a restart begins with
-    a first look, and what appeared meanwhile is not told of. It goes on whatever happens: what is wrong stands in
-    the triggerer's log, once as long as it stays the same.
+    once; an event of the same things that comes twice, as may be after a crash or with two triggerers for a moment,
+    has the same `id` in its payload. From Airflow 3.3 on it remembers across restarts what it has seen; before, a
+    restart begins with a first look, and what appeared meanwhile is not told of. It goes on whatever happens: what
+    is wrong stands in the triggerer's log, once and then now and then.
 
     Args:
         dataset: The dataset's uuid or exact name. It is no template: a watcher has no run.
