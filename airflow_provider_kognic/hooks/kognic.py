@@ -67,7 +67,7 @@ class KognicHook(BaseHook):
         stopping: Tells whether whoever calls is to stop: then a call ends within a second, with KognicStoppedError,
             or KognicAmbiguousError where a POST was on its way. None for who cannot be stopped.
         first: Whether the connection is read for the first time in a task's run: only then its log is warned of
-            keys of the extra that mean nothing.
+            keys of the extra that mean nothing, and told of each try of a call.
     """
 
     conn_name_attr = "kognic_conn_id"
@@ -132,7 +132,7 @@ class KognicHook(BaseHook):
         """The client for single calls; its token provider serves the asynchronous client too."""
         from airflow_provider_kognic.core.api.client import KognicClient
 
-        return KognicClient(self.settings, stopping=self._stopping)
+        return KognicClient(self.settings, stopping=self._stopping, quiet=self._level < logging.INFO)
 
     @property
     def sunsets(self) -> Mapping[str, str]:

@@ -32,15 +32,16 @@ from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.values import check_choice, check_seconds
 from airflow_provider_kognic.hooks.kognic import KognicHook
+from airflow_provider_kognic.triggers.looks import hook_for, in_thread, pause
 from airflow_provider_kognic.triggers.memory import Memory
 from airflow_provider_kognic.triggers.progress import TriggerProgress
-from airflow_provider_kognic.triggers.saying import Said
+from airflow_provider_kognic.triggers.saying import Said, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from airflow_provider_kognic.core.api.client import KognicClient
-    from airflow_provider_kognic.core.groups.watching import News, Seen
+    from airflow_provider_kognic.core.groups.watching import Exact, News, Seen
 
 logger = logging.getLogger(__name__)
 
@@ -81,30 +82,29 @@ class _KognicTrigger(BaseTrigger):
 
     async def _look_again_and_again(self) -> AsyncIterator[TriggerEvent]:
         seen = ""
-        said = Said(self.until)
+        said, trouble = Said(self.until), Trouble()
         hook = None
         progress = TriggerProgress(self.task_instance)
         while True:
             if self.until is not None:
                 self._look_over = max(self.until, time.time() + LEAST_LOOK)
+            asked_for = None
             try:
-                if hook is None:  # one for all looks, so that they share a token
-                    hook = await KognicHook.from_connection_id(
-                        self.kognic_conn_id, stopping=self._is_to_stop, first=False
-                    )
-                look = await asyncio.to_thread(self._look, hook)
+                hook = await hook_for(hook, self.kognic_conn_id, self._is_to_stop, in_vain=trouble.times)
+                look = await in_thread(self._look, hook)
             except KognicError as error:
                 if not may_repeat(error, idempotent=True):
                     yield TriggerEvent({"error": str(error)})
                     return
                 seen, now = in_vain(error)
+                asked_for = error.retry_after
                 said.asked()
-                self.log.warning("%s", now)
+                self._say(trouble.line(now), logging.WARNING)
             else:
                 seen = look.sentence
                 said.asked()
-                if (line := said.line(seen)) is not None:
-                    self.log.info("%s", line)
+                self._say(trouble.over())
+                self._say(said.line(seen))
                 await progress.look(look.done, look.total, last=look.answer is not None)
                 if look.answer is not None:
                     yield TriggerEvent({"answer": look.answer})
@@ -113,7 +113,12 @@ class _KognicTrigger(BaseTrigger):
             if left is not None and left <= 0:
                 yield TriggerEvent({"timed_out": seen})
                 return
-            await asyncio.sleep(self.poke_interval if left is None else min(self.poke_interval, left))
+            wait = pause(self.poke_interval, trouble.times, asked_for)
+            await asyncio.sleep(wait if left is None else min(wait, left))
+
+    def _say(self, line: str | None, level: int = logging.INFO) -> None:
+        if line is not None:
+            self.log.log(level, "%s", line)
 
     def _when(self) -> dict[str, Any]:
         """Return the arguments that all triggers have."""
@@ -222,17 +227,18 @@ class DatasetEventTrigger(BaseEventTrigger):
     """Watches a dataset for an `AssetWatcher`: an event for what people and other systems do in Kognic.
 
     The first look fires nothing: what is there already is known. What appears from then on is told of at least
-    once; an event that comes twice, as may be after a crash or with two triggerers for a moment, has the same `id`
-    in its payload. From Airflow 3.3 on it remembers across restarts what it has seen; before, a restart begins with
-    a first look, and what appeared meanwhile is not told of. It goes on whatever happens: what is wrong stands in
-    the triggerer's log, once as long as it stays the same.
+    once; an event of the same things that comes twice, as may be after a crash or with two triggerers for a moment,
+    has the same `id` in its payload. From Airflow 3.3 on it remembers across restarts what it has seen; before, a
+    restart begins with a first look, and what appeared meanwhile is not told of. It goes on whatever happens: what
+    is wrong stands in the triggerer's log, once and then now and then.
 
     Args:
         dataset: The dataset's uuid or exact name. It is no template: a watcher has no run.
         event: `predictions_group_created`: a predictions group, whoever made it; an event for each. Or
             `scenes_annotated`: scenes that have annotations and had none; an event for all that a look finds.
         kognic_conn_id: The connection.
-        poke_interval: Seconds between two looks. Each lists the groups, or all annotations, of the dataset.
+        poke_interval: Seconds between two looks, from 1 on. Each lists the groups, or all annotations, of the
+            dataset.
 
     Raises:
         KognicInputError: An argument is wrong; where the Dag file is parsed.
@@ -256,9 +262,19 @@ class DatasetEventTrigger(BaseEventTrigger):
         self.event = check_choice(event, "event", Appears).value
         self.kognic_conn_id = kognic_conn_id
         self.poke_interval = check_seconds(poke_interval, "poke_interval")
+        if self.poke_interval < _LEAST_INTERVAL:
+            raise KognicInputError(
+                f"poke_interval must be at least {_LEAST_INTERVAL:g} s, not {brief(poke_interval)}: each look lists"
+                " all groups, or all annotations."
+            )
         self._hook: KognicHook | None = None
         self._gone = False
         self._said = ""
+        self._exact: Exact | None = None
+        self._going = False
+        self._looking = Trouble()
+        self._keeping = Trouble("What has been seen is written again")
+        self._asked_for: float | None = None  # seconds until the next look, by the server
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the triggerer makes this trigger from; equal watchers of several assets are one trigger."""
@@ -291,26 +307,27 @@ class DatasetEventTrigger(BaseEventTrigger):
             if found is not None:
                 for payload in found.told:
                     yield TriggerEvent(payload)
-                if found.changed:
-                    await self._remember(memory, found)
-            await asyncio.sleep(self.poke_interval)
+                await self._remember(memory, found)
+            await asyncio.sleep(pause(self.poke_interval, self._looking.times, self._asked_for))
 
     async def _find(self, memory: Memory) -> News | None:
         """Look once; None where that is not possible now."""
+        self._asked_for = None
         try:
             earlier = await memory.load()  # first, as a look that cannot be remembered is of no use
-            if self._hook is None:  # one for many looks, so that they share a token
-                self._hook = await KognicHook.from_connection_id(
-                    self.kognic_conn_id, stopping=lambda: self._gone, first=False
-                )
-            seen = await asyncio.to_thread(self._look, self._hook)
-            found = seen.against(earlier)
-            if found.told:  # another triggerer may have told it while this one listed
-                found = seen.against(await memory.load())
+            self._hook = await hook_for(
+                self._hook, self.kognic_conn_id, lambda: self._gone, in_vain=self._looking.times
+            )
+            seen = await in_thread(self._look, self._hook)
+            found = await in_thread(seen.against, earlier, self._exact)
+            if found.told or found.first:  # another triggerer may have told it while this one listed
+                found = await in_thread(seen.against, await memory.load(), self._exact)
         except KognicError as error:
-            if not may_repeat(error, idempotent=True):
+            self._asked_for = error.retry_after
+            passes = may_repeat(error, idempotent=True)
+            if not passes:
                 self._hook = None  # its connection may be mended meanwhile
-            self._trouble(in_vain(error)[1])
+            self._trouble(in_vain(error)[1], logging.WARNING if passes else logging.ERROR)
             return None
         except Exception as error:  # noqa: BLE001 - a watcher that ends would be blind, and nobody told
             self._trouble(f"It cannot be looked what has appeared now: {type(error).__name__}: {error}")
@@ -319,32 +336,38 @@ class DatasetEventTrigger(BaseEventTrigger):
         return found
 
     async def _remember(self, memory: Memory, found: News) -> None:
-        if found.told:
-            # Until then Airflow has stored the events: who dies before tells of them again, rather than never.
-            await asyncio.sleep(_STORED_AFTER)
+        only_gone = found.changed and not found.told and not found.first
+        self._going = only_gone and not self._going
+        if not self._going:  # gone for two looks, as one may just have been shown too little
+            self._exact = found.exact
+            if found.changed:
+                memory.keep(found.memory)
+        if found.told and memory.owed:
+            await memory.settle(_STORED_AFTER)
         try:
-            await memory.save(found.memory)
+            await memory.write()
         except Exception as error:  # noqa: BLE001 - as above
-            self._trouble(
-                "It cannot be remembered what has been told, so that it will be told again:"
-                f" {type(error).__name__}: {error}"
+            text = (
+                "What has been seen cannot be written to Airflow's asset state store, trying again; a triggerer"
+                f" that starts before would tell of it again: {type(error).__name__}: {error}"
             )
+            _log(self._keeping.line(masked(text)), logging.WARNING)
+        else:
+            _log(self._keeping.over())
 
     def _look(self, hook: KognicHook) -> Seen:
         with hook.client as client:
             return look(client, self.dataset, Appears(self.event))
 
     def _say(self, found: News) -> None:
+        _log(self._looking.over())
         if found.sentence != self._said:
-            logger.info("Watching: %s", found.sentence)
+            logger.log(logging.WARNING if found.lost else logging.INFO, "Watching: %s", found.sentence)
             self._said = found.sentence
 
-    def _trouble(self, text: str) -> None:
-        """Say what is wrong, once as long as it stays the same."""
-        said = masked(text)
-        if said != self._said:
-            logger.warning("%s", said)
-            self._said = said
+    def _trouble(self, text: str, level: int = logging.WARNING) -> None:
+        """Say what is wrong: once as long as it stays the same, and then now and then."""
+        _log(self._looking.line(masked(text)), level)
 
     @property
     def _key(self) -> str:
@@ -355,5 +378,12 @@ class DatasetEventTrigger(BaseEventTrigger):
         return f"kognic.watch.{hashlib.sha256(about).hexdigest()[:24]}"
 
 
+# Seconds between two looks.
+_LEAST_INTERVAL = 1.0
 # Seconds after which events that were yielded are in Airflow's database: the triggerer hands them over each second.
 _STORED_AFTER = 5.0
+
+
+def _log(line: str | None, level: int = logging.INFO) -> None:
+    if line is not None:
+        logger.log(level, "%s", line)

@@ -178,7 +178,7 @@ PUBLIC: dict[str, str] = {
     "groups.intent": "Forgets GroupMemory Intent",
     "groups.lookup": "ListsGroups find_group of_name of_uuid uuids_of",
     "groups.waiting": "DatasetScenesQuestion Look PredictionsGroupQuestion Question in_vain scenes_to_wait_for",
-    "groups.watching": "Appears News Seen look",
+    "groups.watching": "Appears Exact News Seen look",
     "hosts": "is_address is_loopback is_same_host normal_host normal_url",
     "identity.asset_uris": "Place normal place_of uri_of",
     "identity.run_manifest": "check_run_manifest common described differing head head_of is_head",

@@ -249,24 +249,41 @@ def test_a_wait_without_change_is_said_now_and_then(
     # Airflow's own goes past `caplog` from 3.1 on.
     monkeypatch.setattr(DatasetScenesTrigger, "log", logging.getLogger(__name__))
 
-    async def wait(trigger: DatasetScenesTrigger, looks: int) -> None:
+    def said() -> list[str]:
+        return [text for text in caplog.messages if "scenes" in text]
+
+    async def wait(trigger: DatasetScenesTrigger, enough: Callable[[], object]) -> None:
         server.reset_stats()
         waiting = asyncio.create_task(first_event(trigger))
-        await asyncio.to_thread(wait_for, lambda: looked(server) >= looks)
+        await asyncio.to_thread(wait_for, enough)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
 
     with caplog.at_level(logging.INFO):
-        asyncio.run(wait(DatasetScenesTrigger(**given), 4))
-        still = [text for text in caplog.messages if "scenes" in text]
-        assert len(still) == 1
+        asyncio.run(wait(DatasetScenesTrigger(**given), lambda: looked(server) >= 12))
+        assert len(said()) == 1
         monkeypatch.setattr(saying, "_EVERY", 0.0)
         caplog.clear()
-        asyncio.run(wait(DatasetScenesTrigger(until=time.time() + 3600, **given), 4))
-    first, second, *_ = [text for text in caplog.messages if "scenes" in text]
+        asyncio.run(wait(DatasetScenesTrigger(until=time.time() + 3600, **given), lambda: said()[1:]))
+    first, second, *_ = said()
     assert second.startswith(f"{first} Asked 2 times; times out at 20")
 
 
+def test_an_outage_is_said_once_and_its_end(
+    server: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not at each look, nor at each of its tries."""
+    monkeypatch.setattr(DatasetScenesTrigger, "log", logging.getLogger(__name__))
+    server.set_faults(script=[{"kind": "503_before", "times": 20, "match": {"method": "GET"}}])
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(first_event(DatasetScenesTrigger(dataset="demo", poke_interval=0.02)))
+
+    vain, again = [text for text in caplog.messages if "Kognic c" in text or "; try " in text]
+    assert vain.startswith("Kognic cannot be asked now, trying again: HTTP 503")
+    assert again.startswith("Kognic can be asked again, after 4 times in vain since 20")
+
+
 def looked(server: Emulator) -> int:
-    """How often annotations were asked for: once in each look, however many datasets other tests have left."""
+    """How often annotations were asked for: some times a look, however many datasets other tests have left."""
     return int(server.stats()["requests"].get("GET /v1/datasets/{uuid}/annotations", {}).get("200", 0))

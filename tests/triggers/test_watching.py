@@ -6,8 +6,7 @@ import asyncio
 import json
 import logging
 import uuid
-from contextlib import suppress
-from importlib import import_module
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,106 +15,12 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.groups.watching import MOST_MEMORY_BYTES, MOST_NAMED
 from airflow_provider_kognic.triggers.predictions import DatasetEventTrigger
 
+from .watches import GROUPS, SCENES, Store, Watch, create_group, run
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from pathlib import Path
-
-    from typing_extensions import Self
-
     from airflow_provider_kognic.emulator.testing import Emulator
 
-GROUPS, SCENES = "predictions_group_created", "scenes_annotated"
-
-
-class Store:
-    """What Airflow 3.3 gives a watcher's trigger: values by key, JSON, and calls that may fail."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-        self.fails = False
-
-    async def aget(self, key: str, default: Any = None) -> Any:
-        self._look()
-        return json.loads(self.values[key]) if key in self.values else default
-
-    async def aset(self, key: str, value: Any) -> None:
-        self._look()
-        self.values[key] = json.dumps(value)
-
-    def _look(self) -> None:
-        if self.fails:
-            raise RuntimeError("the API server is away")
-
-
-@pytest.fixture(autouse=True)
-def _connection(
-    airflow_database: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    server: Emulator,
-    connection_to: Callable[..., dict[str, Any]],
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_KOGNIC_DEFAULT", json.dumps(connection_to(server)))
-    monkeypatch.setattr("airflow_provider_kognic.core.retries.Backoff.delay", lambda *_: 0.0)
-    monkeypatch.setattr("airflow_provider_kognic.triggers.predictions._STORED_AFTER", 0.0)
-
-
-@pytest.fixture
-def dataset(server: Emulator) -> dict[str, Any]:
-    return server.create_dataset(f"watched {uuid.uuid4()}", count=6, annotated=2)
-
-
-class Watch:
-    """A trigger that runs, as the triggerer makes it from the database."""
-
-    def __init__(self, dataset: str, event: str, store: Store | None, *, poke_interval: float = 0.05) -> None:
-        given = DatasetEventTrigger(dataset=dataset, event=event, poke_interval=poke_interval)
-        path, kwargs = given.serialize()
-        module, _, name = path.rpartition(".")
-        self.trigger = getattr(import_module(module), name)(**json.loads(json.dumps(kwargs)))
-        if store is not None:
-            self.trigger.asset_state_store = store
-        self.told: list[dict[str, Any]] = []
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def _run(self) -> None:
-        async for event in self.trigger.run():
-            self.told.append(event.payload)
-
-    async def until(self, true: Callable[[], Any]) -> None:
-        async def wait() -> None:
-            while not true():
-                assert not self._task.done(), self._task
-                await asyncio.sleep(0.02)
-
-        await asyncio.wait_for(wait(), 60)
-
-    async def looks(self, server: Emulator, number: int = 3) -> None:
-        """Wait until it has looked so many times more."""
-        begin = _datasets_listed(server)
-        await self.until(lambda: _datasets_listed(server) >= begin + number)
-
-
-def _datasets_listed(server: Emulator) -> int:
-    return int(sum(server.stats()["requests"].get("GET /v2/datasets", {}).values()))
-
-
-def run(what: Awaitable[Any]) -> None:
-    async def all_of_it() -> None:
-        await what
-
-    asyncio.run(all_of_it())
-
-
-def create_group(server: Emulator, dataset: dict[str, Any], name: str) -> str:
-    return str(server.create_group(dataset=dataset["uuid"], name=name))
+pytestmark = pytest.mark.usefixtures("watched_connection")
 
 
 def test_a_group_that_somebody_makes_is_told_of_and_what_was_there_is_not(
@@ -362,7 +267,8 @@ def test_a_memory_that_cannot_be_understood_is_begun_anew(
 
     with caplog.at_level(logging.INFO):
         run(watch())
-    assert "What is remembered cannot be understood" in caplog.text
+    (said,) = [one for one in caplog.records if "What is remembered cannot be understood" in one.getMessage()]
+    assert said.levelname == "WARNING"
 
 
 def test_watchers_of_one_asset_remember_apart(server: Emulator, dataset: dict[str, Any]) -> None:
@@ -389,6 +295,9 @@ def test_watchers_of_one_asset_remember_apart(server: Emulator, dataset: dict[st
         ({"dataset": None}, "'dataset' of a watcher must be text"),
         ({"event": "annotated"}, "event must be one of 'predictions_group_created', 'scenes_annotated'"),
         ({"poke_interval": 0}, "poke_interval must be a number of seconds above 0"),
+        ({"poke_interval": float("nan")}, "poke_interval must be a number of seconds above 0"),
+        ({"poke_interval": timedelta(minutes=5)}, "poke_interval must be a number of seconds above 0"),
+        ({"poke_interval": 1e-9}, "poke_interval must be at least 0.05 s, not 1e-09"),
         ({"kognic_conn_id": ""}, "'kognic_conn_id' of a watcher"),
     ],
 )

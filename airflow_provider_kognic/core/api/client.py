@@ -70,12 +70,14 @@ class KognicClient:
         backoff: Backoff | None = None,
         sleep: Callable[[float], object] = time.sleep,
         stopping: Callable[[], bool] | None = None,
+        quiet: bool = False,
     ) -> None:
         self.settings = settings
         self.tokens = tokens or TokenProvider(settings)
         self.sunsets = Sunsets()
         self._calls = Calls(settings, self.tokens, stopping, sunsets=self.sunsets)
-        self._repeats = Repeats(self._calls, settings.timeout, backoff, sleep)
+        self._repeats = Repeats(self._calls, settings.timeout, backoff, sleep, quiet=quiet)
+        self._level = logging.DEBUG if quiet else logging.INFO
 
     def __enter__(self) -> Self:
         return self
@@ -176,7 +178,9 @@ class KognicClient:
             yield from self._rows(url, Annotation.from_api, walk)
             if not walk.disturbed or walk.cannot_be_checked:
                 return
-            logger.info("The annotations of the dataset %s changed while they were listed.", dataset_uuid)
+            logger.log(
+                self._level, "The annotations of the dataset %s changed while they were listed.", dataset_uuid
+            )
         raise KognicAnswerError(
             f"the listing changed while it was read, {_MOST_READINGS} times: what it showed may not be all. Try"
             " again when nobody removes annotations.",

@@ -2,7 +2,8 @@
 
 A look lists what there is and holds it against the memory of the look before. The memory is of bounded size
 (`MOST_MEMORY_BYTES`): a sketch of the whole set, from which up to a thousand new names can be told, see
-`packed.sketches`. Of more at once it is known that they came, and how many, but not which.
+`packed.sketches`. Of more at once it is known that they came, and how many, but not which; unless the look before
+was one of the same process, which knows all names (`Exact`).
 
     first look              remembers, tells of nothing
     something has appeared  tells of it; whoever has told it keeps `News.memory`, and not before
@@ -20,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.hosts import is_same_host
 from airflow_provider_kognic.core.identity.asset_uris import uri_of
-from airflow_provider_kognic.core.packed.sketches import MOST_TEXT, BadSketchError, Sketch
-from airflow_provider_kognic.core.packed.tables import HashSet
+from airflow_provider_kognic.core.packed.sketches import MOST_TEXT, BadSketchError, Difference, Sketch
+from airflow_provider_kognic.core.packed.tables import HashSet, PackedSet
 from airflow_provider_kognic.core.texts import brief, shortened
+from airflow_provider_kognic.core.values import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,8 +41,16 @@ MOST_NAMED = 200
 MOST_GROUPS = 100
 """Events of groups that one look tells of; more are told of by the next one."""
 
+MOST_BY_ONE = 1000
+"""New groups that have an event each; of more there is one for all."""
+
+MOST_EXACT = 100_000
+"""Names that a process keeps, at most: some 25 bytes each."""
+
 _VERSION = 1
 _LONGEST_NAME = 300
+# In seconds since the epoch: no clock goes wrong as far as that.
+_YEAR_3000 = 32_503_680_000.0
 
 
 class Appears(str, Enum):
@@ -55,6 +65,19 @@ class Appears(str, Enum):
 
 
 @dataclass(frozen=True)
+class Exact:
+    """What a memory stands for, in the process that made it.
+
+    Attributes:
+        sketch: The text of the memory's sketch.
+        keys: All that is in it.
+    """
+
+    sketch: str
+    keys: PackedSet = field(repr=False)
+
+
+@dataclass(frozen=True)
 class News:
     """What a look saw.
 
@@ -63,6 +86,8 @@ class News:
         memory: What is to be remembered once they are told.
         changed: Whether that is another memory than before.
         first: Whether there was no memory: then nothing is told.
+        lost: Whether there was one that is of no use: what appeared since then is not told of.
+        exact: All that `memory` stands for, for the next look of this process; None where that is too much.
         sentence: What was seen, for the log.
     """
 
@@ -71,6 +96,8 @@ class News:
     changed: bool
     first: bool
     sentence: str
+    lost: bool = False
+    exact: Exact | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +109,7 @@ class Seen:
         host: The dataset API.
         dataset: The dataset.
         sketch: All of it.
+        keys: All of it, one by one; None where that is too much.
         names: What each key stands for, where that is no uuid; of groups the name of each.
         link: Returns a group's page.
     """
@@ -90,14 +118,16 @@ class Seen:
     host: str
     dataset: Dataset
     sketch: Sketch
+    keys: PackedSet | None = field(repr=False)
     names: Mapping[int, str] = field(repr=False)
     link: Callable[[str | None, str], str | None] = field(repr=False)
 
-    def against(self, memory: Any) -> News:
+    def against(self, memory: Any, exact: Exact | None = None) -> News:
         """Return what is new since a memory.
 
         Args:
             memory: What a look left before; None, or what cannot be understood, for none.
+            exact: What that look left besides, if it was one of this process.
         """
         dataset = self.dataset
         earlier, why = _recalled(memory, self)
@@ -106,22 +136,40 @@ class Seen:
         if earlier is None:
             begun = f"{where} has {self.sketch.count:,} {things}; what appears from now on is told of."
             said = f"{why} {begun}".lstrip()
-            return News((), self._memory(self.sketch), changed=True, first=True, sentence=said)
+            kept = self._memory(self.sketch, memory)
+            return News(
+                (), kept, changed=True, first=True, sentence=said, lost=bool(why), exact=self._exact(kept)
+            )
         found = self.sketch.since(earlier)
         if not found.any:
             said = f"{where} has {self.sketch.count:,} {things}, none of them new."
-            return News((), dict(memory), changed=False, first=False, sentence=said)
+            kept = dict(memory)
+            return News((), kept, changed=False, first=False, sentence=said, exact=self._exact(kept))
+        if not found.complete and exact is not None and exact.sketch == memory["sketch"]:
+            found = self._since(exact.keys) or found
         told, left = self._tell(found.new, found.grown, complete=found.complete)
         for key in left:
             self.sketch.remove(key)
-        memory = self._memory(self.sketch)
+        kept = self._memory(self.sketch, memory)
         for key in left:
             self.sketch.add(key)
         number = len(found.new) if found.complete else max(found.grown, len(found.new))
         sentence = f"{where} has {self.sketch.count:,} {things}; new: {number:,}, gone: {len(found.gone):,}."
-        return News(tuple(told), memory, changed=True, first=False, sentence=sentence)
+        named = None if left else self._exact(kept)
+        return News(tuple(told), kept, changed=True, first=False, sentence=sentence, exact=named)
 
-    def _memory(self, sketch: Sketch) -> dict[str, Any]:
+    def _since(self, earlier: PackedSet) -> Difference | None:
+        """Return how all of it differs from what was there earlier, however much that is."""
+        if self.keys is None:
+            return None
+        new = frozenset(int.from_bytes(key, "big") for key in self.keys if key not in earlier)
+        gone = frozenset(int.from_bytes(key, "big") for key in earlier if key not in self.keys)
+        return Difference(new, gone, complete=True, grown=len(new) - len(gone))
+
+    def _exact(self, memory: Mapping[str, Any]) -> Exact | None:
+        return None if self.keys is None else Exact(memory["sketch"], self.keys)
+
+    def _memory(self, sketch: Sketch, earlier: Any) -> dict[str, Any]:
         return {
             "version": _VERSION,
             "event": self.what.value,
@@ -129,7 +177,7 @@ class Seen:
             "dataset_uuid": self.dataset.uuid.lower(),
             "count": sketch.count,
             "sketch": sketch.text(),
-            "at": round(time.time(), 3),
+            "at": _later(earlier),
         }
 
     def _tell(
@@ -137,7 +185,7 @@ class Seen:
     ) -> tuple[list[dict[str, Any]], list[int]]:
         """Return the payloads, and the keys that the next look is to tell of."""
         keys = sorted(new)
-        if self.what is Appears.GROUPS and complete:
+        if self.what is Appears.GROUPS and complete and len(keys) <= MOST_BY_ONE:
             now, left = keys[:MOST_GROUPS], keys[MOST_GROUPS:]
             return [self._of_group(key) for key in now], left
         count = len(keys) if complete else max(grown, len(keys))
@@ -192,14 +240,24 @@ def look(client: KognicClient, name_or_uuid: str, what: Appears) -> Seen:
     """
     dataset = client.get_dataset(name_or_uuid)
     sketch, names, known = Sketch(), {}, HashSet()
+    keys: PackedSet | None = PackedSet()
     for thing, name in _listed(client, dataset.uuid, what):
         key, is_uuid = _key_of(thing)
         if known.add(hash(key)):
             sketch.add(key)
+            keys = _with(keys, key)
             if name is not None or not is_uuid:
                 names[key] = thing if name is None else name
     settings = client.settings
-    return Seen(what, settings.host, dataset, sketch, names, settings.predictions_group_page)
+    return Seen(what, settings.host, dataset, sketch, keys, names, settings.predictions_group_page)
+
+
+def _with(keys: PackedSet | None, key: int) -> PackedSet | None:
+    """Return the keys with one more; None where they are too many."""
+    if keys is None or len(keys) >= MOST_EXACT:
+        return None
+    keys.add(key.to_bytes(16, "big"))
+    return keys
 
 
 def _listed(client: KognicClient, dataset_uuid: str, what: Appears) -> Iterator[tuple[str, str | None]]:
@@ -219,13 +277,22 @@ def _key_of(text: str) -> tuple[int, bool]:
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big"), False
 
 
+def _later(memory: Any) -> float:
+    """Return the present in seconds since the epoch, or what is later than a memory, where a clock was set back."""
+    before = memory.get("at") if isinstance(memory, dict) else None
+    now = time.time()
+    if before is not None and is_number(before) and now <= before < _YEAR_3000:
+        now = before + 0.001
+    return round(now, 3)
+
+
 def _recalled(memory: Any, seen: Seen) -> tuple[Sketch | None, str]:
     """Return the set that is remembered, or None and a sentence why there is none."""
     if memory is None:
         return None, ""
     told = memory if isinstance(memory, dict) else {}
     version, count, text = (told.get(name) for name in ("version", "count", "sketch"))
-    if version == _VERSION and isinstance(count, int) and isinstance(text, str):
+    if version == _VERSION and type(count) is int and isinstance(text, str):
         same = told.get("dataset_uuid") == seen.dataset.uuid.lower() and is_same_host(
             told.get("host"), seen.host
         )

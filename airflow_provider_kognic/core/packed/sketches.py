@@ -14,7 +14,9 @@ import binascii
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import reduce
 from hashlib import blake2b
+from operator import xor
 
 _THIRD = 512
 _CELLS = 3 * _THIRD
@@ -113,7 +115,15 @@ class Sketch:
         made.count = count
         for at, (key, check, number) in enumerate(_CELL.iter_unpack(packed)):
             made._keys[at], made._checks[at], made._counts[at] = int.from_bytes(key, "big"), check, number
+        thirds = {made._of_a_third(third) for third in range(3)}
+        if len(thirds) > 1 or next(iter(thirds))[2] != count:
+            raise BadSketchError("its parts do not fit each other")
         return made
+
+    def _of_a_third(self, third: int) -> tuple[int, int, int]:
+        """Return what is in a third of the cells: each key is in every third, so that it is the same in all."""
+        cells = slice(third * _THIRD, (third + 1) * _THIRD)
+        return reduce(xor, self._keys[cells]), reduce(xor, self._checks[cells]), sum(self._counts[cells])
 
     def _put(self, key: int, by: int) -> None:
         places, check = _hashes(key)

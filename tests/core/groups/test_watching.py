@@ -22,7 +22,7 @@ from airflow_provider_kognic.core.groups.watching import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_kognic.core.groups.watching import News
+    from airflow_provider_kognic.core.groups.watching import Exact, News
 
 
 class Kognic:
@@ -43,9 +43,9 @@ class Kognic:
     def iter_annotations(self, _: str) -> Iterator[Annotation]:
         return (Annotation("", scene, {}) for scene in self.scenes)
 
-    def look(self, what: Appears, memory: Any) -> News:
+    def look(self, what: Appears, memory: Any, exact: Exact | None = None) -> News:
         client: Any = SimpleNamespace(**{name: getattr(self, name) for name in dir(self) if name[0] != "_"})
-        return look(client, "night-drives", what).against(memory)
+        return look(client, "night-drives", what).against(memory, exact)
 
 
 def uuids(number: int, start: int = 0) -> list[str]:
@@ -145,3 +145,46 @@ def test_a_memory_of_another_dataset_or_host_is_none(other: Kognic) -> None:
 def test_the_host_of_a_memory_may_be_written_otherwise() -> None:
     memory = Kognic(host="https://A.example:443").look(Appears.GROUPS, None).memory
     assert not Kognic().look(Appears.GROUPS, memory).first
+
+
+def test_the_same_process_tells_a_crowd_that_goes_from_one_that_comes() -> None:
+    kognic = Kognic()
+    kognic.scenes = uuids(4000)
+    begun = kognic.look(Appears.SCENES, None)
+    kognic.scenes = uuids(2000)
+    gone = kognic.look(Appears.SCENES, begun.memory, begun.exact)
+    assert (gone.told, gone.changed) == ((), True)
+    assert "new: 0, gone: 2,000" in gone.sentence
+    kognic.scenes = [*uuids(500), *uuids(1200, start=9000)]
+    (told,) = kognic.look(Appears.SCENES, gone.memory, gone.exact).told
+    assert (told["count"], told["total"]) == (1200, 1700)
+    assert set(told["scene_uuids"]) <= set(uuids(1200, start=9000))
+
+
+def test_what_another_process_has_remembered_meanwhile_is_held_against_its_memory() -> None:
+    kognic = Kognic()
+    kognic.scenes = uuids(10)
+    begun = kognic.look(Appears.SCENES, None)
+    kognic.scenes = uuids(3000)
+    other = kognic.look(Appears.SCENES, begun.memory)
+    assert not kognic.look(Appears.SCENES, other.memory, begun.exact).told
+
+
+def test_of_a_crowd_of_groups_one_event_tells_in_the_same_process_too() -> None:
+    kognic = Kognic()
+    begun = kognic.look(Appears.GROUPS, None)
+    kognic.groups = groups(1700)
+    found = kognic.look(Appears.GROUPS, begun.memory, begun.exact)
+    (told,) = found.told
+    assert (told["count"], told["named_all"]) == (1700, False)
+    assert not kognic.look(Appears.GROUPS, found.memory, found.exact).told
+
+
+def test_a_clock_that_is_set_back_makes_no_memory_older(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several assets the newest memory counts."""
+    kognic = Kognic()
+    earlier = kognic.look(Appears.SCENES, None).memory
+    kognic.scenes = uuids(1)
+    monkeypatch.setattr("airflow_provider_kognic.core.groups.watching.time.time", lambda: 5.0)
+    later = kognic.look(Appears.SCENES, earlier).memory
+    assert later["at"] > earlier["at"]

@@ -1,7 +1,9 @@
 """Sketches of sets: what is new is told exactly up to a thousand keys, and that there is something always."""
 
+import base64
 import random
 import uuid
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -65,3 +67,14 @@ def test_the_sketch_of_a_small_set_is_short() -> None:
 def test_what_is_no_sketch_is_said(text: str) -> None:
     with pytest.raises(BadSketchError):
         Sketch.read(text, 0)
+
+
+def test_a_sketch_that_was_tampered_with_is_none() -> None:
+    """Else it would tell of what never was."""
+    text = sketch({1, 2, 3}).text()
+    packed = bytearray(zlib.decompress(base64.b64decode(text)))
+    packed[5] ^= 1
+    with pytest.raises(BadSketchError, match="do not fit"):
+        Sketch.read(base64.b64encode(zlib.compress(bytes(packed))).decode(), 3)
+    with pytest.raises(BadSketchError, match="do not fit"):
+        Sketch.read(text, 4)

@@ -28,6 +28,7 @@ class Repeats:
         timeout: Seconds without any progress after which a request counts as unanswered.
         backoff: How often and how long to retry what may be repeated; for somebody who waits for it if None.
         sleep: Waits that many seconds between tries; a test may shorten it.
+        quiet: Whether the log is not to be told of each try.
     """
 
     def __init__(
@@ -36,11 +37,14 @@ class Repeats:
         timeout: float,
         backoff: Backoff | None = None,
         sleep: Callable[[float], object] = time.sleep,
+        *,
+        quiet: bool = False,
     ) -> None:
         self._calls = calls
         self._longest = longest_answer(timeout)
         self._backoff = backoff or Backoff(attempts=5, most_asked=60.0)
         self._sleep = sleep
+        self._level = logging.DEBUG if quiet else logging.INFO
 
     def run(self, call: Callable[[], _T], *, idempotent: bool) -> _T:
         """Return what a call returns; raises the last error.
@@ -69,7 +73,7 @@ class Repeats:
                 if not may_repeat(error, idempotent=idempotent) or often_enough:
                     raise
                 wait = self._backoff.delay(attempt, error.retry_after)
-                logger.info("%s; try %d follows in %.1f s.", error, attempt + 1, wait)
+                logger.log(self._level, "%s; try %d follows in %.1f s.", error, attempt + 1, wait)
                 before = error
             attempt += 1
             try:
