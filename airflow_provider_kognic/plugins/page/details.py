@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 from airflow_provider_kognic.plugins.page.plot import Plot
@@ -68,7 +69,8 @@ class Gathering:
 
     def __init__(self) -> None:
         self._reasons: Counter[tuple[str, str]] = Counter()
-        self._examples: dict[str, list[Example]] = {"refused": [], "in_doubt": []}
+        # Of each outcome, each shard's.
+        self._examples: dict[str, list[list[Example]]] = {"refused": [], "in_doubt": []}
         self._known: set[tuple[str, str]] = set()
         self._shards = 0
         self._read = 0
@@ -80,18 +82,16 @@ class Gathering:
         names = {row[:2] for row in rows}
         for outcome, reason, number in rows:
             self._reasons[outcome, reason] += number
-        full = all(
-            len(self._examples[outcome]) >= MOST_EXAMPLES
-            for outcome in {name for name, _ in names}.intersection(self._examples)
-        )
-        if self._read >= _MOST_READ or (full and names <= self._known):
+        outcomes = {outcome for outcome, _ in names}.intersection(self._examples)
+        enough = all(len(self._examples[outcome]) >= MOST_EXAMPLES for outcome in outcomes)
+        if self._read >= _MOST_READ or (enough and names <= self._known):
             return
         self._read += 1
         self._known |= names
         found = record(value) or {}
         for outcome, kept in self._examples.items():
-            for one in _examples(found.get(outcome)):
-                _keep(kept, replace(one, shard=shard))
+            if examples := _examples(found.get(outcome)):
+                kept.append([replace(one, shard=shard) for one in examples])
 
     def details(self, wrong: int) -> Details:
         """Return it.
@@ -102,22 +102,19 @@ class Gathering:
         most = self._reasons.most_common(_MOST_REASONS)
         return Details(
             reasons=tuple((outcome, reason, number) for (outcome, reason), number in most),
-            refused=tuple(self._examples["refused"]),
-            in_doubt=tuple(self._examples["in_doubt"]),
+            refused=_some_of(self._examples["refused"]),
+            in_doubt=_some_of(self._examples["in_doubt"]),
             shards=self._shards,
             left_out=max(0, wrong - self._shards),
         )
 
 
-def _keep(kept: list[Example], one: Example) -> None:
-    """Keep an example, of each reason one at least: the reason with the most has one less then."""
-    if len(kept) < MOST_EXAMPLES:
-        kept.append(one)
-        return
-    numbers = Counter(example.reason for example in kept)
-    ((most, number),) = numbers.most_common(1)
-    if one.reason not in numbers and number > 1:
-        kept[max(place for place, example in enumerate(kept) if example.reason == most)] = one
+def _some_of(shards: list[list[Example]]) -> tuple[Example, ...]:
+    """Return examples of all reasons, and then of all shards, in the order of these."""
+    by_turns = [one for turn in zip_longest(*shards) for one in turn if one is not None]
+    of_reasons = {one.reason: one for one in reversed(by_turns)}.values()
+    chosen = dict.fromkeys([*of_reasons, *by_turns])
+    return tuple(sorted(list(chosen)[:MOST_EXAMPLES], key=lambda one: one.shard or 0))
 
 
 def _reasons_in(value: Any) -> Any:
