@@ -195,8 +195,7 @@ def test_what_is_in_a_folder_that_is_not_read_nobody_knows(tmp_path: Path) -> No
     assert (len(boxes(found[scene(0)])), len(boxes(found[scene(2)]))) == (1, 0)
     (message,) = (str(entry.message) for entry in source if isinstance(entry, Result))
     assert (
-        message
-        == "whether something was found in it is not known: 1 folder in the predictions is not read."
+        message == "whether something was found in it is not known: 1 folder in the predictions is not read."
     )
 
 
