@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.texts import many
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES, check_bytes
 
 if TYPE_CHECKING:
@@ -154,12 +155,12 @@ class _Progress:
 
     def read(self, rows: int, file: str) -> None:
         """Take note of rows that were read."""
-        self._say(f"{rows:,} detections read, in {file}")
+        self._say(f"{many(rows, 'detection')} read, in {file}")
 
     def written(self) -> None:
         """Take note of a document."""
         self._documents += 1
-        self._say(f"{self._documents:,} documents looked at")
+        self._say(f"{many(self._documents, 'document')} looked at")
 
     def _say(self, text: str) -> None:
         if time.monotonic() - self._said >= EVERY:
@@ -239,12 +240,13 @@ def _min_confidence(given: list[str] | None) -> float | dict[str, float] | None:
 def _summary(source: Source, written: Written, folder: Path) -> list[str]:
     lines = lines_about(source)
     lines += [
-        f"  {count:,} documents with warnings: {rule}" for rule, count in sorted(written.warnings.items())
+        f"  {many(count, 'document')} with warnings: {rule}"
+        for rule, count in sorted(written.warnings.items())
     ]
     lines += [f"  not written: {text}" for text in written.named]
     lines += _about_earlier(written, folder)
     refused = sum(written.refused.values())
-    lines.append(f"{written.documents:,} documents written to {folder}, {refused:,} not written")
+    lines.append(f"{many(written.documents, 'document')} written to {folder}, {refused:,} not written")
     return lines
 
 
@@ -254,7 +256,8 @@ def _about_earlier(written: Written, folder: Path) -> list[str]:
         return []
     more = len(written.earlier) - _MOST_NAMED
     named = ", ".join(written.earlier[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-    lines = [f"  {len(written.earlier):,} documents in {folder} are not of this run: {named}"]
+    earlier = many(len(written.earlier), f"document in {folder} is", f"documents in {folder} are")
+    lines = [f"  {earlier} not of this run: {named}"]
     if written.outdated:
         lines.append(
             f"  {written.outdated:,} of them are of scenes of which this run makes no document: remove them before"

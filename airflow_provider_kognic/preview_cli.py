@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic import convert_cli
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.texts import many
 
 if TYPE_CHECKING:
     import argparse
@@ -109,7 +110,9 @@ def preview(given: argparse.Namespace) -> int:
     for line in (*survey.doubts(), *survey.named):
         sys.stdout.write(f"  {line}\n")
     drawn = len(survey.chosen())
-    sys.stdout.write(f"{survey.documents:,} documents looked at, {drawn:,} of them drawn in {given.out}\n")
+    sys.stdout.write(
+        f"{many(survey.documents, 'document')} looked at, {drawn:,} of them drawn in {given.out}\n"
+    )
     return _code(survey, source)
 
 

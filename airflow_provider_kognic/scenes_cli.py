@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.texts import many
 
 if TYPE_CHECKING:
     import argparse
@@ -123,13 +124,15 @@ def _write(made: MadeTable, path: Path, *, named: bool) -> int:
         raise KognicInputError(f"nothing was written: there is no row to write{why}.")
     write_table(path, made.rows)
     scenes = len({row.scene_uuid or row.scene_name for row in made.rows})
-    lines = [f"{len(made.rows):,} rows of {scenes:,} scenes written to {path}"]
+    lines = [f"{many(len(made.rows), 'row')} of {many(scenes, 'scene')} written to {path}"]
     if not named:
         lines.append(
             f"  scene_uuid is empty: fill it in (scene_name says which scene it is), or give {_SCENE_UUIDS}"
         )
     if made.without_uuid:
-        lines.append(f"  left out, as {_SCENE_UUIDS} does not name them: {len(made.without_uuid):,} scenes,")
+        lines.append(
+            f"  left out, as {_SCENE_UUIDS} does not name them: {many(len(made.without_uuid), 'scene')},"
+        )
         lines.append(f"    {', '.join(made.without_uuid[:_MOST_NAMED])}")
     lines += [f"  not in the table: {text}" for text in said]
     sys.stdout.write("".join(f"{line}\n" for line in lines))

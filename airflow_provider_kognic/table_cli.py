@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_provider_kognic.core.texts import many
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def table(given: argparse.Namespace) -> int:
     for line in tabled.named:
         sys.stdout.write(f"  not in the table: {line}\n")
     sys.stdout.write(
-        f"{tabled.documents:,} documents, {tabled.rows:,} rows written to {given.out}; {refused:,} documents are"
-        " not in the table\n"
+        f"{many(tabled.documents, 'document')}, {many(tabled.rows, 'row')} written to {given.out}; "
+        f"{many(refused, 'document is', 'documents are')} not in the table\n"
     )
     if not tabled.documents:
         return NOTHING

@@ -399,7 +399,7 @@ def test_airflow_has_every_command_with_its_arguments(airflow_database: Path, tm
     given = [f"--scenes={tmp_path}/scenes.csv", f"--classes={tmp_path}/classes.json", f"--out={tmp_path}/out"]
     done = run("coco", tmp_path / "results.json", *given, command=airflow, AIRFLOW_HOME=str(airflow_database))
     assert done.returncode == 0, done.stderr
-    assert "1 documents written to" in done.stdout
+    assert "1 document written to" in done.stdout
     assert [path.stem for path in (tmp_path / "out").iterdir()] == [demo.scene_uuid(1)]
 
     airflow[-1:] = ["scenes", "from-nuscenes", "--help"]

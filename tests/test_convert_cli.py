@@ -42,7 +42,7 @@ def test_documents_are_written_and_counted(tmp_path: Path) -> None:
     assert check(written.read_bytes()).valid
     assert "2 detections read, 1 taken" in done.stdout
     assert "skipped: min_confidence (1)" in done.stdout
-    assert f"1 documents written to {tmp_path / 'out'}, 0 not written" in done.stdout
+    assert f"1 document written to {tmp_path / 'out'}, 0 not written" in done.stdout
     done = run("coco", results, *given, "--min-confidence", "Car=0.5", "--empty-scenes", "send")
     assert done.returncode == 0
     assert len(list((tmp_path / "out").iterdir())) == 2
@@ -196,7 +196,7 @@ def test_documents_of_an_earlier_run_are_told_and_not_removed(tmp_path: Path) ->
     (out / "notes.txt").write_text("")
     done = run(*given)
     assert done.returncode == 0
-    assert f"1 documents in {out} are not of this run: {scene(9)}.json\n" in done.stdout
+    assert f"1 document in {out} is not of this run: {scene(9)}.json\n" in done.stdout
     done = run(*given, "--min-confidence", "0.5")
     assert done.returncode == 0
     assert f"2 documents in {out} are not of this run: {scene(1)}.json, {scene(9)}.json\n" in done.stdout

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic import convert_cli
 from airflow_provider_kognic.core.classes.arguments import MOST_SCENES, parse_max_scenes
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.texts import many
 
 if TYPE_CHECKING:
     import argparse
@@ -194,7 +195,7 @@ class _Progress:
     def __call__(self, looked_at: int) -> None:
         if time.monotonic() - self._said >= convert_cli.EVERY:
             self._said = time.monotonic()
-            sys.stderr.write(f"{looked_at:,} documents looked at\n")
+            sys.stderr.write(f"{many(looked_at, 'document')} looked at\n")
 
 
 def _never() -> bool:

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.texts import many
 from airflow_provider_kognic.core.values import MOST_CONNECTIONS
 
 if TYPE_CHECKING:
@@ -73,10 +74,10 @@ def create_pool(given: argparse.Namespace) -> int:
         ) from error
     use = f'pool="{given.name}", pool_slots=<its max_connections>'
     if found is None:
-        sys.stdout.write(f"Made the pool {given.name} with {slots} slots. Give each upload {use}.\n")
+        sys.stdout.write(f"Made the pool {given.name} with {many(slots, 'slot')}. Give each upload {use}.\n")
         return THERE
-    has = "any number of" if found < 0 else str(found)
-    sys.stdout.write(f"The pool {given.name} is there, with {has} slots; it was left as it is.\n")
+    has = "any number of slots" if found < 0 else many(found, "slot")
+    sys.stdout.write(f"The pool {given.name} is there, with {has}; it was left as it is.\n")
     if found == slots or given.slots is None:
         if 0 <= found < slots:
             sys.stdout.write("A task with more pool_slots than that would never start.\n")

@@ -7,10 +7,12 @@ What stays is what names no secret: `s3://connection@bucket` has the id of an Ai
 
 from __future__ import annotations
 
+import json
 import re
 import traceback
+from html import escape
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import quote, quote_plus, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,3 +145,20 @@ def secrets_of(url: str) -> list[str]:
         found += [link[0][begin:end] for begin, end in _values_of(link[0])]
     plain = {form for one in found for form in (one, unquote(one)) if len(form) >= _SHORTEST}
     return sorted(plain, key=len, reverse=True)
+
+
+def spellings_of(secret: str) -> set[str]:
+    """Return a secret as it is, and as it looks in a URL, a form, JSON, HTML and Python's own `repr`.
+
+    Whoever looks for it as it is does not find it there: a library's error quotes what it sent.
+    """
+    encoded = {quote(secret), quote(secret, safe=""), quote_plus(secret)}
+    return {
+        secret,
+        *encoded,
+        *(re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), one) for one in encoded),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        escape(secret),
+        repr(secret)[1:-1],
+    }

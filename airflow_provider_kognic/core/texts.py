@@ -56,6 +56,17 @@ def counted(reasons: Mapping[str, int]) -> str:
     return f"{shown}{', …' if len(reasons) > _SHOWN_REASONS else '.'}"
 
 
+def many(number: int, one: str, several: str = "") -> str:
+    """Return a number with what it is of: `1 prediction`, `2,000 predictions`.
+
+    Args:
+        number: How many.
+        one: What one of them is called, and what goes with it: `prediction stays`.
+        several: Likewise of several; what one is called with an s where that is all.
+    """
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
 def sentence(text: object) -> str:
     """Return a text of somebody else's, such as a server's, so that a sentence of ours may follow it.
 

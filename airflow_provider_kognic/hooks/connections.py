@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_kognic.core.api.access.environments import Environment, environment
 from airflow_provider_kognic.core.api.settings import (
@@ -17,17 +19,15 @@ from airflow_provider_kognic.core.api.settings import (
     Settings,
 )
 from airflow_provider_kognic.core.errors import KognicInputError
-from airflow_provider_kognic.core.masking import masked
+from airflow_provider_kognic.core.masking import masked, spellings_of
 from airflow_provider_kognic.core.texts import brief
 from airflow_provider_kognic.core.values import MOST_CONNECTIONS
 from airflow_provider_kognic.get_provider_info import CONN_FIELDS
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
 # Of the keys of an extra that nobody reads, and of each so many characters.
 _MOST_NAMED, _LONGEST_NAME = 5, 60
+# What is shorter would be masked within ordinary words.
+_SHORTEST_SECRET = 6
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,24 @@ def settings_of(connection: Any) -> Settings:
         input_host=None if "input_host" not in extra else str(extra["input_host"]),
         allow_http=extra.get("allow_http", False),
     )
+
+
+def secrets_in(credentials: Credentials) -> list[str]:
+    """Return what Airflow is to mask in logs, beside the password as it is, which it masks by itself.
+
+    A user's own code may raise what a library says of a request, with the client secret as it was sent: spelled
+    otherwise, or encoded together with the client id. Of a credentials JSON, Airflow knows the whole text only.
+    """
+    if isinstance(credentials, tuple):
+        client_id, secret = credentials
+    elif isinstance(credentials, Mapping):
+        client_id, secret = (str(credentials.get(name) or "") for name in ("clientId", "clientSecret"))
+    else:
+        return []
+    if len(secret) < _SHORTEST_SECRET:
+        return []
+    basic = base64.b64encode(f"{client_id}:{secret}".encode()).decode()
+    return sorted({*spellings_of(secret), basic})
 
 
 def unknown_keys(connection: Any) -> str | None:

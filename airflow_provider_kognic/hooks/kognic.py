@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
 from airflow_provider_kognic.core.errors import (
     KognicAuthError,
@@ -321,9 +321,13 @@ def _scopes_said(held: Sequence[str] | None, asked: Sequence[str]) -> str:
 
 
 def _settings_and_warning(connection: Any, level: int) -> Settings:
-    from airflow_provider_kognic.hooks.connections import settings_of, unknown_keys
+    from airflow_provider_kognic.hooks.connections import secrets_in, settings_of, unknown_keys
 
     unknown = unknown_keys(connection)
     if unknown is not None:
         logger.log(level, "%s", unknown)
-    return settings_of(connection)
+    settings = settings_of(connection)
+    hidden: Any = secrets_in(settings.credentials)
+    if hidden:
+        mask_secret(hidden)
+    return settings

@@ -14,6 +14,7 @@ from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.models import Span
 from airflow_provider_kognic.core.sources.ranges.cutting import Limits
 from airflow_provider_kognic.core.sources.ranges.shard import Shard
+from airflow_provider_kognic.core.texts import many
 from airflow_provider_kognic.core.values import check_seconds
 from airflow_provider_kognic.retry_policy import RETRY_POLICY, retry_policy_argument
 from airflow_provider_kognic.sharding import shard_predictions
@@ -94,7 +95,7 @@ class ShardPredictionsOperator(HidesSecrets, BaseOperator):
             check_rendered(self, self._templates)
             memory = _Memory(self, context)
             if (kept := memory.load()) is not None:
-                self.log.info("Cut as an earlier try of this task has: %s shards.", f"{len(kept):,}")
+                self.log.info("Cut as an earlier try of this task has: %s.", many(len(kept), "shard"))
                 return kept
             found = shard_predictions(
                 self.predictions,

@@ -16,6 +16,7 @@ PREFIX = "/kognic"
 
 # Relative, as Airflow may be served under a path of its own: its UI says what they are relative to.
 _LIST = "kognic/uploads"
+_ICON = {"icon": "kognic/static/icon.svg", "icon_dark_mode": "kognic/static/icon-dark.svg"}
 _ONE = "kognic/upload?dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}"
 
 
@@ -43,8 +44,14 @@ class KognicUploadsPlugin(AirflowPlugin):
 
     name = "kognic_uploads"
     external_views = [  # noqa: RUF012 - as in AirflowPlugin
-        {"name": NAME, "href": _LIST, "destination": "nav", "url_route": "kognic-uploads"},
-        {"name": "Kognic", "href": _ONE, "destination": "task_instance", "url_route": "kognic-upload"},
+        {"name": NAME, "href": _LIST, "destination": "nav", "url_route": "kognic-uploads", **_ICON},
+        {
+            "name": "Kognic",
+            "href": _ONE,
+            "destination": "task_instance",
+            "url_route": "kognic-upload",
+            **_ICON,
+        },
     ]
     appbuilder_menu_items = _menu()
 

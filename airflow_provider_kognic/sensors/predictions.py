@@ -16,7 +16,7 @@ from airflow_provider_kognic.core.groups.waiting import (
 )
 from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.stores.limited import heard
-from airflow_provider_kognic.core.texts import brief
+from airflow_provider_kognic.core.texts import brief, many
 from airflow_provider_kognic.hooks.kognic import KognicHook
 from airflow_provider_kognic.links.kognic import KognicDatasetLink, KognicUploadsLink
 from airflow_provider_kognic.sensors.base import KognicSensor
@@ -180,7 +180,7 @@ class DatasetScenesSensor(KognicSensor):
     def waited_for(self) -> str:
         """Say which scenes."""
         if self.scene_uuids is not None:
-            which = f"{len(self.scene_uuids)} named scenes"
+            which = many(len(self.scene_uuids), "named scene")
         elif self.predictions is None:
             which = "scenes"
         else:
@@ -212,6 +212,6 @@ class DatasetScenesSensor(KognicSensor):
     def _source(self) -> str:
         """Name where the predictions are."""
         if isinstance(self.predictions, (list, tuple)) and self.predictions:
-            return f"{len(self.predictions)} predictions"
+            return many(len(self.predictions), "prediction")
         given: Any = self.predictions
         return masked(str(shown(given) if isinstance(given, Mapping) else given))

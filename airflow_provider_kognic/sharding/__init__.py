@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kognic.core.errors import KognicError, KognicInputError
 from airflow_provider_kognic.core.files import is_local
 from airflow_provider_kognic.core.masking import masked, secrets_of
+from airflow_provider_kognic.core.texts import many
 from airflow_provider_kognic.core.values import check_seconds
 from airflow_provider_kognic.summaries import summarise
 from airflow_provider_kognic.task.arguments.kinds import is_path
@@ -134,13 +135,13 @@ def sum_up_shards(
     except KognicError as error:
         wrong.append(f"The receipts of all shards could not be put together: {error}")
     else:
-        logger.info("The receipts of %s shards, %s rows: %s", f"{len(there):,}", f"{count:,}", target)
+        logger.info("The receipts of %s, %s: %s", many(len(there), "shard"), many(count, "row"), target)
         total = {**total, "receipts": masked(str(target))}
     if lacking:
         without = [name for name in total["failed_shards"] + total["unknown_shards"] if name not in there]
         named = ", ".join(dict.fromkeys(without[:_NAMED]))
         wrong.append(
-            f"The receipts lack those of {lacking:,} of {total['shards']:,} shards, which left none"
+            f"The receipts lack those of {lacking:,} of {many(total['shards'], 'shard')}, which left none"
             f"{f' ({named})' if named else ''}."
         )
     return {**total, "error": "\n".join(filter(None, [total["error"], *wrong])) or None}
@@ -174,4 +175,4 @@ def _say(pieces: list[Piece], where: str) -> None:
         for piece in pieces[:_SHOWN]
     ]
     more = [f"  and {len(pieces) - _SHOWN:,} more"] if len(pieces) > _SHOWN else []
-    logger.info("%s in %s shards:\n%s", masked(where), f"{len(pieces):,}", "\n".join([*lines, *more]))
+    logger.info("%s in %s:\n%s", masked(where), many(len(pieces), "shard"), "\n".join([*lines, *more]))

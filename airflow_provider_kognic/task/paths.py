@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.masking import masked_as
-from airflow_provider_kognic.core.texts import brief, sentence
+from airflow_provider_kognic.core.texts import brief, many, sentence
 from airflow_provider_kognic.core.values import MOST_DOCUMENT_BYTES
 from airflow_provider_kognic.task.arguments.kinds import is_path, is_yielded
 
@@ -354,5 +354,5 @@ def shown(predictions: Any, manifest: Any = None) -> str | None:
     if is_path(source) or is_yielded(source):
         return str(source)
     if isinstance(source, Sequence) and not isinstance(source, bytes):
-        return f"{len(source):,} rows"
+        return many(len(source), "row")
     return type(source).__name__

@@ -15,6 +15,7 @@ from airflow_provider_kognic.core.preview.beside_report import PlanPreview
 from airflow_provider_kognic.core.reporting.plan_report import PlanReport
 from airflow_provider_kognic.core.reporting.receipts import Receipts
 from airflow_provider_kognic.core.reporting.rows_file import beside
+from airflow_provider_kognic.core.texts import many
 from airflow_provider_kognic.task.paths import to_path, to_shard
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ class _TaskFile(Generic[_File]):
         if written >= expected:
             return None
         return (
-            f"{expected - written:,} of {expected:,} predictions have no row in the {self._what}: writing them fell"
-            " too far behind."
+            f"{expected - written:,} of {many(expected, 'prediction')} have no row in the {self._what}: writing"
+            " them fell too far behind."
         )
 
     def _said(self, problem: Exception) -> str:

@@ -152,7 +152,7 @@ def test_there_is_nothing_to_survey(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "6c0e2b1a-4f0e-4a55-9d3e-0f6f3b7f2a10.json").write_text("{}")
     capsys.readouterr()
     assert classes(tmp_path) == 2
-    assert "none of the 1 predictions is valid" in capsys.readouterr().err
+    assert "none of the 1 prediction is valid" in capsys.readouterr().err
 
 
 def test_an_airflow_connection_asks_as_a_task_would(

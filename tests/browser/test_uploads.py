@@ -41,6 +41,17 @@ BROKEN_WORDS = """body => [...body.querySelectorAll('td.reason, .state, .tag, .n
   return new Set([...range.getClientRects()].map(line => Math.round(line.bottom))).size > 1;
 }).map(cell => cell.innerText)"""
 
+# A reader in the middle of a page, and what is left of that.
+BEGIN_TO_READ = """body => {
+  window.link = body.querySelector('.about a');
+  window.link.focus();
+  getSelection().selectAllChildren(body.querySelector('.about dd'));
+  window.scrollTo(0, 40);
+  window.at = window.scrollY;
+}"""
+STILL_READS = """() => document.activeElement === window.link && window.scrollY === window.at
+  && getSelection().toString().startsWith('upload in')"""
+
 # How bright it is behind the page and behind Airflow's frame, and how far each text is from that (WCAG 2).
 LEAST_CONTRAST = 4.5
 COLOURS = """body => {
@@ -176,7 +187,10 @@ def test_the_progress_moves_while_the_upload_runs(
     assert fact(tab, "Phase") == "uploading"
     seen = done(tab.locator(".facts"))
     assert second <= seen < SCENES
+    body = tab.locator("body")
+    body.evaluate(BEGIN_TO_READ)
     until(lambda: done(tab.locator(".facts")) > seen)
+    assert body.evaluate(STILL_READS), "focus, selection and place are those of before"
     assert state(airflow, run_id) == "running"
 
 

@@ -207,7 +207,7 @@ PUBLIC: dict[str, str] = {
     "journal.retention.survey": "Contents Listing Place journals_in list_files read",
     "journal.store": "Store T journal_error",
     "journal.writer": "Demand OpenIntents Writer answered not_open",
-    "masking": "Quoted is_masked masked masked_as presentable secrets_of",
+    "masking": "Quoted is_masked masked masked_as presentable secrets_of spellings_of",
     "models": "NotRead Outcome Prediction Refused Result Span Summary is_uuid parse_uuid unknown_size",
     "openlabel": "check",
     "openlabel.accept": "accept",
@@ -335,7 +335,7 @@ PUBLIC: dict[str, str] = {
         "Facts Row Trouble advice_of error_of has_no_bucket has_no_words is_empty is_of_another_version is_outage "
         "trouble_of"
     ),
-    "texts": "about_one brief counted printable sentence shortened",
+    "texts": "about_one brief counted many printable sentence shortened",
     "upload": "upload",
     "upload.collector": "quiet_collector",
     "upload.dry_run": "make_plan",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_kognic.core.errors import KognicServerError
-from airflow_provider_kognic.core.texts import about_one, brief, counted, printable, sentence, shortened
+from airflow_provider_kognic.core.texts import about_one, brief, counted, many, printable, sentence, shortened
 
 SCENE = "5ce00000-0000-4000-8000-000000000001"
 
@@ -111,3 +111,13 @@ def test_reasons_are_counted_in_a_line_of_some_length() -> None:
 def test_the_end_of_a_text_may_stay_where_it_is_cut() -> None:
     assert shortened("What happened, at length. What to do.", 25, ending=11) == "What happened… What to do."
     assert shortened("short", 5, ending=2) == "short"
+
+
+def test_one_thing_is_not_called_several() -> None:
+    assert [many(number, "prediction") for number in (0, 1, 2_000)] == [
+        "0 predictions",
+        "1 prediction",
+        "2,000 predictions",
+    ]
+    assert many(1, "retry", "retries") == "1 retry"
+    assert many(2, "prediction stays", "predictions stay") == "2 predictions stay"

@@ -206,7 +206,7 @@ def test_more_refused_rows_than_allowed_and_nothing_is_sent(
 
     assert (run.task_state("upload"), run.tries("upload")) == ("failed", 1), run.output
     assert (
-        "Nothing was sent: 1 of 16 rows of the predictions are refused (max_refused_rows: 5 %)" in run.output
+        "Nothing was sent: 1 of 16 rows of the predictions is refused (max_refused_rows: 5 %)" in run.output
     )
     assert run.xcom("upload", "summary")["conversion"]["refused"] == {"bad_size": 1}
     assert server.stats()["prediction_posts"] == 0

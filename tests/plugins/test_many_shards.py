@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kognic.records import PROGRESS, UPLOAD, stamp
+from airflow_provider_kognic.records import DETAILS, PROGRESS, UPLOAD, stamp
 from tests.plugins.test_uploads_page import named
 
 if TYPE_CHECKING:
@@ -82,6 +82,69 @@ def test_a_killed_shard_adds_nothing_to_the_rate(api_server: Server, run_dag: Ru
     killed = api_server.get("/kognic/upload", **named(done, map_index=1)).text
     assert "uploading, when its task ended" in killed
     assert "when its task ended" not in api_server.get("/kognic/upload", **named(done, map_index=2)).text
+    for state, said in (("up_for_retry", "up for retry"), ("queued", "queued"), (None, "no status")):
+        set_states(done, {1: state})
+        page = api_server.get("/kognic/upload", **named(done, map_index=1)).text
+        assert f"Phase {said}; its last try: uploading" in page
+
+
+def fail_in_shards(dag: DAG, shards: dict[str, dict[str, Any]]) -> None:
+    """Shards with so many refusals and doubts of each reason, and an example of each."""
+    from airflow.sdk import task
+
+    @task(task_id="upload", dag=dag)  # type: ignore[untyped-decorator, unused-ignore]
+    def leave(name: str, ti: Any = None) -> None:
+        reasons = shards[name]
+        counts = {outcome: sum(reasons.get(outcome, {}).values()) for outcome in ("refused", "in_doubt")}
+        said = {"phase": "done", "done": 9, "total": 9, "rate_per_s": 1.0, **counts, "at": stamp()}
+        examples = {
+            outcome: [
+                {
+                    "scene": f"{name} {number}",
+                    "reason": reason,
+                    "message": 'said "reasons": {}',
+                    "source": name,
+                }
+                for reason, count in reasons.get(outcome, {}).items()
+                for number in range(min(count, 20))
+            ]
+            for outcome in counts
+        }
+        ti.xcom_push(key=UPLOAD, value={"kind": "upload", "dataset": "demo"})
+        ti.xcom_push(key=PROGRESS, value=said)
+        ti.xcom_push(key=DETAILS, value={**examples, "reasons": reasons, "history": []})
+
+    leave.expand(name=list(shards))
+
+
+def test_what_went_wrong_in_all_shards_is_on_one_page(
+    api_server: Server, run_dag: RunDag, dag: DAG, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_kognic.plugins.page import recorded
+
+    shards: dict[str, dict[str, Any]] = {
+        "one": {"refused": {"invalid": 30, "http_422": 1}},
+        "two": {},
+        "three": {"refused": {"invalid": 4, "too_large": 2}, "in_doubt": {"NoAnswerError": 3}},
+        "four": {"unsent": {"halted": 5}, "in_doubt": {"NoAnswerError": 1}},
+    }
+    fail_in_shards(dag, shards)
+    done = run_dag(dag)
+
+    page = api_server.get("/kognic/upload", **named(done))
+    for said in ("refused invalid 34", "in doubt NoAnswerError 4", "unsent halted 5", "refused http_422 1"):
+        assert said in page.text, said
+    assert "are not counted here" not in page.text
+    assert "Refused 37, of which 20 are shown" in page.text
+    # An example of each reason, wherever it occurred, and which shard that was.
+    assert "2 too_large three 0" in page.text
+    assert "0 invalid one 0" in page.text
+    assert any(link.endswith("map_index=2") for link in page.links())
+
+    monkeypatch.setattr(recorded, "_MOST_DETAILS", 0)
+    page = api_server.get("/kognic/upload", **named(done))
+    assert "of 0 shards; those of 3 more, in which something went wrong, are not counted here" in page.text
+    assert "NoAnswerError" not in page.text
 
 
 def test_the_page_goes_on_while_shards_have_no_status_yet(

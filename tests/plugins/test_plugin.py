@@ -40,6 +40,10 @@ def test_it_is_in_the_navigation_and_a_tab(api_server: Server) -> None:
     # Relative: Airflow may be served under a path.
     assert not any(href.startswith(("/", "http")) for href in views.values())
     assert api_server.get(f"/{views['nav']}").status == 200
+    # The browser asks for its icons as it does for any picture: without a token.
+    for view in plugin["external_views"]:
+        for icon in (view["icon"], view["icon_dark_mode"]):
+            assert api_server.get(f"/{icon}", role=None).headers["content-type"].startswith("image/svg")
 
 
 def test_importing_it_imports_nothing_of_the_page() -> None:

@@ -299,6 +299,23 @@ def test_what_a_task_wrote_is_shown_and_never_run(api_server: Server, run_dag: R
         assert " onclick" not in page.html
 
 
+def test_no_password_of_a_url_is_shown(api_server: Server, run_dag: RunDag, dag: DAG) -> None:
+    """A task of somebody's own may record what ours never would."""
+    link = "https://me:sesame-42@app.example/predictions/{}"
+    record(dag, {"kind": "upload", "dataset": "demo", "link": link.format("g"), "source": link.format("s")})
+    record(dag, {"kind": "upload", "link": r"https://elsewhere.example\@app.example/"}, task_id="other")
+    done = run_dag(dag)
+
+    for page in (
+        api_server.get("/kognic/uploads", dag=done.dag_id),
+        api_server.get("/kognic/upload", **named(done)),
+    ):
+        assert "sesame-42" not in page.html
+        assert "https://app.example/predictions/g" in page.links()
+        assert not any("elsewhere.example" in one for one in page.links())
+    assert "https://***@app.example/predictions/s" in page.text
+
+
 @pytest.mark.parametrize(
     "described", [[1, 2], "a path of some backend", {"a_marker": "s3://bucket/object"}, 7]
 )

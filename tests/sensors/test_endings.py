@@ -358,18 +358,18 @@ def test_what_the_trigger_could_not_mend_is_no_time_out(dag: "DAG", flag: str) -
         ({"min_count": 3}, "annotations of scenes in dataset demo (min_count: 3)"),
         ({"scene_uuids": [demo.scene_uuid(0)] * 2}, "annotations of 2 named scenes in dataset demo"),
         ({"predictions": "s3://b/day/"}, "annotations of the scenes of s3://b/day/ in dataset demo"),
-        ({"predictions": [{"sceneUuid": "x"}]}, "annotations of the scenes of 1 predictions in dataset demo"),
+        ({"predictions": [{"sceneUuid": "x"}]}, "annotations of the scenes of 1 prediction in dataset demo"),
     ],
 )
 def test_a_time_out_names_the_scenes_without_reading_their_source(
     dag: "DAG", arguments: dict[str, Any], said: str
 ) -> None:
     error = resumed(
-        scenes_sensor(dag, **arguments), {"event": {"timed_out": "0 of 1 scenes have annotations."}}
+        scenes_sensor(dag, **arguments), {"event": {"timed_out": "0 of 1 scene has annotations."}}
     )
 
     assert str(error) == (
-        f"Sensor has timed out after 60 s. It waited for {said}. Last look: 0 of 1 scenes have annotations."
+        f"Sensor has timed out after 60 s. It waited for {said}. Last look: 0 of 1 scene has annotations."
     )
 
 

@@ -348,7 +348,7 @@ def test_the_scenes_may_be_those_of_an_uploads_source(
         ({"scene_uuids": ["x"]}, "is no uuid of a scene"),
         ({"scene_uuids": []}, "must be a list of scenes"),
         ({"scene_uuids": demo.DATASET_UUID}, "must be a list of scenes"),
-        ({"scene_uuids": [demo.DATASET_UUID], "min_count": 2}, "only 1 scenes are named"),
+        ({"scene_uuids": [demo.DATASET_UUID], "min_count": 2}, "only 1 scene is named"),
         ({"min_count": 0}, "min_count must be a whole number from 1 on"),
         ({"predictions": "/nowhere/at/all"}, "does not exist: /nowhere/at/all"),
         ({"predictions": "/a", "scene_uuids": [demo.DATASET_UUID]}, "not both"),

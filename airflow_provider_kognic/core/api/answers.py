@@ -33,7 +33,7 @@ from airflow_provider_kognic.core.masking import masked
 from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.paging import Page
 from airflow_provider_kognic.core.retries import parse_retry_after
-from airflow_provider_kognic.core.texts import printable, sentence, shortened
+from airflow_provider_kognic.core.texts import many, printable, sentence, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -175,7 +175,9 @@ class Answer:
         """Return what `listing` does, all of it; raises KognicAnswerError where there is more than it shows."""
         page = self.listing(redact)
         if page.cursor is not None or page.has_next:
-            raise self._unreadable(f"the answer shows {len(page.rows):,} rows, and says that there are more.")
+            raise self._unreadable(
+                f"the answer shows {many(len(page.rows), 'row')}, and says that there are more."
+            )
         return list(page.rows)
 
     def _envelope(self, redact: Callable[[str], str]) -> dict[str, Any]:

@@ -9,11 +9,9 @@ import os
 import re
 import threading
 import time
-from html import escape
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
 
 from airflow_provider_kognic.core.api.answers import clean_message
 from airflow_provider_kognic.core.api.exchange.limits import longest_answer
@@ -27,6 +25,7 @@ from airflow_provider_kognic.core.errors import (
     KognicRedirectError,
 )
 from airflow_provider_kognic.core.files import open_to_read
+from airflow_provider_kognic.core.masking import spellings_of
 from airflow_provider_kognic.core.retries import parse_retry_after
 from airflow_provider_kognic.core.texts import sentence
 
@@ -143,14 +142,13 @@ class TokenProvider:
         return text
 
     def _keep_secret(self, secret: str) -> None:
-        """Have `redact` cut this out from now on, also as it looks in a form, in JSON and in HTML.
+        """Have `redact` cut this out from now on, however it is spelled.
 
         Not what is too short to be one: it would be cut out of ordinary words.
         """
         if len(secret) < _SHORTEST_SECRET:
             return
-        forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], escape(secret)}
-        known = forms.union(self._secrets)
+        known = spellings_of(secret).union(self._secrets)
         # Replaced as a whole: another thread may be going through it.
         self._secrets = tuple(sorted(known, key=len, reverse=True))
 

@@ -10,6 +10,7 @@ from airflow_provider_kognic.core.classes.arguments import Agreed
 from airflow_provider_kognic.core.classes.names import quoted
 from airflow_provider_kognic.core.classes.proposal import without_row
 from airflow_provider_kognic.core.errors import KognicInputError
+from airflow_provider_kognic.core.texts import many
 from airflow_provider_kognic.core.validation.class_mapping import BACKGROUND
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ def agreed_rows(proposal: Proposal, agreed: Agreed) -> list[dict[str, str]]:
                 " class_mapping of your own."
             )
     logger.info(
-        "The class mapping of %s has %s rows; %s agreed to it.",
+        "The class mapping of %s has %s; %s agreed to it.",
         place,
-        f"{len(proposal.rows):,}",
+        many(len(proposal.rows), "row"),
         "a person" if proposal.agreed else f"class_mapping_agreed={agreed.value!r}",
     )
     return [dict(row) for row in proposal.rows]
@@ -100,7 +101,8 @@ def inexact(proposal: Proposal) -> Iterator[str]:
         said = proposal.annotations.known.says
         yield f"{said}{' (max_scenes)' if proposal.annotations.known is Known.SAMPLE else ''}"
     if proposal.predictions.invalid:
-        yield f"{proposal.predictions.invalid:,} predictions are not valid, so their classes are not known"
+        invalid = many(proposal.predictions.invalid, "prediction is", "predictions are")
+        yield f"{invalid} not valid, so their classes are not known"
     if open_ones := proposal.only_predicted:
         yield f"the annotations have no {quoted(open_ones)}"
     if others := sorted(

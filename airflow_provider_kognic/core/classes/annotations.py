@@ -25,7 +25,7 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.models import Refused
 from airflow_provider_kognic.core.reasons import reason_of
-from airflow_provider_kognic.core.texts import sentence, shortened
+from airflow_provider_kognic.core.texts import many, sentence, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -266,6 +266,6 @@ class _Survey:
                 " are declared, not where they are painted."
             )
         if self._asked < of and not self.is_over:
-            yield f"{self._asked:,} of {of:,} scenes with annotations were asked for (max_scenes)."
+            yield f"{self._asked:,} of {many(of, 'scene')} with annotations were asked for (max_scenes)."
         elif self.is_over:
-            yield f"It was given up after {self._asked:,} scenes."
+            yield f"It was given up after {many(self._asked, 'scene')}."

@@ -13,7 +13,7 @@ from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.packed.tables import PackedSet
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.walk import walk
-from airflow_provider_kognic.core.texts import about_one
+from airflow_provider_kognic.core.texts import about_one, many
 from airflow_provider_kognic.core.validation.documents import check_document
 from airflow_provider_kognic.core.values import MOST_CONNECTIONS
 
@@ -140,8 +140,11 @@ def _look(entry: Prediction | Result) -> _Found | None:
 
 def _nothing(source: Source, invalid: int, passed_over: int, named: list[str]) -> str:
     if invalid:
-        return (
-            f"none of the {invalid:,} predictions is valid, so their classes are not known: {' '.join(named)}"
-        )
-    there = f"None of its {passed_over:,} entries names a scene." if passed_over else nothing_in(source)
+        none = f"none of the {many(invalid, 'prediction')}"
+        return f"{none} is valid, so their classes are not known: {' '.join(named)}"
+    there = (
+        f"None of its {many(passed_over, 'entry', 'entries')} names a scene."
+        if passed_over
+        else nothing_in(source)
+    )
     return f"the source holds no predictions to take the classes from. {there}".rstrip()

@@ -18,6 +18,7 @@ from airflow_provider_kognic.core.classes.predictions import predicted_classes
 from airflow_provider_kognic.core.classes.proposal import propose
 from airflow_provider_kognic.core.models import is_uuid
 from airflow_provider_kognic.core.packed.tables import PackedSet
+from airflow_provider_kognic.core.texts import many
 from airflow_provider_kognic.core.values import MOST_CONNECTIONS
 
 if TYPE_CHECKING:
@@ -79,10 +80,10 @@ def survey(
         level = logging.INFO if known.known in {Known.ALL, Known.SAMPLE} else logging.WARNING
         logger.log(level, "Annotations: %s", why)
     logger.info(
-        "%s predictions have %s classes; of the annotations %s: %s.",
-        f"{predictions.documents:,}",
-        f"{len(predictions.classes):,}",
-        f"{len(known.classes):,} are known",
+        "%s %s; of the annotations %s known: %s.",
+        many(predictions.documents, "prediction has", "predictions have"),
+        many(len(predictions.classes), "class", "classes"),
+        many(len(known.classes), "is", "are"),
         known.known.says,
     )
     for line in predictions.named:

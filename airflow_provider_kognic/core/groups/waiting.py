@@ -13,7 +13,7 @@ from airflow_provider_kognic.core.errors import (
 )
 from airflow_provider_kognic.core.groups.lookup import of_name, of_uuid, uuids_of
 from airflow_provider_kognic.core.models import Prediction, parse_uuid
-from airflow_provider_kognic.core.texts import brief, sentence
+from airflow_provider_kognic.core.texts import brief, many, sentence
 from airflow_provider_kognic.core.values import whole_number
 
 if TYPE_CHECKING:
@@ -112,7 +112,9 @@ class PredictionsGroupQuestion:
             what = f"predictions group {wanted}"
         if found is not None:
             return Look(found.uuid, f"The {what} is there: {found.uuid}.", 1, 1)
-        return Look(None, f"No {what} in dataset {self.dataset} yet; it has {len(groups)} groups.", 0, 1)
+        return Look(
+            None, f"No {what} in dataset {self.dataset} yet; it has {many(len(groups), 'group')}.", 0, 1
+        )
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ class DatasetScenesQuestion:
         if self.min_count is not None:
             object.__setattr__(self, "min_count", _count(self.min_count))
         if self.min_count is not None and scenes and self.min_count > len(scenes):
-            raise KognicInputError(f"min_count is {self.min_count}, but only {len(scenes)} scenes are named.")
+            raise KognicInputError(
+                f"min_count is {self.min_count}, but only {many(len(scenes), 'scene is', 'scenes are')} named."
+            )
 
     def ask(self, client: KognicClient) -> tuple[int | None, str]:
         """Ask the API once; returns the number of scenes or None, and a sentence. Raises as `look` does."""
@@ -167,14 +171,15 @@ class DatasetScenesQuestion:
             if not wanted or annotation.scene_uuid in wanted:
                 found.add(annotation.scene_uuid)
                 if len(found) >= needed:
-                    said = f"{len(found)} scenes of dataset {self.dataset} have annotations."
+                    of = f"of dataset {self.dataset}"
+                    said = f"{many(len(found), f'scene {of} has', f'scenes {of} have')} annotations."
                     return Look(len(found), said, len(found), needed)
         missing = [scene for scene in self.scene_uuids if scene not in found]
         shown = ", ".join(missing[:_SHOWN]) + (
             f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         )
         said = (
-            f"{len(found)} of {needed} scenes of dataset {self.dataset} have annotations"
+            f"{len(found)} of {many(needed, 'scene')} of dataset {self.dataset} have annotations"
             f"{'; missing: ' + shown if missing else ''}."
         )
         return Look(None, said, len(found), needed)

@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.masking import masked
+from airflow_provider_kognic.core.texts import many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,9 +48,10 @@ class Conversions:
         self._inputs[where] = counts
         if refused := sum(counts.refused.values()):
             logger.warning(
-                "%s rows of %s are refused, and the rest is taken. The first of each kind:\n%s",
-                f"{refused:,}",
+                "%s of %s %s refused, and the rest is taken. The first of each kind:\n%s",
+                many(refused, "row"),
                 masked(where),
+                "is" if refused == 1 else "are",
                 "\n".join(f"  {example}" for example in counts.examples()),
             )
 
@@ -91,7 +93,8 @@ class Conversions:
         if not self.broken_files and self._allowed.allows(refused, rows):
             return None
         return (
-            f"{refused:,} of {rows:,} rows of the predictions are refused (max_refused_rows: {self._allowed})."
+            f"{refused:,} of {many(rows, 'row')} of the predictions {'is' if refused == 1 else 'are'} refused"
+            f" (max_refused_rows: {self._allowed})."
             f"{self._about_files()}\n{self._first()}"
         )
 

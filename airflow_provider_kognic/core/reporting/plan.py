@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.reporting.judgement import ALLOW_EMPTY, NO_PREDICTIONS
-from airflow_provider_kognic.core.texts import about_one, counted
+from airflow_provider_kognic.core.texts import about_one, counted, many
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +113,7 @@ class Plan:
         """Say what the plan knows of earlier runs."""
         if self.known is None:
             return "There is no journal to look into: what earlier runs created is not known."
-        return f"The journal knows {self.known:,} predictions of this group."
+        return f"The journal knows {many(self.known, 'prediction')} of this group."
 
     def failure(self, options: UploadOptions) -> str | None:
         """Return why the upload would fail before it asks the server anything, or None if it would not.
@@ -132,11 +132,13 @@ class Plan:
         lines = ["Dry run, nothing was sent: the upload would fail."]
         if over:
             lines.append(
-                f"{refused:,} of {self.total:,} predictions would be refused (allowed: {options.max_failures}):"
-                f" {counted(self.reasons)}"
+                f"{refused:,} of {many(self.total, 'prediction')} would be refused (allowed:"
+                f" {options.max_failures}): {counted(self.reasons)}"
             )
         if doubt and options.on_ambiguous.earlier_doubt_fails:
-            lines.append(f"{doubt:,} are in doubt since an earlier run, and on_ambiguous='fail'.")
+            lines.append(
+                f"{many(doubt, 'is', 'are')} in doubt since an earlier run, and on_ambiguous='fail'."
+            )
         first = [one for one in self.first if over or one.decision is Decision.IN_DOUBT]
         lines += [f"- {named(one, _LONGEST_IN_FAILURE)}" for one in first[:_SHOWN_IN_FAILURE]]
         return "\n".join(lines)

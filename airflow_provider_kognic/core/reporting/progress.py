@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kognic.core.models import Outcome
 from airflow_provider_kognic.core.reporting.events import Answered, Held, Retried, Sent, Settled
+from airflow_provider_kognic.core.texts import many
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.reporting.events import Event
@@ -104,16 +105,16 @@ class Progress:
         if self._held:
             numbers = f"{numbers}{', ' if numbers else ''}{self._held:,} to be settled"
         logger.info(
-            "%s%s of %s predictions done%s%s; %.1f created/s%s, %d in flight%s.",
+            "%s%s of %s done%s%s; %.1f created/s%s, %d in flight%s.",
             f"Ended after {_duration(now - self._started)}: " if final else "",
             f"{done:,}",
-            "an unknown number of" if total is None else f"{total:,}",
+            "an unknown number of predictions" if total is None else many(total, "prediction"),
             share,
             f": {numbers}" if numbers else "",
             rate,
             left,
             self._in_flight,
-            f", {self._retries:,} retries" if self._retries else "",
+            f", {many(self._retries, 'retry', 'retries')}" if self._retries else "",
         )
 
     def _left(self, counts: Counter[Outcome], accounted: int, pace: float) -> str:

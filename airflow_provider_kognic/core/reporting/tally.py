@@ -12,7 +12,7 @@ from airflow_provider_kognic.core.models import Outcome, Summary
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.reporting.events import Settled
 from airflow_provider_kognic.core.reporting.report import Report
-from airflow_provider_kognic.core.texts import about_one
+from airflow_provider_kognic.core.texts import about_one, many
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,8 +132,8 @@ class Tally:
             self._uncounted = -1
         if self._uncounted:
             logger.warning(
-                "The source could not be gone through to its end: %s predictions have no result of their own.",
-                f"{missing:,}" if missing else "some",
+                "The source could not be gone through to its end: %s no result of their own.",
+                many(missing, "prediction has", "predictions have") if missing else "some predictions have",
             )
 
     def report(self, why: KognicError | None, *, journaled: bool) -> Report:

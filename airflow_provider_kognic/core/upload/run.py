@@ -14,6 +14,7 @@ from airflow_provider_kognic.core.reporting.events import Halted, Intended
 from airflow_provider_kognic.core.reporting.observers import Observers
 from airflow_provider_kognic.core.reporting.progress import Progress
 from airflow_provider_kognic.core.reporting.tally import Tally
+from airflow_provider_kognic.core.texts import many
 from airflow_provider_kognic.core.upload.ending import CutOff, Ending
 from airflow_provider_kognic.core.upload.keys import Keys
 from airflow_provider_kognic.core.upload.packing import Packing
@@ -158,12 +159,12 @@ class Run:
         self.intake.journal_was_read()
         self._progress.journal_was_read(self.journal.size)
         if self.journal.size:
-            logger.info("The journal knows %s predictions of this group.", f"{self.journal.size:,}")
+            logger.info("The journal knows %s of this group.", many(self.journal.size, "prediction"))
         if self.journal.begun_anew:
             logger.warning(
-                "'force' was applied by an earlier try of this task in this run: what that one sent (%s scenes) is"
+                "'force' was applied by an earlier try of this task in this run: what that one sent (%s) is"
                 " not forgotten again. To send it once more, start another run.",
-                f"{self.journal.begun_anew:,}",
+                many(self.journal.begun_anew, "scene"),
             )
         # A 404 is about its scene then. That the group was deleted since, its listing will say.
         self.circuit.known = self.journal.has_created

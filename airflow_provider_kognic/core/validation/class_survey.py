@@ -10,6 +10,7 @@ from airflow_provider_kognic.core.errors import KognicInputError
 from airflow_provider_kognic.core.models import Prediction, Refused
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.walk import walk
+from airflow_provider_kognic.core.texts import many
 from airflow_provider_kognic.core.validation.documents import check_document
 from airflow_provider_kognic.core.values import MOST_CONNECTIONS
 
@@ -90,24 +91,24 @@ class _Survey:
         if self._invalid:
             more = self._invalid - len(self._named)
             raise KognicInputError(
-                f"the classes of {self._invalid:,} of {self._documents:,} predictions cannot be told:"
+                f"the classes of {self._invalid:,} of {many(self._documents, 'prediction')} cannot be told:"
                 f" {' '.join(self._named)}{f' And {more:,} more predictions.' if more else ''} No group was made."
             )
         if not self._documents:
-            there = f"None of its {self._passed_over:,} entries names a scene."
+            there = f"None of its {many(self._passed_over, 'entry', 'entries')} names a scene."
             if not self._passed_over:
                 there = nothing_in(source)
             said = f"the source holds no predictions to take the classes from. {there}".rstrip()
             raise KognicInputError(f"{said} No group was made.")
         if self._passed_over:
             logger.warning(
-                "%s entries of the source name no scene, or one that stood before; an upload refuses them.",
-                f"{self._passed_over:,}",
+                "%s no scene, or one that stood before; an upload refuses that.",
+                many(self._passed_over, "entry of the source names", "entries of the source name"),
             )
         logger.info(
-            "%s predictions have %s classes: %s. Classes that occur only in annotations are not known here: add"
+            "%s %s: %s. Classes that occur only in annotations are not known here: add"
             " them by hand, with class_mapping_overrides={'<class>': None}.",
-            f"{self._documents:,}",
-            f"{len(self.classes):,}",
+            many(self._documents, "prediction has", "predictions have"),
+            many(len(self.classes), "class", "classes"),
             ", ".join(map(repr, sorted(self.classes))),
         )

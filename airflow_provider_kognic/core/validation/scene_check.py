@@ -15,7 +15,7 @@ from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.scenes.asking import ClosedError
 from airflow_provider_kognic.core.scenes.facts import Scene
 from airflow_provider_kognic.core.sources.room import RoomClosedError
-from airflow_provider_kognic.core.texts import about_one, sentence
+from airflow_provider_kognic.core.texts import about_one, many, sentence
 
 if TYPE_CHECKING:
     from airflow_provider_kognic.core.models import Prediction
@@ -105,8 +105,12 @@ class SceneChecks:
         found = ", ".join(f"{rule} ({number:,})" for rule, number in counts["found"].items())
         logger.log(
             logging.WARNING if loud else logging.INFO,
-            "%s documents were checked against their scenes, %s not; %s were refused for it, %s have warnings%s.%s",
-            *(f"{counts[name]:,}" for name in ("checked", "unchecked", "refused", "warned")),
+            "%s checked against %s, %s not; %s refused for it, %s warnings%s.%s",
+            many(counts["checked"], "document was", "documents were"),
+            "its scene" if counts["checked"] == 1 else "their scenes",
+            f"{counts['unchecked']:,}",
+            many(counts["refused"], "was", "were"),
+            many(counts["warned"], "has", "have"),
             f": {found}" if found else "",
             " docs/scenes.md says what each means." if found else "",
         )

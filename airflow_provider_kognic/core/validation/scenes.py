@@ -20,6 +20,7 @@ from airflow_provider_kognic.core.models import Refused, is_uuid
 from airflow_provider_kognic.core.packed.tables import PackedSet
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.retries import may_repeat
+from airflow_provider_kognic.core.texts import many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -103,9 +104,9 @@ class AnnotatedScenes:
                 ) from error
             raise error.with_message(f"{what}: {error.message}") from error
         logger.info(
-            "The dataset has annotations of %s scenes (%s annotations); listing them took %.1f s.",
-            f"{len(scenes):,}",
-            f"{rows:,}",
+            "The dataset has annotations of %s (%s); listing them took %.1f s.",
+            many(len(scenes), "scene"),
+            many(rows, "annotation"),
             time.monotonic() - began,
         )
         return scenes

@@ -20,7 +20,7 @@ from airflow_provider_kognic.plugins.page.plot import duration
 from airflow_provider_kognic.plugins.page.shown import LIVE, one, rows_of
 
 _HERE = Path(__file__).parent
-_STATES = (*LIVE, "failed", "success", "skipped")
+_STATES = (*LIVE, "failed", "success", "skipped", "removed")
 _MOST_PAGES = 2_000
 _NOTHING = "\u2013"
 # Scripts and styles are files of this package; nothing else is loaded, from nowhere.

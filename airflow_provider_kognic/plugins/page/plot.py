@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,18 @@ WIDTH, HEIGHT = 760, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 28
 _COLUMNS = 4  # seconds, done, refused, in doubt
 _NAMES = ("done", "refused", "in doubt")
-_TICKS = 4
-_MINUTE, _HOUR = 60, 3600
+# So many steps on an axis at most.
+_TICKS = 5
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+# Seconds between two ticks: what people count time in. Beyond, whole days.
+_STEPS_OF_TIME = (
+    *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
+    *(_MINUTE * n for n in (1, 2, 5, 10, 15, 30)),
+    *(_HOUR * n for n in (1, 2, 3, 6, 12)),
+)
+_MILLION = 1_000_000
+# Nearer than this to the right end, a label would be cut off.
+_ROOM = 24
 
 
 @dataclass(frozen=True)
@@ -26,10 +37,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark on an axis."""
+    """A mark on an axis; `last` where its label has no room to its right."""
 
     at: float
     label: str
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,8 +94,11 @@ class Plot:
         said = ", ".join(f"{int(end[column]):,} {name}" for column, name in enumerate(_NAMES, 1))
         return cls(
             lines,
-            tuple(Tick(x(last * n / _TICKS), duration(last * n / _TICKS)) for n in range(_TICKS + 1)),
-            tuple(Tick(y(most * n / _TICKS), _short(most * n / _TICKS)) for n in range(_TICKS + 1)),
+            tuple(
+                Tick(x(at), _time(at), x(at) > WIDTH - _RIGHT - _ROOM)
+                for at in _marks(last, _step_of_time(last))
+            ),
+            tuple(Tick(y(value), _short(value, most)) for value in _marks(most, _step(most))),
             y(most) if shows_total else None,
             f"After {duration(end[0])}: {said}.",
         )
@@ -99,11 +114,34 @@ def duration(seconds: float) -> str:
     return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
 
 
-def _short(value: float) -> str:
-    for size, unit in ((1_000_000, " M"), (10_000, " k")):
-        if value >= size:
-            return f"{value / (1_000 if unit == ' k' else size):.4g}{unit}"
-    return f"{value:,.0f}" if value == round(value) or value >= 10 else f"{value:.2g}"  # noqa: PLR2004
+def _marks(end: float, step: float) -> list[float]:
+    """Return the multiples of a step, up to an end."""
+    return [step * n for n in range(int(end / step + 1e-9) + 1)]
+
+
+def _step(most: float) -> float:
+    """Return the least round number of which few make an axis: predictions are whole ones."""
+    size = 10.0 ** max(0, math.floor(math.log10(most / _TICKS)))
+    steps = (size * n for n in (1, 2, 2.5, 5, 10) if size * n == int(size * n))
+    return next(step for step in steps if step * _TICKS >= most)
+
+
+def _step_of_time(seconds: float) -> float:
+    """Return the same for a time."""
+    found = next((step for step in _STEPS_OF_TIME if step * _TICKS >= seconds), None)
+    return float(found or _DAY * math.ceil(seconds / _TICKS / _DAY))
+
+
+def _time(seconds: float) -> str:
+    """Return a time of an axis for people."""
+    if seconds >= _DAY and seconds % _DAY == 0:
+        return f"{seconds / _DAY:.0f} d"
+    return duration(seconds).removesuffix(" 0 s").removesuffix(" 0 min")
+
+
+def _short(value: float, most: float) -> str:
+    """Return a count as an axis has it that goes up to `most`."""
+    return f"{value / _MILLION:.4g} M" if value and most >= _MILLION else f"{value:,.0f}"
 
 
 def _rows(history: Any) -> list[list[float]]:

@@ -22,7 +22,7 @@ from airflow_provider_kognic.records import DETAILS, PROGRESS, UPLOAD
 from airflow_provider_kognic.summaries import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -35,6 +35,8 @@ _MOST_ROWS = 5_000
 # Characters of a value that is looked at; what this package writes is far below, each character escaped or not.
 _MOST_VALUE = 200_000
 _MOST_DESCRIPTION = 32_000
+# Characters of what went wrong with the shards of an upload that are read for one page.
+_MOST_DETAILS = 16_000_000
 _SEARCHED = ("dataset", "dataset_uuid", "predictions_group", "predictions_group_uuid", "source", "waits_for")
 
 
@@ -188,6 +190,32 @@ def details_of(session: Session, key: Key, map_index: int) -> Any:
     return None
 
 
+def details_of_shards(session: Session, key: Key, indexes: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """Yield what went wrong with some shards of an upload, each with its index, until they are very much."""
+    left, wanted = _MOST_DETAILS, list(indexes)
+    for model in (_STORE, XComModel):
+        if model is None or not wanted:
+            continue
+        found = set()
+        for index, value in session.execute(
+            select(_index_of(model), _said(model))
+            .where(
+                model.key == DETAILS,
+                _are_of(model, [key]),
+                _is_small(model, DETAILS),
+                _index_of(model).in_(wanted),
+            )
+            .order_by(_index_of(model))
+            .execution_options(yield_per=50)
+        ):
+            left -= len(value)
+            if left < 0:
+                return
+            found.add(index)
+            yield index, value
+        wanted = [index for index in wanted if index not in found]
+
+
 def asset_events_of(session: Session, key: Key, map_index: int, since: Any) -> list[tuple[str, Any]]:
     """Return the events of assets of Kognic that a task emitted: which asset, and when.
 
@@ -226,8 +254,7 @@ def _values(
 ) -> Values:
     if not keys:
         return {}
-    # The task state store of Airflow 3.4 has another name for it.
-    index_of = model.map_index if hasattr(model, "map_index") else model.region_index
+    index_of = _index_of(model)
     wanted = [model.key == name, _are_of(model, keys), _is_small(model, name)]
     if indexes is not None:
         wanted.append(index_of.in_(indexes))
@@ -239,6 +266,11 @@ def _values(
         )  # an earlier run of the task may have had more shards than it has now
     )
     return {(run, task, index): value for run, task, index, value in rows}
+
+
+def _index_of(model: Any) -> Any:
+    # The task state store of Airflow 3.4 has another name for it.
+    return model.map_index if hasattr(model, "map_index") else model.region_index
 
 
 def _are_of(model: Any, keys: Sequence[Key]) -> Any:

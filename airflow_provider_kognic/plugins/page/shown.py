@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.plugins.page import instances, recorded
-from airflow_provider_kognic.plugins.page.plot import Plot
+from airflow_provider_kognic.plugins.page.details import Details, Gathering
 from airflow_provider_kognic.plugins.page.values import (
     Progress,
-    count,
     newest,
     record,
     text,
@@ -29,14 +28,12 @@ if TYPE_CHECKING:
 
 # States of Airflow's, of tasks that may still do something, and of several tasks the one that is shown.
 LIVE = (*instances.WORKING, "queued", "scheduled", "up_for_reschedule", "up_for_retry")
+_AT_WORK = (*instances.WORKING, "up_for_reschedule")
 _FIRST = (*LIVE, "failed", "upstream_failed", "removed", "skipped", "success")
 _NO_STATUS = "no status"
-_NOTHING = "\u2013"
 _KINDS = {"upload": "upload", "dry_run": "dry run", "wait": "wait"}
 # Shards on one page.
 SHARDS = 100
-_MOST_EXAMPLES = 20
-_MOST_REASONS = 50
 _MOST_OF_RUN = 20
 
 
@@ -120,58 +117,19 @@ class Row:
 
     @property
     def phase(self) -> str | None:
-        """What it does; where its task was killed, what it did then."""
+        """What it does; where Airflow says that it does nothing just now, what it did last."""
         phase = None if self.progress is None else self.progress.phase
-        if phase is None or self.is_live or self.progress is None or self.progress.is_over:
+        if phase is None or self.progress is None or self.state in _AT_WORK:
             return phase
-        return f"{phase}, when its task ended"
+        if self.is_live:
+            return f"{(self.state or _NO_STATUS).replace('_', ' ')}; its last try: {phase}"
+        return phase if self.progress.is_over else f"{phase}, when its task ended"
 
     @property
     def shards(self) -> int:
         """How many tasks it has where it is mapped, else 0."""
         tasks = sum(self.states.values())
         return tasks if self.map_index == -1 and tasks > 1 else 0
-
-
-@dataclass(frozen=True)
-class Example:
-    """A prediction that was refused, or is in doubt."""
-
-    scene: str | None
-    reason: str | None
-    message: str | None
-    source: str | None
-
-
-@dataclass(frozen=True)
-class Details:
-    """What went wrong with an upload, and how it went over time."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    reasons: tuple[tuple[str, str, int], ...] = ()
-    refused: tuple[Example, ...] = ()
-    in_doubt: tuple[Example, ...] = ()
-    plot: Plot | None = None
-
-    @classmethod
-    def read(cls, value: Any, total: int | None) -> Details:
-        """Return what was recorded; what is not of its form is left out."""
-        found = record(value) or {}
-        reasons = found.get("reasons")
-        rows = [
-            (text(outcome) or _NOTHING, reason, number)
-            for outcome, several in (
-                list(reasons.items())[:_MOST_REASONS] if isinstance(reasons, dict) else ()
-            )
-            for reason, number in _counts(several)
-        ]
-        return cls(
-            counts=dict(_counts(found.get("counts"))),
-            reasons=tuple(rows[:_MOST_REASONS]),
-            refused=_examples(found.get("refused")),
-            in_doubt=_examples(found.get("in_doubt")),
-            plot=Plot.of(found.get("history"), total),
-        )
 
 
 @dataclass(frozen=True)
@@ -222,7 +180,8 @@ def one(session: Session, key: Key, map_index: int, page: int, *, assets: bool) 
         known = _Known.of(session, [key], tasks, None if summed else [task.map_index for task in shown])
         row = _all(key, mapped, description, known, summed)
         each = [_single(key, task, description, known, task.map_index) for task in shown]
-        return One(row, Details(), each, -(-mapped.count // SHARDS), [])
+        details = _wrong(session, key, known.wrong(key)) if summed else Details()
+        return One(row, details, each, -(-mapped.count // SHARDS), [])
     task = instances.one_of(session, key, map_index)
     said = recorded.descriptions_of(session, [key], map_index)
     known = _Known.of(session, [key], {}, [map_index])
@@ -273,6 +232,11 @@ class _Known:
             return found
         return replace(found, rate_per_s=None)
 
+    def wrong(self, key: Key) -> list[int]:
+        """Return those shards of an upload of which predictions were refused, left in doubt or not sent."""
+        of = ((index, self.one(key, index)) for index in self._indexes[key.dag_run_id, key.task_id])
+        return sorted(index for index, found in of if index >= 0 and found is not None and found.is_wrong)
+
     def all(self, key: Key) -> list[Progress | None]:
         """Return how far the shards of an upload are that have recorded something."""
         return [
@@ -321,20 +285,13 @@ def _single(key: Key, task: Task | None, description: Any, known: _Known, map_in
     )
 
 
+def _wrong(session: Session, key: Key, indexes: list[int]) -> Details:
+    """Return what went wrong with some shards together."""
+    together = Gathering()
+    for index, value in recorded.details_of_shards(session, key, indexes):
+        together.add(index, value)
+    return together.details(len(indexes))
+
+
 def _first(values: Values) -> dict[tuple[int, str], Any]:
     return {(run, task): value for (run, task, _), value in values.items()}
-
-
-def _counts(value: Any) -> list[tuple[str, int]]:
-    if not isinstance(value, dict):
-        return []
-    pairs = [(text(name), count(number)) for name, number in list(value.items())[:_MOST_REASONS]]
-    return [(name, number) for name, number in pairs if name and number is not None]
-
-
-def _examples(value: Any) -> tuple[Example, ...]:
-    rows = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-    return tuple(
-        Example(*(text(row.get(name)) for name in ("scene", "reason", "message", "source")))
-        for row in rows[:_MOST_EXAMPLES]
-    )

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
+
+from airflow_provider_kognic.core.masking import masked
 
 _MOST_TEXT = 4_000
 _MOST_NUMBER = 10**15
@@ -30,11 +32,11 @@ def record(value: Any) -> dict[str, Any] | None:
 
 
 def text(value: Any) -> str | None:
-    """Return what is shown of a value as text, or None."""
+    """Return what is shown of a value as text, or None: without the passwords of URLs, whoever wrote it."""
     if not isinstance(value, (str, int, float)) or value == "":
         return None
     # Half of a surrogate pair is text to JSON, but nothing that a page can hold.
-    return str(value)[:_MOST_TEXT].encode(errors="replace").decode()
+    return masked(str(value)[:_MOST_TEXT].encode(errors="replace").decode())
 
 
 def number(value: Any) -> float | None:
@@ -62,14 +64,18 @@ def moment(value: Any) -> datetime | None:
 
 
 def web_page(value: Any) -> str | None:
-    """Return the URL of a page that may be linked to, or None."""
+    """Return the URL of a page that may be linked to, without the user and password that it may have, or None."""
     if not isinstance(value, str):
         return None
     try:
         parts = urlsplit(value)
     except ValueError:
         return None
-    return value if parts.scheme in {"http", "https"} and parts.netloc else None
+    # Browsers take a backslash for a slash, and so find another host than is found here.
+    if parts.scheme not in {"http", "https"} or "\\" in parts.netloc:
+        return None
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host)) if host else None
 
 
 def texts(value: Any, most: int) -> list[tuple[str, str]]:
@@ -132,6 +138,12 @@ class Progress:
     def is_over(self) -> bool:
         """Whether the task has recorded its end."""
         return self.phase in _OVER
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether any prediction was refused, is in doubt, or was not sent though the task has ended."""
+        unsent = self.is_over and self.total is not None and (self.done or 0) < self.total
+        return bool(self.refused or self.in_doubt or unsent)
 
     @property
     def share(self) -> int | None:

@@ -12,6 +12,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicJournalFormatError
+from airflow_provider_kognic.core.texts import printable
 from airflow_provider_kognic.task.arguments import OnLostJournal
 from airflow_provider_kognic.task.journals.setting import SETTING, asked_for
 from airflow_provider_kognic.task.paths import to_shard
@@ -67,6 +68,9 @@ def choose_journal(
     asked = asked_for(arguments.journal)
     store: TaskStateStore | None = context.get("task_state_store")
     log: FolderLog | ChosenLog
+    if store is not None or asked.folder is not None:
+        place = "Airflow's task state store" if asked.folder is None else asked.place
+        logger.info("Journal: %s, by %s.", printable(place), asked.by or "default")
     if store is not None:
         log = _in_or_beside(store, asked, arguments, context, settings, source_key, ended)
     elif asked.folder is not None:

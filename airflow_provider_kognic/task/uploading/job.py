@@ -19,7 +19,7 @@ from airflow_provider_kognic.core.reporting.source_digest import SourceDigest
 from airflow_provider_kognic.core.retries import may_repeat
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.stores.asking import Asking
-from airflow_provider_kognic.core.texts import printable
+from airflow_provider_kognic.core.texts import many, printable
 from airflow_provider_kognic.core.upload import upload
 from airflow_provider_kognic.core.upload.dry_run import make_plan
 from airflow_provider_kognic.task.arguments.kinds import is_yielded
@@ -135,7 +135,9 @@ class UploadJob:
         # A thread of its own: asyncio.run would wait for one of asyncio's, however long a listing hangs.
         thread = ThreadPoolExecutor(1, "kognic-group")
         deadline.set_alarm()
-        logger.info("Uploading to predictions group %s with %d connections.", group, options.max_connections)
+        logger.info(
+            "Uploading to predictions group %s with %s.", group, many(options.max_connections, "connection")
+        )
         try:
             async with (
                 self.hook.async_client(options.max_connections, switches=self.switches) as client,
@@ -229,7 +231,7 @@ def _say(report: Report, receipts: str | None) -> None:
     """Say how many there are of which outcome, and what failed."""
     summary = report.summary
     logger.info(
-        "%s created, %s skipped, %s refused, %s in doubt, %s unsent: %s predictions.",
+        "%s created, %s skipped, %s refused, %s in doubt, %s unsent: %s.",
         *(
             f"{number:,}"
             for number in (
@@ -238,9 +240,9 @@ def _say(report: Report, receipts: str | None) -> None:
                 summary.refused,
                 summary.in_doubt,
                 summary.unsent,
-                summary.total,
             )
         ),
+        many(summary.total, "prediction"),
     )
     lines = failure_table(report, receipts)
     if lines:

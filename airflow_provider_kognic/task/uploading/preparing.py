@@ -15,7 +15,7 @@ from airflow_provider_kognic.core.reporting.conversions import Conversions
 from airflow_provider_kognic.core.sources.base import nothing_in
 from airflow_provider_kognic.core.sources.filtering.documents import FilteredSource
 from airflow_provider_kognic.core.stores.patience import Patience
-from airflow_provider_kognic.core.texts import printable
+from airflow_provider_kognic.core.texts import many, printable
 from airflow_provider_kognic.core.validation.class_coverage import class_coverage
 from airflow_provider_kognic.core.validation.dataset import DatasetCheck
 from airflow_provider_kognic.core.validation.scenes import AnnotatedScenes
@@ -91,6 +91,7 @@ def _set_up(
     manifest = completed(arguments.run_manifest, context, source=named, class_mapping=arguments.class_mapping)
     summary.knows_manifest(manifest)
 
+    logger.info("Connection %s: the dataset API at %s.", hook.kognic_conn_id, masked(hook.settings.base_url))
     questions = SceneQuestions(arguments, hook.settings)
     reading = ""
 
@@ -125,6 +126,7 @@ def _set_up(
         raise
     if isinstance(source, FilteredSource):
         conversions.filters(source)
+    logger.info("Source: %s.", _named(named, source.total))
     if source.total == 0 and (nothing := nothing_in(source)):
         logger.info("%s", printable(masked(nothing)))
     journal = choose_journal(
@@ -147,6 +149,14 @@ def _set_up(
         switches=switches,
         manifest=manifest,
     )
+
+
+def _named(source: str | None, total: int | None) -> str:
+    """Name a source for the log, with how many predictions it holds where that is known and not its name."""
+    name = printable(masked(source or "what a function yields"))
+    if total is None or name == many(total, "row"):
+        return name
+    return f"{name}, {many(total, 'prediction')}"
 
 
 def _held_against_dataset(job: UploadJob, stop: Stop, summary: TaskSummary) -> UploadJob:

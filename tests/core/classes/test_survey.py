@@ -324,7 +324,7 @@ def test_documents_that_are_not_valid_are_named_and_counted(
     found = proposed(emulator, source, data.uuid)
     assert (found.predictions.documents, found.predictions.invalid) == (1, 2)
     assert caplog.text.count("is not valid") == 2
-    with pytest.raises(KognicInputError, match="none of the 1 predictions is valid"):
+    with pytest.raises(KognicInputError, match="none of the 1 prediction is valid"):
         proposed(emulator, data.rows({"openlabel": {}}), data.uuid)
     with pytest.raises(KognicInputError, match="the source holds no predictions to take the classes from"):
         proposed(emulator, RowsSource([]), data.uuid)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.errors import KognicJournalRemovedError
 from airflow_provider_kognic.core.journal.leases import range_of
+from airflow_provider_kognic.core.texts import many
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -119,7 +120,7 @@ class Removals:
 def _said(removed: Removed, group: str) -> str:
     return (
         f"The journal of predictions group {group} was removed on {day_of(removed.at)} by {removed.by}: it knew"
-        f" {removed.predictions:,} predictions as created, and was used last on {day_of(removed.last_used)}"
+        f" {many(removed.predictions, 'prediction')} as created, and was used last on {day_of(removed.last_used)}"
         f"{f' ({removed.writer})' if removed.writer else ''}."
     )
 

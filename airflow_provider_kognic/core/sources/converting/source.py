@@ -20,6 +20,7 @@ from airflow_provider_kognic.core.sources.converting.scenes import CAMERAS, CUBO
 from airflow_provider_kognic.core.sources.converting.summary import MOST_NAMED
 from airflow_provider_kognic.core.sources.converting.tables import LIDAR, TABLE
 from airflow_provider_kognic.core.sources.converting.writer import write_document
+from airflow_provider_kognic.core.texts import many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -206,10 +207,12 @@ class ModelSource:
         if counts.broken_files:
             return "a file of the predictions could not be read to its end, and nothing before that is of it"
         if counts.unread_folders:
-            return f"{counts.unread_folders:,} folders in the predictions are not read"
+            what = ("folder in the predictions is", "folders in the predictions are")
+            return f"{many(counts.unread_folders, *what)} not read"
         if counts.without_key:
+            what = ("row of the predictions is", "rows of the predictions are")
             return (
-                f"{counts.without_key:,} rows of the predictions are refused of which nobody knows the scene, and"
+                f"{many(counts.without_key, *what)} refused of which nobody knows the scene, and"
                 " no other row has this one"
             )
         if counts.none_fits:
@@ -230,10 +233,14 @@ class ModelSource:
                     counts.name("empty_scenes", f"nothing was found in scene {uuid}, key {key}")
                 empty += 1
         if self._send_empty and unmet and counts.keys_without_scene and not self._doubt():
+            scenes = (
+                "scene of which no row was met is sent as an empty one",
+                "scenes of which no row was met are sent as empty ones",
+            )
+            keys = ("key of the predictions has", "keys of the predictions have")
             text = (
-                f"{unmet:,} scenes of which no row was met are sent as empty ones, and"
-                f" {counts.keys_without_scene:,} keys of the predictions have no scene: if they are keys of these"
-                " scenes, called otherwise in the table, the model saw something there"
+                f"{many(unmet, *scenes)}, and {many(counts.keys_without_scene, *keys)} no scene: if they are keys"
+                " of these scenes, called otherwise in the table, the model saw something there"
             )
             counts.name("unmet_scenes", text)
             logger.warning("%s.", text)

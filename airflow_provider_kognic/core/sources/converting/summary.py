@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kognic.core.masking import masked
-from airflow_provider_kognic.core.texts import counted, sentence
+from airflow_provider_kognic.core.texts import counted, many, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,7 +108,8 @@ class Conversion:
     def leave_folders(self, number: int, where: str) -> str:
         """Note folders of the input that are not looked into, and return what to say of them."""
         self.unread_folders = number
-        text = masked(f"{number:,} folders in {where} are not read: a pattern of their files would be")
+        folders = many(number, f"folder in {where} is", f"folders in {where} are")
+        text = masked(f"{folders} not read: a pattern of their files would be")
         self.name("not_read", text)
         return text
 
@@ -136,7 +137,7 @@ class Conversion:
         reasons = self.skipped + self.refused
         reasons.pop(_OF_TABLE, None)
         return (
-            f"{self.rows:,} rows were read, and all are left out:"
+            f"{many(self.rows, 'row was read, and is', 'rows were read, and all are')} left out:"
             f" {counted(dict(reasons.most_common()))} {self._why(reasons)}".rstrip()
         )
 
@@ -169,14 +170,17 @@ class Conversion:
     def lines(self) -> Iterator[str]:
         """Yield what to tell people, line by line."""
         yield (
-            f"{self.rows:,} detections read, {self.taken:,} taken; {self.scenes:,} scenes in the table,"
-            f" {self.documents:,} documents, {self.empty_scenes:,} scenes in which nothing was found"
+            f"{many(self.rows, 'detection')} read, {self.taken:,} taken; {many(self.scenes, 'scene')} in the table,"
+            f" {many(self.documents, 'document')}, {many(self.empty_scenes, 'scene')} in which nothing was found"
         )
         if self.unseen_keys:
-            yield f"  {self.unseen_keys:,} of {self.keys:,} keys of the table are not in the input"
+            keys = many(self.keys, "key")
+            is_not = "is not" if self.unseen_keys == 1 else "are not"
+            yield f"  {self.unseen_keys:,} of {keys} of the table {is_not} in the input"
             yield from (f"    {text}" for text in self.named.get("unseen_keys", ()))
         if self.keys_without_scene:
-            yield f"  {self.keys_without_scene:,} keys of the input have no scene in the table"
+            keys = many(self.keys_without_scene, "key of the input has", "keys of the input have")
+            yield f"  {keys} no scene in the table"
         if self.unknown_columns:
             yield f"  columns of the table that are not read: {', '.join(self.unknown_columns)}"
         for what, counts in (

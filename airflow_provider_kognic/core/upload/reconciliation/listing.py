@@ -25,7 +25,7 @@ from airflow_provider_kognic.core.journal.format import to_bytes, to_text
 from airflow_provider_kognic.core.packed.tables import PackedGroups
 from airflow_provider_kognic.core.paging import NoWayOnError, Page, Walk
 from airflow_provider_kognic.core.retries import may_repeat
-from airflow_provider_kognic.core.texts import sentence
+from airflow_provider_kognic.core.texts import many, sentence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
@@ -193,9 +193,9 @@ class Listing:
         self._warn_of_a_new_journal(found)
         await self._journal.take_baseline(found, wanted if rows else None, complete=undisturbed)
         logger.info(
-            "The group held %s predictions before this try sends any, %s of them of scenes in its source; listing"
+            "The group held %s before this try sends any, %s of them of scenes in its source; listing"
             " them took %.1f s.",
-            f"{rows:,}",
+            many(rows, "prediction"),
             f"{of_these:,}",
             time.monotonic() - began,
         )
@@ -243,9 +243,9 @@ class Listing:
     def _warn_of_a_new_journal(self, found: Mapping[str, Sequence[str]]) -> None:
         if found and not self._journal.size and self._journal.remembers:
             logger.warning(
-                "The journal is new, and the group already holds predictions of %s scenes of this source, which"
+                "The journal is new, and the group already holds predictions of %s of this source, which"
                 " will have another one. If an earlier run made them: is the journal the same, and mounted?",
-                f"{len(found):,}",
+                many(len(found), "scene"),
             )
 
     def _give_up(self, why: _Unusable) -> None:

@@ -12,7 +12,7 @@ from airflow_provider_kognic.core.errors import KognicError
 from airflow_provider_kognic.core.models import Outcome, Result
 from airflow_provider_kognic.core.reasons import Reason
 from airflow_provider_kognic.core.reporting.events import Held
-from airflow_provider_kognic.core.texts import sentence
+from airflow_provider_kognic.core.texts import many, sentence
 from airflow_provider_kognic.core.upload.ending import CutOff
 from airflow_provider_kognic.core.upload.reconciliation.doubts import judge
 from airflow_provider_kognic.core.upload.records import Doubt, changed, unsettled
@@ -120,7 +120,8 @@ class Reconciler:
         """
         if self._held and self._ending.why is None and self._listing.usable:
             logger.info(
-                "%d predictions are in doubt; asking the server what the group holds.", len(self._held)
+                "%s in doubt; asking the server what the group holds.",
+                many(len(self._held), "prediction is", "predictions are"),
             )
         while self._held and self._ending.why is None:
             done, wait = await self._look()
@@ -129,7 +130,9 @@ class Reconciler:
                 continue
             if wait is None:
                 return
-            logger.info("%d are still in doubt; looking again in %.0f s.", len(self._held), wait)
+            logger.info(
+                "%s still in doubt; looking again in %.0f s.", many(len(self._held), "is", "are"), wait
+            )
             await self._ending.sleep(wait)
 
     def give_up(self) -> list[Result]:
@@ -145,9 +148,9 @@ class Reconciler:
             self._emit(Held(0))
         if held and not self._listing.usable:
             logger.warning(
-                "%s predictions stay in doubt: what came of them cannot be asked, as this server's listing of"
+                "%s in doubt: what came of that cannot be asked, as this server's listing of"
                 " predictions cannot be used (%s).",
-                f"{len(held):,}",
+                many(len(held), "prediction stays", "predictions stay"),
                 self._listing.unusable,
             )
         return [unsettled(doubt, why) for doubt in held]

@@ -69,10 +69,68 @@ async function refresh() {
   }
   const found = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
   const shown = document.querySelector("main");
-  if (!found || shown.contains(document.activeElement) && document.activeElement.matches("input, select")) {
+  if (found) {
+    become(shown, document.adoptNode(found));
+  }
+}
+
+function become(shown, found) {
+  // Changes what differs and nothing else: focus, selected text and places scrolled to are the reader's.
+  if (shown.isEqualNode(found) || shown.matches("form") && shown.contains(document.activeElement)) {
     return; // somebody types
   }
-  shown.replaceWith(document.adoptNode(found));
+  for (const { name } of [...shown.attributes]) {
+    if (!found.hasAttribute(name)) {
+      shown.removeAttribute(name);
+    }
+  }
+  for (const { name, value } of found.attributes) {
+    if (shown.getAttribute(name) !== value) {
+      shown.setAttribute(name, value);
+    }
+  }
+  const keyed = new Map([...shown.children].map((one) => [keyOf(one), one]));
+  const still = new Set([...found.children].map(keyOf));
+  let next = shown.firstChild;
+  for (const wanted of [...found.childNodes]) {
+    while (keyOf(next) && !still.has(keyOf(next))) {
+      next = removed(next);
+    }
+    const key = keyOf(wanted);
+    const same = key ? keyed.get(key) : next?.nodeName === wanted.nodeName && !keyOf(next) ? next : null;
+    if (!same || same.nodeName !== wanted.nodeName) {
+      shown.insertBefore(wanted, next);
+      continue;
+    }
+    if (same === next) {
+      next = next.nextSibling;
+    } else {
+      const focused = document.activeElement;
+      shown.insertBefore(same, next); // which takes the focus from it
+      if (same.contains(focused)) {
+        focused.focus({ preventScroll: true });
+      }
+    }
+    if (same.nodeType === Node.ELEMENT_NODE) {
+      become(same, wanted);
+    } else if (same.data !== wanted.data) {
+      same.data = wanted.data;
+    }
+  }
+  while (next) {
+    next = removed(next);
+  }
+}
+
+function keyOf(node) {
+  // What an element is of, where others may come before it or go: rows of tables, parts of the page.
+  return node?.dataset?.key || node?.id;
+}
+
+function removed(node) {
+  const next = node.nextSibling;
+  node.remove();
+  return next;
 }
 
 function schedule() {

@@ -86,7 +86,7 @@ def test_a_row_without_a_key_may_be_of_any_scene(tmp_path: Path, image: Any) -> 
     assert len(boxes(found[scene(0)])) == 1
     assert found[scene(1)] == "unreadable"
     (refused,) = (entry for entry in source if getattr(entry, "reason", None))
-    assert "1 rows of the predictions are refused of which nobody knows the scene" in str(refused)
+    assert "1 row of the predictions is refused of which nobody knows the scene" in str(refused)
 
 
 def test_so_may_a_line_without_a_frame(tmp_path: Path) -> None:
@@ -195,8 +195,7 @@ def test_what_is_in_a_folder_that_is_not_read_nobody_knows(tmp_path: Path) -> No
     assert (len(boxes(found[scene(0)])), len(boxes(found[scene(2)]))) == (1, 0)
     (message,) = (str(entry.message) for entry in source if isinstance(entry, Result))
     assert (
-        message
-        == "whether something was found in it is not known: 1 folders in the predictions are not read."
+        message == "whether something was found in it is not known: 1 folder in the predictions is not read."
     )
 
 

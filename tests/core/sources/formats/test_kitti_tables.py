@@ -169,7 +169,7 @@ def test_what_cannot_be_in_it_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert f"{calib / '000002.txt'}: the calibration has neither a row R0_rect" in said
     assert f"{calib / '0001.txt'}: it is a sequence's, whose frames are not known" in said
-    assert "left out, as --scene-uuids does not name them: 1 scenes,\n    000003" in said
+    assert "left out, as --scene-uuids does not name them: 1 scene,\n    000003" in said
     assert f"{tmp_path / 'images' / '000001.png'}: no image" in said
     assert "'000009': no frame or sequence is called so" in said
 

@@ -126,7 +126,7 @@ def test_doubt_that_cannot_be_settled_is_a_warning(
     assert run.counts() == (10, 0, 2, 0)
     (said,) = lines(caplog, logging.WARNING)
     assert said.startswith(
-        "2 predictions stay in doubt: what came of them cannot be asked, as this server's "
+        "2 predictions stay in doubt: what came of that cannot be asked, as this server's "
     )
     assert "(HTTP 405: " in said
     named = [one.getMessage() for one in caplog.records if one.getMessage().startswith("in_doubt: ")]
