@@ -566,6 +566,8 @@ def test_an_argument_of_a_new_format_is_one_of_the_operators_without_touching_th
     file.STRANGE = strange  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, file.__name__, file)
     monkeypatch.setitem(registry.ARGUMENTS, "strange", tuple(one.name for one in strange.arguments))
+    importlib.import_module(records := "airflow_provider_kognic.task.arguments.records")
+    monkeypatch.delitem(sys.modules, records)  # the task imports it anew
     operators = _anew(monkeypatch, "task.arguments.model_results", "task.arguments", "operators.predictions")
     given = {**model, "predictions_format": "strange", "predictions_group_uuid": group, "dry_run": True}
     operator = operators.UploadPredictionsOperator
