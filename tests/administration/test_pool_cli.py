@@ -15,10 +15,11 @@ from tests.test_cli import ROOT, reads_provider_commands
 OURS = (sys.executable, "-m", "airflow_provider_kognic", "pool", "create")
 AIRFLOWS = (sys.executable, "-m", "airflow", "kognic", "pool", "create")
 
-# What Airflow 3.0 and 3.1 say whenever their database is used: that one of their packages uses another by an old
-# name, and what their migrations are made with.
+# What Airflow says below 3.3 whenever its database is used: that its packages use others by old names, or what will
+# go, and what its migrations are made with.
 AIRFLOWS_OWN = re.compile(
-    r"^(?:\S+/airflow/providers/\S+ DeprecationWarning: The `airflow\."
+    r"^(?:\S+/airflow/providers/\S+ Deprecat(?:ion|edImport)Warning: The `airflow\."
+    r"|\S+ SADeprecationWarning: |\S+ \[warning +\] The ``noload`` loader strategy is deprecated"
     r"|\[\S+\] \{plugins\.py:\d+\} INFO - setup plugin alembic\."
     r"|\S+ \[info +\] setup plugin alembic\.).*\n",
     re.MULTILINE,
