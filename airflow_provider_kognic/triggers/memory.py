@@ -83,6 +83,9 @@ class Memory:
     async def write(self) -> None:
         """Write what is owed to the store of every asset; not over what has come to light there meanwhile.
 
+        The store knows no writing under a condition: what comes to light in the moment between the look for it and
+        the write is written over.
+
         Raises:
             Exception: As Airflow does where it cannot be asked; then it is owed still.
         """

@@ -28,8 +28,11 @@ class ReadOnly(Store):
 
     read_only = False
     hidden = False
+    shows_when_read = False
 
     async def aget(self, key: str, default: Any = None) -> Any:
+        if self.shows_when_read:  # not between a read and a write, where nobody could know of it
+            self.hidden = self.shows_when_read = False
         return default if self.hidden else await super().aget(key, default)
 
     async def aset(self, key: str, value: Any) -> None:
@@ -119,7 +122,7 @@ def test_an_asset_that_is_not_active_yet_is_not_begun_anew(server: Emulator, dat
         async with Watch(dataset["uuid"], GROUPS, store) as after:
             await after.looks(server)
             assert after.told == []
-            store.hidden = False
+            store.shows_when_read = True
             await after.until(lambda: after.told)
             assert names(after) == ["meanwhile"]
 
