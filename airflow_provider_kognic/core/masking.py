@@ -58,7 +58,7 @@ _PLACES = re.compile(
     re.IGNORECASE,
 )
 _STARS = re.compile(r"[?&;#][^?&;#=\s]+=\*{3}(?:[&#\s]|$|:\d+$)")
-_SHORTEST = 4
+_SHORTEST, _SHORTEST_SECRET = 4, 6
 
 
 def masked(text: str) -> str:
@@ -150,8 +150,11 @@ def secrets_of(url: str) -> list[str]:
 def spellings_of(secret: str) -> set[str]:
     """Return a secret as it is, and as it looks in a URL, a form, JSON, HTML and Python's own `repr`.
 
-    Whoever looks for it as it is does not find it there: a library's error quotes what it sent.
+    Whoever looks for it as it is does not find it there: a library's error quotes what it sent. What is too short
+    to be one has no spelling: it would be cut out of ordinary words.
     """
+    if len(secret) < _SHORTEST_SECRET:
+        return set()
     encoded = {quote(secret), quote(secret, safe=""), quote_plus(secret)}
     return {
         secret,

@@ -26,8 +26,6 @@ from airflow_provider_kognic.get_provider_info import CONN_FIELDS
 
 # Of the keys of an extra that nobody reads, and of each so many characters.
 _MOST_NAMED, _LONGEST_NAME = 5, 60
-# What is shorter would be masked within ordinary words.
-_SHORTEST_SECRET = 6
 
 
 @dataclass(frozen=True)
@@ -119,10 +117,10 @@ def secrets_in(credentials: Credentials) -> list[str]:
         client_id, secret = (str(credentials.get(name) or "") for name in ("clientId", "clientSecret"))
     else:
         return []
-    if len(secret) < _SHORTEST_SECRET:
+    spelled = spellings_of(secret)
+    if not spelled:
         return []
-    basic = base64.b64encode(f"{client_id}:{secret}".encode()).decode()
-    return sorted({*spellings_of(secret), basic})
+    return sorted({*spelled, base64.b64encode(f"{client_id}:{secret}".encode()).decode()})
 
 
 def unknown_keys(connection: Any) -> str | None:

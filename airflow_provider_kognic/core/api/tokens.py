@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 # A token is renewed this many seconds before it expires, or at four fifths of a shorter life.
 _EARLY = 60.0
 _EARLY_SHARE = 0.2
-_SHORTEST_SECRET = 6
 
 
 def _parsed(content: bytes) -> Any:
@@ -142,12 +141,7 @@ class TokenProvider:
         return text
 
     def _keep_secret(self, secret: str) -> None:
-        """Have `redact` cut this out from now on, however it is spelled.
-
-        Not what is too short to be one: it would be cut out of ordinary words.
-        """
-        if len(secret) < _SHORTEST_SECRET:
-            return
+        """Have `redact` cut this out from now on, however it is spelled."""
         known = spellings_of(secret).union(self._secrets)
         # Replaced as a whole: another thread may be going through it.
         self._secrets = tuple(sorted(known, key=len, reverse=True))
