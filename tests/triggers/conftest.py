@@ -1,4 +1,4 @@
-"""A connection to the emulator, and no waiting: for the tests of watchers."""
+"""A connection to the emulator, and no waiting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def watched_connection(
+def quick_connection(
     airflow_database: Path,
     monkeypatch: pytest.MonkeyPatch,
     server: Emulator,
@@ -24,6 +24,10 @@ def watched_connection(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_KOGNIC_DEFAULT", json.dumps(connection_to(server)))
     monkeypatch.setattr("airflow_provider_kognic.core.retries.Backoff.delay", lambda *_: 0.0)
+
+
+@pytest.fixture
+def watched_connection(quick_connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_provider_kognic.triggers.predictions._STORED_AFTER", 0.0)
     monkeypatch.setattr("airflow_provider_kognic.triggers.predictions._LEAST_INTERVAL", 0.05)
     monkeypatch.setattr("airflow_provider_kognic.triggers.looks._MOST", 0.05)

@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,16 +18,7 @@ from airflow_provider_kognic.triggers import saying
 from airflow_provider_kognic.triggers.predictions import DatasetScenesTrigger, PredictionsGroupTrigger
 from tests.patience import wait_for
 
-
-@pytest.fixture(autouse=True)
-def _connection(
-    airflow_database: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    server: Emulator,
-    connection_to: Callable[..., dict[str, Any]],
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_KOGNIC_DEFAULT", json.dumps(connection_to(server)))
-    monkeypatch.setattr("airflow_provider_kognic.core.retries.Backoff.delay", lambda *_: 0.0)
+pytestmark = pytest.mark.usefixtures("quick_connection")
 
 
 def made_again(trigger: Any) -> Any:
