@@ -84,10 +84,10 @@ class SceneDocuments:
     def _clients(self) -> tuple[InputClient, Contents]:
         found: tuple[InputClient, Contents] | None = getattr(self._of_thread, "clients", None)
         if found is None:
-            given = {"backoff": self._backoff, "stopping": self._stopping}
+            backoff, stopping = self._backoff, self._stopping
             found = (
-                InputClient(self._settings, tokens=self._tokens, **given),  # type: ignore[arg-type]
-                Contents(self._settings, **given),  # type: ignore[arg-type]
+                InputClient(self._settings, tokens=self._tokens, backoff=backoff, stopping=stopping),
+                Contents(self._settings, backoff=backoff, stopping=stopping),
             )
             self._of_thread.clients = found
             with self._lock:
